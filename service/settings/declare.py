@@ -6,7 +6,7 @@ Name, kind, default (as the file would write it), sentence, rules, and whether i
 else. A setting whose name is a Python keyword gets a trailing underscore. Never reads a file or the environment.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import time, timedelta
 from functools import cache, partial
@@ -28,6 +28,18 @@ KINDS: dict[Any, Callable[..., ma.fields.Field[Any]]] = {
     ZoneInfo: Zone,
     tuple[time, time]: QuietHours,
     Secrets: OneOrMore,
+}
+
+LACKING = "Missing data for required field."
+IN_OUR_WORDS = {
+    "Not a valid string.": "must be a text in quotes",
+    "Not a valid integer.": "must be a whole number, without quotes",
+    "Not a valid number.": "must be a number, without quotes",
+    "Not a valid boolean.": "must be true or false",
+    "Not a valid list.": 'must be a list, such as ["one", "two"]',
+    "Not a valid mapping type.": "must be a table",
+    "Invalid input type.": "must be a table",
+    "Shorter than minimum length 1.": "must not be empty",
 }
 
 
@@ -128,3 +140,19 @@ def _without_none(kind: Any) -> Any:
     if get_origin(kind) in (Union, UnionType):
         return next(each for each in get_args(kind) if each is not NoneType)
     return kind
+
+
+def wrong(messages: Any, path: str, missing: str) -> Iterator[tuple[str, str]]:
+    """Say what is wrong of each nested message of marshmallow's, and where. `missing`: of what is not there."""
+    if isinstance(messages, Mapping):
+        for key, each in messages.items():
+            yield from wrong(each, _below(path, key), missing)
+        return
+    for each in messages:
+        yield path, missing if each == LACKING else IN_OUR_WORDS.get(str(each), str(each))
+
+
+def _below(path: str, key: Any) -> str:
+    if isinstance(key, int):
+        return f"{path}[{key}]"
+    return path if key in {"_schema", "value", "key"} else f"{path}.{key}"

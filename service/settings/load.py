@@ -4,7 +4,6 @@ Relative paths are relative to the settings file. Never reads the clock, a datab
 """
 
 import os
-import re
 import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -16,7 +15,7 @@ from marshmallow import ValidationError
 from service.settings.advice import warnings
 from service.settings.asking import Account, Source
 from service.settings.checks import MISSING, crossings
-from service.settings.declare import declared, reader_of
+from service.settings.declare import declared, reader_of, wrong
 from service.settings.references import Environment, resolve, without_suffix
 from service.settings.sections import NAMED_SECTIONS, SECTIONS, Database, Mistake, Settings, SettingsError
 
@@ -79,7 +78,7 @@ def _load(shape: type, data: Any, path: str, problems: list[Mistake]) -> Any:
     try:
         return reader_of(shape).load({key: value for key, value in data.items() if value is not None})
     except ValidationError as error:
-        problems.extend(_flatten(error.messages, path))
+        problems += [Mistake(*each) for each in wrong(error.messages, path, MISSING)]
         return None
 
 
@@ -111,36 +110,9 @@ def _split_definition(given: Mapping[str, Any], name: str) -> dict[str, Any]:
     }
 
 
-def _flatten(messages: Any, path: str) -> list[Mistake]:
-    if isinstance(messages, Mapping):
-        nested = (_flatten(each, _below(path, key)) for key, each in messages.items())
-        return [problem for group in nested for problem in group]
-    return [
-        Mistake(re.sub(r"(\.texts\.[^.]+)\.value", r"\1", path), IN_OUR_WORDS.get(str(message), str(message)))
-        for message in messages
-    ]
-
-
-def _below(path: str, key: Any) -> str:
-    if isinstance(key, int):
-        return f"{path}[{key}]"
-    return path if key == "_schema" else f"{path}.{key}"
-
-
 SOURCE_FIELDS = {name for name, what in declared(Source).items() if what.sentence is not None}
 SQLITE = "sqlite:///"
 ELSEWHERE = "held by the worker alone"
-IN_OUR_WORDS = {
-    "Missing data for required field.": MISSING,
-    "Not a valid string.": "must be a text in quotes",
-    "Not a valid integer.": "must be a whole number, without quotes",
-    "Not a valid number.": "must be a number, without quotes",
-    "Not a valid boolean.": "must be true or false",
-    "Not a valid list.": 'must be a list, such as ["one", "two"]',
-    "Not a valid mapping type.": "must be a table",
-    "Invalid input type.": "must be a table",
-    "Shorter than minimum length 1.": "must not be empty",
-}
 
 
 def _completed(parts: dict[str, Any]) -> dict[str, Any]:

@@ -58,6 +58,13 @@ def test_the_key_comes_by_reference_out_of_the_settings_file() -> None:
     ("tables", "path", "says"),
     [
         ({"events": {"ended": "b.event == "}}, "events.ended", "at character"),
+        ({"map": {"conversation_id": "$.id"}}, "map.conversation_id", "is b here: b.id"),
+        ({"map": {"ended_at": "now"}}, "map.ended_at", "or write 'received'"),
+        ({"endpoint": {"body": "form"}}, "endpoint.body", 'must be a list, such as ["one", "two"]'),
+        ({"verify": {"timestamp": "header:x-time"}}, "verify.timestamp", "must be a table"),
+        ({"verify": {"kind": "hmac", "digest": "sha256"}}, "verify.signature", "is missing"),
+        ({"verify": {"signed": ["header: x-time", "body"]}}, "verify.signed[0]", "write the name alone"),
+        ({"verify": {"kind": "static", "header": "Authorization: Bearer"}}, "verify.header", "write the name alone"),
         ({"events": {"ended": "b.event == 'x"}}, "events.ended", "at character 12"),
         ({"events": {"ended": ""}}, "events.ended", "must be a JMESPath expression"),
         ({"events": {"ended": 7}}, "events.ended", "must be a JMESPath expression"),

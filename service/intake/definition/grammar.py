@@ -10,13 +10,13 @@ from typing import Any
 
 from marshmallow import ValidationError
 
-from service.intake.definition.kinds import Table, flatten
+from service.intake.definition.kinds import Table
 from service.intake.definition.proofs import load_verify
 from service.intake.definition.staff import staff_mistakes
 from service.intake.definition.steps import step_mistakes
 from service.intake.definition.sweep import sweep_mistakes
 from service.intake.definition.tables import Challenge, Grammar
-from service.settings.declare import reader_of
+from service.settings.declare import reader_of, wrong
 from service.settings.sections import Mistake
 
 UNPROVEN_ROOTS = {"h", "q"}
@@ -28,7 +28,7 @@ def load_grammar(tree: Mapping[str, Any], path: str, problems: list[Mistake]) ->
     try:
         grammar: Grammar | None = reader_of(Grammar, Table).load(tree)
     except ValidationError as error:
-        problems += flatten(error.messages, path)
+        problems += [Mistake(*each) for each in wrong(error.messages, path, "is missing")]
         grammar = None
     verify = load_verify(tree["verify"], f"{path}.verify", problems) if "verify" in tree else None
     if grammar is not None:

@@ -4,6 +4,7 @@ Each reads what TOML gives, or says what would be right. None knows which key it
 proof declare that.
 """
 
+import re
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, ClassVar
@@ -16,10 +17,8 @@ from service.intake.definition.tables import RECEIVED, OverBody, When
 from service.intake.expressions.compiled import ROOT_NAMES, Expression, ExpressionError, compile_expression
 from service.intake.verify.parts import PARTS, PLAIN_PARTS, PREFIXED_PARTS, HeaderName, Part, SignatureAt
 from service.settings.declare import KINDS, Section, reader_of
-from service.settings.sections import Mistake
 from service.words import folded
 
-MISSING = "Missing data for required field."
 WRONG_SIGNATURE = (
     "must be a header's name or a table: "
     '{header = "…", prefix = "…", kv = "…" or list = "…", names = ["t", "v1"], separator = ";"}'
@@ -30,6 +29,7 @@ HEADER = ma.validate.Regexp(
     error="is a header's name, and none of sign-in, host or content; credentials belong to [sources.NAME.api]",
 )
 HEADER_VALUE = ma.validate.Regexp(r"^[!-~][ -~]{0,200}\Z", error="must be printable ASCII")
+A_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]*")
 NO_SUCH_KEY = "no such key; `dm-feedback sources grammar` lists them all"
 
 
@@ -49,7 +49,8 @@ class ExpressionField(ma.fields.Field[Expression | str | None]):
         try:
             return compile_expression(value, root_names=self.root_names)
         except ExpressionError as error:
-            raise ma.ValidationError(f"is missing: it {error}" if value == "" else str(error)) from error
+            says = f"is missing: it {error}" if value == "" else str(error)
+            raise ma.ValidationError(f"{says}; or write '{self.word}'" if self.word else says) from error
 
 
 class Folded(ma.fields.List[str]):
@@ -63,11 +64,18 @@ class Folded(ma.fields.List[str]):
         return frozenset(folded(str(each)) for each in words)
 
 
+def header_name(given: str) -> str:
+    """Return a header's name in lower case; one that no request can have is a mistake."""
+    if not A_HEADER.fullmatch(given):
+        raise ma.ValidationError(f"'{given}' is no header's name; write the name alone, such as x-signature")
+    return given.lower()
+
+
 class HeaderField(ma.fields.String):
     """A header's name; requests are read with names in lower case."""
 
     def _deserialize(self, *args: Any, **kwargs: Any) -> Any:
-        return super()._deserialize(*args, **kwargs).lower()
+        return header_name(super()._deserialize(*args, **kwargs))
 
 
 class PartField(ma.fields.String):
@@ -77,7 +85,7 @@ class PartField(ma.fields.String):
         part = super()._deserialize(*args, **kwargs)
         if part not in PLAIN_PARTS and not part.startswith(PREFIXED_PARTS):
             raise ma.ValidationError(f"'{part}' is no part; there are {PARTS}")
-        return part.lower() if part.startswith("header:") else part
+        return f"header:{header_name(part[7:])}" if part.startswith("header:") else part
 
 
 class KeptField(ma.fields.Dict):
@@ -126,18 +134,3 @@ class Table(Section):
         SignatureAt: SignatureField,
     }
     error_messages = {"unknown": NO_SUCH_KEY}  # noqa: RUF012 - marshmallow's own attribute
-
-
-def flatten(messages: Any, path: str) -> list[Mistake]:
-    """Turn marshmallow's nested messages into problems with paths."""
-    if isinstance(messages, Mapping):
-        nested = (
-            flatten(each, path if key in {"_schema", "value", "key"} else _joined(path, key))
-            for key, each in messages.items()
-        )
-        return [problem for group in nested for problem in group]
-    return [Mistake(path, "is missing" if message == MISSING else str(message)) for message in messages]
-
-
-def _joined(path: str, key: Any) -> str:
-    return f"{path}[{key}]" if isinstance(key, int) else f"{path}.{key}"

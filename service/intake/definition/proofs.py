@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from marshmallow import ValidationError
 
-from service.intake.definition.kinds import Table, flatten
+from service.intake.definition.kinds import Table
 from service.intake.delivery.inbound import Inbound
 from service.intake.verify.keyed import Hash, Hmac
 from service.intake.verify.messages import MessageSignature
@@ -21,7 +21,7 @@ from service.intake.verify.public import PublicKeys
 from service.intake.verify.sns import Sns
 from service.intake.verify.tokens import Token
 from service.intake.verify.twilio import Twilio
-from service.settings.declare import reader_of
+from service.settings.declare import reader_of, wrong
 from service.settings.sections import Mistake
 
 KIND_CLASSES = (Hmac, PublicKeys, Static, Basic, Twilio, Hash, Token, MessageSignature, Sns, BodyEquals)
@@ -124,7 +124,7 @@ def _load_kind(kind: Any, given: Mapping[str, Any], path: str, problems: list[Mi
     try:
         loaded = reader_of(kind, Table).load({key: each for key, each in given.items() if key != "kind"})
     except ValidationError as error:
-        problems += flatten(error.messages, path)
+        problems += [Mistake(*each) for each in wrong(error.messages, path, "is missing")]
         return None
     if hasattr(loaded, "mistakes"):
         problems += [Mistake(f"{path}.{key}", sentence) for key, sentence in loaded.mistakes()]

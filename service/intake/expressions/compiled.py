@@ -24,7 +24,10 @@ ONLY_FIRST_CHILD_AT_ROOT = frozenset(
     {"subexpression", "index_expression", "projection", "value_projection", "flatten", "filter_projection", "pipe"}
 )
 COMPARATORS = frozenset({"eq", "ne", "lt", "lte", "gt", "gte"})
-ONE_SIGN = "Unknown token '='"
+OTHER_LANGUAGES = {
+    "Unknown token '='": "write == to compare",
+    "Unknown token $": "what JSONPath calls $ is b here: b.id",
+}
 NOTHING: dict[str, Any] = {name: {} for name in ROOT_NAMES}
 
 
@@ -141,7 +144,7 @@ def _sentence(error: exceptions.JMESPathError) -> str:
     position = getattr(error, "lex_position", None)
     what = str(error).splitlines()[0].rstrip(":").split(", for expression")[0]
     where = f" at character {position + 1}" if isinstance(position, int) else ""
-    hint = "; write == to compare" if ONE_SIGN in what else ""
+    hint = next((f"; {says}" for sign, says in OTHER_LANGUAGES.items() if sign in what), "")
     return f"is no JMESPath{where}: {what}{hint}"
 
 
