@@ -4,6 +4,7 @@ PostgreSQL comes from TEST_DATABASE_URL if that is set, else from a server that 
 once per run. Nothing is skipped: where neither works the run fails and says so.
 """
 
+import gc
 import os
 import shutil
 import tempfile
@@ -27,18 +28,26 @@ from service import migrations  # noqa: E402 - after the environment above
 from service.at_rest.columns import with_keys  # noqa: E402
 from service.db import open_engine, writing  # noqa: E402
 from service.encrypting.turning import turn_on  # noqa: E402
-from tests import compiled, postgresql, template  # noqa: E402
+from tests import compiled, postgresql, template, together  # noqa: E402
 from tests.postgresql import Kept, Place, address_of, on_server  # noqa: E402
 
 compiled.keep()
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-WAITING = ("tests/chaos/", "tests/demo/", "tests/processes/", "tests/test_story.py")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    together.read_a_share(session.config)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What mostly waits for processes comes first: one of several workers is at it while the others calculate."""
-    items.sort(key=lambda item: not item.nodeid.startswith(WAITING))
+    together.ordered(items)
+
+
+def pytest_collection_finish() -> None:
+    """What is there now stays until the end: the search for garbage need not go through it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

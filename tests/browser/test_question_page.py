@@ -15,7 +15,7 @@ from service.app import create_app
 from service.db import open_engine, reading, writing
 from service.models import feedback_request, result
 from service.ways.links import Links, hash_of
-from tests.browser.conftest import Artefacts
+from tests.browser.conftest import PATIENCE_MS, Artefacts
 from tests.browser.test_looks import violations
 from tests.serving import served
 from tests.support import Clock, request_row, settings_of
@@ -78,7 +78,7 @@ def opened(browser: Browser) -> Iterator[Any]:
         )
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(PATIENCE_MS)
         page.on(
             "request", lambda request: elsewhere.append(request.url) if not request.url.startswith(link[:20]) else None
         )

@@ -50,6 +50,7 @@ from tests.cli.house import Cli
 from tests.copying.conftest import Place
 from tests.floor.house import House, answered
 from tests.intake.signers import Outgoing, standard
+from tests.mould import poured
 from tests.support import SOURCE_KEY, settings_of, tree
 
 KEY = {"preset": "standard", "keys": [SOURCE_KEY]}
@@ -127,6 +128,12 @@ def waited(_seconds: float) -> None:
 def two(postgresql_engine: Engine, sibling: Engine) -> Two:
     engine = postgresql_engine
     here = House(engine, settings("acme", "beta"))
+    poured(engine, "two accounts", lambda: filled(here))
+    return Two(here, sibling)
+
+
+def filled(here: House) -> None:
+    engine = here.engine
     open_key(engine, here.settings.service.secret_key)
     admin = here.key("admin")
     for account in ("acme", "beta"):
@@ -140,7 +147,6 @@ def two(postgresql_engine: Engine, sibling: Engine) -> Two:
         rows = [{"person": "p1", "account": "*", **told}, {"person": "p2", "account": "acme", **told}]
         connection.execute(sa.insert(opt_out), [*rows, {"person": "p2", "account": "beta", **told}])
     seal_all(here)
-    return Two(here, sibling)
 
 
 def ids(engine: Engine, table: sa.Table, *by: sa.ColumnElement[bool]) -> list[object]:

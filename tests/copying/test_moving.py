@@ -22,12 +22,18 @@ from service.models import feedback_request, metadata, naming, review_note, tran
 from tests.cli.house import Cli
 from tests.copying.conftest import Place
 from tests.floor.house import House, answered, deliver, told
+from tests.mould import poured
 
 
 @pytest.fixture
 def house(engine: Engine) -> House:
     """A ledger with something in it, on each database."""
     built = House(engine)
+    poured(engine, "something of each", lambda: filled(built))
+    return built
+
+
+def filled(built: House) -> None:
     key = built.key("supervisor")
     for number in range(7):
         deliver(built, f"c-{number}", x_user_id=f"77177177{number}", tags=["vip", "ü"], agent_id="ann")
@@ -36,7 +42,6 @@ def house(engine: Engine) -> House:
     told(built, "c-asked", x_user_id="501")
     assert built.call("POST", f"/v1/results/{asked}/notes", key, {"text": "Well done."}).status_code == 201
     built.call("DELETE", "/v1/customers/771771773", built.key("admin"))
-    return built
 
 
 def nobody(_table: str, _rows: int) -> None:

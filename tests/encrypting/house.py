@@ -32,6 +32,7 @@ from service.results.ingest import ingest
 from service.results.merge import Update
 from service.states import Kind
 from tests.floor.house import House, deliver
+from tests.mould import poured
 from tests.support import settings_of
 
 POISON = "arsenic"
@@ -62,6 +63,9 @@ class Poisoned:
 
     def __post_init__(self) -> None:
         self.house = House(self.engine, settings_of(reports__min_comments_n=3, reports__min_score_n=3))
+        self.admin, self.supervisor, self.requests = poured(self.engine, "poisoned", self._filled)
+
+    def _filled(self) -> tuple[str, str, list[str]]:
         self.admin, self.supervisor = self.house.key("admin"), self.house.key("supervisor")
         for number, text in enumerate((*NASTY, "", "plain")):
             self.said(number, text)
@@ -72,6 +76,7 @@ class Poisoned:
         assert self.house.call("POST", "/v1/timeline", self.admin, day).status_code == 201
         while seal(self.engine, settings, now) or naming.follow(self.engine, settings, now):
             pass  # until readers are told whose the answers are, and what was said
+        return self.admin, self.supervisor, self.requests
 
     @property
     def ring(self) -> Ring:

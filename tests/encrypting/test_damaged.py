@@ -1,6 +1,7 @@
 """One value that was changed in the database: every reader goes on past it, it is marked, counted, logged and named."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from service.privacy import housekeeping
 from service.results.page.found import find
 from service.ways import page
 from tests.encrypting.house import OLD, Poisoned, encrypted_columns, open_with, x_user_id
+from tests.mould import poured
 
 BAD_BYTES = b"dmf1.\xc3\x28"  # no text in any encoding of ours
 ELSEWHERE = {"posted_once", "person_name", "timeline_note"}
@@ -32,10 +34,17 @@ LISTS = ("/v1/results", "/v1/results?q=arsenic", "/v1/requests", "/v1/changes", 
 @pytest.fixture
 def poisoned(database_url: str) -> Iterator[Poisoned]:
     there = Poisoned(open_with(database_url, OLD))
-    there.turn_on()
-    there.walk_to_the_end()
+    there.house.clock.now = poured(there.engine, "poisoned and locked", lambda: locked(there))
+    demand_keys(there.engine)
+    there.ring.settled = False  # it does not know yet that everything is
     yield there
     there.engine.dispose()
+
+
+def locked(there: Poisoned) -> datetime:
+    there.turn_on()
+    there.walk_to_the_end()
+    return there.house.clock.now
 
 
 def damage(there: Poisoned, column: sa.Column[Any], **row: str) -> None:

@@ -1,7 +1,7 @@
 """Items to events of ours: every way a delivery can be read, set aside, or not understood."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -342,13 +342,13 @@ def test_a_source_may_take_both_kinds_by_content_type() -> None:
     assert isinstance(read_one(event(), definition), ConversationEnded)
 
 
-@settings(max_examples=150, deadline=timedelta(seconds=2))
+@settings(max_examples=150)
 @given(body=st.binary(max_size=200))
 def test_no_bytes_make_a_reading_raise(body: bytes) -> None:
     assert len(read(TOKEN, post(body), NOW)) == 1
 
 
-@settings(max_examples=100, deadline=timedelta(seconds=2))
+@settings(max_examples=100)
 @given(
     values=st.dictionaries(
         st.sampled_from(["conversation_id", "ended_at", "x_user_id", "x_handle", "tags", "language", "agent_id"]),

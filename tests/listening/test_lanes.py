@@ -17,7 +17,7 @@ from service.web.later import Later, Outcome
 from tests.support import settings_of
 
 HUB, SHOP = "/webhooks/crm/hub", "/webhooks/crm/shop"
-PATIENCE_S = 30
+PATIENCE_S = 120
 
 
 @dataclass

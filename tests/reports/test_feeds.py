@@ -24,13 +24,17 @@ from tests.reports.world import World, settings_of
 def house(engine: Engine) -> House:
     """Six weeks of answers, old enough to be released, and some that are not."""
     world = World(engine)
+    world.begun("six weeks of feeds", six_weeks)
+    return House(engine, settings_of(web__requests_per_minute=5), world.clock)
+
+
+def six_weeks(world: World) -> None:
     with world.at_once():
         for week in range(6):
             world.add(40, score=5, days_ago=7 * week + 4)
             world.add(20, score=1, days_ago=7 * week + 4, team_id="blue", agent_id="=cmd")
     world.released()
     world.add(7, score=5, days_ago=0.1)
-    return House(engine, settings_of(web__requests_per_minute=5), world.clock)
 
 
 def made(house: House, key: str, name: str = "board", **question: Any) -> Any:

@@ -1,6 +1,6 @@
 """A ledger with answers, an application that serves it, and clients with keys."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -24,6 +24,7 @@ from service.requests.seals import touch
 from service.settings import Settings, from_tree
 from service.web.catalogue import known
 from service.web.openapi import HTTP_CODES
+from tests.mould import poured
 from tests.support import Clock, tree
 
 NOW = datetime.fromisoformat("2026-11-22T12:00:00+00:00")
@@ -60,6 +61,16 @@ class World:
 
     def client(self, role: str = "supervisor", *accounts: str) -> "Client":
         return Client(self.app(), self.key(role, *accounts))
+
+    def begun(self, name: str, fill: Callable[["World"], None]) -> "World":
+        """Have in the ledger what `fill` puts there."""
+
+        def filled() -> tuple[int, datetime]:
+            fill(self)
+            return self.number, self.clock.now
+
+        self.number, self.clock.now = poured(self.engine, name, filled)
+        return self
 
     def add(
         self,

@@ -22,6 +22,7 @@ from oauthlib.oauth1 import Client
 from service.sandbox import Assumptions, SandboxConfig, SandboxServer, demo_account
 
 IN_THE_BACKGROUND = ("sh", "-c", 'trap "" INT; exec "$@"', "sh")  # a shell makes it ignore Ctrl-C
+PATIENCE_S = 60  # costs nothing where all is well
 CARD = {"type": "csat", "message": "How did we do?", "privacy_url": "https://b.example/p"}
 
 
@@ -32,7 +33,7 @@ class Wire:
     server: SandboxServer
     http: httpx.Client
 
-    def dm(self, recipient="501", timeout=5.0):
+    def dm(self, recipient="501", timeout=PATIENCE_S):
         path, account = "/1.1/direct_messages/events/new.json", demo_account()
         signer = Client(account.consumer_key, account.consumer_secret, account.token, account.token_secret)
         url, headers, _ = signer.sign(self.server.url + path, "POST")
@@ -58,7 +59,7 @@ class Wire:
 
     def until(self, good):
         """Wait for what background threads do; a fact, not a pause."""
-        end = time.monotonic() + 5
+        end = time.monotonic() + PATIENCE_S
         while time.monotonic() < end:
             truth = self.truth()
             if good(truth):
@@ -138,11 +139,14 @@ def test_status_faults_before_and_after_the_commit(wire, rule, status, code, sto
 
 
 def test_429_with_and_without_headers(wire):
-    now_s = wire.http.get(f"{wire.server.url}/_control/clock").json()["now_ms"] / 1000
+    def now_s():
+        return wire.http.get(f"{wire.server.url}/_control/clock").json()["now_ms"] / 1000
+
+    before_s = now_s()
     wire.control("/faults", fault="429", reset_in_s=30, retry_after_s=7, times=1)
     wire.control("/faults", fault="429", headers=False, times=1)
     first, second = wire.dm(), wire.dm()
-    assert abs(int(first.headers["x-rate-limit-reset"]) - now_s - 30) < 5
+    assert before_s - 1 <= int(first.headers["x-rate-limit-reset"]) - 30 <= now_s() + 1
     assert first.headers["retry-after"] == "7"
     assert not {"x-rate-limit-reset", "retry-after"} & set(second.headers)
 
@@ -152,7 +156,7 @@ def test_a_hanging_answer_ends_when_the_client_leaves(wire, when, stored):
     wire.control("/faults", fault="hang", when=when, times=1)
     with pytest.raises(httpx.ReadTimeout):
         wire.dm(timeout=0.1)
-    assert committed(wire) == stored
+    assert wire.until(lambda truth: truth["counts"]["messages"] == stored)
 
 
 def test_a_reset_lets_hanging_requests_go(wire):
@@ -246,7 +250,7 @@ def test_serve_runs_in_a_process_of_its_own_until_it_is_told_to_stop(stop, start
         url = it.stdout.readline().decode().strip()
         assert httpx.get(f"{url}/_control", trust_env=False).json()["endpoints"]["users/show"]
         it.send_signal(stop)
-        assert it.wait(timeout=10) == 0
+        assert it.wait(timeout=PATIENCE_S) == 0
         assert it.stderr.read() == b""
 
 
@@ -265,7 +269,7 @@ def test_scripts_run_while_nobody_asks(wire):
     wire.control("/customers", customers=[{"user_id": "501", "script": [{"after_s": 20, "score": 3}]}])
     card = wire.card().json()
     world = wire.server.world
-    end = time.monotonic() + 5
+    end = time.monotonic() + PATIENCE_S
     while world.cards[int(card["id"])].score is None and time.monotonic() < end:
         threading.Event().wait(0.005)
     assert world.cards[int(card["id"])].score == 3

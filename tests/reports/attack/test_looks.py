@@ -1,11 +1,12 @@
 """Attacks as they were made by hand, over HTTP: windows, clocks, a minute later, two keys. Each ends in releases."""
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from tests.mould import poured
 from tests.reports.attack.http import Analysts
 from tests.reports.attack.ledgers import BEGIN, Spoken, ledger
 from tests.reports.attack.play import Lived, database
@@ -19,8 +20,13 @@ def lived(tmp_path: Path) -> Iterator[Lived]:
     """Five weeks of a ledger with small groups."""
     with database(tmp_path) as engine:
         found = Lived(engine)
-        found.live(ledger(2)[1], BEGIN + 36 * DAY)
+        found.now, found.spoken = poured(engine, "five weeks", lambda: five_weeks(found))
         yield found
+
+
+def five_weeks(lived: Lived) -> tuple[datetime, dict[str, Spoken]]:
+    lived.live(ledger(2)[1], BEGIN + 36 * DAY)
+    return lived.now, lived.spoken
 
 
 @pytest.fixture

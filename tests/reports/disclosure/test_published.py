@@ -22,6 +22,10 @@ OF_ALL = Pooled(None, of_all=True)
 @pytest.fixture
 def four_weeks(quick: World) -> World:
     """Red with two small agents, two small teams, and people of no team; all answered on one Monday."""
+    return quick.begun("four weeks", told_in_four_weeks)
+
+
+def told_in_four_weeks(quick: World) -> None:
     close(quick, MONDAY)
     for team, agent, n, score in (
         ("red", "ann", 9, 5), ("red", "bob", 3, 1), ("red", "cat", 2, 4), ("blue", "dan", 2, 5), ("green", "eve", 3, 5),
@@ -29,7 +33,6 @@ def four_weeks(quick: World) -> World:
     ):  # fmt: skip
         on(quick, MONDAY, n, team_id=team, agent_id=agent, score=score)
     close(quick, MONDAY + 4 * WEEK)
-    return quick
 
 
 @pytest.mark.parametrize(
