@@ -41,7 +41,7 @@ class Screen:
         )
         self._bars = Progress(*columns, console=console)
         self._doing = Progress(TextColumn("[bold]{task.description}"), TimeElapsedColumn(), console=console)
-        self._now = self._doing.add_task("starting X in a box, and the service (web, worker, SQLite)")
+        self._now = self._doing.add_task("starting the sandbox and the service (web, worker, SQLite)")
         self._tasks = list(self._made())
 
     def opening(self) -> None:
@@ -200,7 +200,7 @@ def kept_running(console: Console, play: Play) -> None:
         "dashboard": f"{play.stage.service_url}/dashboard",
         "API and its pages": f"{play.stage.service_url}/docs",
         "health": f"{play.stage.service_url}/readyz",
-        "X in a box": f"{play.stage.x_url}/_control",
+        "X's sandbox": f"{play.stage.x_url}/_control",
         "supervisor key": play.supervisor_key,
         "admin key": play.admin_key,
         "settings": str(play.stage.settings_file),
