@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import structlog
 
-from service.db.outages import is_away
+from service.db.outages import is_away, why_away
 from service.x_api import XError
 
 UNWELL = timedelta(seconds=2)
@@ -24,7 +24,9 @@ def keeping_on(event: str, **told: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if is_away(error) or isinstance(error, XError):
+        if is_away(error):
+            log.warning(event, error=type(error).__name__, database=why_away(error), **told)
+        elif isinstance(error, XError):
             log.warning(event, error=type(error).__name__, **told)
         else:
             log.exception(event, error=type(error).__name__, **told)

@@ -60,7 +60,7 @@ def database(directory: Path) -> Iterator[int]:
     def ours(*words: str) -> None:
         subprocess.run(words, check=True, user="postgres", group="postgres", cwd=place, stdout=subprocess.DEVNULL)
 
-    ours(str(newest / "initdb"), "-D", str(place / "data"), "-A", "trust")
+    ours(str(newest / "initdb"), "-D", str(place / "data"), "-A", "trust", "-E", "UTF8")
     with (place / "data" / "pg_hba.conf").open("a") as rules:
         rules.write("host all all 10.213.0.0/16 trust\n")
     options = f"-p {port} -k {place} -c listen_addresses=* -c max_connections=200"

@@ -1,7 +1,9 @@
 """The schema's history: it makes what the models say, survives an interruption, and refuses what it does not know."""
 
+import os
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -17,8 +19,8 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 
 from service import migrations
-from service.db import open_engine, reading, writing
-from service.errors import Unavailable
+from service.db import busy, open_engine, reading, writing
+from service.errors import Conflict, Unavailable
 from service.models import feedback_request, metadata, naming, schema_floor
 from tests.postgresql import address_of, on_server
 from tests.schema_steps import Schema, inspected, taken
@@ -144,6 +146,49 @@ def test_two_upgrades_at_once_wait_for_each_other(empty: Engine) -> None:
     assert tables(empty) == OURS
 
 
+IN_POSTGRESQL = pytest.mark.parametrize("empty", ["postgresql"], indirect=True)
+
+
+@IN_POSTGRESQL
+def test_an_upgrade_does_not_wait_for_an_export_with_everybody_behind_it(
+    empty: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _upgrade_to(empty, "0042")
+    monkeypatch.setattr(busy, "PATIENCE_S", 0)
+    with reading(empty) as export:
+        export.exec_driver_sql("SELECT count(*) FROM feedback_request")
+        with pytest.raises(Conflict) as caught:
+            migrations.upgrade(empty)
+    assert caught.value.code == "table_busy"
+    assert migrations.current(empty) == "0042"
+    assert migrations.upgrade(empty) == migrations.head()
+
+
+@IN_POSTGRESQL
+def test_an_upgrade_goes_on_when_the_export_has_ended(empty: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(busy, "REST_S", 0)
+    _upgrade_to(empty, "0042")
+    with ExitStack() as export:
+        connection = export.enter_context(reading(empty))
+        connection.exec_driver_sql("SELECT count(*) FROM feedback_request")
+        event.listen(empty, "handle_error", lambda _: export.close())
+        assert migrations.upgrade(empty) == migrations.head()
+
+
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+def test_a_database_that_cannot_hold_every_language_is_refused(postgresql_server: str, encoding: str) -> None:
+    name = f"narrow_{encoding.lower()}_{os.getpid()}"
+    like = f"ENCODING '{encoding}' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'"
+    on_server(postgresql_server, f'CREATE DATABASE "{name}" {like}')
+    engine = open_engine(address_of(postgresql_server, name))
+    with pytest.raises(Unavailable) as caught:
+        migrations.upgrade(engine)
+    engine.dispose()
+    on_server(postgresql_server, f'DROP DATABASE "{name}" WITH (FORCE)')
+    assert caught.value.code == "database_encoding"
+    assert f"encoding is {encoding}: make one with ENCODING 'UTF8'" in caught.value.sentence
+
+
 def test_rows_survive_an_upgrade(engine: Engine) -> None:
     with writing(engine) as connection:
         connection.exec_driver_sql("INSERT INTO worker_seen VALUES ('w', 1, 1)")
@@ -210,7 +255,7 @@ def refused(engine: Engine) -> Unavailable:
 
 
 def test_a_schema_that_is_behind_says_how_to_upgrade(empty: Engine) -> None:
-    assert refused(empty).code == "schema_behind"
+    assert refused(empty).code == {"sqlite": "no_database", "postgresql": "schema_behind"}[empty.dialect.name]
     assert "`dm-feedback db upgrade`" in refused(empty).sentence
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.engine import Engine
 
 from service.auth import chain, keys
 from service.db import writing
+from service.db.outages import advice, is_away, why_away
 from service.models import api_key, metadata
 from service.privacy import housekeeping
 from service.reports.counting.sealing import seal
@@ -133,6 +134,15 @@ FORBIDDEN = [
 @pytest.mark.parametrize(("role", "statement"), FORBIDDEN)
 def test_nothing_beyond(as_role: AsRole, role: str, statement: str) -> None:
     assert refusal_of(as_role(role), statement) == DENIED
+
+
+def test_a_right_that_was_not_given_is_told_with_what_gives_it(as_role: AsRole) -> None:
+    """After an upgrade whose roles.sql was forgotten: senders are asked to repeat, whoever runs us reads why."""
+    with pytest.raises(sa.exc.ProgrammingError) as caught, as_role("reading").connect() as connection:
+        connection.exec_driver_sql("SELECT * FROM api_key")
+    assert is_away(caught.value)
+    assert why_away(caught.value) == "lacks the rights that deploy/roles.sql gives"
+    assert "after it deploy/roles.sql" in advice(caught.value)
 
 
 def test_reading_reads_the_ledger(owner: Engine, as_role: AsRole) -> None:

@@ -9,7 +9,7 @@ hosts.py         addresses with several hosts       micros.py        how moments
 outages.py       is it away, or a mistake of ours?  driver_errors.py what a driver's error may reveal
 deadline.py      how long a statement may take      watchdog.py      ends waits for a hanging server
 leases.py        leases: held, or over              partitioned.py   which tables are partitioned by time
-steady.py        caches within one read transaction
+steady.py        caches within one read transaction busy.py          locks a table while others use it
 
 Knows no table of ours.
 """

@@ -14,6 +14,7 @@ from service.db.sqlite import open_sqlite
 from service.db.transactions import reading
 from service.errors import Unavailable
 
+ENCODING = "UTF8"
 WRITE = "one such as sqlite:///feedback.db or postgresql://user:password@host/name"
 
 
@@ -49,11 +50,18 @@ def open_engine(url: str, wait: ConnectionWait = PATIENT) -> Engine:
 
 
 def demand_settings(engine: Engine) -> None:
-    """Refuse a server or pooler that does not keep our settings during a transaction. Raises Unavailable."""
+    """Refuse a server or pooler that does not keep our settings during a transaction. Raises Unavailable.
+
+    A database that cannot store every language and emoji is refused, too.
+    """
     if engine.dialect.name != "postgresql":
         return
     with reading(engine) as connection:
         found = {name: connection.exec_driver_sql(f"SHOW {name}").scalar() for name in SETTINGS}
+        encoding = connection.exec_driver_sql("SHOW server_encoding").scalar()
+    if encoding != ENCODING:
+        sentence = f"The database's encoding is {encoding}: make one with ENCODING '{ENCODING}' TEMPLATE template0."
+        raise Unavailable("database_encoding", sentence)
     if found != SETTINGS:
         sentence = f"PostgreSQL does not keep our settings ({found}): a pooler must keep a transaction on one server."
         raise Unavailable("database_settings", sentence)

@@ -16,19 +16,21 @@ WHY_AWAY = {
     "no such table": "has no tables yet",
     "does not exist": "has no tables yet",
 }
-NOT_MIGRATED_YET = "42P01"  # PostgreSQL: undefined table
+NOT_MIGRATED_YET, DENIED = "42P01", "42501"  # PostgreSQL: undefined table, insufficient privilege
 SQL_LOGIC_ERROR = 1  # SQLite's code for what is wrong with a statement; SQLAlchemy calls it operational
+CANNOT_BE_OPENED, CANNOT_BE_WRITTEN = 14, 8  # SQLite's
+PRIMARY = 0xFF  # of a code of SQLite; what stands above it says more
 
 
 def is_away(error: BaseException) -> bool:
-    """Whether the database is away, full, read-only, busy or not yet migrated: the same may succeed later.
+    """Whether the database is away, full, read-only, busy, not yet migrated or granted: the same may succeed later.
 
     A mistake in one of our statements does not count, because nobody must repeat that for ever.
     """
     if isinstance(error, sa.exc.DBAPIError) and error.connection_invalidated:
         return True
     if isinstance(error, sa.exc.ProgrammingError):
-        return getattr(error.orig, "sqlstate", None) == NOT_MIGRATED_YET
+        return getattr(error.orig, "sqlstate", None) in {NOT_MIGRATED_YET, DENIED}
     if type(error) is sa.exc.DatabaseError:  # "file is not a database"
         return True
     if not isinstance(error, AWAY):
@@ -39,5 +41,21 @@ def is_away(error: BaseException) -> bool:
 
 def why_away(error: BaseException) -> str:
     """Say what is wrong with a database that is away, as the end of a sentence, without quoting it."""
-    said = str(getattr(error, "orig", None) or error).lower()
+    original = getattr(error, "orig", None)
+    if getattr(original, "sqlstate", None) == DENIED:
+        return "lacks the rights that deploy/roles.sql gives"
+    said = str(original or error).lower()
     return next((why for word, why in WHY_AWAY.items() if word in said), "does not answer")
+
+
+def advice(error: BaseException) -> str:
+    """Tell an operator what would be right where the database's own words do not."""
+    original = getattr(error, "orig", None)
+    if getattr(original, "sqlstate", None) == DENIED:
+        return (
+            " `db upgrade` is run as the owner of the database, and after it deploy/roles.sql, which gives web and "
+            "workers their rights."
+        )
+    if getattr(original, "sqlite_errorcode", 0) & PRIMARY in {CANNOT_BE_OPENED, CANNOT_BE_WRITTEN}:
+        return " This account must be able to read and write the file and its folder: run this as the service's account."
+    return ""

@@ -40,7 +40,12 @@ def open_postgresql(url: URL, connect_s: int, pool_s: int, silent_s: float | Non
     engine = sa.create_engine(
         url,
         # nothing is left with a session: a pooler such as PgBouncer gives each transaction another server
-        connect_args={"connect_timeout": connect_s, "prepare_threshold": None, **GONE_AFTER},
+        connect_args={
+            "connect_timeout": connect_s,
+            "prepare_threshold": None,
+            "client_encoding": "utf8",
+            **GONE_AFTER,
+        },
         hide_parameters=True,  # the text of an error goes into logs; what a customer wrote must not
         pool_size=10,
         max_overflow=20,

@@ -17,9 +17,10 @@ from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, Dialect, Engine
 
 from service.db.driver_errors import give_up_read_only
+from service.db.outages import PRIMARY
 from service.errors import Unavailable
 
-try:  # the bundled SQLite; elsewhere than Linux x86-64 the interpreter's own, behind the gate below
+try:  # the bundled SQLite; where there is no wheel of it the interpreter's own, behind the gate below
     import pysqlite3.dbapi2 as sqlite_driver
 except ImportError:  # pragma: no cover - platforms without a wheel
     import importlib
@@ -30,7 +31,6 @@ BUSY_TIMEOUT_S = 5
 KEPT = 6  # connections that stay open: each keeps up to 2 MB of pages, and a slow moment would leave twenty of them
 LOOK_AGAIN_S = 0.0005
 BEGIN_WRITING = "BEGIN IMMEDIATE"
-PRIMARY = 0xFF  # of a result code of SQLite; what stands above it says more
 FIXED_FROM = (3, 51, 3)
 FIXED_BRANCHES = {(3, 50): 7, (3, 44): 6}
 
@@ -47,7 +47,8 @@ def open_sqlite(url: URL) -> Engine:
         raise Unavailable(
             "sqlite_unsound",
             f"SQLite {sqlite_driver.sqlite_version} can corrupt a WAL database that several processes use. "
-            "Install the pysqlite3 wheel (Linux x86-64), a Python with SQLite 3.51.3 or newer, or use PostgreSQL.",
+            "Install the pysqlite3 wheel (Linux x86-64, Apple silicon), a Python with SQLite 3.51.3 or newer, or use "
+            "PostgreSQL.",
         )
     if url.database and url.database != ":memory:":
         url = url.set(database=str(_place(Path(url.database).expanduser())))
@@ -66,6 +67,12 @@ def open_sqlite(url: URL) -> Engine:
     event.listen(engine, "begin", _begin)
     event.listen(engine, "handle_error", give_up_read_only)
     return engine
+
+
+def is_there(engine: Engine) -> bool:
+    """Whether the database exists: for a mistyped address SQLite would create an empty file."""
+    file = engine.url.database or ""
+    return engine.dialect.name != "sqlite" or file.startswith((":", "file:")) or Path(file).exists()
 
 
 @contextmanager

@@ -20,9 +20,11 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Connection, Engine
 
-from service.db import reading, writing
+from service.db import demand_settings, reading, writing
+from service.db.busy import hardly_wait, patiently
 from service.db.partitioned import partitioned_tables
 from service.db.postgresql import take_your_time
+from service.db.sqlite import is_there
 from service.errors import Unavailable
 from service.models import encryption, encryption_key, schema_floor
 
@@ -46,18 +48,23 @@ RELEASED: Mapping[str, str] = {}
 def upgrade(engine: Engine) -> str:
     """Upgrade the database to the newest revision and return its revision. Safe to repeat and to interrupt.
 
-    A newer database stays as it is. Raises Unavailable if it is too new for this code.
+    A newer database stays as it is. Raises Unavailable if it is too new for this code or unfit for a ledger, Conflict
+    if somebody keeps reading a table: waiting for it would keep everybody else waiting behind us.
     """
-    with writing(engine) as connection:
-        _lock(connection)
-        found = MigrationContext.configure(connection).get_current_revision()
-        if found is not None and found not in _known():
-            _demand_fitting(connection, found)
-            return found
-        config = _config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-        set_floor(connection)
+    demand_settings(engine)
+    return patiently(engine, _upgraded)
+
+
+def _upgraded(connection: Connection) -> str:
+    _lock(connection)
+    found = MigrationContext.configure(connection).get_current_revision()
+    if found is not None and found not in _known():
+        _demand_fitting(connection, found)
+        return found
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+    set_floor(connection)
     return head()
 
 
@@ -96,13 +103,18 @@ def head() -> str:
 
 
 def current(engine: Engine) -> str | None:
-    """Return the revision the database is at; None when it is empty."""
+    """Return the revision the database is at; None when it is empty, or nowhere."""
+    if not is_there(engine):
+        return None
     with reading(engine) as connection:
         return MigrationContext.configure(connection).get_current_revision()
 
 
 def require_fitting(engine: Engine) -> None:
     """Refuse a schema that does not fit this code, older or too new. Raises Unavailable."""
+    if not is_there(engine):
+        sentence = "correct database.url or, to begin an empty ledger there, run `dm-feedback db upgrade`."
+        raise Unavailable("no_database", f"There is no file {engine.url.database}: {sentence}")
     with reading(engine) as connection:
         found = MigrationContext.configure(connection).get_current_revision()
         if found == head():
@@ -144,4 +156,6 @@ def _lock(connection: Connection) -> None:
     """Make concurrent upgrades wait on PostgreSQL; on SQLite the write lock does."""
     if connection.dialect.name == "postgresql":
         take_your_time(connection)  # an index over years of rows takes longer than any other statement may
+        connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7350134)")
+        hardly_wait(connection)

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Connection
 
+from service.db.busy import is_held
 from service.partitions.cuts import TableCut
 
 FIRST, REST = "first", "rest"
@@ -25,7 +26,6 @@ ROOM = sa.text(
 )
 UPPER = re.compile(r"TO \('?([^')]*)'?\)")
 BOUND = re.compile(r"< '?([a-z0-9_]+)'?")
-BUSY = "55P03"
 log = structlog.get_logger(__name__)
 
 
@@ -67,17 +67,12 @@ def room_name(cut: TableCut) -> str:
     return f"ck_{cut.table}_room"
 
 
-def is_busy(error: sa.exc.DBAPIError) -> bool:
-    """Whether somebody else held the lock we wanted for a moment."""
-    return getattr(error.orig, "sqlstate", "") == BUSY
-
-
 @contextmanager
 def unless_busy(table: str) -> Iterator[None]:
     """Leave for another hour what somebody is reading all the time, such as an export or a backup."""
     try:
         yield
     except sa.exc.OperationalError as error:
-        if not is_busy(error):
+        if not is_held(error):
             raise
         log.warning("partition_busy", table=table)

@@ -7,15 +7,15 @@ validated is not scanned again. Code that cannot work with the result is kept fr
 row and never reads one's contents.
 """
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import TypeVar
+from functools import partial
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from service.db import reading, writing
+from service.db.busy import patiently
 from service.db.partitioned import look_again, partitioned_tables
 from service.db.postgresql import take_your_time
 from service.encrypting.in_force import is_alive
@@ -25,18 +25,15 @@ from service.models import metadata, process_count
 from service.partitions import ahead, keys, rights
 from service.partitions.cuts import TableCut, cuts
 from service.partitions.keys import Tell
-from service.partitions.pieces import FIRST, REST, Room, is_busy, room_name, room_of
+from service.partitions.pieces import FIRST, REST, Room, room_name, room_of
 from service.settings.sections import Privacy
 
 ROOM_FOR = timedelta(days=7)
-TRIES, REST_S = 100, 0.2
 OTHER_ROWS = "23514"
 DELIVERIES = "webhook_delivery"
-Wait = Callable[[float], None]
-Done = TypeVar("Done")
 
 
-def turn(engine: Engine, privacy: Privacy, now: datetime, tell: Tell, wait: Wait = time.sleep) -> Iterator[str]:
+def turn(engine: Engine, privacy: Privacy, now: datetime, tell: Tell) -> Iterator[str]:
     """Partition what is not partitioned yet and create pieces ahead; yield a sentence per step. Raises Conflict."""
     _demand_postgresql(engine)
     _demand_owner(engine)
@@ -45,22 +42,22 @@ def turn(engine: Engine, privacy: Privacy, now: datetime, tell: Tell, wait: Wait
     for cut in cuts(privacy).values():
         if not _is_whole(engine, cut):
             continue
-        yield from _turn_one(engine, cut, now, tell, wait)
+        yield from _turn_one(engine, cut, now, tell)
     for cut in cuts(privacy).values():
         for name in ahead.make(engine, cut, now, patient=True):
             yield f"{name}: made ahead"
 
 
-def _turn_one(engine: Engine, cut: TableCut, now: datetime, tell: Tell, wait: Wait) -> Iterator[str]:
+def _turn_one(engine: Engine, cut: TableCut, now: datetime, tell: Tell) -> Iterator[str]:
     _demand_new_code(engine, now)
-    room = _patiently(engine, lambda connection: _promise(connection, cut, now), wait)
+    room = patiently(engine, partial(_promise, cut=cut, now=now))
     yield f"{cut.table}: everything in it is of before {room.until:%Y-%m-%d}"
     if not room.proven:
         _prove(engine, cut)
     if cut.table == DELIVERIES:
-        _patiently(engine, keys.watch, wait)
+        patiently(engine, keys.watch)
         yield f"{cut.table}: {keys.fill(engine, now - cut.keep, tell)} keys stand apart"
-    _patiently(engine, lambda connection: _turn_over(connection, cut), wait)
+    patiently(engine, partial(_turn_over, cut=cut))
     look_again(engine)
     with writing(engine) as connection:
         take_your_time(connection)
@@ -102,23 +99,6 @@ def _demand_new_code(engine: Engine, now: datetime) -> None:
 def _is_whole(engine: Engine, cut: TableCut) -> bool:
     with reading(engine) as connection:
         return cut.table not in partitioned_tables(connection)
-
-
-def _patiently(engine: Engine, do: Callable[[Connection], Done], wait: Wait) -> Done:
-    """Do something that locks a table for a moment; if it is held, let others pass and retry. Raises Conflict."""
-    for _ in range(TRIES):
-        try:
-            with writing(engine) as connection:
-                connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{rights.SHORTLY}'")
-                return do(connection)
-        except sa.exc.OperationalError as error:
-            if not is_busy(error):
-                raise
-        wait(REST_S)
-    raise Conflict(
-        "table_busy",
-        "Something keeps reading one of the tables (an export, a backup?): run this again when it has finished.",
-    )
 
 
 def _promise(connection: Connection, cut: TableCut, now: datetime) -> Room:

@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from service.db.deadline import is_out_of_time
-from service.db.outages import is_away
+from service.db.outages import is_away, why_away
 from service.errors import PROBLEM_JSON, Invalid, ServiceError, Unavailable, problem
 from service.web.headers import request_id
 
@@ -101,7 +101,7 @@ def refusal_of(error: Exception, **where: str) -> ServiceError:
         sentence = "The database was stopped: this takes too long. Ask for a shorter period or fewer groups."
         return Unavailable("question_too_long", sentence, headers=again)
     if is_away(error):
-        log.warning("database_away", error=type(error).__name__)
+        log.warning("database_away", why=why_away(error))
         sentence = f"The database does not answer right now; try again in {RETRY_AFTER_S} s."
         return Unavailable("database_away", sentence, headers=again)
     log.error("unexpected_error", exc_info=error, **where)

@@ -29,12 +29,8 @@ def nobody(_table: str, _rows: int) -> None:
     """Is told of the progress."""
 
 
-def at_once(_seconds: float) -> None:
-    """Does not wait."""
-
-
 def turn(engine: Engine, now: datetime) -> list[str]:
-    return list(turning.turn(engine, SETTINGS.privacy, now, nobody, at_once))
+    return list(turning.turn(engine, SETTINGS.privacy, now, nobody))
 
 
 def in_pieces(engine: Engine) -> frozenset[str]:

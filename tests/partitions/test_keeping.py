@@ -16,7 +16,7 @@ from service.partitions.cuts import DAY, MONTH, WEEK, cuts
 from service.privacy import housekeeping
 from tests.floor.house import House, deliver, told
 from tests.floor.test_chain import broken
-from tests.partitions.house import CUTS, SETTINGS, at_once, nobody, pieces, retold, rows, scalar, statements, turn
+from tests.partitions.house import CUTS, SETTINGS, nobody, pieces, retold, rows, scalar, statements, turn
 from tests.roles import DENIED, AsRole, engines_by_role, grant, refusal_of
 from tests.support import settings_of
 
@@ -219,7 +219,7 @@ def test_what_lay_there_before_is_forgotten_in_batches_until_its_piece_goes(whol
 
 
 def test_a_promise_nobody_went_on_with_is_no_trap(whole: House) -> None:
-    begun = turning.turn(whole.engine, SETTINGS.privacy, whole.clock.now, nobody, at_once)
+    begun = turning.turn(whole.engine, SETTINGS.privacy, whole.clock.now, nobody)
     while not next(begun).startswith("webhook_delivery: everything"):
         pass
     begun.close()

@@ -11,11 +11,10 @@ from sqlalchemy.engine import Engine
 
 from service import migrations
 from service.auth import chain
-from service.db import open_engine, reading, writing
+from service.db import busy, open_engine, reading, writing
 from service.db.partitioned import CUT_BY
 from service.errors import Conflict, Invalid, Unavailable
 from service.models import delivery_key, process_count, schema_floor, webhook_delivery
-from service.partitions import turning
 from tests.floor.house import House, answered, deliver, told
 from tests.partitions.house import SETTINGS, in_pieces, pieces, rows, statements, turn
 
@@ -124,7 +123,7 @@ def test_rows_whose_id_says_no_time_are_refused_and_stay_where_they_are(whole: H
 
 
 def test_a_table_that_is_read_all_the_time_is_left_alone(whole: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turning, "TRIES", 2)
+    monkeypatch.setattr(busy, "PATIENCE_S", 0)
     with reading(whole.engine) as other:
         other.exec_driver_sql("SELECT count(*) FROM feedback_request")
         with pytest.raises(Conflict) as refused:

@@ -11,6 +11,7 @@ import structlog
 from sqlalchemy.engine import Engine
 
 from service.db import writing
+from service.db.outages import is_away, why_away
 from service.db.partitioned import look_again
 from service.errors import Unavailable
 from service.intake.inbox.accept import STANDS_STILL_S, Accepted, accept, store_arrived
@@ -25,7 +26,8 @@ def commit(engine: Engine, arrived: Sequence[Arrived]) -> list[Accepted | Except
         with writing(engine, STANDS_STILL_S) as connection:
             return list(store_arrived(connection, arrived))
     except Exception as error:  # noqa: BLE001 - whose fault it was shows when each is tried alone
-        log.warning("intake.group_parted", error=type(error).__name__, deliveries=len(arrived))
+        why = f"the database {why_away(error)}" if is_away(error) else type(error).__name__
+        log.warning("intake.group_parted", why=why, deliveries=len(arrived))
         look_again(engine)
     outcomes: list[Accepted | Exception] = []
     while len(outcomes) < len(arrived):

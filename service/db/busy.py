@@ -1,0 +1,51 @@
+"""Locking a table for a moment while others use it: in, what to do; out, its result, or that somebody holds the table.
+
+On PostgreSQL everybody queues behind a process that waits for a table. So we wait briefly, let the others pass and try
+again, for a limited time. SQLite's writers take turns anyway.
+"""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from service.db.transactions import writing
+from service.errors import Conflict
+
+A_MOMENT = "1500ms"
+"""Longer than the second after which PostgreSQL detects deadlocks and cancels its own vacuum for us."""
+
+REST_S = 3.0
+PATIENCE_S = 180.0
+HELD = {"55P03", "40P01"}  # PostgreSQL: lock_not_available, deadlock_detected
+BUSY = "Something keeps reading one of the tables (an export, a backup?): run this again when it has finished."
+Done = TypeVar("Done")
+
+
+def patiently(engine: Engine, do: Callable[[Connection], Done]) -> Done:
+    """Run it in a transaction that hardly waits for a table; if somebody holds one, try again. Raises Conflict."""
+    give_up_at = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            with writing(engine) as connection:
+                hardly_wait(connection)
+                return do(connection)
+        except sa.exc.OperationalError as error:
+            if not is_held(error):
+                raise
+            if time.monotonic() >= give_up_at:
+                raise Conflict("table_busy", BUSY) from error
+        time.sleep(REST_S)
+
+
+def hardly_wait(connection: Connection) -> None:
+    """Let nothing in this transaction wait longer than a moment for a table."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{A_MOMENT}'")
+
+
+def is_held(error: sa.exc.DBAPIError) -> bool:
+    """Whether somebody else held the lock we wanted."""
+    return getattr(error.orig, "sqlstate", "") in HELD
