@@ -1,12 +1,14 @@
 """Logging: an event name and fields become one line on standard error. Never a message's text or a secret.
 
 `json` for machines, `text` for a terminal. Fields that could carry what a customer wrote are dropped here once more,
-should a caller ever pass one. Logging never fails its caller.
+should a caller ever pass one. Logging never fails its caller, and strangers cannot fill a disk with our lines.
 """
 
 import logging
 import sys
-from collections.abc import Mapping, MutableMapping
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import suppress
 from functools import partial
 from typing import Any, TextIO
@@ -16,6 +18,26 @@ import structlog
 from service.words import harmless
 
 NEVER = frozenset({"text", "body", "message", "opening_text", "card_text", "secret", "token_secret", "authorization"})
+RATIONED: Mapping[str, str | None] = {
+    "answer_failed": None,
+    "database_away": None,
+    "http.refused": None,
+    "intake.group_parted": None,
+    "intake.handshake": "source",
+    "intake.not_proven_yet": "source",
+    "intake.refused": "source",
+    "intake.unknown_source": None,
+    "key_refused": None,
+    "not_ready": None,
+    "question_too_long": "path",
+    "unexpected_error": "path",
+    "x_activity_refused": None,
+    "x_webhook_refused": "account",
+}
+"""Events that anybody who can reach us can cause at will, and the field by which their lines are counted."""
+
+A_MINUTE = 60
+"""Lines of each."""
 
 
 def configure(log_format: str = "json") -> None:
@@ -27,6 +49,7 @@ def configure(log_format: str = "json") -> None:
     )
     structlog.configure(
         processors=[
+            Ration(time.monotonic),
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -40,6 +63,31 @@ def configure(log_format: str = "json") -> None:
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+
+
+class Ration:
+    """Drops lines of RATIONED beyond those of a minute; the next line that passes says how many were left out."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock, self._minute = clock, 0.0
+        self._seen: Counter[str] = Counter()
+        self._left_out: Counter[str] = Counter()
+
+    def __call__(self, _logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        """Let a line pass, or raise DropEvent."""
+        if event["event"] not in RATIONED:
+            return event
+        kind = f"{event['event']} {event.get(RATIONED[event['event']] or '', '')}"
+        if (minute := self._clock() // 60) != self._minute:
+            self._minute = minute
+            self._seen.clear()
+        self._seen[kind] += 1
+        if self._seen[kind] > A_MINUTE:
+            self._left_out[kind] += 1
+            raise structlog.DropEvent
+        if left_out := self._left_out.pop(kind, 0):
+            event["left_out"] = left_out
+        return event
 
 
 class _Lines(structlog.PrintLogger):

@@ -21,9 +21,11 @@ from typing import Any
 
 import structlog
 from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from service import logs
 from service.app import create_app
 from service.clock import utc_now
 from service.db.outages import is_away, why_away
@@ -86,12 +88,17 @@ class Gunicorn(BaseApplication):  # type: ignore[misc]  # gunicorn carries no ty
         self._settings, self._read = settings, read
         super().__init__()
 
-    def reload(self) -> None:
-        """Read the settings again (SIGHUP): new processes use them, old ones finish. Invalid settings are ignored."""
+    def run(self) -> None:
+        """Serve until told to stop."""
+        SteadyArbiter(self).run()
+
+    def takes_new_settings(self) -> bool:
+        """Read the settings again and say whether they are used from now on."""
         found = self._read()
-        if found is not None and _is_free(found.web.bind, self._settings.web.bind):
-            self._settings = found
-        super().reload()
+        if found is None or not _is_free(found.web.bind, self._settings.web.bind):
+            return False
+        self._settings = found
+        return True
 
     def load_config(self) -> None:
         """Take the options."""
@@ -103,6 +110,19 @@ class Gunicorn(BaseApplication):  # type: ignore[misc]  # gunicorn carries no ty
         engine = engine_of(self._settings)
         _once_it_answers(engine, demand_keys)
         return _counting(self._settings, engine)
+
+
+class SteadyArbiter(Arbiter):  # type: ignore[misc]  # as above
+    """gunicorn's arbiter. On SIGHUP new processes use the new settings and old ones finish.
+
+    If the settings are not usable the processes stay. New ones would wait silently for a database that is away, while
+    the running ones answer 503.
+    """
+
+    def reload(self) -> None:
+        """Start new processes if there are new settings."""
+        if self.app.takes_new_settings():
+            super().reload()
 
 
 def _once_it_answers(engine: Engine, ask: Callable[[Engine], None]) -> None:
@@ -172,6 +192,7 @@ def from_environment() -> Any:
 
 def _counting(settings: Settings, engine: Engine) -> Any:
     """Build the application, and store its counts until the process ends."""
+    logs.configure(settings.service.log_format)  # the process that forked us may have begun with other settings
     share_arenas()
     otel.begin(settings.service.traces_to, "web")
     ended = threading.Event()

@@ -5,12 +5,19 @@ import io
 import json
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 import structlog
+from sqlalchemy.engine import Engine
 
 from service import logs
+from service.db import writing
+from tests.floor.house import House
+
+SERVICE = Path(logs.__file__).parent
 
 
 @pytest.fixture(autouse=True)
@@ -96,6 +103,63 @@ def test_a_logger_that_was_used_before_follows_the_settings(capsys: pytest.Captu
     assert first.startswith("{")
     assert "second" in second
     assert not second.startswith("{")
+
+
+def lines_of(events: Iterable[dict[str, object]], clock: Callable[[], float] = float) -> list[dict[str, object]]:
+    """What passes of some events."""
+    ration, passed = logs.Ration(clock), []
+    for each in events:
+        with suppress(structlog.DropEvent):
+            passed.append(dict(ration(None, "warning", dict(each))))
+    return passed
+
+
+def test_what_strangers_cause_is_so_many_lines_a_minute_and_the_next_one_tells_of_the_rest() -> None:
+    seconds = [0.0] * 1000 + [61.0] * 2
+    now = iter(seconds)
+    said = lines_of([{"event": "key_refused"}] * len(seconds), lambda: next(now))
+    assert len(said) == logs.A_MINUTE + 2
+    assert [each.get("left_out") for each in said[-3:]] == [None, 1000 - logs.A_MINUTE, None]
+
+
+def test_one_sources_flood_hides_no_line_of_another_and_none_of_what_is_ours() -> None:
+    flood = [{"event": "intake.refused", "source": "crm"}] * 500
+    ours = [{"event": "account_held", "account": "acme"}] * 500
+    said = lines_of([*flood, {"event": "intake.refused", "source": "desk"}, *ours])
+    assert len(said) == logs.A_MINUTE + 1 + 500
+
+
+@pytest.mark.parametrize("event", logs.RATIONED)
+def test_each_event_that_is_rationed_is_one_of_ours(event: str) -> None:
+    assert any(f'"{event}"' in each.read_text("utf-8") for each in SERVICE.rglob("*.py") if each.name != "logs.py")
+
+
+STRANGERS = {
+    "a wrong key": ("GET", "/v1/results", {"Authorization": "Bearer dmf_000000000000.x"}),
+    "a delivery that nobody signed": ("POST", "/webhooks/crm/crm", {}),
+    "a source that is not there": ("POST", "/webhooks/crm/nobody", {}),
+    "X's webhook without its password": ("POST", "/webhooks/x/acme", {}),
+    "X's webhook for DMs, not signed": ("POST", "/webhooks/x", {}),
+    "an address that is none": ("GET", "/nothing", {}),
+    "whether it is ready": ("GET", "/readyz", {}),
+}
+
+
+@pytest.mark.parametrize("what", STRANGERS)
+@pytest.mark.parametrize("away", [False, True])
+def test_no_stranger_fills_a_disk_with_our_lines(
+    what: str, away: bool, sqlite_engine: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    method, path, headers = STRANGERS[what]
+    house = House(sqlite_engine)
+    logs.configure("json")
+    if away:
+        with writing(sqlite_engine) as connection:
+            for table in ("api_key", "alembic_version"):
+                connection.exec_driver_sql(f"ALTER TABLE {table} RENAME TO {table}_elsewhere")
+    for _ in range(3 * logs.A_MINUTE):
+        house.client.open(path, method=method, headers=headers)
+    assert len(lines(capsys)) <= 2 * logs.A_MINUTE, "a minute may end meanwhile"
 
 
 @pytest.mark.parametrize("form", ["json", "text"])

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import flask
 import pytest
+import structlog
 from sqlalchemy.engine import Engine
 
 from service import migrations, serving
 from service.db import open_engine
 from service.errors import Unavailable
+from service.logs import Ration
 from service.serving import demand_free, from_environment
 from tests.processes.house import toml
 from tests.support import tree
@@ -26,7 +28,10 @@ def test_the_application_is_built_only_on_our_schema(tmp_path: Path, monkeypatch
     engine = open_engine(url)
     migrations.upgrade(engine)
     engine.dispose()
+    structlog.reset_defaults()
     assert isinstance(from_environment(), flask.Flask)
+    assert any(isinstance(each, Ration) for each in structlog.get_config()["processors"]), "logs are as everywhere"
+    structlog.reset_defaults()
     assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
 
 
