@@ -1,5 +1,8 @@
 """Checks a database before any process works on it: right revision, right settings, right keys. Changes nothing."""
 
+from collections.abc import Callable
+from functools import partial
+
 from sqlalchemy.engine import Engine
 
 from service import migrations
@@ -11,7 +14,11 @@ from service.settings import Settings
 
 def demand_fitting(settings: Settings, engine: Engine) -> None:
     """Refuse a database that is not at our revision or does not belong to these settings. Raises Unavailable."""
-    migrations.require_fitting(engine)
-    demand_settings(engine)
-    demand_right_secret(engine, settings.service.secret_key)
-    demand_keys(engine)
+    for demand in demands(settings):
+        demand(engine)
+
+
+def demands(settings: Settings) -> tuple[Callable[[Engine], None], ...]:
+    """The single checks, each of which raises Unavailable."""
+    secret = partial(demand_right_secret, secret=settings.service.secret_key)
+    return migrations.require_fitting, demand_settings, secret, demand_keys

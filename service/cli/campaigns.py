@@ -6,6 +6,7 @@ from service.auth import log_access
 from service.cli.common import account_asking, campaign_of, console, me, now, opened
 from service.db import writing
 from service.errors import Invalid
+from service.intake.values.identity import X_HANDLE
 from service.outreach import rehearsal
 from service.outreach.clients import client_of
 from service.outreach.workplace import Workplace
@@ -28,11 +29,11 @@ def try_(context: click.Context, name: str, handle: str, account_name: str | Non
 
     It really is sent, by every way the campaign names in turn. It counts in no figure; X's own limits apply.
     """
-    settings, engine = opened(context)
+    settings, engine = opened(context, withheld=())
     place = Workplace.open(engine, settings, me())
     campaign = campaign_of(settings, name)
     account = account_asking(settings, campaign, account_name)
-    if not handle.removeprefix("@").isidentifier():
+    if X_HANDLE.fullmatch(handle.removeprefix("@")) is None:
         raise Invalid("not_a_handle", "Write your handle at X, e.g. --to @acme.")
     request = rehearsal.begin(place, campaign, account, handle, now())
     with writing(engine) as connection:

@@ -18,10 +18,10 @@ from sqlalchemy.exc import DBAPIError
 
 from service import logs, replica
 from service.clock import utc_now
-from service.db.outages import is_away
+from service.db.outages import advice, is_away
 from service.encrypting import in_force as encrypting
 from service.errors import Invalid, NotFound, ServiceError
-from service.settings import Account, Campaign, Settings, SettingsError, Source, load
+from service.settings import X_TOKENS, Account, Campaign, Settings, SettingsError, Source, load
 from service.settings.values import is_x_user_id
 from service.starting import demand_fitting
 from service.words import harmless
@@ -56,7 +56,7 @@ def explain(context: click.Context, error: Exception) -> None:
         _refuse(context, error.sentence, error.code)
     if isinstance(error, DBAPIError) and is_away(error):
         said = str(error.orig).strip().partition("\n")[0]
-        _refuse(context, f"The database cannot be used: {said}.", "database_away")
+        _refuse(context, f"The database cannot be used: {said}.{advice(error)}", "database_away")
     if isinstance(error, OSError) and error.errno != errno.EPIPE:  # `| head`: click ends quietly
         _refuse(context, f"{error.filename or 'A file'}: {error.strerror or error}.", "file")
 
@@ -66,21 +66,21 @@ def _refuse(context: click.Context, sentence: str, code: str) -> NoReturn:
     context.exit(1)
 
 
-def settings_of(context: click.Context, withheld: Sequence[str] = ()) -> Settings:
-    """Load the command's settings and set up logging."""
+def settings_of(context: click.Context, withheld: Sequence[str] = X_TOKENS) -> Settings:
+    """Load the command's settings and set up logging. X's tokens are loaded only by commands that call X."""
     settings = load(Path(context.find_root().obj), withheld=withheld)
     logs.configure(settings.service.log_format)
     return settings
 
 
-def opened(context: click.Context, withheld: Sequence[str] = ()) -> tuple[Settings, Engine]:
+def opened(context: click.Context, withheld: Sequence[str] = X_TOKENS) -> tuple[Settings, Engine]:
     """Load the settings and open the database, which must be at our revision. For commands that end."""
     settings, engine = opened_to_stay(context, withheld)
     encrypting.follow_each_write(engine)
     return settings, engine
 
 
-def opened_to_stay(context: click.Context, withheld: Sequence[str] = ()) -> tuple[Settings, Engine]:
+def opened_to_stay(context: click.Context, withheld: Sequence[str] = X_TOKENS) -> tuple[Settings, Engine]:
     """The same for processes that run on: these follow a change of the encryption key themselves."""
     settings = settings_of(context, withheld)
     engine = engine_of(context, settings)

@@ -1,17 +1,19 @@
 """The settings: check, reference, example."""
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
 import click
 from rich.table import Table
+from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 
 from service import migrations
 from service.cli.common import console
 from service.db import open_engine
-from service.db.outages import is_away
-from service.encrypting.in_force import demand_keys, engine_of
+from service.db.outages import is_away, why_away
+from service.encrypting.in_force import engine_of
 from service.errors import Unavailable
 from service.intake.definition.advice import advice
 from service.intake.definition.load import load_definitions
@@ -23,8 +25,11 @@ from service.replica import attach
 from service.results.page.sender import mistakes
 from service.settings import Database, Mistake, Settings, SettingsError, load, reference
 from service.settings.advice import secrets_of
+from service.starting import demands
 
 EXAMPLE = Path(__file__).parents[1] / "settings" / "example.toml"
+SETTING_OF = {"secret_key_changed": "service.secret_key", "encryption_key_missing": "privacy.encryption_key"}
+"""The setting to correct for a refusal at the start, if it is not database.url."""
 
 
 @click.group()
@@ -44,8 +49,7 @@ def check(context: click.Context) -> None:
         *_readable_by_others(settings.database.url),
         *_secrets_for_all(Path(path), settings),
         *_replica(settings.database),
-        *_traces(settings),
-        *_left(settings),
+        *_database(settings),
     ]
     for warning in warnings:
         console.print(f"{warning.path} {warning.sentence}", style="yellow", soft_wrap=True)
@@ -75,12 +79,6 @@ def _secrets_for_all(path: Path, settings: Settings) -> list[Mistake]:
     return [Mistake(str(path), f"holds secrets, and others on this machine may read it; run `chmod 600 {path}`")]
 
 
-def _traces(settings: Settings) -> list[Mistake]:
-    if settings.service.traces_to is None or otel.is_installed():
-        return []
-    return [Mistake("service.traces_to", f"stops the start: {otel.MISSING}")]
-
-
 def _replica(database: Database) -> list[Mistake]:
     """What is the matter with the replica. Says nothing where the primary is away: it has to be asked too."""
     with ExitStack() as opened:
@@ -99,26 +97,34 @@ def _replica(database: Database) -> list[Mistake]:
     return [] if found.sentence is None else [Mistake("database.read_url", found.sentence)]
 
 
-def _left(settings: Settings) -> list[Mistake]:
-    """Names that open requests bear and the settings lack. Says nothing where no database of ours is there to ask."""
-    file = _sqlite_file(settings.database.url)
-    if file is not None and not file.exists():
-        return []
+def _database(settings: Settings) -> list[Mistake]:
+    """Names in open requests that the settings lack, or that the database could not be checked.
+
+    Raises SettingsError for what would keep every process from starting, except for a missing `db upgrade`.
+    """
+    engine = engine_of(settings)
     try:
-        engine = engine_of(settings)
-        try:
-            migrations.require_fitting(engine)
-            demand_keys(engine)
-            return [Mistake(f"{each.kind}.{each.name}", each.sentence) for each in gone_names(engine, settings)]
-        finally:
-            engine.dispose()  # SQLite's files beside the ledger go with it
-    except Unavailable as error:
-        lost = error.code == "encryption_key_missing"
-        return [Mistake("privacy.encryption_key", error.sentence)] if lost else []
+        if migrations.current(engine) is None:
+            return []
+        refused = list(filter(None, (_refusal(demand, engine) for demand in demands(settings))))
+        if wrong := [each for each in refused if each.code != "schema_behind"]:
+            raise SettingsError([Mistake(SETTING_OF.get(each.code, "database.url"), each.sentence) for each in wrong])
+        gone = [] if refused else gone_names(engine, settings)
+        return [Mistake(f"{each.kind}.{each.name}", each.sentence) for each in gone]
     except DBAPIError as error:
         if not is_away(error):
             raise
-        return []
+        return [Mistake("database.url", f"{why_away(error)}: its contents were not checked")]
+    finally:
+        engine.dispose()  # SQLite's files beside the ledger go with it
+
+
+def _refusal(demand: Callable[[Engine], None], engine: Engine) -> Unavailable | None:
+    try:
+        demand(engine)
+    except Unavailable as error:
+        return error
+    return None
 
 
 def _sqlite_file(url: str) -> Path | None:
@@ -135,7 +141,7 @@ def _mode(file: str) -> int:
 
 
 def _loaded(path: Path) -> tuple[Settings, dict[str, Definition]]:
-    """Load file and definitions, and look at the pictures. Raises SettingsError with the mistakes of both."""
+    """Load file and definitions, look at the pictures and at what is installed. Raises SettingsError with all of it."""
     try:
         settings = load(path)
     except SettingsError as error:
@@ -145,7 +151,10 @@ def _loaded(path: Path) -> tuple[Settings, dict[str, Definition]]:
             raise SettingsError([*error.problems, *more.problems]) from error
         raise
     definitions = load_definitions(settings.sources, tuple(settings.accounts))
-    if wrong := mistakes(settings.accounts.values()):
+    wrong = mistakes(settings.accounts.values())
+    if settings.service.traces_to is not None and not otel.is_installed():
+        wrong.append(Mistake("service.traces_to", otel.MISSING))
+    if wrong:
         raise SettingsError(wrong)
     return settings, definitions
 

@@ -27,7 +27,7 @@ def connect(context: click.Context, account: str, back_to: str) -> None:
     Open the address shown while signed in to X as the account. X then sends your browser to the call-back address.
     Nothing has to answer there: copy the whole address from the browser and paste it here.
     """
-    settings, engine = opened(context)
+    settings, engine = opened(context, withheld=())
     asked = account_of(settings, account)
     if asked.client_id is None:
         raise Invalid("signs_with_keys", f"accounts.{account} signs with its four keys; write client_id for OAuth 2.0.")

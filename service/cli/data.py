@@ -93,7 +93,7 @@ def results() -> None:
 @click.pass_context
 def reconcile(context: click.Context, name: str, since: datetime, until: datetime) -> None:
     """Read X's events of a period again and add what was missing."""
-    settings, engine = opened(context)
+    settings, engine = opened(context, withheld=())
     account = account_of(settings, name)
     start, end = since.replace(tzinfo=UTC), until.replace(tzinfo=UTC)
     with client_of(settings, engine, account, now) as client, console.status(f"reading X's events of {name} …"):

@@ -13,10 +13,10 @@ from service.partitions import turning
 from service.phrases import many
 from service.requests import seals
 from service.requests.restored import begin, concerned
-from service.settings import X_TOKENS
 
 PROGRESS_EVERY = 10_000
 COPY_TO = "DM_FEEDBACK_COPY_TO"
+ROLES = "Run deploy/roles.sql again where roles are used."
 
 
 @click.group()
@@ -31,19 +31,22 @@ def upgrade(context: click.Context) -> None:
 
     The previous version may keep running during and after it: the schema it knows is still there.
     """
-    engine = engine_of(context, settings_of(context, X_TOKENS))
+    engine = engine_of(context, settings_of(context))
     before = migrations.current(engine)
     after = migrations.upgrade(engine)
-    console.print(
-        f"The schema is at {after}." if before == after else f"The schema went from {before or 'nothing'} to {after}."
-    )
+    if before == after:
+        console.print(f"The schema is at {after}.")
+        return
+    console.print(f"The schema went from {before or 'nothing'} to {after}.")
+    if engine.dialect.name == "postgresql":
+        console.print(ROLES)
 
 
 @db.command()
 @click.pass_context
 def status(context: click.Context) -> None:
     """Show the revision, and whether this code can work with it."""
-    engine = engine_of(context, settings_of(context, X_TOKENS))
+    engine = engine_of(context, settings_of(context))
     console.print(f"database {migrations.current(engine) or 'empty'}, code {migrations.head()}")
     migrations.require_fitting(engine)
 
@@ -66,7 +69,7 @@ def copy(context: click.Context, to: str, accounts: str | None, finish: bool) ->
     With --accounts, from one PostgreSQL to another, both clusters keep working. Before --finish remove the accounts and
     their sources from the settings here; after it, add them to the settings there. deploy/README.md has every step.
     """
-    settings = settings_of(context, X_TOKENS)
+    settings = settings_of(context)
     source, target = engine_of(context, settings), open_engine(to)
     context.call_on_close(target.dispose)
     if accounts is not None:
@@ -102,7 +105,7 @@ def forget_accounts(context: click.Context, accounts: str) -> None:
 
     Also deletes what has arrived of a copy into this database that was given up. Mirrors of this database start anew.
     """
-    _, engine = opened(context, X_TOKENS)
+    _, engine = opened(context)
     moving_accounts.forget(engine, accounts.split(","), _progress, me(), now())
     console.print(f"Nothing is left here of {accounts}. Cursors given before are answered 410, changes_begin_anew.")
 
@@ -139,12 +142,12 @@ def partition(context: click.Context) -> None:
     recognised by a table of keys for privacy.keep_repeats. Older code will not start here any more; the way back is
     `db copy`.
     """
-    settings, engine = opened(context, X_TOKENS)
+    settings, engine = opened(context)
     for sentence in turning.turn(engine, settings.privacy, now(), _progress):
         console.print(sentence)
     with writing(engine) as connection:
         log_access(connection, me(), "db.partition", {}, now())
-    console.print("Done. Run deploy/roles.sql again where roles are used.")
+    console.print(f"Done. {ROLES}")
 
 
 @db.command()
@@ -163,7 +166,7 @@ def restored(context: click.Context) -> None:
     A backup also lacks what was sent after it. So nothing is sent for a conversation that ended before now, until X's
     list of DMs has shown that it was not sent already. What cannot be shown ends `unknown`.
     """
-    _, engine = opened(context, X_TOKENS)
+    _, engine = opened(context)
     with writing(engine) as connection:
         at = now()
         epoch, found, open_ones = seals.begin_epoch(connection, at), begin(connection, at), concerned(connection)

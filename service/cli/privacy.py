@@ -10,7 +10,6 @@ from service.cli.common import console, errors, me, now, opened, when
 from service.db import reading, writing
 from service.encrypting import checking, turning, walking
 from service.encrypting.in_force import WalkProgress, living, progress
-from service.settings import X_TOKENS
 
 REST_S = 0.01  # between two steps: others write too
 LOOK_AGAIN_S = 2.0
@@ -32,7 +31,7 @@ def encrypt(context: click.Context, here: bool) -> None:  # noqa: FBT001 - click
     the user who ran `db upgrade`. From now on every process writes with it; a worker encrypts existing rows in small
     steps while everything runs. When `privacy status` says that it is done, the old key may leave the settings.
     """
-    _, engine = opened(context, X_TOKENS)
+    _, engine = opened(context)
     with writing(engine) as connection:
         key_id = turning.turn_on(connection, now())
         log_access(connection, me(), "encryption.on", {"key": key_id}, now())
@@ -45,7 +44,7 @@ def encrypt(context: click.Context, here: bool) -> None:  # noqa: FBT001 - click
 @click.pass_context
 def decrypt(context: click.Context, here: bool) -> None:  # noqa: FBT001 - click's way of a flag
     """Turn encryption off: everything is stored in plain text again. Keep the keys in the settings until it is done."""
-    _, engine = opened(context, X_TOKENS)
+    _, engine = opened(context)
     with writing(engine) as connection:
         turning.turn_off(connection, now())
         log_access(connection, me(), "encryption.off", {}, now())
@@ -57,7 +56,7 @@ def decrypt(context: click.Context, here: bool) -> None:  # noqa: FBT001 - click
 @click.pass_context
 def status(context: click.Context) -> None:
     """Show which key is in use, how far existing rows have been changed to it, and what each process writes."""
-    _, engine = opened(context, X_TOKENS)
+    _, engine = opened(context)
     with reading(engine) as connection:
         _show(progress(connection))
         for each in living(connection, now()):
@@ -68,7 +67,7 @@ def status(context: click.Context) -> None:
 @click.pass_context
 def check(context: click.Context) -> None:
     """Decrypt every value and name the rows whose values were changed or moved in the database. Reads everything."""
-    _, engine = opened(context, X_TOKENS)
+    _, engine = opened(context)
     wrong = 0
     for each in checking.check(engine):
         lies = ", ".join(f"{number} {_said(key_id)}" for key_id, number in each.lies.items()) or "nothing"
@@ -90,7 +89,7 @@ def scrub(context: click.Context) -> None:
     SQLite: VACUUM, which takes as much memory as the file is large, and empties the log beside it. PostgreSQL: VACUUM
     FULL of the tables concerned, as their owner. Older backups and archived PostgreSQL logs keep what they have.
     """
-    _, engine = opened(context, X_TOKENS)
+    _, engine = opened(context)
     checking.scrub(engine)
     console.print("Written anew.")
 

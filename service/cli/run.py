@@ -19,7 +19,7 @@ def serve(context: click.Context) -> None:
 
     Upgrades the database first. For several machines run `web` and `worker` separately.
     """
-    settings = settings_of(context)
+    settings = settings_of(context, withheld=())
     rereading.demand_shown(settings)  # a mistake shows here, not in children that die and are begun anew for ever
     serving.demand_free(settings.web.bind)
     engine = engine_of(settings)
@@ -40,7 +40,7 @@ def serve(context: click.Context) -> None:
 @click.pass_context
 def web(context: click.Context) -> None:
     """Run only the web processes: webhooks, API, dashboard."""
-    settings, engine = opened(context, X_TOKENS)
+    settings, engine = opened(context)
     rereading.demand_shown(settings)
     engine.dispose()  # each web process opens its own after the fork
     path = Path(context.find_root().obj)

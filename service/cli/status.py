@@ -13,7 +13,6 @@ from service.db import reading
 from service.metrics.overview import AccountOverview, Overview, overview
 from service.phrases import age, many
 from service.replica import ReplicaStanding, standing
-from service.settings import X_TOKENS
 
 MOST = 20  # accounts on a screen; those that need a hand are named above
 
@@ -23,7 +22,7 @@ MOST = 20  # accounts on a screen; those that need a hand are named above
 @click.pass_context
 def status(context: click.Context, as_json: bool) -> None:  # noqa: FBT001 - click's way of a flag
     """Show how everything stands: what needs attention, backlog, holds, limits, lag."""
-    settings, engine = opened(context, X_TOKENS)
+    settings, engine = opened(context)
     with reading(engine) as connection:
         found = overview(connection, settings, now(), standing(engine))
     if as_json:

@@ -18,7 +18,7 @@ from service.worker import loop
 @click.pass_context
 def worker(context: click.Context) -> None:
     """Run one worker, which writes to customers and collects answers. Start as many as you like."""
-    settings, engine = opened_to_stay(context)
+    settings, engine = opened_to_stay(context, withheld=())
     again = Event()
     begin_anew = partial(_begin_anew, Path(context.find_root().obj), again)
     # in a thread of its own: a command that fetches a secret may take its time, and sending goes on meanwhile

@@ -78,6 +78,13 @@ def test_a_refused_way_is_shown_and_the_next_taken(engine: Engine, x: SandboxSer
     assert messages(x)[1].startswith("Answer here: http")
 
 
+def test_a_handle_may_begin_with_a_digit(engine: Engine, x: SandboxServer, tmp_path: Path) -> None:
+    """As @1Password's does."""
+    assert (
+        "no_x_identity" in cli_of(engine, x, tmp_path)("campaigns", "try", "care", "--to", "@1Password", code=1).stdout
+    )
+
+
 def test_what_stops_it_is_shown(engine: Engine, x: SandboxServer, tmp_path: Path) -> None:
     cli = cli_of(engine, x, tmp_path)
     done = cli("campaigns", "try", "care", "--to", "@nobody_at_x", code=1)
@@ -88,7 +95,7 @@ def test_what_stops_it_is_shown(engine: Engine, x: SandboxServer, tmp_path: Path
 @pytest.mark.parametrize(
     ("words", "code"),
     [(("nope", "--to", "@a"), "no_such_campaign"), (("care", "--to", "a b"), "not_a_handle"),
-     (("care", "--to", "@a", "--account", "nope"), "unknown_account")],
+     (("care", "--to", "@ümlaut"), "not_a_handle"), (("care", "--to", "@a", "--account", "nope"), "unknown_account")],
 )  # fmt: skip
 def test_what_cannot_be_tried_is_refused(
     sqlite_engine: Engine, tmp_path: Path, words: tuple[str, ...], code: str

@@ -12,6 +12,7 @@ from sqlalchemy.engine import Engine
 from service import migrations
 from service.customers.hash_key import open_key
 from service.db import open_engine, reading, writing
+from service.metrics import otel
 from service.requests import restored, seals
 from service.settings import reference
 from tests.cli.house import Cli
@@ -189,7 +190,7 @@ def empty(tmp_path: Path) -> Cli:
 
 
 def test_an_empty_database_is_upgraded_once_and_safely_again(empty: Cli) -> None:
-    assert empty.refuses("db", "status")[1] == "schema_behind"
+    assert empty.refuses("db", "status")[1] == "no_database"
     assert empty.says("db", "upgrade") == f"The schema went from nothing to {migrations.head()}.\n"
     assert empty.says("db", "upgrade") == f"The schema is at {migrations.head()}.\n"
     assert empty.says("db", "status") == f"database {migrations.head()}, code {migrations.head()}\n"
@@ -200,8 +201,45 @@ def test_an_empty_database_is_upgraded_once_and_safely_again(empty: Cli) -> None
 )
 def test_commands_refuse_an_empty_database_and_say_how_to_go_on(empty: Cli, arguments: tuple[str, ...]) -> None:
     sentence, code = empty.refuses(*arguments)
+    assert code == "no_database"
+    assert sentence.startswith(f"There is no file {empty.directory}/empty.db: correct database.url")
+    assert "run `dm-feedback db upgrade`" in sentence
+    assert not (empty.directory / "empty.db").exists(), "a mistyped address is no ledger"
+    (empty.directory / "empty.db").touch()
+    sentence, code = empty.refuses(*arguments)
     assert code == "schema_behind"
     assert "run `dm-feedback db upgrade`" in sentence
+
+
+def test_what_keeps_us_from_starting_is_no_warning(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_key(cli.engine, settings_of().service.secret_key)
+    cli.write(service__secret_key="another-secret-of-32-characters!")
+    assert "service.secret_key is not the one" in " ".join(cli("config", "check", code=78).stderr.split())
+    cli.write(service__traces_to="http://127.0.0.1:4318")
+    monkeypatch.setattr(otel, "is_installed", lambda: False)
+    assert "service.traces_to" in cli("config", "check", code=78).stderr
+
+
+def test_a_check_before_an_upgrade_looks_at_what_is_there_already(cli: Cli) -> None:
+    open_key(cli.engine, settings_of().service.secret_key)
+    with writing(cli.engine) as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0040'")
+    assert cli.says("config", "check").endswith("0 warnings.\n")
+    cli.write(service__secret_key="another-secret-of-32-characters!")
+    assert "service.secret_key is not the one" in " ".join(cli("config", "check", code=78).stderr.split())
+
+
+def test_a_database_that_is_away_is_said_to_be_by_a_check(cli: Cli) -> None:
+    cli.write(database__url="postgresql://nobody@127.0.0.1:1/nothing")
+    assert "database.url does not answer: its contents were not checked\n" in cli.says("config", "check")
+
+
+def test_a_ledger_that_is_not_ours_to_open_is_told_with_whose_it_should_be(cli: Cli) -> None:
+    (cli.directory / "folder.db").mkdir()
+    cli.write(database__url=f"sqlite:///{cli.directory}/folder.db")
+    sentence, code = cli.refuses("keys", "list")
+    assert code == "database_away"
+    assert sentence.endswith("run this as the service's account.")
 
 
 def test_what_its_children_would_end_by_ends_serve(cli: Cli) -> None:
