@@ -61,13 +61,17 @@ def _signer(secrets: tuple[str, ...], raw: bytes, header: str | None) -> str:
 
 
 def _asked(accounts: Mapping[str, Account], app: str | None) -> str:
-    """The secret of the app that asks. X does not say which; with several apps, the registered address does."""
-    secrets = {each.consumer_key: each.consumer_secret for each in accounts.values()}
+    """The secret of the app that asks. X does not say which; with several apps, the registered address does.
+
+    It names an account of the app: web does not hold the apps' keys.
+    """
+    secrets = {name: each.consumer_secret for name, each in accounts.items()}
     if app is None and len(set(secrets.values())) == 1:
         return next(iter(secrets.values()))
     secret = None if app is None else secrets.get(app)
     if secret is None:
-        raise NotFound("unknown_app", "Several apps share this address: register it as /webhooks/x?app=<consumer key>.")
+        sentence = "Several apps share this address: register it as /webhooks/x?app=ACCOUNT, by an account of the app."
+        raise NotFound("unknown_app", sentence)
     return secret
 
 

@@ -20,6 +20,7 @@ from service.models import metadata, opt_out, prompt_reply
 from service.results import replies
 from service.results.x_activity import blueprint
 from service.sandbox import pushes
+from service.settings.load import ELSEWHERE
 from service.x_api import DirectMessage, taps
 from tests.results.house import HOUR, NOW, US, request, result_of
 from tests.results.house import settings as settings_of
@@ -330,18 +331,19 @@ def test_a_challenge_is_answered_with_the_secret_of_the_app(engine):
     [
         (("one", "one"), None, "one"),
         (("one", "two"), None, None),
-        (("one", "two"), "key-care", "two"),
-        (("one", "two"), "key-shop", "one"),
-        (("one", "one"), "key-care", "one"),
-        (("one", "two"), "key-of-nobody", None),
-        (("one", "one"), "key-of-nobody", None),
+        (("one", "two"), "care", "two"),
+        (("one", "two"), "shop", "one"),
+        (("one", "one"), "care", "one"),
+        (("one", "two"), "nobody", None),
+        (("one", "one"), "nobody", None),
     ],
 )
-def test_of_several_apps_the_one_that_is_named_answers(sqlite_engine, secrets, asked, answered_by):
+def test_of_several_apps_the_one_that_an_account_is_named_of_answers(sqlite_engine, secrets, asked, answered_by):
+    """Web holds no app's key, but for their secrets."""
     shop, (first, second) = SETTINGS.accounts["shop"], secrets
     accounts = {
-        "shop": replace(shop, consumer_key="key-shop", consumer_secret=first),
-        "care": replace(shop, name="care", user_id="5", consumer_key="key-care", consumer_secret=second),
+        "shop": replace(shop, consumer_key=ELSEWHERE, consumer_secret=first),
+        "care": replace(shop, name="care", user_id="5", consumer_key=ELSEWHERE, consumer_secret=second),
     }
     client = web(replace(SETTINGS, accounts=accounts), sqlite_engine).test_client()
     query = {"crc_token": "challenge_string"} | ({} if asked is None else {"app": asked})
