@@ -100,6 +100,13 @@ def test_every_pod_keeps_to_restricted_pod_security(overlay: str) -> None:
     assert seen == 4
 
 
+def test_a_pod_that_upgrades_its_file_has_an_hour_before_it_must_answer() -> None:
+    """Killed in the middle it would begin anew, for ever."""
+    [pod] = [each for each in pods() if each["containers"][0]["args"] == ["serve"]]
+    probe = pod["containers"][0]["startupProbe"]
+    assert probe["periodSeconds"] * probe["failureThreshold"] >= 3600
+
+
 def test_no_secret_stands_in_a_manifest_and_web_gets_none_of_x() -> None:
     for overlay in OVERLAYS:
         assert not [each for each in rendered(overlay) if each["kind"] == "Secret"]
@@ -174,6 +181,14 @@ def test_the_database_of_compose_is_there_only_when_it_can_be_reached() -> None:
         "pg_isready -h 127.0.0.1 -U feedback -d feedback",
     ]
     assert services["upgrade"]["depends_on"] == {"database": {"condition": "service_healthy"}}
+
+
+def test_nothing_of_ours_holds_the_password_of_composes_superuser() -> None:
+    services = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))["services"]
+    del services["database"]
+    assert {name: each["environment"]["POSTGRES_SUPERUSER_PASSWORD"] for name, each in services.items()} == {
+        "upgrade": "", "web": "", "worker": "",
+    }  # fmt: skip
 
 
 INTERPRETER = """#!/usr/bin/env bash
