@@ -57,5 +57,7 @@ def advice(error: BaseException) -> str:
             "workers their rights."
         )
     if getattr(original, "sqlite_errorcode", 0) & PRIMARY in {CANNOT_BE_OPENED, CANNOT_BE_WRITTEN}:
-        return " This account must be able to read and write the file and its folder: run this as the service's account."
+        return (
+            " This account must be able to read and write the file and its folder: run this as the service's account."
+        )
     return ""
