@@ -39,7 +39,7 @@ class Mutant:
     lines: frozenset[int] = frozenset()
     within_a_function: bool = True  # else it has its effect when the file is imported
     names: frozenset[str] = frozenset()  # ... in what these names stand for, wherever they are used
-    stands_in: str = ""  # the line it begins on, to tell it from another like it
+    stands_in: str = ""  # the line it begins on without its comment, to tell it from another like it
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: {self.said}"
@@ -81,7 +81,7 @@ def mutants(file: str, text: str) -> Iterator[Mutant]:
             start, end = span(part)
             old = raw[start:end].decode()
             lines_of = place.lines | _own(part)
-            stands_in = text.splitlines()[part.lineno - 1].strip()
+            stands_in = text.splitlines()[part.lineno - 1].partition("  #")[0].strip()
             yield Mutant(file, part.lineno, start, end, old, new, lines_of, place.inside, place.names, stands_in)
 
 
