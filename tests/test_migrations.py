@@ -223,18 +223,25 @@ def test_what_the_first_house_left_of_an_erased_person_goes_with_the_second(empt
     assert keys == {sha256(b"msg-jane:ab").hexdigest(), sha256(b"msg-john:ab").hexdigest()}
 
 
-def test_whoever_may_still_be_handed_a_link_is_hidden_in_a_filled_ledger_too(empty: Engine) -> None:
-    _upgrade_to(empty, "0043")
+@pytest.mark.parametrize(
+    ("before", "revision", "state", "reason"),
+    [("0043", "0044", "skipped", "cannot_dm"), ("0044", "0045", "failed", "refused")],
+)
+def test_whoever_may_still_answer_is_hidden_in_a_filled_ledger_too(
+    empty: Engine, before: str, revision: str, state: str, reason: str
+) -> None:
+    _upgrade_to(empty, before)
+    ended = [("new", state, reason), ("named", state, reason), ("other", "skipped", "cooldown")]
     rows = [
-        request_row(START, conversation_id=f"c-{n}", agent_id=agent, state="skipped", reason=reason, sealed=n)
-        for n, (agent, reason) in enumerate([("new", "cannot_dm"), ("named", "cannot_dm"), ("other", "cooldown")], 1)
+        request_row(START, conversation_id=f"c-{n}", agent_id=agent, state=became, reason=why, sealed=n)
+        for n, (agent, became, why) in enumerate(ended, 1)
     ]
     with writing(empty) as connection:
         connection.execute(sa.insert(feedback_request), rows)
         connection.execute(
             sa.insert(naming).values(account="acme", kind="agent", name="named", named_at=START, readable_at=START)
         )
-    _upgrade_to(empty, "0044")
+    _upgrade_to(empty, revision)
     with reading(empty) as connection:
         assert set(connection.scalars(sa.select(naming.c.name))) == {"new", "named"}
         told = dict(connection.execute(sa.select(feedback_request.c.agent_id, feedback_request.c.sealed)).all())

@@ -16,9 +16,10 @@ What a row tells (disclosure/naming.py). A result's row always has its score, ti
 team and conversation, and links to the CRM, once the agent (or the team, where there is no agent) has `min_score_n`
 answers in the account, and shows comments once there are `min_comments_n`. Who is named stays named, and naming moves
 `updated_at`. Nobody can filter by somebody who is not named: those rows are left out, and the page says so
-(`withheld`). Rows of conversations that were never asked about keep their names, because there is no answer to pair
-them with; those that may still be asked about (a link can be handed over where X refused us) do not, nor does coverage,
-and the list of names to choose from does not depend on the period.
+(`withheld`). Skipped rows keep their names, because there is no answer to pair them with; those that may still be
+answered (a link can be handed over where X refused us, and a failed card may follow an opening with a link) do not, nor
+does coverage, and the list of names to choose from does not depend on the period. Releases put nobody in a group of
+people whom rows did not name when they were closed: who reads both would subtract one from the other.
 
 What this cannot prevent: someone who knows that only one colleague is unnamed knows whose the other rows are; someone
 who read a row before an operator retried it by hand knows whose it is; someone with the CRM's time stamps may match

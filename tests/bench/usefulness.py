@@ -1,5 +1,7 @@
 """How much of what was answered analysts are told, and by when: releases of a year's half, closed day by day.
 
+Everybody is new on the first day, and in no team's release before the fifth answer.
+
     python -m tests.bench usefulness --answers 100
 
 Four teams of five agents of very unequal load (teams 4 : 3 : 2 : 1, in each team every agent half of the one before),
@@ -49,8 +51,8 @@ def main(answers: int, ledgers: int) -> None:
 
 def _measured(answers: int, seed: int) -> dict[str, str]:
     with TemporaryDirectory(prefix="dmf-useful-") as folder, database(Path(folder)) as engine:
-        lived, spoken = Lived(engine), list(_spoken(random.Random(seed), answers))
-        waits = [_old(lived, spoken, day) for day in range(7, WEEKS * 7 + 1, 7)]
+        lived, spoken = Lived(engine, named_from=5), list(_spoken(random.Random(seed), answers))
+        waits = [_old(lived, spoken, day) for day in range(1, WEEKS * 7 + 1)]
         by_day, by_team = _trend(lived, "day"), _asked(lived, replace(ASKED, by="team"))
         by_agent = _asked(lived, replace(ASKED, by="agent"))
         four = [_asked(lived, replace(ASKED, by="agent", first=p.first, end=p.end)) for p in _blocks(lived)]

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.reports.statistics import chance
 from service.reports.statistics.chance import score_limits, score_place
 from service.reports.statistics.judging import CHANCE, holm, judge, judged
 from service.reports.statistics.standardising import standardised
@@ -138,6 +139,37 @@ def test_one_unhappy_of_three_where_nearly_all_are_happy_accuses_nobody() -> Non
     assert score_place("csat", of(2, 3), everybody) == "inside"
     assert score_place("csat", of(60, 100), everybody) == "below"
     assert score_place("nps", {10: 95, 3: 5}, {10: 500, 8: 200, 3: 300}) == "above"
+
+
+def test_of_hundreds_near_the_end_of_a_scale_the_exact_chance_decides_too() -> None:
+    """Ten unhappy of 201 are beyond three standard errors of 98 %, and come about by chance once in 129 times."""
+    everybody = of(9_800, 10_000)
+    limits = score_limits("csat", everybody, 201)
+    assert limits is not None
+    assert limits.low > 100 * 191 / 201
+    assert [score_place("csat", of(201 - bad, 201), everybody) for bad in (10, 11, 12)] == ["inside", "inside", "below"]
+
+
+def chance_one_by_one(n: int, reached: int, everybody: tuple[int, int, int]) -> float:
+    """The same chance, one answer after the other."""
+    chances = [1.0]
+    for _ in range(n):
+        after = [0.0] * (len(chances) + 2)
+        for steps, share in enumerate(chances):
+            for step, count in enumerate(everybody):
+                after[steps + step] += share * count / sum(everybody)
+        chances = after
+    return sum(chances[: reached + 1])
+
+
+@pytest.mark.parametrize("everybody", [(12, 30, 58), (1, 2, 97), (1, 0, 9), (0, 1, 1), (3, 7, 0)])
+@pytest.mark.parametrize("group", [(0, 0, 1), (2, 1, 3), (40, 0, 2), (17, 31, 12), (9, 1, 170)])
+def test_the_chance_of_a_sum_of_three_classes_is_exact(
+    group: tuple[int, int, int], everybody: tuple[int, int, int]
+) -> None:
+    reached = group[1] + 2 * group[2]
+    told = chance._chance_of_at_most(group, everybody)
+    assert told == pytest.approx(chance_one_by_one(sum(group), reached, everybody), rel=1e-8, abs=1e-14)
 
 
 @given(counts_nps, counts_nps)

@@ -15,7 +15,7 @@ from service.reports.rows import query
 from service.reports.rows.query import Order
 from service.requests.seals import touch
 from service.states import OURS_ALONE, Skip
-from tests.reports.world import ADMIN, NOW, World, settings_of
+from tests.reports.world import ADMIN, NOW, World, name_everybody, settings_of
 
 n = naming.c
 
@@ -161,8 +161,19 @@ def test_a_row_does_not_say_whose_it_is_from_the_moment_it_may_be_asked_about(wo
     for state in states:
         world.add(1, state=state, agent_id=state)
     shown = {row.state: row.agent_id for row in requests(world)}
-    assert {state for state, agent in shown.items() if agent is not None} == {"skipped", "failed"}
-    assert shown["skipped"] == "skipped"
+    assert {state for state, agent in shown.items() if agent is not None} == {"skipped"}
+
+
+def test_nor_where_the_card_failed_behind_an_opening_with_a_link(world):
+    """The page takes the answer, and it comes under the same id."""
+    [one] = world.add(1, state="failed", reason="refused", dm_sent_at=NOW - timedelta(days=3))
+    client = world.client()
+    assert client.json(f"/v1/requests/{one}")["agent_id"] is None
+    assert client.json("/v1/requests", agent_id="ann")["items"] == []
+    assert client.json("/v1/funnel", agent_id="ann")["ended"] == 0
+    world.add(5, score=5)
+    assert client.json(f"/v1/requests/{one}")["agent_id"] == "ann"
+    assert client.json("/v1/funnel", agent_id="ann")["ended"] == 6
 
 
 def test_nor_while_a_link_may_be_handed_over_yet(world):
@@ -189,12 +200,18 @@ def test_the_names_to_choose_from_are_those_that_rows_say(world):
 
 
 def test_who_sees_no_rows_chooses_from_the_spans_that_are_told(world):
-    """Teams by weeks and all else by four: those that were over three days ago began on 16 November and 26 October."""
+    """Teams by weeks and all else by four: those that were over three days ago began on 16 November and 26 October.
+
+    And of those whom coverage names: rows of somebody new say nothing.
+    """
     for team, days_ago in (("long ago", 33), ("lately", 12), ("this week", 2)):
         world.add(1, agent_id=f"ann, {team}", team_id=team, language=team, days_ago=days_ago)
+    name_everybody(world.engine)
+    world.add(1, agent_id="new", team_id="fresh", days_ago=33)
+    world.released()
     told = chosen_from(world, Reader("k", "ann", "analyst", ()))
     assert told["team_id"] == ("lately", "long ago")
-    assert (told["agent_id"], told["language"]) == (("ann, long ago",), ("long ago",))
+    assert (told["agent_id"], told["language"]) == (("ann, long ago",), ("en", "long ago"))
 
 
 def chosen_from(world: World, reader: Reader):
@@ -203,8 +220,8 @@ def chosen_from(world: World, reader: Reader):
     return {each.parameter: each.options for each in found}
 
 
-def test_what_was_answered_although_it_failed_does_not_say_whose_it_is_either(world):
-    world.add(1, state="failed", score=1)
+def test_what_was_answered_although_it_was_skipped_does_not_say_whose_it_is_either(world):
+    world.add(1, state="skipped", score=1)
     assert [row.agent_id for row in requests(world)] == [None]
     world.add(4, score=5)
     assert {row.agent_id for row in requests(world)} == {"ann"}
@@ -282,11 +299,10 @@ def test_who_is_too_few_hides_in_the_own_account(world):
 def test_somebody_new_counts_only_where_asked_about_or_answered(world):
     world.add(9, score=5)
     world.tell = lambda _now=None: None  # no worker
-    world.add(1, state="failed", agent_id="never asked")
     world.add(1, state="skipped", agent_id="never asked")
     world.add(1, score=5, test=True, agent_id="only tested")
     assert names(world, "acme")[0].few == frozenset()
-    world.add(1, state="failed", score=1, agent_id="answered all the same")
+    world.add(1, state="skipped", score=1, agent_id="answered all the same")
     world.add(1, agent_id="asked")
     assert names(world, "acme")[0].few == {"answered all the same", "asked"}
 
@@ -298,7 +314,7 @@ def clocks(world: World):
 
 
 def test_naming_moves_rows_of_nobody_else_and_none_that_was_never_asked_about(world):
-    [never] = world.add(1, state="failed")
+    [never] = world.add(1, state="skipped")
     [mine] = world.add(1)
     others = [*world.add(2, agent_id="bob"), *world.add(2, account="other"), *world.add(2, agent_id=None)]
     before = clocks(world)

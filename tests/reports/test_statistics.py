@@ -187,9 +187,21 @@ def test_an_agent_is_called_outside_only_when_chance_will_not_do(offered, ended,
     assert place(offered, ended, p) == where
 
 
-def test_the_exact_tail_is_the_binomial_one():
-    direct = sum(math.comb(20, i) * 0.3**i * 0.7 ** (20 - i) for i in range(5))
-    assert statistics._at_most(4, 20, 0.3) == pytest.approx(direct, rel=1e-9)
+@pytest.mark.parametrize("p", [0.0, 0.02, 0.3, 0.999, 1.0])
+def test_the_exact_tail_is_the_binomial_one(p):
+    terms = [math.comb(20, i) * p**i * (1 - p) ** (20 - i) for i in range(21)]
+    assert [statistics.exactly(k, 20, p) for k in range(21)] == pytest.approx(terms, rel=1e-9)
+    for k in range(-1, 23):
+        assert statistics.at_most(k, 20, p) == pytest.approx(sum(terms[: k + 1]), rel=1e-9, abs=1e-15)
+
+
+def test_of_millions_of_conversations_few_are_added_up(monkeypatch):
+    """A page with a team of four million below the limits would else take seconds."""
+    added = []
+    exactly = statistics.exactly
+    monkeypatch.setattr(statistics, "exactly", lambda k, n, p: added.append(k) or exactly(k, n, p))
+    assert place(3_192_000, 4_000_000, 80.0) == "below"
+    assert len(added) < 10_000
 
 
 # -- exact coverage -------------------------------------------------------------------------------------

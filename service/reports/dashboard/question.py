@@ -21,8 +21,9 @@ from service.reports.counting.live import lines
 from service.reports.dashboard import words
 from service.reports.dashboard.names import CODED, WITHOUT_NAME, group_name
 from service.reports.days import midnight
-from service.reports.dimensions import FILTERED, Dimension, Value
+from service.reports.dimensions import FILTERED, NAMED, Dimension, Value
 from service.reports.disclosure import work
+from service.reports.disclosure.conversations import coverage
 from service.reports.disclosure.spans import over_at, span_of
 from service.reports.figures.asking import LEDGER, NOT_NAMED, Inquiry, asking
 from service.reports.figures.labels import Asked, labels
@@ -197,7 +198,7 @@ def choices(
     """Return the names to choose from: those of all ended conversations, whatever the period.
 
     Names that came and went with the period would tell who worked when, and a new name would give away whose the new
-    row is. So readers of rows see the people whom rows name, others those whom releases have told.
+    row is. So readers of rows see the people whom rows name, others those whom coverage has named.
     """
     ask = asking(connection, settings, reader, Filter(), now)
     told = _of_rows if sees_rows(reader) else _of_releases
@@ -206,21 +207,31 @@ def choices(
     return tuple(_facet(who, parameter, each, told(ask, each.name)) for parameter, each in asked_for)
 
 
-def _facet(who: Asked, parameter: str, each: Dimension, found: Iterable[Line]) -> Facet:
-    named, without = _names(found)
+def _facet(who: Asked, parameter: str, each: Dimension, counts: Counter[Value]) -> Facet:
+    named, without = _names(counts)
     options, called = _called(who, each.name, (*named[:MOST_CHOICES], *without))
     return Facet(parameter, each.label, options, called, more=max(0, len(named) - MOST_CHOICES))
 
 
-def _of_rows(ask: Inquiry, by: str) -> list[Line]:
-    return [line for line in ask.lines(LEDGER, by) if line.values[0] != NOT_NAMED]
+def _of_rows(ask: Inquiry, by: str) -> Counter[Value]:
+    return _counted(line for line in ask.lines(LEDGER, by) if line.values[0] != NOT_NAMED)
 
 
-def _of_releases(ask: Inquiry, by: str) -> list[Line]:
-    """From closed spans: teams by weeks, all else by four weeks. Accounts are no secret."""
-    closed = span_of(work.due(over_at(ask.now, ask.zone)), work.WEEKS["team_work" if by == "team" else "agent_work"])[0]
+def _of_releases(ask: Inquiry, by: str) -> Counter[Value]:
+    """People as coverage names them, all else from closed spans of four weeks. Accounts are no secret."""
+    if NAMED[by].people:
+        told = coverage(ask.connection, ask.view.accounts, by, {}, None, None)
+        return Counter({row.label: row.ended for row in told.rows})
+    closed = span_of(work.due(over_at(ask.now, ask.zone)), work.WEEKS["agent_work"])[0]
     until = None if by == "account" else midnight(closed, ask.zone)
-    return lines(ask.connection, ask.view, Slice(LEDGER, ask.zone, until=until, by=(by,), wanted="work"))
+    return _counted(lines(ask.connection, ask.view, Slice(LEDGER, ask.zone, until=until, by=(by,), wanted="work")))
+
+
+def _counted(found: Iterable[Line]) -> Counter[Value]:
+    counts: Counter[Value] = Counter()
+    for line in found:
+        counts[line.values[0]] += line.n
+    return counts
 
 
 def _called(who: Asked, by: str, options: tuple[str, ...]) -> tuple[tuple[str, ...], Mapping[str, str]]:
@@ -235,11 +246,8 @@ def _called(who: Asked, by: str, options: tuple[str, ...]) -> tuple[tuple[str, .
     return (*by_name, *options[len(by_name) :]), called
 
 
-def _names(found: Iterable[Line]) -> tuple[list[str], list[str]]:
+def _names(counts: Counter[Value]) -> tuple[list[str], list[str]]:
     """The names, and the choice of conversations without one where there are such."""
-    counts: Counter[Value] = Counter()
-    for line in found:
-        counts[line.values[0]] += line.n
     named = sorted(str(name) for name, n in counts.items() if n > 0 and name is not None)
     return named, [WITHOUT] if counts[None] > 0 else []
 

@@ -36,9 +36,13 @@ class Conversations:
 
 @dataclass(frozen=True, slots=True)
 class Covered:
-    """Groups and their total, over the days really counted; None if no release lies in the period."""
+    """Groups and their total, over the days really counted; None if no release lies in the period.
+
+    `few`: conversations of people who were not named then; None if there are none, or if groups were chosen.
+    """
 
     rows: tuple[Conversations, ...]
+    few: Conversations | None
     total: Conversations
     first: date | None
     end: date | None
@@ -76,10 +80,12 @@ def coverage(
     named = "agent" if by == "agent" or "agent" in wanted else "team"
     found = _of(connection, accounts, WORK_OF[named], first, end)
     groups: dict[Value, list[Leaf]] = defaultdict(list)
+    few = [leaf for each in found for leaf in each.leaves if leaf.pooled and not wanted]
     for leaf in (leaf for each in found for leaf in each.leaves if _is_wanted(leaf, wanted)):
         groups[leaf.label[PEOPLE.index(by)]].append(leaf)
-    rows = [_added(label, groups[label]) for label in sorted(groups, key=repr)]
-    return Covered(tuple(rows), _added(None, [leaf for those in groups.values() for leaf in those]), *_days(found))
+    rows = tuple(_added(label, groups[label]) for label in sorted(groups, key=repr))
+    total = _added(None, [*few, *(leaf for those in groups.values() for leaf in those)])
+    return Covered(rows, _added(None, few) if few else None, total, *_days(found))
 
 
 def cohort(connection: Connection, accounts: Sequence[str], first: date | None, end: date | None) -> Cohort:
@@ -108,7 +114,8 @@ def _of(
 
 
 def _is_wanted(leaf: Leaf, wanted: Mapping[str, frozenset[Value]]) -> bool:
-    return all(value in wanted[name] for name, value in zip(PEOPLE, leaf.label, strict=False) if name in wanted)
+    named = zip(PEOPLE, leaf.label, strict=False)
+    return not leaf.pooled and all(value in wanted[name] for name, value in named if name in wanted)
 
 
 def _days(found: Sequence[Release]) -> tuple[date | None, date | None]:

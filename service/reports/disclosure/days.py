@@ -1,8 +1,8 @@
 """An account by day: from answers that no release holds yet, the next release of days with enough of them.
 
 An answer is dated by the day we first saw it, on our own clock, so it cannot come late for a day; one that was not
-ready (its score came after its comment) goes into the next release. Its cells are frozen with it: whatever is erased or
-changed later, all partitions remain divisions of the same answers.
+ready (its score came after its comment) goes into the next release. Its cells are frozen with it, and with them who was
+not named yet: whatever is erased or changed later, all partitions remain divisions of the same answers.
 """
 
 from collections import Counter
@@ -19,6 +19,8 @@ from service.models import feedback_request, release, release_cell, result
 from service.reports.counting.zones import local_hour
 from service.reports.days import ONE_DAY, midnight
 from service.reports.disclosure import store
+from service.reports.disclosure.frozen import HIDDEN_THEN
+from service.reports.disclosure.naming import HIDDEN, named
 from service.reports.disclosure.store import Leaf, Release, Who
 from service.requests.rows import ASKED_BY
 
@@ -111,13 +113,14 @@ def _close(connection: Connection, ground: Ground, first: date, end: date) -> No
 def _taken(connection: Connection, ground: Ground, end: date) -> tuple[Counter[tuple[Any, ...]], list[str]]:
     """All answers waiting on `end`, locked until the commit: their cells, and which they are."""
     hour = local_hour(res.first_seen_at, ground.zone)
-    query = sa.select(res.request_id, fr.team_id, fr.agent_id, res.score, *CONTEXTS.values(), hour)
-    query = query.where(*_open(ground), res.first_seen_at < midnight(end, ground.zone)).with_for_update(of=result)
-    rows = connection.execute(query).all()
+    query = sa.select(res.request_id, fr.team_id, fr.agent_id, res.score, *CONTEXTS.values(), hour, HIDDEN)
+    query = query.select_from(named(result.join(feedback_request, fr.id == res.request_id)))
+    query = query.where(*_open(ground), res.first_seen_at < midnight(end, ground.zone))
+    rows = connection.execute(query.with_for_update(of=result)).all()
     return Counter(tuple(row[1:]) for row in rows), [row[0] for row in rows]
 
 
 def _cell(number: int, key: tuple[Any, ...], n: int) -> dict[str, Any]:
     team, agent, score, *values = key
-    contexts = dict(zip((*CONTEXTS, HOUR), values, strict=True))
+    contexts = dict(zip((*CONTEXTS, HOUR, HIDDEN_THEN), values, strict=True))
     return {"release_id": number, "team_id": team, "agent_id": agent, "score": score, "n": n, "contexts": contexts}

@@ -1,4 +1,8 @@
-"""The days' releases that weekly and later releases are made of, with their answers as frozen. Shows nothing."""
+"""The days' releases that weekly and later releases are made of, with their answers as frozen. Shows nothing.
+
+Answers whose rows did not say whose they are on that day are nobody's in every release: who lists rows knows all the
+others, and would subtract them.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,11 +15,13 @@ from service.reports.disclosure.store import Release
 from service.reports.statistics.statistics import csat_classes, nps_classes
 
 rc = release_cell.c
+HIDDEN_THEN = "hidden"
+"""Beside the contexts of a cell: whether its answers were of somebody who was not named on that day."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """So many answers of a day's release with these values."""
+    """So many answers of a day's release with these values. `hidden`: no group of people may have them."""
 
     day: int
     team: str | None
@@ -23,6 +29,7 @@ class Cell:
     contexts: tuple[tuple[str, str | int | None], ...]
     score: int
     n: int
+    hidden: bool = False
 
     def context(self, name: str) -> str | int | None:
         """Return the value of a context."""
@@ -33,7 +40,15 @@ def answers(connection: Connection, days: Sequence[Release]) -> list[Cell]:
     """Return the frozen answers of these days' releases."""
     query = sa.select(release_cell).where(rc.release_id.in_([day.id for day in days]))
     return [
-        Cell(row.release_id, row.team_id, row.agent_id, tuple(row.contexts.items()), row.score, row.n)
+        Cell(
+            row.release_id,
+            row.team_id,
+            row.agent_id,
+            tuple(row.contexts.items()),
+            row.score,
+            row.n,
+            bool(row.contexts.get(HIDDEN_THEN)),
+        )
         for row in connection.execute(query)
     ]
 

@@ -32,12 +32,14 @@ AT_ONCE = 500
 KIND = sa.case((fr.agent_id.is_not(None), "agent"), else_="team")
 NAME = sa.func.coalesce(fr.agent_id, fr.team_id, type_=fr.agent_id.type)
 PERSON = (na.account, na.kind, na.name)
-NEVER_ASKED = (State.SKIPPED.value, State.FAILED.value)
 ANSWERED = sa.or_(res.score.is_not(None), res.text.is_not(None), res.text_at.is_not(None))
 MAY_BE_ASKED_YET = frozenset(reason.value for reason in OURS_ALONE)
 TAKEN_UP = sa.and_(fr.reason.is_not(None), fr.reason.in_(MAY_BE_ASKED_YET))
-TO_ANSWER = sa.or_(fr.state.not_in(NEVER_ASKED), TAKEN_UP, ANSWERED)
-"""What was asked about or still may be, and what was answered however it ended: a name could be paired with it."""
+TO_ANSWER = sa.or_(fr.state != State.SKIPPED.value, TAKEN_UP, ANSWERED)
+"""What was asked about or still may be, and what was answered however it ended: a name could be paired with it.
+
+What failed is of these: its customer may have the opening with the link to our page, or a card X took all the same.
+"""
 
 OURS = sa.and_(nm.account == fr.account, nm.kind == KIND, nm.name == NAME)
 HIDDEN = sa.and_(NAME.is_not(None), nm.named_at.is_(None), TO_ANSWER)
@@ -49,7 +51,7 @@ UNREAD = sa.and_(NAME.is_not(None), sa.or_(HIDDEN, nm.readable_at.is_(None)))
 
 def is_over(state: str, reason: str | None) -> bool:
     """Whether nobody was asked, and nobody will be unless a person intervenes."""
-    return state in NEVER_ASKED and reason not in MAY_BE_ASKED_YET
+    return state == State.SKIPPED and reason not in MAY_BE_ASKED_YET
 
 
 def named(rows: sa.FromClause) -> sa.FromClause:

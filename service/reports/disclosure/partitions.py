@@ -18,7 +18,7 @@ from service.reports.disclosure import store
 from service.reports.disclosure.days import CONTEXTS, HOUR, Ground
 from service.reports.disclosure.divide import AlreadyTold, LabelOf, PlaceOf, RowOf, divided, leaves_of, mixtures
 from service.reports.disclosure.frozen import Cell, answers
-from service.reports.disclosure.pools import Label, Leaf, family
+from service.reports.disclosure.pools import NOBODY, Label, Leaf, family
 from service.reports.disclosure.store import Release
 
 ELSEWHERE = "\0"
@@ -26,11 +26,11 @@ ELSEWHERE = "\0"
 
 
 def _team(cell: Cell) -> Label:
-    return (cell.team,)
+    return (NOBODY if cell.hidden else cell.team,)
 
 
 def _agent(cell: Cell) -> Label:
-    return (cell.team, cell.agent)
+    return (NOBODY, NOBODY) if cell.hidden else (cell.team, cell.agent)
 
 
 def _finest(cell: Cell) -> Hashable:

@@ -3,13 +3,17 @@
 A label is a path: (team,), (team, agent), (campaign,). A small group is pooled with its siblings ("others of the
 team"), and if those do not suffice, with the others of all ("other teams"). A pool that is still too small takes its
 smallest sibling along. So the leaves divide the answers, and each has enough, or there is only one. A group without a
-leaf of its own is in the nearest pool: no team has members both in its own pool and in the general one.
+leaf of its own is in the nearest pool: no team has members both in its own pool and in the general one. People who may
+not be named (NOBODY) are always in the general pool, however many they are.
 """
 
 from collections import defaultdict
 from collections.abc import Container, Mapping
 
 Label = tuple[str | int | None, ...]
+NOBODY = "\0"
+"""The label's beginning of who may not be named; no name in a database has it."""
+
 Leaf = tuple[Label, bool]
 """A label, and whether it stands for a pool of those that begin with it."""
 
@@ -31,8 +35,11 @@ class Pools:
     def __init__(self, sizes: Mapping[Label, int], least: int) -> None:
         self._sizes, self._least = dict(sizes), least
         self._leaf: dict[Label, Leaf] = {label: (label, False) for label in sizes}
-        for label in sorted((each for each in sizes if sizes[each] < least), key=repr):
-            self._leaf[label] = (label[:-1], True)
+        for label in sorted(sizes, key=repr):
+            if label[0] == NOBODY:
+                self._leaf[label] = ((), True)
+            elif sizes[label] < least:
+                self._leaf[label] = (label[:-1], True)
         self._fill()
 
     @property

@@ -1,22 +1,24 @@
 """How many conversations groups had, by whole weeks (teams) or four weeks (agents) that are over.
 
 Nothing here comes from answers. But a group without conversations cannot have answers either, and such zeros help
-somebody who subtracts: so they are published for the same spans as answers, and no finer. Dated by the day we heard of
-the end.
+somebody who subtracts: so they are published for the same spans as answers, and no finer. Conversations whose rows do
+not say whose they are when a span closes are in one group of their own: who lists the other rows would subtract them.
+Dated by the day we heard of the end.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from service.models import feedback_request
+from service.models import feedback_request, result
 from service.reports.days import midnight
 from service.reports.disclosure import store
 from service.reports.disclosure.days import Ground
+from service.reports.disclosure.naming import HIDDEN, named
 from service.reports.disclosure.pools import Label
 from service.reports.disclosure.store import Leaf, Release
 from service.states import OPEN_STATES, State
@@ -39,15 +41,26 @@ def due(today: date) -> date:
 
 def close(connection: Connection, ground: Ground, partition: str, first: date, end: date) -> None:
     """Write the release of a span, if there were any conversations in it."""
-    groups: dict[Label, Counter[str]] = defaultdict(Counter)
-    split = GROUPS[partition]
-    columns = (*split, fr.state, fr.reason)
-    query = sa.select(*columns, sa.func.count()).where(*heard(ground, first, end)).group_by(*columns)
-    for *label, state, reason, n in connection.execute(query):
-        groups[tuple(label)].update(became(state, reason, n))
-    leaves = tuple(Leaf(label, False, dict(groups[label])) for label in sorted(groups, key=repr))
+    theirs = heard(ground, first, end)
+    groups = _counted(connection, GROUPS[partition], *theirs, sa.not_(HIDDEN))
+    nobodys = _counted(connection, (), *theirs, HIDDEN)
+    leaves = tuple(Leaf(label, False, groups[label]) for label in sorted(groups, key=repr))
+    leaves += tuple(Leaf(label, True, counts) for label, counts in nobodys.items())
     if leaves:
         store.put(connection, ground.who, partition, Release(0, first, end, leaves), ground.now)
+
+
+def _counted(
+    connection: Connection, split: Sequence[sa.ColumnElement[Any]], *conditions: sa.ColumnElement[bool]
+) -> Mapping[Label, Counter[str]]:
+    """What became of conversations, by group."""
+    groups: dict[Label, Counter[str]] = defaultdict(Counter)
+    columns = (*split, fr.state, fr.reason)
+    rows = named(feedback_request.outerjoin(result, result.c.request_id == fr.id))
+    query = sa.select(*columns, sa.func.count()).select_from(rows).where(*conditions).group_by(*columns)
+    for *label, state, reason, n in connection.execute(query):
+        groups[tuple(label)].update(became(state, reason, n))
+    return groups
 
 
 def heard(ground: Ground, first: date, end: date) -> tuple[sa.ColumnElement[bool], ...]:

@@ -24,6 +24,7 @@ from service.reports.disclosure.asked import ONE_AT_A_TIME, PEOPLE, Asked, Group
 from service.reports.disclosure.conversations import Answered, Cohort
 from service.reports.figures.asking import LEDGER, demand_groups, kinds_of
 from service.reports.figures.covering import coverage_of
+from service.reports.figures.live import REST
 from service.reports.figures.printed import Basis, no_rate, rate_of, reasons, score_of
 from service.reports.figures.shapes import (
     Coverage,
@@ -154,7 +155,9 @@ def coverage(ask: DaysInquiry, by: str) -> Coverage:
     for name in (*(each for each in (by, *ask.wanted) if each not in PEOPLE), *(["type"] if ask.filter.types else [])):
         raise Invalid("by_people_only", f"Coverage for analysts is released by team and agent: leave {name} out.")
     found = conversations.coverage(ask.connection, ask.accounts, by, ask.wanted, *ask.days)
-    return coverage_of(by, {row.label: row for row in found.rows}, found.total, *ask.moments(found.first, found.end))
+    groups = {row.label: row for row in found.rows}
+    rest = () if found.few is None else ((REST, found.few),)
+    return coverage_of(by, groups, found.total, *ask.moments(found.first, found.end), rest)
 
 
 def counts(ask: DaysInquiry) -> Mapping[str, Mapping[int, int]]:

@@ -13,14 +13,19 @@ from service.reports.statistics.statistics import (
     Counts,
     Limits,
     Place,
+    at_most,
     csat_classes,
+    exactly,
     nps_classes,
 )
 
 WORTH = {"csat": (0, 100), "nps": (-100, 0, 100)}
 """What an answer of each class adds to the score, in points."""
-EXACT_UP_TO = 200
-"""Answers up to which the chance of a sum is counted out; beyond, the normal curve is as good."""
+EXACT_UP_TO = 2_000
+"""Answers in three classes up to which the chance of a sum is counted out; beyond, the normal curve is as good."""
+
+FAR = 10
+"""Standard errors beyond which nothing is left to count."""
 
 
 def classes_of(kind: str, counts: Counts) -> tuple[int, ...]:
@@ -44,10 +49,9 @@ def score_place(kind: str, group: Counts, everybody: Counts) -> Place | None:
     limits, (score, _) = score_limits(kind, everybody, sum(mine)), _moments(kind, mine)
     if limits is None or score is None:
         return None
-    shares = [count / sum(all_) for count in all_]
-    if score < limits.low and _chance_of_at_most(mine, shares) <= THREE_SIGMA_TAIL:
+    if score < limits.low and _chance_of_at_most(mine, all_) <= THREE_SIGMA_TAIL:
         return "below"
-    if score > limits.high and _chance_of_at_most(mine[::-1], shares[::-1]) <= THREE_SIGMA_TAIL:
+    if score > limits.high and _chance_of_at_most(mine[::-1], all_[::-1]) <= THREE_SIGMA_TAIL:
         return "above"
     return "inside"
 
@@ -62,21 +66,18 @@ def _moments(kind: str, classes: Sequence[int]) -> tuple[float | None, float]:
     return mean, sum(count * (value - mean) ** 2 for value, count in zip(worth, classes, strict=True)) / n
 
 
-def _chance_of_at_most(classes: Sequence[int], shares: Sequence[float]) -> float:
-    """Probability that as many answers, drawn from everybody's, sum to no more than these; the worst class is 0."""
+def _chance_of_at_most(classes: Sequence[int], everybody: Sequence[int]) -> float:
+    """Probability that as many answers, drawn from everybody's, sum to no more than these; the worst class is 0.
+
+    Of three classes: as many outside the middle as there may be, and of those no more of the best.
+    """
     n, reached = sum(classes), sum(step * count for step, count in enumerate(classes))
+    worst, *_, best = everybody
+    if len(classes) == len(WORTH["csat"]):
+        return at_most(reached, n, best / (worst + best))
     if n > EXACT_UP_TO:
         return 0.0  # the limits have spoken
-    chances = [1.0]
-    for _ in range(n):
-        chances = _one_more(chances, shares)
-    return sum(chances[: reached + 1])
-
-
-def _one_more(chances: Sequence[float], shares: Sequence[float]) -> list[float]:
-    """The chances of sums after another answer."""
-    found = [0.0] * (len(chances) + len(shares) - 1)
-    for total, chance in enumerate(chances):
-        for step, share in enumerate(shares):
-            found[total + step] += chance * share
-    return found
+    outside = (worst + best) / sum(everybody)
+    around, far = n * outside, FAR * math.sqrt(n * outside * (1 - outside)) + FAR
+    those = range(max(0, int(around - far)), min(n, int(around + far)) + 1)
+    return sum(exactly(m, n, outside) * at_most((reached - n + m) // 2, m, best / (worst + best)) for m in those)

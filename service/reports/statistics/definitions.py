@@ -160,7 +160,8 @@ _TABLE = (
         numerator="The group's score.",
         denominator="The group's answers with a score.",
         exclusions=f"Groups without a score. {ALWAYS_LEFT_OUT}",
-        interval="Called outside only if the exact chance of the group's own sum is below 0.135 % too.",
+        interval="Called outside only if the exact chance of the group's own sum is below 0.135 % too (of NPS up to "
+        "2,000 answers; beyond, the limits are as good).",
         time_anchor=BY_SCORED,
         source="Funnel plot: Spiegelhalter, Statistics in Medicine 24 (2005) 1185-1202.",
     ),
@@ -239,8 +240,9 @@ _TABLE = (
         numerator="Answers by the day on which we first saw them. What is closed stays so, the same for everybody.",
         denominator="The same answers.",
         exclusions="Answers that wait for the next release; how many they are is told. Groups too small to be told "
-        "apart are told together. Response rates and the funnel are of whole accounts, once the answer window is over. "
-        "What remains: where one group alone has answers of an outcome class, the days of that class are its own.",
+        "apart are told together, and so is whoever was not named when the day was closed. Response rates and the "
+        "funnel are of whole accounts, once the answer window is over. What remains: where one group alone has "
+        "answers of an outcome class, the days of that class are its own.",
         interval="As of the figure. Where only outcome classes are told there is no mean and no distribution.",
         time_anchor="The day on which we first saw the answer, or heard of the end of the conversation.",
         source="Own definition: a laminar family of releases, so that no subtraction tells of fewer.",

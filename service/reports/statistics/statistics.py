@@ -20,6 +20,7 @@ Z = 1.959963984540054  # two-sided 95 % quantile of the normal distribution
 NPS_SCALE = range(11)
 CSAT_SCALE = range(1, 6)
 THREE_SIGMA_TAIL = 0.0013498980316301  # chance of one side beyond three sigma
+NOTHING = 1e-17  # of a sum: less than its last digit
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,11 +163,36 @@ def place(successes: int, n: int, p: float) -> Place | None:
     limits, share = control_limits(p, n), rate(successes, n).value
     if limits is None or share is None:
         return None
-    if share < limits.low and _at_most(successes, n, p / 100) <= THREE_SIGMA_TAIL:
+    if share < limits.low and at_most(successes, n, p / 100) <= THREE_SIGMA_TAIL:
         return "below"
-    if share > limits.high and _at_most(n - successes, n, 1 - p / 100) <= THREE_SIGMA_TAIL:
+    if share > limits.high and at_most(n - successes, n, 1 - p / 100) <= THREE_SIGMA_TAIL:
         return "above"
     return "inside"
+
+
+def at_most(k: int, n: int, p: float) -> float:
+    """Exact binomial chance of k or fewer successes in n.
+
+    Added up from k downwards, where the terms only fall: of millions few add anything.
+    """
+    if k < 0 or k >= n or p in {0.0, 1.0}:
+        return float(k >= n * p and k >= 0)
+    if k > n * p:
+        return 1.0 - at_most(n - k - 1, n, 1 - p)
+    total = 0.0
+    for term in (exactly(i, n, p) for i in range(k, -1, -1)):
+        total += term
+        if term <= total * NOTHING:
+            break
+    return min(1.0, total)
+
+
+def exactly(k: int, n: int, p: float) -> float:
+    """Exact binomial chance of k successes in n."""
+    if p in {0.0, 1.0}:
+        return float(k == n * p)
+    ways = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+    return math.exp(ways + k * math.log(p) + (n - k) * math.log1p(-p))
 
 
 def nps_classes(counts: Counts) -> tuple[int, int, int]:
@@ -216,15 +242,6 @@ def _change(method: str, n_a: int, n_b: int, difference: float, delta: float, er
 
 def _nothing_to_compare(method: str, n_a: int, n_b: int) -> Change:
     return Change(method, n_a, n_b, None, None, None, None, None, None, None)
-
-
-def _at_most(k: int, n: int, p: float) -> float:
-    """Exact binomial chance of k or fewer successes in n."""
-    if p in {0.0, 1.0}:
-        return 1.0 if p == 0.0 or k == n else 0.0
-    log_p, log_q = math.log(p), math.log1p(-p)
-    ways = (math.lgamma(n + 1) - math.lgamma(i + 1) - math.lgamma(n - i + 1) for i in range(k + 1))
-    return min(1.0, sum(math.exp(way + i * log_p + (n - i) * log_q) for i, way in enumerate(ways)))
 
 
 def _clamp(value: float, lowest: float) -> float:

@@ -24,7 +24,7 @@ from service.reports.disclosure.store import Release, Who
 from service.settings import Settings
 from tests import template
 from tests.reports.attack.ledgers import Spoken
-from tests.reports.world import settings_of
+from tests.reports.world import name_everybody, settings_of
 from tests.support import request_row
 
 DAY = timedelta(days=1)
@@ -39,6 +39,9 @@ class Lived:
     settings: Settings = ZONED
     now: datetime = datetime(2026, 8, 3, tzinfo=UTC)
     spoken: dict[str, Spoken] = field(default_factory=dict)
+    named_from: int = 0
+    """Answers from which on somebody is named; 0: everybody is, so that nobody is safe among those who are not."""
+
     erased: dict[str, int] = field(default_factory=dict)
     """Answers whose score is gone, and the newest release that counts it."""
 
@@ -53,6 +56,7 @@ class Lived:
                 connection.execute(sa.insert(result), [self._result(*each) for each in came])
         self.spoken |= dict(new)
         self.now = datetime.combine(until, time(3), self.settings.service.time_zone)
+        name_everybody(self.engine, self.named_from)
         while close_due(self.engine, self.settings, self.now):
             pass
 

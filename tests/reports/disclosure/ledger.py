@@ -18,7 +18,7 @@ from service.reports.disclosure.closing import close_due
 from service.reports.disclosure.days import Ground
 from service.reports.disclosure.published import published, trend
 from service.reports.disclosure.store import Release, Who
-from tests.reports.world import World
+from tests.reports.world import World, name_everybody
 
 CSAT = Who("acme", "csat")
 MONDAY = date(2026, 8, 31)  # the first of a block of four weeks
@@ -50,8 +50,9 @@ def on(world: World, day: date, n: int = 1, *, hour: float = 12, score: int = 5,
 
 
 def close(world: World, day: date, settings: Any = None, hour: int = 2) -> None:
-    """Close all that is due on the morning of a day."""
+    """Close all that is due on the morning of a day. Whoever is in a small group then has been named long since."""
     world.clock.now = datetime.combine(day, time(hour), world.settings.service.time_zone)
+    name_everybody(world.engine)
     while close_due(world.engine, settings or world.settings, world.clock.now):
         pass
 

@@ -96,7 +96,7 @@ def test_no_days_are_counted_where_no_span_lies_in_the_period(early: World) -> N
     close(early, MONDAY + 2 * WEEK)
     assert covered(early, "team", {}).first == MONDAY
     assert covered(early, "team", {}, first=MONDAY + DAY) == Covered(
-        (), covered(early, "team", {"team": "none"}).total, None, None
+        (), None, covered(early, "team", {"team": "none"}).total, None, None
     )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.reports.disclosure.pools import Pools
+from service.reports.disclosure.pools import NOBODY, Pools
 
 LABELS = st.tuples(st.sampled_from(["red", "blue", "green"]), st.sampled_from(["ann", "bob", "cat", "dan"]))
 
@@ -27,6 +27,14 @@ def test_a_team_without_answers_is_where_it_could_have_some() -> None:
     pools = Pools({("red", "ann"): 9, ("red", "bob"): 3, ("red", "cat"): 2}, 5)
     assert pools.leaf_of(("red", "new")) == (("red",), True)
     assert pools.leaf_of(("blue", "new")) is None
+
+
+def test_who_may_not_be_named_is_among_the_others_of_all_with_whoever_is_smallest() -> None:
+    pools = Pools({("red",): 9, ("blue",): 6, (NOBODY,): 2}, 5)
+    assert pools.leaves == {(("red",), False): 9, ((), True): 8}
+    pools = Pools({("red", "ann"): 9, ("red", "bob"): 6, (NOBODY, NOBODY): 5}, 5)
+    assert pools.leaves == {(("red", "ann"), False): 9, (("red", "bob"), False): 6, ((), True): 5}
+    assert pools.leaf_of((NOBODY, NOBODY)) == ((), True)
 
 
 def test_who_has_just_enough_is_named() -> None:
