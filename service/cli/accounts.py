@@ -17,6 +17,10 @@ from service.metrics import budgets
 from service.results.status import ChannelHealth, channel_health
 from service.settings import Account
 
+HEADINGS = (
+    "account", "stands", "since / until", "ways barred", "DMs 24 h", "cards 24 h", "webhook seen", "missed by webhook",
+    "complete until", "look at",
+)  # fmt: skip
 WORTH_A_WORD = timedelta(hours=1)
 """A card is due for a moment all day long; a worker that lives has asked about it by then."""
 
@@ -34,20 +38,7 @@ def show(context: click.Context) -> None:
     Counts cover the last 30 days.
     """
     settings, engine = opened(context)
-    table = Table(box=None)
-    for heading in (
-        "account",
-        "stands",
-        "since / until",
-        "ways barred",
-        "DMs 24 h",
-        "cards 24 h",
-        "webhook seen",
-        "missed by webhook",
-        "complete until",
-        "look at",
-    ):
-        table.add_column(heading)
+    table = Table(*HEADINGS, box=None)
     moment = now()
     with writing(engine) as connection:
         standing.enrol(connection, settings.accounts, moment)
@@ -56,17 +47,13 @@ def show(context: click.Context) -> None:
         for each in standing.standings(connection):
             if each.account not in settings.accounts:
                 continue
-            account = settings.accounts[each.account]
-            health = channel_health(connection, each.account, moment)
-            used = [
-                f"{sent.get((each.account, kind), 0)} of {limit}"
-                for kind, limit in (("dm", account.dms_per_day), ("card", account.cards_per_day))
-            ]
+            account, health = settings.accounts[each.account], channel_health(connection, each.account, moment)
+            limits = (("dm", account.dms_per_day), ("card", account.cards_per_day))
             table.add_row(
                 each.account,
                 *_standing(each, moment),
                 ", ".join(_barred(one) for one in closed if one.account == each.account),
-                *used,
+                *(f"{sent.get((each.account, kind), 0)} of {limit}" for kind, limit in limits),
                 *_webhook(account, health),
                 when(health.complete_until),
                 ", ".join(_to_look_at(account, health, moment)),

@@ -4,19 +4,19 @@ import errno
 import getpass
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 
-from service import logs, replica
+from service import logs, migrations, replica
 from service.clock import utc_now
 from service.db.outages import advice, is_away
 from service.encrypting import in_force as encrypting
@@ -26,6 +26,7 @@ from service.settings.values import is_x_user_id
 from service.starting import demand_fitting
 from service.words import harmless
 
+T = TypeVar("T")
 now = utc_now  # as commands call it
 PLAIN_WIDTH = 200  # where output goes to a file or a pipe, an id must not be folded over two lines
 
@@ -124,6 +125,26 @@ def engine_of(context: click.Context, settings: Settings) -> Engine:
     if beside is not None:
         context.call_on_close(beside.close)
     return engine
+
+
+def table_of(*headings: str, title: str | None = None) -> Table:
+    """Return an empty table whose long cells are folded rather than cut."""
+    columns = (Column(each, overflow="fold") for each in headings)
+    return Table(*columns, box=None, title=title, title_justify="left")
+
+
+def if_set_up(context: click.Context, settings: Settings, ask: Callable[[Engine], dict[str, T]]) -> dict[str, T]:
+    """Ask the database; an empty answer if it is away or not set up yet."""
+    try:
+        engine = engine_of(context, settings)
+        migrations.require_fitting(engine)
+        return ask(engine)
+    except ServiceError:
+        return {}
+    except DBAPIError as error:
+        if is_away(error):
+            return {}
+        raise
 
 
 def show_problems(path: str, error: SettingsError) -> None:

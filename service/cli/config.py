@@ -5,12 +5,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import click
-from rich.table import Table
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 
 from service import migrations
-from service.cli.common import console
+from service.cli.common import console, table_of
 from service.db import open_engine
 from service.db.outages import is_away, why_away
 from service.encrypting.in_force import engine_of
@@ -162,9 +161,7 @@ def _loaded(path: Path) -> tuple[Settings, dict[str, Definition]]:
 @config.command(name="reference")
 def show_reference() -> None:
     """List every setting with its default."""
-    table = Table(box=None)
-    for heading in ("setting", "default", "meaning"):
-        table.add_column(heading, overflow="fold")
+    table = table_of("setting", "default", "meaning")
     for doc in reference():
         table.add_row(doc.path, doc.default, doc.description)
     console.print(table)

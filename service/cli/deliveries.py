@@ -2,10 +2,9 @@
 
 import click
 import sqlalchemy as sa
-from rich.table import Table
 
 from service.auth import log_access
-from service.cli.common import console, me, now, opened, when
+from service.cli.common import console, me, now, opened, table_of, when
 from service.cli.sources import definition_of
 from service.db import reading, writing
 from service.intake.inbox.replay import replay as read_again
@@ -34,9 +33,7 @@ def list_deliveries(context: click.Context, outcome: str, limit: int) -> None:
         .order_by(di.read_at.desc())
         .limit(limit)
     )
-    table = Table(box=None)
-    for heading in ("delivery", "source", "received", "outcome", "reason", "what would be right"):
-        table.add_column(heading, overflow="fold")
+    table = table_of("delivery", "source", "received", "outcome", "reason", "what would be right")
     with reading(engine) as connection:
         for delivery_id, source, received_at, what, reason, detail in connection.execute(query):
             table.add_row(delivery_id, source, when(received_at), what, reason or "", detail or "")

@@ -52,9 +52,7 @@ def create(context: click.Context, /, name: str, given: tuple[str, ...], account
 def show(context: click.Context) -> None:
     """Show all feeds without their secrets."""
     _, engine = opened(context)
-    table = Table(box=None)
-    for heading in ("id", "name", "question", "accounts", "created", "by", "last used", "revoked"):
-        table.add_column(heading)
+    table = Table("id", "name", "question", "accounts", "created", "by", "last used", "revoked", box=None)
     with reading(engine) as connection:
         for each in stored.listed(connection, Reader("cli", me(), "admin", ())):
             asked = ", ".join(f"{name}={value}" for name, value in each.question.items())

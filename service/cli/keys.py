@@ -88,9 +88,7 @@ def rotate(context: click.Context, key_id: str, overlap: timedelta) -> None:
 def show(context: click.Context) -> None:
     """Show all keys without their secrets."""
     _, engine = opened(context)
-    table = Table(box=None)
-    for heading in ("id", "name", "role", "accounts", "bound to", "created", "last used", "expires", "revoked"):
-        table.add_column(heading)
+    table = Table("id", "name", "role", "accounts", "bound to", "created", "last used", "expires", "revoked", box=None)
     with reading(engine) as connection:
         for key in stored.listed(connection):
             table.add_row(

@@ -4,10 +4,9 @@ from collections.abc import Iterator
 
 import click
 import sqlalchemy as sa
-from rich.table import Table
 from sqlalchemy.engine import Connection
 
-from service.cli.common import console, me, now, opened, when
+from service.cli.common import console, me, now, opened, table_of, when
 from service.db import reading
 from service.errors import NotFound
 from service.models import feedback_request, result, send_attempt, transition
@@ -44,9 +43,7 @@ def show_list(
     _, engine = opened(context)
     wanted = ((fr.state, state), (fr.reason, reason), (fr.account, account), (fr.conversation_id, conversation))
     query = sa.select(feedback_request).where(*(column == value for column, value in wanted if value is not None))
-    table = Table(box=None)
-    for heading in ("id", "account", "conversation", "ended", "state", "reason", "due"):
-        table.add_column(heading, overflow="fold")
+    table = table_of("id", "account", "conversation", "ended", "state", "reason", "due")
     with reading(engine) as connection:
         for row in connection.execute(query.order_by(fr.updated_at.desc(), fr.id.desc()).limit(limit)):
             due = when(row.scheduled_at) if row.outcome_at is None else ""

@@ -2,18 +2,17 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import partial
 
 import click
 from rich.table import Table
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.engine import Engine
 
-from service import migrations
 from service.accounts import away
 from service.auth import log_access
-from service.cli.common import engine_of, me, now, opened, source_of, when
+from service.cli.common import if_set_up, me, now, opened, source_of, table_of, when
 from service.db import reading, writing
-from service.db.outages import is_away
-from service.errors import Conflict, ServiceError
+from service.errors import Conflict
 from service.settings import Settings
 from service.sources import counted, holds, sweeps, waiting
 from service.sources.holds import SourceStanding
@@ -40,32 +39,21 @@ def release(context: click.Context, name: str) -> None:
 
 def apis(context: click.Context, settings: Settings) -> Table:
     """Show each source whose customers are looked up: free, held, paused or away, and results of the last 7 days."""
-    table = Table(box=None, title="customers looked up in their CRM", title_justify="left")
-    for heading in (
-        "name", "its API", "since / until", "waiting", "found, 7 d", "not found, 7 d",
-        "list read until", "ends by list, 7 d",
-    ):  # fmt: skip
-        table.add_column(heading, overflow="fold")
-    rows = _rows(context, settings, now())
+    table = table_of(
+        "name", "its API", "since / until", "waiting", "found, 7 d", "not found, 7 d", "list read until",
+        "ends by list, 7 d", title="customers looked up in their CRM",
+    )  # fmt: skip
+    rows = if_set_up(context, settings, partial(_rows, now()))
     for name, source in settings.sources.items():
         if source.api is not None:
             table.add_row(name, *rows.get(name, NOT_ASKED))
     return table
 
 
-def _rows(context: click.Context, settings: Settings, moment: datetime) -> Mapping[str, Row]:
-    try:
-        engine = engine_of(context, settings)
-        migrations.require_fitting(engine)
-        with reading(engine) as connection:
-            stand, waits = holds.standings(connection), waiting.counts(connection)
-            ended, lists = counted.since(connection, moment - RECENT), sweeps.standings(connection)
-    except ServiceError:  # not set up yet: there is nothing to tell
-        return {}
-    except DBAPIError as error:
-        if is_away(error):
-            return {}
-        raise
+def _rows(moment: datetime, engine: Engine) -> dict[str, Row]:
+    with reading(engine) as connection:
+        stand, waits = holds.standings(connection), waiting.counts(connection)
+        ended, lists = counted.since(connection, moment - RECENT), sweeps.standings(connection)
     return {
         name: (
             *_stands(each, moment), str(waits.get(name, 0)), *_ended(ended.get(name, {})),

@@ -8,16 +8,13 @@ import click
 import sqlalchemy as sa
 from rich.table import Table
 from sqlalchemy.engine import Engine
-from sqlalchemy.exc import DBAPIError
 
-from service import migrations
-from service.cli.common import console, engine_of, now, settings_of, source_of, when
+from service.cli.common import console, if_set_up, now, settings_of, source_of, table_of, when
 from service.cli.source_apis import apis, release
 from service.cli.source_send import send
 from service.crm_api.client import Client
 from service.db import reading
-from service.db.outages import is_away
-from service.errors import Invalid, NotFound, ServiceError
+from service.errors import Invalid, NotFound
 from service.intake.crm.lookup import look_up
 from service.intake.crm.lookup_told import told
 from service.intake.definition.advice import advice, never_fits
@@ -62,12 +59,10 @@ def show_list(context: click.Context) -> None:
     """List your sources with what they sent in the last 7 days, and all presets."""
     if Path(context.find_root().obj).exists():
         settings = settings_of(context)
-        console.print(_mine(settings, _recent(context, settings)))
+        console.print(_mine(settings, if_set_up(context, settings, lambda engine: dict(_counted(engine)))))
         if any(source.api is not None for source in settings.sources.values()):
             console.print(apis(context, settings))
-    table = Table(box=None, title="presets", title_justify="left")
-    for heading in ("preset", "for", "how sure we are"):
-        table.add_column(heading, overflow="fold")
+    table = table_of("preset", "for", "how sure we are", title="presets")
     for name in preset_names():
         about = preset_about(name)
         table.add_row(name, about.title, about.certainty)
@@ -94,9 +89,7 @@ def show(name: str) -> None:
     click.echo(about.setup.strip())
     if about.api:
         click.echo(f"\nTo look customers up, write into the settings:\n\n[sources.NAME.api]\n{about.api.strip()}")
-    table = Table(box=None, title="what is read", title_justify="left")
-    for heading in ("fact", "from", "meaning"):
-        table.add_column(heading, overflow="fold")
+    table = table_of("fact", "from", "meaning", title="what is read")
     for row in facts_of(definition.grammar):
         table.add_row(*row)
     console.print()
@@ -108,9 +101,7 @@ def show(name: str) -> None:
 @sources.command()
 def grammar() -> None:
     """List every key a definition can have, with its default."""
-    table = Table(box=None)
-    for heading in ("key", "default", "meaning"):
-        table.add_column(heading, overflow="fold")
+    table = table_of("key", "default", "meaning")
     for doc in grammar_reference():
         table.add_row(doc.path, doc.default, doc.description)
     console.print(table)
@@ -211,19 +202,10 @@ def definition_of(settings: Settings, source: str) -> Definition:
 
 
 def _mine(settings: Settings, recent: dict[str, tuple[str, ...]]) -> Table:
-    table = Table(box=None, title="your sources", title_justify="left")
-    headings = (
-        "name",
-        "preset",
-        "X account",
-        "address to give to the CRM",
-        "last delivery",
-        "ended, 7 d",
-        "other channel",
-        "unmappable",
-    )
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
+    table = table_of(
+        "name", "preset", "X account", "address to give to the CRM", "last delivery", "ended, 7 d", "other channel",
+        "unmappable", title="your sources",
+    )  # fmt: skip
     for source in settings.sources.values():
         address = f"{settings.service.public_url.rstrip('/')}{DELIVERIES}{source.name}"
         seen = recent.get(source.name, ("", "", "", ""))
@@ -231,21 +213,8 @@ def _mine(settings: Settings, recent: dict[str, tuple[str, ...]]) -> Table:
     return table
 
 
-def _recent(context: click.Context, settings: Settings) -> dict[str, tuple[str, ...]]:
-    """What each source sent lately: the newest delivery, ends here and elsewhere, what was not understood, and why."""
-    try:
-        engine = engine_of(context, settings)
-        migrations.require_fitting(engine)
-        return dict(_counted(engine))
-    except ServiceError:  # not set up yet: there is nothing to tell
-        return {}
-    except DBAPIError as error:
-        if is_away(error):
-            return {}
-        raise
-
-
 def _counted(engine: Engine) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """What each source sent lately: the newest delivery, ends here and elsewhere, what was not understood, and why."""
     ended = sa.func.count().filter(di.outcome == "accepted")
     elsewhere = sa.func.count().filter(di.reason.in_(ELSEWHERE))
     lost = sa.func.count().filter(di.outcome == "unmappable")

@@ -62,19 +62,8 @@ def _head(found: Overview) -> None:
 
 
 def _accounts(accounts: tuple[AccountOverview, ...]) -> None:
-    table = Table(box=None)
-    for heading in (
-        "account",
-        "stands",
-        "open",
-        "due for",
-        "unclear",
-        "DMs left",
-        "cards left",
-        "read until",
-        "webhook",
-    ):
-        table.add_column(heading)
+    headings = ("account", "stands", "open", "due for", "unclear", "DMs left", "cards left", "read until", "webhook")
+    table = Table(*headings, box=None)
     for each in sorted(accounts, key=lambda one: -(one.oldest_due or 0))[:MOST]:
         table.add_row(
             each.name, each.held or ("X away" if each.x_away else "free"), str(each.open), age(each.oldest_due),
