@@ -159,3 +159,12 @@ def test_what_ended_or_was_taken_up_meanwhile_is_left(
     monkeypatch.setattr(withdrawn, "overdue_elsewhere", lambda *_: next(found, []))
     assert withdrawn.end_overdue(world.place, START) == 0
     assert world.request(request_id) == before
+
+
+def test_those_whose_time_is_not_over_keep_no_others_waiting(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(withdrawn, "AT_ONCE", 1)
+    world.ended("young", scheduled_at=START - timedelta(days=9))
+    old = world.ended("old", ended_at=START - timedelta(days=3))
+    without(world, "accounts")
+    assert withdrawn.end_overdue(world.place, START) == 1
+    assert world.request(old).reason == "withdrawn"

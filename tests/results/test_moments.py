@@ -315,7 +315,8 @@ def test_a_limit_is_waited_for_and_the_card_stays_where_it_is(engine):
     row = debt(engine, NOW - HOUR)
     limit = RateLimited("Too soon.", reason="rate_limited", reset_at=NOW + 30 * timedelta(seconds=1))
     report = asks(engine, Shows(limit))
-    assert (report.come_back_at, debt_of(engine, row).due_at) == (NOW + timedelta(seconds=30), NOW - HOUR)
+    assert (report.asked, report.come_back_at) == (1, NOW + timedelta(seconds=30))
+    assert debt_of(engine, row).due_at == NOW - HOUR
     assert moment(engine, "refresh") == NOW + timedelta(seconds=30)
 
 
@@ -544,6 +545,13 @@ def test_a_refusal_is_waited_out_a_turn_at_most_and_an_unknown_cursor_forgotten(
         window = connection.execute(sa.select(poll_window)).one()
     anew = cursor is not None and kept is None
     assert (window.cursor, window.pages, window.unreadable) == ((None, 0, 0) if anew else (kept, 3, 2))
+
+
+def test_a_window_that_runs_in_a_circle_ends_after_so_many_pages(engine, monkeypatch):
+    monkeypatch.setattr(poll, "PAGES_AT_MOST", 3)
+    begun(engine, SERVED - HOUR)
+    x = Events(*(FeedbackPage((), f"c{n}") for n in range(9)))
+    assert [polls(engine, x).more for _ in range(3)] == [True, True, False]
 
 
 @pytest.mark.parametrize(("reset", "next_turn"), [(5 * MINUTE, 5 * MINUTE), (15 * MINUTE, 10 * MINUTE)])
