@@ -14,7 +14,6 @@ from sqlalchemy.engine import Connection, Engine
 from service.auth import log_access
 from service.crm_api.client import Client
 from service.db import reading, writing
-from service.intake.crm.lookup import Gets
 from service.intake.crm.staff_list import StaffPage, StaffPlace, read_staff
 from service.intake.definition.load import load_with_api
 from service.intake.definition.tables import Definition
@@ -33,7 +32,7 @@ class StaffErrand:
     """One source's lists: how to ask for them, how often, and for which account the names are valid."""
 
     definition: Definition
-    api: Gets
+    api: Client
     every: timedelta
     per_minute: int
     account: str

@@ -8,8 +8,9 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
+from service.crm_api.client import Client
 from service.crm_api.get import OK, Got, NoAnswer
 from service.crm_api.path import GAP, Unaskable, filled
 from service.crm_api.wait import wait
@@ -26,16 +27,6 @@ from service.intake.values.times import event_time
 CURSORS = frozenset({"cursor"})
 SWEPT = "dm-feedback-swept"  # a header of our own: this delivery was not sent to us, we found it
 NOT_READ = "an item of the list cannot be written as the webhook would have brought it; see sweep.item"
-
-
-class Lists(Protocol):
-    """What can be asked for a list: a source's API."""
-
-    def get(self, path: str, headers: Mapping[str, str]) -> Got:
-        """GET a path. Raises NoAnswer."""
-
-    def post(self, path: str, question: bytes, headers: Mapping[str, str]) -> Got:
-        """POST a question. Raises NoAnswer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +60,7 @@ class ListPage:
     notes: tuple[str, ...] = ()
 
 
-def read_page(definition: Definition, sweep: Sweep, api: Lists, wanted: PageWanted, now: datetime) -> ListPage:
+def read_page(definition: Definition, sweep: Sweep, api: Client, wanted: PageWanted, now: datetime) -> ListPage:
     """Ask for one page and read it. Raises nothing."""
     path = sweep.further if sweep.further and wanted.cursor is not None else sweep.path
     try:
@@ -93,7 +84,7 @@ def _known(definition: Definition, sweep: Sweep, wanted: PageWanted) -> dict[str
     return {**texts, "since": since, "cursor": wanted.cursor or "", "page": str(wanted.page)}
 
 
-def _asked(sweep: Sweep, api: Lists, path: str, wanted: PageWanted, known: Mapping[str, str]) -> Got:
+def _asked(sweep: Sweep, api: Client, path: str, wanted: PageWanted, known: Mapping[str, str]) -> Got:
     if not sweep.body:
         return api.get(path, sweep.headers)
     since = known["since"] if sweep.since == "unix_s" else json.dumps(known["since"])

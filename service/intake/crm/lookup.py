@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
+from service.crm_api.client import Client
 from service.crm_api.get import OK, Got, NoAnswer
 from service.crm_api.looked import CrmCall, Looked
 from service.crm_api.path import Unaskable, filled
@@ -36,13 +37,6 @@ CONVERT: dict[str, Callable[[Any], Any]] = {
 }
 
 
-class Gets(Protocol):
-    """What can be asked: a source's API."""
-
-    def get(self, path: str, headers: Mapping[str, str]) -> Got:
-        """GET a path. Raises NoAnswer."""
-
-
 @dataclass(slots=True)
 class _Walk:
     """A look-up on its way."""
@@ -65,7 +59,7 @@ class _Walk:
 
 
 def look_up(
-    definition: Definition, api: Gets, known: Mapping[str, str | None], now: datetime, *, show: bool = False
+    definition: Definition, api: Client, known: Mapping[str, str | None], now: datetime, *, show: bool = False
 ) -> Looked:
     """Ask the CRM, step by step. `known` is what the event said; `show` keeps the bodies, for people who ask."""
     walk = _Walk({name: value for name, value in known.items() if value})
@@ -83,7 +77,7 @@ def _wanted(step: Step, walk: _Walk) -> bool:
 
 
 def _take(
-    step: Step, definition: Definition, api: Gets, walk: _Walk, now: datetime, *, show: bool
+    step: Step, definition: Definition, api: Client, walk: _Walk, now: datetime, *, show: bool
 ) -> tuple[str | None, timedelta | None]:
     """Take one step. Returns a problem that ends the look-up, and when to try again."""
     began = time.monotonic()

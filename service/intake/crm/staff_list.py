@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from service.crm_api.client import Client
 from service.crm_api.get import OK, Got, NoAnswer
 from service.crm_api.path import Unaskable, filled
 from service.crm_api.wait import wait
-from service.intake.crm.lookup import REFUSED, Gets, problem_of
+from service.intake.crm.lookup import REFUSED, problem_of
 from service.intake.definition.staff import Staff
 from service.intake.definition.tables import Definition
 from service.intake.expressions.compiled import PER_DELIVERY, Expression, ExpressionError
@@ -42,7 +43,7 @@ class StaffPage:
     again_in: timedelta | None = None
 
 
-def read_staff(definition: Definition, api: Gets, at: StaffPlace, now: datetime) -> StaffPage:
+def read_staff(definition: Definition, api: Client, at: StaffPlace, now: datetime) -> StaffPage:
     """Ask for one page and read it. Raises nothing."""
     lists = definition.grammar.staff
     here = lists[at.number]

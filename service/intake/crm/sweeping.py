@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from service.crm_api.client import Client
 from service.db import reading, writing
-from service.intake.crm.listed import Listed, ListPage, Lists, PageWanted, ended, read_page
+from service.intake.crm.listed import Listed, ListPage, PageWanted, ended, read_page
 from service.intake.definition.load import load_with_api
 from service.intake.definition.sweep import Sweep
 from service.intake.definition.tables import Definition
@@ -41,7 +41,7 @@ class Errand:
 
     definition: Definition
     sweep: Sweep
-    api: Lists
+    api: Client
     every: timedelta
     per_minute: int
 
