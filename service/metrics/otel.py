@@ -79,15 +79,12 @@ def _provider(traces_to: str, role: str) -> "tuple[TracerProvider, GivenIds]":
         def generate_span_id(self) -> int:
             return super().generate_span_id() if ids.given is None else ids.given[1]
 
-    who = {"service.name": "dm-feedback", "service.version": __version__, "service.instance.id": _instance(role)}
+    instance = f"{role}-{name_of()}"
+    who = {"service.name": "dm-feedback", "service.version": __version__, "service.instance.id": instance}
     provider = TracerProvider(resource=Resource.create(who), id_generator=Ids())
     exporter = OTLPSpanExporter(endpoint=traces_to.rstrip("/") + PATH, timeout=EXPORT_WITHIN_S)
     provider.add_span_processor(BatchSpanProcessor(exporter))
     return provider, ids
-
-
-def _instance(role: str) -> str:
-    return f"{role}-{name_of()}"
 
 
 def _emit(tracer: "Tracer", ids: GivenIds, request_id: str, span: TracedSpan, *, first: bool) -> None:

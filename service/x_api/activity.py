@@ -20,12 +20,8 @@ def parse_activity(raw: Mapping[str, Any]) -> Activity:
     if "for_user_id" in body:
         return _activity(body.get("for_user_id"), body, "for_user_id")
     data = mapping(body.get("data"), "data")
-    payload = data.get("payload")
-    return _activity(_filtered(data), payload if isinstance(payload, Mapping) else {}, "data.filter.user_id")
-
-
-def _filtered(data: Mapping[str, Any]) -> object:
-    return mapping(data.get("filter"), "data.filter").get("user_id")
+    payload, whose = data.get("payload"), mapping(data.get("filter"), "data.filter").get("user_id")
+    return _activity(whose, payload if isinstance(payload, Mapping) else {}, "data.filter.user_id")
 
 
 def _activity(user_id: object, holder: Mapping[str, Any], place: str) -> Activity:
