@@ -354,6 +354,13 @@ def test_a_value_is_found_in_every_kind_of_body(content_type: str, body: bytes) 
     assert verdict.code == "body_differs"
 
 
+def test_no_xml_is_read_for_a_token() -> None:
+    definition = define("token", verify={"kind": "static", "body": "b.org_id"})
+    verdict = verify(definition, post(f"<org_id>{SECRET}</org_id>".encode(), {"content-type": "text/xml"}), NOW)
+    assert isinstance(verdict, Refused)
+    assert verdict.code == "body_unreadable"
+
+
 def test_an_unproven_body_is_not_even_parsed() -> None:
     verdict = verify(define("token", verify=TENANT), post(b"not json", {"authorization": "Bearer nope"}), NOW)
     assert isinstance(verdict, Refused)

@@ -22,7 +22,9 @@ from service.intake.verify.parts import HeaderName, Key, Keyed, Refusal, as_sent
 from service.settings.declare import REQUIRED, setting
 from service.settings.values import NOT_EMPTY, one_of
 
-BODIES = ("json", "form", "multipart", "xml")
+BODIES = {"token": ("json", "form"), "body": ("json", "form", "multipart", "xml")}
+"""What is read for a token, from whoever sends it, is quickly read; a value is looked for when a signature vouched."""
+
 NOT_AS_WRITTEN = frozenset("+&#% ")  # means something else in an address
 
 
@@ -33,7 +35,7 @@ class Static(Keyed):
     kind: ClassVar[str] = "static"
     header: HeaderName | None = setting(None, "the header it stands in")
     query: str | None = setting(None, "or the name of the query it stands under: addresses get logged")
-    body: Expression | None = setting(None, "or where it stands in the body, which is kept: prefer a header")
+    body: Expression | None = setting(None, "or where it stands in the body (JSON, a form), which is kept: prefer a header")
     scheme: str = setting("", "what stands before it in the header, such as `Bearer `")
 
     def mistakes(self) -> Iterator[tuple[str, str]]:
@@ -151,7 +153,7 @@ class BodyEquals:
 
 def _in_body(expression: Expression, inbound: Inbound, what: str) -> str:
     try:
-        root = parse_root(inbound, BODIES)
+        root = parse_root(inbound, BODIES[what])
         found = expression.read({"b": root, "root": root})
     except (BodyProblem, ExpressionError, TooCostly) as error:
         raise Refusal("body_unreadable", "The body has no value to compare.") from error
