@@ -35,7 +35,9 @@ class Static(Keyed):
     kind: ClassVar[str] = "static"
     header: HeaderName | None = setting(None, "the header it stands in")
     query: str | None = setting(None, "or the name of the query it stands under: addresses get logged")
-    body: Expression | None = setting(None, "or where it stands in the body (JSON, a form), which is kept: prefer a header")
+    body: Expression | None = setting(
+        None, "or where it stands in the body (JSON, a form), which is kept: prefer a header"
+    )
     scheme: str = setting("", "what stands before it in the header, such as `Bearer `")
 
     def mistakes(self) -> Iterator[tuple[str, str]]:
