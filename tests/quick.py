@@ -1,10 +1,11 @@
 """What to test after a change: in, the files git calls changed; out, the paths for pytest, one a line.
 
 A changed test is run itself, and what holds presets, tables and revisions where one of them changed. A changed file
-of the service is tested by those tests of its room that name it, else by the whole room. Used by `bash deploy/test
---quick`; the full run remains what decides.
+of the service is tested by those tests of its room that name it, else by those that name what imports it, else by the
+whole room. Used by `bash deploy/test --quick`; the full run remains what decides.
 """
 
+import re
 import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -48,15 +49,33 @@ def _of_one(file: Path, top: Path) -> Iterator[str]:
 
 
 def _of_room(file: Path, top: Path) -> Iterator[str]:
+    """The tests that name it; else those that name what imports it, and so on; else the room's."""
     room = f"tests/{file.parts[1]}" if (top / "tests" / file.parts[1]).is_dir() else FLOOR
-    parent, name = ".".join(file.parts[:-1]), file.stem
-    spoken = (f"{parent}.{name} ", f"{parent}.{name}\n", f"from {parent} import {name}")
-    naming = [
-        test.relative_to(top).as_posix()
-        for test in sorted((top / room).rglob("test_*.py"))
-        if any(each in test.read_text("utf-8") for each in spoken)
-    ]
-    yield from naming or [room]
+    tests, ours = _texts(top / room, "test_*.py"), _texts(top / "service" / file.parts[1], "*.py")
+    names, seen = {_module_of(file)}, set[str]()
+    while names:
+        spoken = re.compile("|".join(map(_importing, sorted(names))))
+        if naming := [test for test, text in tests.items() if spoken.search(text)]:
+            yield from (test.relative_to(top).as_posix() for test in naming)
+            return
+        seen |= names
+        names = {_module_of(each.relative_to(top)) for each, text in ours.items() if spoken.search(text)} - seen
+    yield room
+
+
+def _texts(folder: Path, like: str) -> dict[Path, str]:
+    return {each: each.read_text("utf-8") for each in sorted(folder.rglob(like))}
+
+
+def _module_of(file: Path) -> str:
+    return ".".join(file.with_suffix("").parts).removesuffix(".__init__")
+
+
+def _importing(module: str) -> str:
+    """What stands in a file that imports it, alone or among others."""
+    parent, _, name = module.rpartition(".")
+    among = rf"[^\n(]*\b{name}\b|\([^)]*\b{name}\b"
+    return rf"\b{re.escape(module)}(?: |\n)|from {re.escape(parent)} import (?:{among})"
 
 
 def _git(top: Path, *words: str) -> list[str]:

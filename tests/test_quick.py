@@ -28,6 +28,22 @@ def test_a_changed_file_is_tested_by_the_tests_that_name_it_else_by_its_room(tmp
     assert paths_for(["service/clock.py"], tmp_path) == [ALWAYS, "tests/floor"]
 
 
+def test_what_no_test_names_is_tested_by_the_tests_of_what_imports_it(tmp_path: Path) -> None:
+    tree(
+        tmp_path,
+        {
+            "service/reports/figures/sides.py": "",
+            "service/reports/figures/pairs.py": "from service.reports.figures import lines, sides\n",
+            "service/reports/page.py": "from service.reports.figures.pairs import pair\n",
+            "service/reports/rows.py": "from service.reports.figures import lines, sides_of_a_coin\n",
+            "tests/reports/test_page.py": "from service.reports import (\n    ages,\n    page,\n)\n",
+            "tests/reports/test_rows.py": "from service.reports import rows\n",
+        },
+    )
+    assert paths_for(["service/reports/figures/sides.py"], tmp_path) == [ALWAYS, "tests/reports/test_page.py"]
+    assert paths_for(["service/reports/rows.py"], tmp_path) == [ALWAYS, "tests/reports/test_rows.py"]
+
+
 def test_a_changed_test_is_run_and_what_is_gone_or_no_code_is_not(tmp_path: Path) -> None:
     tree(tmp_path, {"tests/intake/test_accept.py": "", "tests/intake/house.py": "", "README.md": ""})
     wanted = ["tests/intake/test_accept.py", "tests/intake/house.py", "README.md", "service/gone.py"]
