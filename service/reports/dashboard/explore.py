@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 from service.errors import Invalid
 from service.reports.dashboard.names import full_name, group_name, row_name
 from service.reports.dashboard.place import Place
-from service.reports.dashboard.question import DEFAULT_DAYS, WITHOUT, PageQuery, choices
+from service.reports.dashboard.question import DEFAULT_DAYS, EXPLORED, WITHOUT, PageQuery, choices
 from service.reports.dashboard.sentences import UNITS
 from service.reports.dashboard.this_week import drill_down
 from service.reports.dimensions import DIMENSIONS, NAMED, Value
@@ -31,7 +31,6 @@ from service.web.behind import read
 
 TABS = tuple((each.name, each.label) for each in DIMENSIONS)
 SHOWN = (("score", "Scores"), ("response", "Response rates"))
-OWN = ("by", "and", "show", "a", "b")
 
 
 def add(pages: flask.Blueprint, place: Place) -> None:
@@ -42,7 +41,7 @@ def add(pages: flask.Blueprint, place: Place) -> None:
     @everybody
     @reads
     def explore() -> str:
-        question, now = place.asked(OWN, days=DEFAULT_DAYS), place.clock()
+        question, now = place.asked(EXPLORED, days=DEFAULT_DAYS), place.clock()
         found, names = read(
             place.engine,
             lambda connection: (

@@ -90,16 +90,16 @@ def _page(place: Place, name: str, own: tuple[str, ...], facts: Facts, ask: Aski
 
 def _operations(place: Place, connection: Connection, question: PageQuery, now: datetime) -> dict[str, Any]:
     who, worker = (connection, place.settings, place.reader), last_worker(connection)
-    accounts = place.settings.accounts
-    mine = [(each.name, each.screen_name) for each in accounts.values() if place.reader.may_see(each.name)]
     funnel = figures.funnel(*who, question.filter, now)
     found = figures.completeness(*who, question.filter, now)
+    complete = {each.account: each for each in found.accounts}
+    asked = [(each.name, each.screen_name) for each in place.settings.accounts.values() if each.name in complete]
     silent = is_silent(worker, now)
     return {
-        "lines": standings(connection, mine, now, silent=silent),
+        "lines": standings(connection, asked, now, silent=silent),
         "worker": worker,
         "silent": silent,
-        "complete": {each.account: each for each in found.accounts},
+        "complete": complete,
         "found": found,
         "now": now,
         "answer_window": place.settings.reports.answer_window,

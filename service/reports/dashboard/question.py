@@ -52,6 +52,8 @@ NARROWING = {
     "conversation_id": "Conversation",
 }
 MOST_CHOICES = 1000
+EXPLORED = ("by", "and", "show", "a", "b")
+"""What only the page that groups is asked; another refuses it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ class PageQuery:
     def narrowed(self, *groups: tuple[str, Value]) -> str:
         """Return the query string of one group, or of one within another."""
         chosen = [(name, WITHOUT if key is None else str(key)) for name, key in groups]
-        return self.with_(*chosen, ("by", None), ("and", None), ("cursor", None))
+        return self.with_(*chosen, *((name, None) for name in (*EXPLORED, "cursor")))
 
     @property
     def period(self) -> str:

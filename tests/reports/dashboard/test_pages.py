@@ -5,10 +5,10 @@ import html
 import io
 import json
 import re
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 import sqlalchemy as sa
@@ -35,7 +35,7 @@ from tests.support import Clock
 RESULT = re.compile(r'<a href="/dashboard/results/(fr_[0-9a-f]+)')
 SELECT = re.compile(r"<select.*?</select>", re.DOTALL)
 RESULT_ID = re.compile("fr_[0-9a-f]+")
-LOOKS = ("by", "and_by", "show", "comments", "last", "type")
+LOOKS = ("by", "and", "show", "comments", "last", "type")
 LINK = re.compile(r'href="(/dashboard[^"]*|\?[^"]*)"')
 QUERY = "since=2026-09-24&until=2026-11-22"
 
@@ -76,25 +76,26 @@ def test_no_page_needs_a_script_or_another_host(client: FlaskClient) -> None:
 
 
 def test_no_link_of_the_dashboard_is_broken(client: FlaskClient, population: Population) -> None:
-    """One address of each kind: what differs only in whose, or from when, is one."""
+    """Each page with each of its parameters, and with every value of those that decide how it looks."""
     waiting = [f"/dashboard/?{QUERY}", f"/dashboard/results/{population.commented[-1]}"]
-    seen: set[Hashable] = set()
+    seen: set[tuple[str, ...]] = set()
     while waiting:
         address = waiting.pop(0)
-        if (kind := kind_of(address)) in seen or "/download/" in address or "/report.pdf" in address:
+        if parts_of(address) <= seen or "/download/" in address or "/report.pdf" in address:
             continue
-        seen.add(kind)
+        seen |= parts_of(address)
         answer = client.get(address)
         assert answer.status_code == 200, (address, answer.text[-400:])
         links = [html.unescape(link) for link in LINK.findall(answer.text)]
         waiting += [address.partition("?")[0] + link if link.startswith("?") else link for link in links]
+    assert {("/dashboard/operations", "account", ""), ("/dashboard/explore", "show", "response")} <= seen
     assert len(seen) > 60
 
 
-def kind_of(address: str) -> Hashable:
-    """The page, what its parameters are called, and what decides how it looks."""
-    asked = parse_qs(urlsplit(address).query)
-    return RESULT_ID.sub("", urlsplit(address).path), frozenset(asked), *(str(asked.get(each)) for each in LOOKS)
+def parts_of(address: str) -> set[tuple[str, ...]]:
+    page = RESULT_ID.sub("", urlsplit(address).path)
+    given = parse_qsl(urlsplit(address).query)
+    return {(page,), *((page, name, value if name in LOOKS else "") for name, value in given)}
 
 
 def test_filters_travel_in_the_address_from_page_to_page(client: FlaskClient) -> None:
