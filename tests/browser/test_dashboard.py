@@ -204,6 +204,8 @@ def test_without_a_browser_the_run_says_how_to_get_one() -> None:
     assert chromium.path_of({}, which=lambda _: None) is None
     assert chromium.path_of({"DMF_CHROMIUM": "/opt/chrome"}, which=lambda _: None) == "/opt/chrome"
     assert chromium.path_of({}, which={"chromium-browser": "/usr/bin/chromium-browser"}.get).endswith("browser")
+    both = {"chromium": "/usr/bin/chromium", "chromium-headless-shell": "/usr/bin/chromium-headless-shell"}
+    assert chromium.path_of({}, which=both.get) == both["chromium-headless-shell"]
     assert "apt-get install chromium" in chromium.HOW_TO_GET_ONE
 
 
