@@ -74,7 +74,7 @@ def demand_place(source: Engine, target: Engine) -> None:
     if found == COPYING:
         return
     if found is None and sa.inspect(target).get_table_names():
-        sentence = "The database of --to holds tables of others; name one that is empty."
+        sentence = "The database of --to holds other tables; name an empty one."
         raise Conflict("copy_not_empty", sentence)
     if found is not None and (full := _not_empty(target)):
         sentence = f"The database of --to is in use: {', '.join(full)} hold rows. Name one that is empty."
