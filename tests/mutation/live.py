@@ -23,6 +23,7 @@ class Alive:
 
     @classmethod
     def now(cls) -> Self:
+        gc.unfreeze()  # what a run of tests has frozen is not among the objects
         found: dict[tuple[str, CodeType], list[FunctionType]] = {}
         caches = []
         for each in gc.get_objects():

@@ -80,6 +80,8 @@ class Kept:
             f"{near} of {len(self.learnt)} tests reach the room, {took:.0f} s; left out: {self.left_out or 'none'}",
             flush=True,
         )
+        if not near and any(each.within_a_function for each in self.changes):
+            raise session.Interrupted("no test is seen to run a line of the room: nothing can be found so")
         for change in self.changes:
             self.told(self._tried(change, alive))
         return True

@@ -181,6 +181,11 @@ def test_rule():
 def test_that_fails_anyway():
     assert over(1)
 """
+FREEZES = """import gc
+
+def pytest_collection_finish():
+    gc.freeze()
+"""
 PLAY = """import sys
 from pathlib import Path
 from tests.mutation import __main__ as mutation
@@ -203,6 +208,7 @@ def test_what_no_test_sees_lives_in_memory_and_at_import(tmp_path: Path) -> None
         (tmp_path / name).write_text(text)
     (tmp_path / "tests").mkdir()
     (tmp_path / "tests/test_rules.py").write_text(TESTS)
+    (tmp_path / "tests/conftest.py").write_text(FREEZES)
     (tmp_path / "tests/mutation").symlink_to(TOP / "tests/mutation")
     done = subprocess.run(
         [sys.executable, "play.py"], cwd=tmp_path, capture_output=True, text=True, timeout=850, check=False,
