@@ -55,6 +55,12 @@ def test_each_account_gets_its_part_of_the_calls_and_some_are_kept_for_who_becom
     assert runner(three, **flying)._shares(due, free) == shares
 
 
+def test_no_more_calls_are_begun_than_are_free(three: World) -> None:
+    """Although it is an account's turn that has none in flight."""
+    ready(three, account="other")
+    assert [runner(three, acme=flying).claim_some() for flying in (9, 8)] == [0, 1]
+
+
 def test_who_comes_first_takes_turns(three: World) -> None:
     mine = runner(three)
     firsts = [next(iter(mine._shares(["acme", "other", "third"], 1))) for _ in range(4)]

@@ -95,6 +95,19 @@ def test_two_who_have_tapped_are_thanked_each(world: World) -> None:
     assert sorted(each["recipient"] for each in world.truth()["messages"][-2:]) == ["501", "502"]
 
 
+def test_who_taps_after_another_was_thanked_is_thanked_too(world: World) -> None:
+    tap(world)
+    assert thank(world) == 1
+    world.customers({"user_id": "502", "screen_name": "bob", "can_dm": True})
+    world.ended("c-2", x_user_id="502")
+    world.forward(minutes=2)
+    world.run()
+    world.control("/customers/502/dm", {"tap": 3})
+    world.forward(minutes=6)
+    read_once(world.engine, world.settings, account(world), world.clients["acme"], world.clock)
+    assert thank(world) == 1
+
+
 def test_whoever_reads_a_language_without_thanks_gets_none(world_of: Any) -> None:
     german = {name: text for name, text in TEXTS["en"].items() if name != "thanks"}
     made: World = world_of(campaigns__care__ways=["quick_reply"], campaigns__care__texts={**TEXTS, "de": german})

@@ -321,7 +321,7 @@ def test_a_bomb_and_what_cannot_be_unpacked_are_refused_with_a_reason(engine, ra
 def test_a_challenge_is_answered_with_the_secret_of_the_app(engine):
     given = browser(engine).get(HOOK, query_string={"crc_token": "challenge_string"})
     proof = b64encode(hmac.digest(b"sandbox-consumer-secret", b"challenge_string", "sha256")).decode()
-    assert given.get_json() == {"response_token": f"sha256={proof}"}
+    assert (given.status_code, given.get_json()) == (200, {"response_token": f"sha256={proof}"})
     assert browser(engine).get(HOOK, query_string={"crc_token": '{"for_user_id":"2"}'}).status_code == 400
     assert browser(engine).get(HOOK).status_code == 400
 
