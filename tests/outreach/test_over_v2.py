@@ -125,6 +125,27 @@ def test_an_unclear_send_is_looked_up_with_that_one_person(over: Callable[..., O
     assert world.asked("direct_messages/events/list") == []
 
 
+class Complaining(Dropping):
+    """An X that answers a look-up with 200 and nothing but errors, as v2 does."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/dm_events"):
+            return httpx.Response(200, json={"errors": [{"title": "Not Found Error"}]}, request=request)
+        return super().handle_request(request)
+
+
+def test_a_look_up_that_only_complains_proves_no_send_absent(over: Callable[..., Over]) -> None:
+    world = over()
+    world.clients["acme"] = world.client("acme", Complaining(httpx.WSGITransport(app=world.x_app)))
+    world.fault(endpoint="2/dm_conversations/messages", fault="drop_after_commit", times=1)
+    request_id = world.ended()
+    for _ in range(16):
+        world.forward(minutes=10)
+        world.run()
+    assert sent(world) == ["Thanks for writing."]
+    assert (world.request(request_id).state, world.request(request_id).reason) == (State.UNKNOWN, "unclear_send")
+
+
 def test_a_send_that_never_arrived_is_sent_again(over: Callable[..., Over]) -> None:
     world = over()
     world.fault(endpoint="2/dm_conversations/messages", fault="drop_before", times=1)
