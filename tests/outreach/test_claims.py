@@ -205,3 +205,11 @@ def test_what_is_given_back_is_due_at_once_and_counts_as_unsent(world: World) ->
     assert (attempt.outcome, attempt.evidence) == ("not_sent", "never_begun")
     give_back(world.place, step, world.clock.now)
     assert world.request(request_id) == row, "it is nobody's any more"
+
+
+def test_a_long_lease_is_not_taken_for_one_of_a_clock_set_back(world_of: Any) -> None:
+    world: World = world_of(worker__lease="6m")
+    ready(world)
+    account = world.settings.accounts["acme"]
+    assert claim(world.place, account, 5, world.clock.now).picked == 1
+    assert claim(world.place, account, 5, world.clock.forward(seconds=1)) == Claimed(0, [])
