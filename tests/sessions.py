@@ -35,6 +35,11 @@ class Session(psycopg.Connection[Any]):
         return not self.closed and self.info.transaction_status == TransactionStatus.IDLE
 
 
+OPEN: list[Session] = []
+"""Whatever may be open: a thread that outlives its test holds a session that the server has ended, and its end must not
+be a warning in somebody else's test."""
+
+
 class Shelf:
     """The sessions of one database."""
 
@@ -56,6 +61,7 @@ class Shelf:
             return self._mine.pop()
         session = Session.connect(*arguments, **named)
         session.shelf = self
+        OPEN[:] = [*(each for each in OPEN if not each.closed), session]
         return session
 
     def lay_back(self, session: Session) -> bool:
