@@ -31,6 +31,7 @@ RATIONED: Mapping[str, str | None] = {
     "not_ready": None,
     "question_too_long": "path",
     "unexpected_error": "path",
+    "wrong_key_not_counted": None,
     "x_activity_refused": None,
     "x_webhook_refused": "account",
 }

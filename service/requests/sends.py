@@ -26,6 +26,8 @@ INTENT = sa.insert(send_attempt)
 UNSETTLED = sa.update(send_attempt).where(snd.id == sa.bindparam("this"), snd.outcome.is_(None))
 AT_ONCE = 500
 PLAINLY_UNSENT = ("refused", "never_begun")
+UNSEEN_CARD = sa.and_(snd.kind == Kind.ASKING, snd.outcome == "not_sent", snd.evidence == "dm_list")
+"""Taken for unsent because X's list does not show it; nobody has published whether that list shows cards."""
 this = send_attempt.alias("this")
 DOUBTFUL = (
     sa.select(*ATTEMPT)
@@ -86,9 +88,9 @@ def arrived_after_all(connection: Connection, attempt_id: str, now: datetime) ->
 
 
 def end_unclear(connection: Connection, request_id: str, now: datetime) -> None:
-    """The request ends, and nobody will look its sends up any more."""
-    unclear = sa.update(send_attempt).where(snd.request_id == request_id, snd.outcome.is_(None))
-    connection.execute(unclear.values(outcome="unknown", settled_at=now))
+    """The request ends unknown, and nobody will look its sends up any more: a card may be there, unseen by X's list."""
+    unclear = sa.update(send_attempt).where(snd.request_id == request_id, sa.or_(snd.outcome.is_(None), UNSEEN_CARD))
+    connection.execute(unclear.values(outcome="unknown", evidence=None, settled_at=now))
 
 
 def prove(connection: Connection, request_id: str, feedback_id: str | None) -> None:
@@ -148,7 +150,7 @@ def is_unclear(connection: Connection, request_id: str) -> bool:
 
 def may_have_arrived(connection: Connection, request_id: str, kind: Kind) -> bool:
     """Whether a send of this kind may have arrived. The request's state alone does not tell."""
-    unproven = sa.or_(snd.outcome.is_(None), snd.outcome == "unknown")
+    unproven = sa.or_(snd.outcome.is_(None), snd.outcome == "unknown", UNSEEN_CARD)
     found = sa.select(snd.id).where(snd.request_id == request_id, snd.kind == kind, unproven)
     return connection.scalar(found.limit(1)) is not None
 

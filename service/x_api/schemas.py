@@ -211,12 +211,14 @@ def each(
     """
     body = mapping(raw, "body")
     listed, left_out = body.get("events"), body.get("errors")
-    if listed is None and not left_out and "next_cursor" in body:
-        listed = []  # some servers leave out an empty list
+    no_list = listed is None and not left_out and "next_cursor" in body
+    if no_list:
+        listed = []  # some servers leave out an empty list: one reads on, but it proves nothing
     if not isinstance(listed, list) or (left_out and not listed):
         raise ParseProblem("events", "This is not a list.")
     events: list[T] = []
     problems = [ParseProblem("errors", "X has left something out.")] if left_out else []
+    problems += [ParseProblem("events", "There is none.")] if no_list else []
     for number, entry in enumerate(listed):
         if holding and isinstance(entry, Mapping) and holding not in entry and entry.get("type") != holding:
             continue

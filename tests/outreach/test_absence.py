@@ -58,6 +58,10 @@ def test_a_card_no_list_shows_is_made_anew_only_while_x_lets_nobody_have_two(wor
         world.forward(minutes=30)
     assert got(world, "501", "card") == 1
     assert (world.request(first).state, world.request(first).reason) == (State.UNKNOWN, "unclear_send")
+    assert {each.outcome for each in world.attempts(first) if each.kind == "card"} == {"not_sent", "unknown"}
+    again = ready(world, conversation_id="c-again", x_user_id="501")
+    world.run()
+    assert world.request(again).reason == "cooldown"
 
 
 def test_what_a_list_without_cards_says_of_openings_counts(world_of: Any) -> None:

@@ -383,9 +383,10 @@ def test_a_page_without_a_list_is_a_problem_and_not_an_empty_page(parse, raw):
 
 
 @pytest.mark.parametrize("parse", [parse_feedback_page, parse_dm_page])
-def test_an_empty_list_may_be_left_out_of_a_page_but_not_the_page_itself(parse):
+def test_an_empty_list_may_be_left_out_of_a_page_but_then_it_proves_nothing(parse):
     page = parse({"next_cursor": "MTE0"})
-    assert (page.events, page.next_cursor, page.problems) == ((), "MTE0", ())
+    assert (page.events, page.next_cursor) == ((), "MTE0")
+    assert page.problems != ()
 
 
 @pytest.mark.parametrize("rest", [{"events": []}, {"events": [], "next_cursor": ""}, {"next_cursor": "MTE0"}])

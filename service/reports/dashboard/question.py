@@ -23,7 +23,7 @@ from service.reports.dashboard.names import CODED, WITHOUT_NAME, group_name
 from service.reports.days import midnight
 from service.reports.dimensions import FILTERED, NAMED, Dimension, Value
 from service.reports.disclosure import work
-from service.reports.disclosure.conversations import coverage
+from service.reports.disclosure.conversations import covered_people
 from service.reports.disclosure.spans import over_at, span_of
 from service.reports.figures.asking import LEDGER, NOT_NAMED, Inquiry, asking
 from service.reports.figures.labels import Asked, labels
@@ -222,8 +222,7 @@ def _of_rows(ask: Inquiry, by: str) -> Counter[Value]:
 def _of_releases(ask: Inquiry, by: str) -> Counter[Value]:
     """People as coverage names them, all else from closed spans of four weeks. Accounts are no secret."""
     if NAMED[by].people:
-        told = coverage(ask.connection, ask.view.accounts, by, {}, None, None)
-        return Counter({row.label: row.ended for row in told.rows})
+        return Counter(covered_people(ask.connection, ask.view.accounts, by))
     closed = span_of(work.due(over_at(ask.now, ask.zone)), work.WEEKS["agent_work"])[0]
     until = None if by == "account" else midnight(closed, ask.zone)
     return _counted(lines(ask.connection, ask.view, Slice(LEDGER, ask.zone, until=until, by=(by,), wanted="work")))

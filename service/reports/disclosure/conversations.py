@@ -88,6 +88,12 @@ def coverage(
     return Covered(rows, _added(None, few) if few else None, total, *_days(found))
 
 
+def covered_people(connection: Connection, accounts: Sequence[str], by: str) -> frozenset[Value]:
+    """Return the teams or agents that coverage has ever named."""
+    found = store.labels(connection, accounts, ANY_KIND, WORK_OF[by])
+    return frozenset(label[PEOPLE.index(by)] for label in found)
+
+
 def cohort(connection: Connection, accounts: Sequence[str], first: date | None, end: date | None) -> Cohort:
     """Return the whole cohorts of a period as one, for funnel and response rates."""
     return _joined(_of(connection, accounts, "cohort", first, end))

@@ -70,6 +70,15 @@ def days_of(connection: Connection, who: Who, first: date, end: date) -> tuple[R
     return _read(connection, who, "day", sa.select(release).where(*mine, rel.end_day > first, rel.end_day <= end))
 
 
+def labels(connection: Connection, accounts: Sequence[str], kind: str, partition: str) -> frozenset[Label]:
+    """Return the groups that any release of these accounts names, without their numbers."""
+    label = sa.cast(release_leaf.c.label, sa.Text)
+    theirs = (rel.account.in_(accounts), rel.type == kind, rel.partition == partition)
+    query = sa.select(label).distinct().join_from(release_leaf, release, release_leaf.c.release_id == rel.id)
+    found = connection.scalars(query.where(*theirs, release_leaf.c.pooled.is_(False)))
+    return frozenset(tuple(json.loads(each)) for each in found)
+
+
 def _read(connection: Connection, who: Who, partition: str, query: sa.Select[Any]) -> tuple[Release, ...]:
     rows = connection.execute(query.order_by(rel.end_day)).all()
     leaves = _leaves(connection, query.with_only_columns(rel.id))

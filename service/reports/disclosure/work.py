@@ -45,7 +45,8 @@ def close(connection: Connection, ground: Ground, partition: str, first: date, e
     groups = _counted(connection, GROUPS[partition], *theirs, sa.not_(HIDDEN))
     nobodys = _counted(connection, (), *theirs, HIDDEN)
     leaves = tuple(Leaf(label, False, groups[label]) for label in sorted(groups, key=repr))
-    leaves += tuple(Leaf(label, True, counts) for label, counts in nobodys.items())
+    without = (None,) * len(GROUPS[partition])  # as long as the others: the release before looks into each
+    leaves += tuple(Leaf(without, True, counts) for counts in nobodys.values())
     if leaves:
         store.put(connection, ground.who, partition, Release(0, first, end, leaves), ground.now)
 
