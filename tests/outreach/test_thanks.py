@@ -51,6 +51,15 @@ def tap(world: World, option: int = 4) -> None:
     read_once(world.engine, world.settings, account(world), world.clients["acme"], world.clock)
 
 
+def two_tap(world: World) -> None:
+    world.customers({"user_id": "502", "screen_name": "bob", "can_dm": True})
+    world.ended("c-2", x_user_id="502")
+    world.forward(minutes=2)
+    world.run()
+    world.control("/customers/502/dm", {"tap": 3})
+    tap(world)
+
+
 def account(world: World) -> Any:
     return world.settings.accounts["acme"]
 
@@ -85,12 +94,7 @@ def test_a_word_of_thanks_is_no_question_and_prolongs_no_rest(world: World) -> N
 
 
 def test_two_who_have_tapped_are_thanked_each(world: World) -> None:
-    world.customers({"user_id": "502", "screen_name": "bob", "can_dm": True})
-    world.ended("c-2", x_user_id="502")
-    world.forward(minutes=2)
-    world.run()
-    world.control("/customers/502/dm", {"tap": 3})
-    tap(world)
+    two_tap(world)
     assert thank(world) == 2
     assert sorted(each["recipient"] for each in world.truth()["messages"][-2:]) == ["501", "502"]
 
@@ -154,12 +158,7 @@ def test_who_died_between_the_intent_and_the_answer_leaves_no_second_one(world: 
 
 
 def test_a_refused_account_thanks_nobody_else(world: World) -> None:
-    world.customers({"user_id": "502", "screen_name": "bob", "can_dm": True})
-    world.ended("c-2", x_user_id="502")
-    world.forward(minutes=2)
-    world.run()
-    world.control("/customers/502/dm", {"tap": 3})
-    tap(world)
+    two_tap(world)
     world.fault(endpoint="direct_messages/events/new", fault="status", status=403, code=326)
     assert thank(world) == 0
     with reading(world.engine) as connection:
