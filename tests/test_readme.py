@@ -20,7 +20,8 @@ from service.models import feedback_request
 from service.settings import from_tree
 from tests.support import tree
 
-README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+DEPLOY = Path(__file__).parents[1] / "deploy"
+README = (DEPLOY.parent / "README.md").read_text("utf-8")
 HARBOR = next(block for block in re.findall(r"```toml\n(.*?)```", README, re.DOTALL) if "[sources.harbor]" in block)
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -56,6 +57,18 @@ def test_the_crm_in_fifteen_lines_works_as_printed(engine: Engine) -> None:
     with reading(engine) as connection:
         row = connection.execute(sa.select(feedback_request)).one()
     assert (row.source, row.conversation_id, row.x_user_id, row.agent_id) == ("harbor", "case-7", "2244994945", "ana")
+
+
+def test_the_settings_to_try_it_with_are_complete(sqlite_engine: Engine) -> None:
+    assert "cp deploy/try.toml . &&" in README
+    settings = from_tree(tomllib.loads((DEPLOY / "try.toml").read_text("utf-8")), {})
+    client = create_app(settings, sqlite_engine, lambda: NOW).test_client()
+    delivery = re.search(r"-d '(\{.*?\})'", README)
+    assert delivery is not None
+    body = re.sub(r"'\$\(date.*?\)'", f"{NOW:%FT%TZ}", delivery[1])
+    headers = {"Authorization": "Bearer a-token-of-22-characters", "Content-Type": "application/json"}
+    answer = client.post("/webhooks/crm/crm", data=body, headers=headers)
+    assert answer.get_json() == {"accepted": 1, "duplicate": 0, "ignored": 0, "unmappable": 0}, answer.get_json()
 
 
 def test_every_address_it_names_exists(sqlite_engine: Engine) -> None:
