@@ -33,7 +33,7 @@ log = structlog.get_logger(__name__)
 READ_EVERY = timedelta(seconds=1)
 READS_PER_SECOND = 10  # of all accounts together: a worker of many accounts must not spend its time on looking around
 LOOK_EVERY = timedelta(seconds=1)
-TURNS_AT_ONCE = 20  # pages of results before unclear sends are looked at again
+TURNS_AT_ONCE, COLLECT_FOR = 20, timedelta(seconds=30)  # of results, before unclear sends are looked at again
 
 
 def of_accounts(
@@ -116,9 +116,9 @@ def _read_once(place: Workplace, account: Account, client: XClient, clock: Clock
 
 def _collect(place: Workplace, account: Account, client: XClient, clock: Clock, stop: threading.Event) -> None:
     """Refresh and poll page by page until there is no more for now, but not for long: look-ups must not wait."""
-    window = place.settings.reports.answer_window
+    window, until = place.settings.reports.answer_window, clock() + COLLECT_FOR
     for _ in range(TURNS_AT_ONCE):
-        if stop.is_set():
+        if stop.is_set() or clock() >= until:  # an X that answers slowly is one that leaves sends unclear
             return
         if account.client_id is not None:  # X accepts OAuth 2.0 nowhere on v1.1, where cards and the DM list are
             return

@@ -19,6 +19,9 @@ from service.db import open_engine, reading, writing
 from service.errors import Unavailable
 from service.keeping_on import each_step
 from service.models import account_state, feedback_request, worker_seen
+from service.results.inbox import InboxReport
+from service.results.poll import PollReport
+from service.results.refresh import RefreshReport
 from service.sandbox import Assumptions, BusinessAccount, SandboxConfig, SandboxServer
 from service.serving import FORK, _tell
 from service.settings import Settings
@@ -147,6 +150,22 @@ def test_a_step_that_fails_stops_none_beside_it() -> None:
     )
     assert (well, done) == (False, ["x"])
     assert each_step("failed", {"good": lambda: None})
+
+
+def test_a_slow_x_keeps_unclear_sends_from_being_looked_for_no_longer_than_a_fast_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns = list[datetime]()
+
+    def slowly(*_: Any, **__: Any) -> RefreshReport:
+        turns.append(world.clock.forward(seconds=20))
+        return RefreshReport(more=True)
+
+    monkeypatch.setattr(readers, "refresh_once", slowly)
+    monkeypatch.setattr(readers, "poll_once", lambda *_, **__: PollReport("idle"))
+    monkeypatch.setattr(readers, "read_inbox", lambda *_: InboxReport())
+    readers._collect(world.place, ACME, world.clients["acme"], world.clock, threading.Event())
+    assert len(turns) == 2
 
 
 def test_a_signal_passes_by_children_that_have_ended() -> None:
