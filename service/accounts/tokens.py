@@ -31,8 +31,7 @@ EARLY = timedelta(minutes=1)  # a token is renewed before it ends, so that none 
 RENEWING = timedelta(minutes=3)  # outlasts X's slowest answer (a minute) and its keeping for who is a minute ahead
 WAIT_S = 15.0
 KEEP_S = 30.0
-SPENT = 400  # X has read the refresh token and does not take it
-REFUSED = frozenset({401, 403})  # X does not take the app (or what stands before X does not): the token may be good
+REFUSED = frozenset({400, 401, 403})  # X does not take the token, or the app that shows it: only a person can tell
 LOOK_AGAIN_S = 0.1
 KEEP_AGAIN_S = 1.0
 
@@ -116,14 +115,12 @@ class AccountTokens:
                 return
 
     def _failed(self, held: HeldTokens, error: XError) -> NoReturn:
-        """Let others renew; forget only what X has refused, and never what somebody has renewed meanwhile."""
-        spent = error.http_status == SPENT
-        values = {"renewing_until": None, **({"refresh_token": None} if spent else {})}
+        """Let others renew. The token stays: a wrong `client_id` is refused as a spent token is, and can be mended."""
         mine = (xt.account == self._account, xt.access_token == held.stored)
         with writing(self._engine) as connection:
-            connection.execute(sa.update(x_token).where(*mine).values(values))
-        log.error("tokens_not_renewed", account=self._account, reason=error.reason, spent=spent)
-        if spent or error.http_status in REFUSED:
+            connection.execute(sa.update(x_token).where(*mine).values(renewing_until=None))
+        log.error("tokens_not_renewed", account=self._account, reason=error.reason, status=error.http_status)
+        if error.http_status in REFUSED:
             raise lost() from error
         # Nothing was sent to a customer. If X did take the token, it will refuse it next time, and the sign-in is lost.
         raise Temporary("The account's tokens could not be renewed.", reason="token_not_renewed") from error

@@ -61,7 +61,7 @@ class XTokenColumns(TypedColumns):
 
     account = Column(String(64), primary_key=True)
     access_token: Named[str] = Column(Text)
-    refresh_token: Named[str | None] = Column(Text, nullable=True)  # NULL: X refused it, a person has to sign in
+    refresh_token: Named[str | None] = Column(Text, nullable=True)  # NULL: an older version had it refused
     expires_at: Named[datetime] = Column(Micros)
     renewing_until: Named[datetime | None] = Column(Micros, nullable=True)  # somebody asks X for new ones until then
     connected_at: Named[datetime] = Column(Micros)
