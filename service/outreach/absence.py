@@ -1,14 +1,15 @@
 """Whether it proves anything that a send is missing from X's DM list.
 
-X's list may lag more than it ever has, or leave out cards: whether it shows them is undocumented. So the list must
-prove itself: the newest opening and the newest message like the one we look for, whose ids X gave us and which are
-older than the lag, have to be in it. If they are missing, absence proves nothing. If we know of none, the list is
-believed.
+X's list may lag more than it ever has, end too early, come out empty, or leave out cards: whether it shows them is
+undocumented. So the list must prove itself: of openings and of messages like the one we look for, whose ids X gave us,
+it has to show the newest that is older than the lag, and the newest from before the one we look for. Over v2, where
+each person has a list, that with somebody else must hold what we sent them. If something is missing, absence proves
+nothing. If we know of none, the list is believed.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy.engine import Connection, Engine
@@ -17,6 +18,7 @@ from service.accounts.dm_list import Listing
 from service.db import reading
 from service.requests import sends
 from service.requests.request import Attempt, Request
+from service.requests.sends import KnownMessage
 from service.settings import Account
 from service.states import Kind
 
@@ -44,13 +46,27 @@ def held_to_what_we_know(
     ]
 
 
+def newest_to_anybody(
+    engine: Engine, account: Account, like: Request, kind: Kind, now: datetime
+) -> KnownMessage | None:
+    """Return our newest opening, or else message of this kind, that X's list with whoever has it must show."""
+    since, until = now - LISTED_FOR + CLOCK_SLACK, now - settled_in(account)
+    with reading(engine) as connection:
+        found = (sends.newest_at_x(connection, like, each, None, since, until) for each in (Kind.OPENING, kind))
+        return next(filter(None, found), None)
+
+
 def _known(connection: Connection, account: Account, request: Request, attempt: Attempt, listing: Listing) -> set[str]:
     """X's ids of messages that this list must show."""
     since = max(listing.back_to, listing.read_at - LISTED_FOR) + CLOCK_SLACK
-    until = listing.read_at - settled_in(account)
+    settled = listing.read_at - settled_in(account)
     whom = attempt.x_user_id if account.api == "v2" else None
-    among = (sends.newest_at_x(connection, request, kind, whom, since, until) for kind in {Kind.OPENING, attempt.kind})
-    return {message for message in among if message is not None}
+    among = (
+        sends.newest_at_x(connection, request, kind, whom, since, until)
+        for kind in {Kind.OPENING, attempt.kind}
+        for until in (settled, min(settled, attempt.intended_at))
+    )
+    return {each.id for each in among if each is not None}
 
 
 def _shown(listing: Listing) -> set[str]:

@@ -7,7 +7,7 @@ know to be there (`absence`).
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -17,7 +17,14 @@ from service import traces
 from service.accounts import away, dm_list, looks
 from service.accounts.dm_list import Listing, MayAsk, read_back
 from service.db import reading, writing
-from service.outreach.absence import CLOCK_SLACK, CONTROLLED, held_to_what_we_know, settled_in
+from service.outreach.absence import (
+    CLOCK_SLACK,
+    CONTROLLED,
+    HIDES,
+    held_to_what_we_know,
+    newest_to_anybody,
+    settled_in,
+)
 from service.outreach.workplace import Workplace
 from service.requests import sends
 from service.requests.outcomes import Advance, Attach, Learnt, Outcome, Retry, Stop
@@ -33,7 +40,7 @@ from service.x_api import DirectMessage, XClient
 
 log = structlog.get_logger(__name__)
 
-PAGES_AT_MOST = 100
+PAGES_AT_MOST, CONTROL_PAGES = 100, 3
 ALIKE = "X shows a message so like this one that it may be it."
 LOOKS = (1 / 6, 1 / 2, 1.0)  # when to look, as fractions of the wait after which absence is proof
 AGAIN = 1 / 3  # of the list's lag: when to look again after a look that X cut short
@@ -168,8 +175,31 @@ def _read_lists(
             place.engine, account, ask, back_to, may_ask, clock, pages_at_most=PAGES_AT_MOST, to_prove=True
         )
         found += [(each, listing) for each in group]
+    if account.api == "v2":
+        found = _held_to_others(place, account, x, found, may_ask, clock)
     honest = held_to_what_we_know(place.engine, account, [(each.request, each.attempt, of) for each, of in found])
     return [(each, listing) for (each, _), listing in zip(found, honest, strict=True)]
+
+
+def _held_to_others(
+    place: Workplace,
+    account: Account,
+    x: XClient,
+    found: list[tuple[UnclearSend, Listing]],
+    may_ask: MayAsk,
+    clock: Callable[[], datetime],
+) -> list[tuple[UnclearSend, Listing]]:
+    """Return the lists, readable only if X lists our newest message to anybody: of many people we know no other yet."""
+    about = next((each for each, listing in found if listing.read_at >= each.settles_at), None)
+    known = about and newest_to_anybody(place.engine, account, about.request, about.attempt.kind, clock())
+    if not known:
+        return found
+    ask, back_to = partial(x.list_dms_with, known.x_user_id), known.intended_at - CONTROLLED
+    theirs = read_back(place.engine, account, ask, back_to, may_ask, clock, pages_at_most=CONTROL_PAGES)
+    if known.id in {message.id for message in theirs.messages}:
+        return found
+    log.warning("dm_list_hides", account=account.name, messages=len(theirs.messages), problem=theirs.problem)
+    return [(each, replace(listing, readable=False, problem=HIDES)) for each, listing in found]
 
 
 def _clear_up(place: Workplace, each: UnclearSend, listing: Listing, now: datetime) -> bool:

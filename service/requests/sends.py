@@ -4,6 +4,7 @@ An intent is also a slot in X's daily limits: one proven unsent returns its slot
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -36,6 +37,15 @@ DOUBTFUL = (
     .order_by(snd.intended_at.desc())
     .limit(1)
 )
+
+
+@dataclass(frozen=True, slots=True)
+class KnownMessage:
+    """A message that X has: its id of it, to whom it went, and when it was meant to go."""
+
+    id: str
+    x_user_id: str
+    intended_at: datetime
 
 
 def intend(connection: Connection, request: Request, kind: Kind, now: datetime) -> str:
@@ -95,10 +105,10 @@ def end_unclear(connection: Connection, request_id: str, now: datetime) -> None:
 
 def prove(connection: Connection, request_id: str, feedback_id: str | None) -> None:
     """A feedback object or an answer appeared, so the send behind it has arrived, whatever we believed."""
-    theirs = (snd.request_id == request_id, snd.kind == Kind.ASKING, snd.outcome.is_distinct_from("not_sent"))
+    may_be_it = sa.or_(snd.outcome.is_distinct_from("not_sent"), UNSEEN_CARD)
     connection.execute(
         sa.update(send_attempt)
-        .where(*theirs)
+        .where(snd.request_id == request_id, snd.kind == Kind.ASKING, may_be_it)
         .values(outcome="sent", x_id=feedback_id, evidence="answered" if feedback_id is None else "feedback")
     )
 
@@ -111,18 +121,20 @@ def first_believed_unsent(connection: Connection, request_id: str, kind: Kind) -
 
 def newest_at_x(
     connection: Connection, like: Request, kind: Kind, whom: str | None, since: datetime, until: datetime
-) -> str | None:
-    """X's id of the newest message of a kind (and way, if it asks) that was sent since then and arrived by `until`.
+) -> KnownMessage | None:
+    """Return the newest message of a kind (and way, if it asks) that was sent since then and arrived by `until`.
 
     `whom`: only to this person. Messages for which X gave us no id do not count.
     """
     message = fr.dm_event_id if kind is Kind.OPENING else fr.card_dm_id
     at = (snd.account == like.account, snd.kind == kind, snd.intended_at > since, snd.settled_at <= until)
     asked = (sa.func.coalesce(fr.way, CARD) == like.way,) if kind is Kind.ASKING else ()
-    to = () if whom is None else (snd.x_user_id == whom,)
-    theirs = sa.select(message).join_from(send_attempt, feedback_request, snd.request_id == fr.id)
+    to = (SAYS_TO_WHOM,) if whom is None else (snd.x_user_id == whom,)
+    columns = (message, snd.x_user_id, snd.intended_at)
+    theirs = sa.select(*columns).join_from(send_attempt, feedback_request, snd.request_id == fr.id)
     there = theirs.where(*at, *asked, *to, snd.outcome == "sent", message.is_not(None))
-    return connection.scalar(there.order_by(snd.intended_at.desc()).limit(1))
+    row = connection.execute(there.order_by(snd.intended_at.desc()).limit(1)).one_or_none()
+    return None if row is None else KnownMessage(str(row[0]), row.x_user_id, row.intended_at)
 
 
 def oldest_open(connection: Connection, account: str, kind: Kind) -> datetime | None:

@@ -1,9 +1,11 @@
 """What X's list does not show is absent only where the list shows what we know to be there."""
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import httpx
 import pytest
 import sqlalchemy as sa
 
@@ -14,8 +16,8 @@ from service.outreach.absence import held_to_what_we_know
 from service.requests.request import Attempt
 from service.states import Kind, State
 from service.x_api import DirectMessage
-from tests.outreach.test_unclear import CREATE, NEW, messages, ready
-from tests.support import START, World, request_of
+from tests.outreach.test_unclear import CREATE, NEW, appeared, messages, ready
+from tests.support import START, Dropping, World, request_of
 
 OFF = {"pair_scope": "off"}  # X's own guard against a second card would hide ours
 
@@ -111,17 +113,60 @@ def test_a_card_that_never_arrived_is_still_sent_where_the_list_shows_cards(worl
     assert (messages(world, "dm"), messages(world, "card")) == (2, 2)
 
 
+class Cut(Dropping):
+    """An X whose list shows the newest six messages and says that this is all."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        found = super().handle_request(request)
+        if not request.url.path.endswith("/events/list.json"):
+            return found
+        return httpx.Response(200, json={"events": json.loads(found.read())["events"][:6]}, request=request)
+
+
+def test_a_list_that_ends_early_proves_nothing_of_what_lies_behind_its_end(world_of: Any) -> None:
+    world: World = world_of(OFF, accounts__acme__list_lag="10s")
+    world.clients["acme"] = world.client("acme", Cut(httpx.WSGITransport(app=world.x_app)))
+    asked(world, "501")
+    go_on(world, 10)
+    world.fault(endpoint=NEW, fault="status_after_commit", times=1)
+    unclear = asked(world, "502")
+    world.run()
+    world.forward(seconds=1)
+    for number in (601, 602, 603):
+        asked(world, str(number))
+    go_on(world, 150)
+    assert (got(world, "502", "dm"), got(world, "603", "card")) == (1, 1)
+    assert (world.request(unclear).state, world.request(unclear).reason) == (State.UNKNOWN, "unclear_send")
+
+
+def test_a_card_x_tells_of_was_sent_whatever_its_list_showed(world_of: Any) -> None:
+    """There is no opening, so the card alone keeps its customer from being asked again."""
+    world: World = world_of({"card_dm_in_list": False})
+    world.fault(endpoint=CREATE, fault="status_after_commit", times=1)
+    first = asked(world, "501", opening_text=None)
+    go_on(world, 10)
+    assert {each.outcome for each in world.attempts(first)} == {"not_sent"}
+    appeared(world, first, "777")
+    go_on(world, 60)
+    assert (world.request(first).state, world.request(first).feedback_id) == (State.CARD_SENT, "777")
+    assert (world.attempts(first)[0].outcome, world.attempts(first)[0].evidence) == ("sent", "feedback")
+    world.forward(days=2)
+    again = ready(world, conversation_id="c-again", x_user_id="501", opening_text=None)
+    world.run()
+    assert world.request(again).reason == "cooldown"
+
+
 # -- which message must be there
 
 MINUTE, HOUR, DAY, TICK = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1), timedelta(microseconds=1)
 WHOLE = Listing((), EVER, readable=True, read_at=START)
 
 
-def known(world: World, ago: timedelta, user_id: str = "501") -> None:
+def known(world: World, ago: timedelta, user_id: str = "501", x_id: str = "9") -> None:
     """A message of which X gave us the id, sent and done with so long ago."""
-    request_id = world.ended("c-known", x_user_id=user_id, dm_event_id="9")
+    request_id = world.ended(f"c-{x_id}", x_user_id=user_id, dm_event_id=x_id)
     at = {"intended_at": START - ago, "settled_at": START - ago}
-    row = {"id": "sa_1", "request_id": request_id, "account": "acme", "x_user_id": user_id, "kind": "dm"}
+    row = {"id": f"sa_{x_id}", "request_id": request_id, "account": "acme", "x_user_id": user_id, "kind": "dm"}
     with writing(world.engine) as connection:
         connection.execute(sa.insert(send_attempt).values(**row, **at, outcome="sent"))
 
@@ -157,6 +202,17 @@ def test_a_message_must_be_listed_from_the_lag_and_what_clocks_differ_to_the_end
 def test_a_list_must_show_what_lies_surely_within_it(world: World, back_to: timedelta, must_be_there: bool) -> None:
     known(world, HOUR)
     assert believed(world, replace(WHOLE, back_to=START - back_to)) is not must_be_there
+
+
+def test_what_was_sent_before_must_be_there_too_for_only_that_shows_how_far_a_list_goes(world: World) -> None:
+    known(world, 10 * MINUTE, x_id="9")
+    shown = replace(WHOLE, messages=(DirectMessage("9"),))
+    assert believed(world, shown)
+    known(world, HOUR - TICK, x_id="8")
+    assert believed(world, shown), "that came later"
+    known(world, HOUR, x_id="7")
+    assert not believed(world, shown)
+    assert believed(world, replace(WHOLE, messages=(DirectMessage("9"), DirectMessage("7"))))
 
 
 @pytest.mark.parametrize(("api", "whom", "must_be_there"), [

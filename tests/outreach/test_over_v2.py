@@ -146,16 +146,51 @@ def test_a_look_up_that_only_complains_proves_no_send_absent(over: Callable[...,
     assert (world.request(request_id).state, world.request(request_id).reason) == (State.UNKNOWN, "unclear_send")
 
 
-def test_a_send_that_never_arrived_is_sent_again(over: Callable[..., Over]) -> None:
+class Empty(Dropping):
+    """An X whose lists come out empty while its sends are done, as in an outage."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/dm_events"):
+            return httpx.Response(200, json={"meta": {"result_count": 0}}, request=request)
+        return super().handle_request(request)
+
+
+def another(world: Over) -> None:
+    """Somebody else gets both messages, and X's list has had its time to show them."""
+    world.customers({"user_id": "502", "can_dm": True})
+    world.ended(conversation_id="c-2", x_user_id="502")
+    for _ in range(6):
+        world.forward(minutes=2)
+        world.run()
+    assert len(sent(world)) == 2
+
+
+def test_a_list_with_whom_we_write_to_first_is_held_to_what_somebody_else_has(over: Callable[..., Over]) -> None:
     world = over()
+    another(world)
+    world.clients["acme"] = world.client("acme", Empty(httpx.WSGITransport(app=world.x_app)))
+    world.fault(endpoint="2/dm_conversations/messages", fault="status_after_commit", times=1)
+    request_id = world.ended(ended_at=world.clock.now)
+    for _ in range(16):
+        world.forward(minutes=10)
+        world.run()
+    assert [each["text"] for each in world.truth()["messages"] if each["recipient"] == "501"] == ["Thanks for writing."]
+    assert (world.request(request_id).state, world.request(request_id).reason) == (State.UNKNOWN, "unclear_send")
+
+
+@pytest.mark.parametrize("others", [False, True])
+def test_a_send_that_never_arrived_is_sent_again(over: Callable[..., Over], others: bool) -> None:
+    world = over()
+    if others:
+        another(world)
     world.fault(endpoint="2/dm_conversations/messages", fault="drop_before", times=1)
-    request_id = world.ended()
+    request_id = world.ended(ended_at=world.clock.now)
     world.forward(minutes=2)
     for _ in range(12):
         world.run()
         world.forward(minutes=2)
     assert world.request(request_id).state == State.CARD_SENT
-    assert len(sent(world)) == 2
+    assert len(sent(world)) == 2 + 2 * others
 
 
 def test_a_window_holds_as_many_messages_as_x_takes(over: Callable[..., Over]) -> None:
