@@ -26,7 +26,7 @@ from service.x_api import (
 )
 
 PAUSES_PER_WINDOW = 15  # a 429 that names no reset pauses the account for this part of X's window: 1 of 15 minutes
-GATEWAY_GAVE_UP = {502, 504}
+GATEWAY_GAVE_UP = {499, 502, 504, 520, 522, 524}
 MOVED = {301, 308}  # every other send would be redirected too, whatever became of this one
 
 
@@ -71,7 +71,7 @@ def found_by(error: XError, call: XCall, account: Account, now: datetime) -> Fou
             return Found(Unclear(until, said, answered=answered), effect=_of_silence(error))
         case RateLimited(reset_at=reset_at):
             return _limited(reset_at, call, account, now, said)
-        case Unexplained():
+        case Unexplained() | AlreadyDone() | MessageRefused() if isinstance(error, Unexplained) or not call.sends:
             # Kept, but not at the head of the queue: if it is about this message after all, the others go first.
             had = error.row.had_before
             return Found(Retry(error.reason, said), effect=_doubt(error, call), had_before=had)

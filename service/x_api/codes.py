@@ -155,6 +155,9 @@ CODES: Mapping[int, Meaning] = MappingProxyType(
 
 STATUSES: Mapping[int, Meaning] = MappingProxyType(
     {
+        200: Meaning(
+            Unexplained, "only_errors", "X answers with nothing but an error of a kind we do not know.", looked=True
+        ),  # v2 does where it does not find or show the one who is asked for
         301: Meaning(UnknownToX, "moved", "X (or something before it) has moved for good: is base_url right?"),
         308: Meaning(UnknownToX, "moved_as_it_is", "X (or something before it) has moved for good: is base_url right?"),
         400: Meaning(Unexplained, "bad_request", "X finds the request wrong and gives no code: is base_url right?"),
@@ -173,6 +176,7 @@ STATUSES: Mapping[int, Meaning] = MappingProxyType(
         420: Meaning(RateLimited, "calm_down", "X asks us to slow down."),
         425: Meaning(Temporary, "too_early", "X asks to try again."),
         429: Meaning(RateLimited, "too_many_requests", "X's limit for this endpoint is used up."),
+        499: Meaning(Temporary, "given_up", "Something before X gave up waiting for it."),
     }
 )
 
@@ -181,6 +185,11 @@ PROBLEMS: Mapping[str, Meaning] = MappingProxyType(
         "client-forbidden": Meaning(AccountProblem, "client_forbidden", "X does not permit our app to use its v2 API."),
         "client-disconnected": Meaning(Temporary, "disconnected", "X has cut the connection."),
         "invalid-request": Meaning(MessageRefused, "invalid_request", "X finds a parameter wrong."),
+        "oauth1-permissions": Meaning(
+            AccountProblem,
+            "app_permissions",
+            "The app may not do this: change its permission, then authorise it again.",
+        ),
         "not-authorized-for-resource": Meaning(RecipientRefused, "not_for_us", "X does not show us this user."),
         "resource-not-found": Meaning(RecipientRefused, "no_such_resource", "X finds no such user."),
         "unsupported-authentication": Meaning(

@@ -91,8 +91,8 @@ class Unexplained(XError):
 
     @property
     def about_us(self) -> bool:  # type: ignore[override]  # X's own words decide here, not the class
-        """Without a code, X (or something in front of it) has not looked at what we sent."""
-        return self.code is None
+        """Without a code or words of its own, X (or something in front of it) has not looked at what we sent."""
+        return self.code is None and not self.row.looked
 
 
 class UnknownToX(XError):
@@ -132,6 +132,9 @@ class Meaning:
 
     names_a_field: bool = False
     """X's prose names the field it dislikes."""
+
+    looked: bool = False
+    """X has looked at this very message, as its words show where there is no code."""
 
     had_before: bool = False
     """X says that it has this very message from us: after an unclear send the proof that it arrived."""

@@ -5,6 +5,7 @@ A code counts before a status. Of X's own words only the name of a field is kept
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -15,13 +16,22 @@ from service.x_api.rate import reset_from
 
 _ELSEWHERE = Meaning(Temporary, "redirected", "X (or something before it) sent us elsewhere: is base_url right?")
 _UNEXPLAINED = Meaning(Unexplained, "unexplained", "X refuses the request and gives no code we know.")
-_HAD_BEFORE = Meaning(Unexplained, "duplicate", "X seems to have this message from us already.", had_before=True)
+_IN_WORDS = replace(_UNEXPLAINED, looked=True)
+_HAD_BEFORE = replace(
+    _IN_WORDS, reason="duplicate", sentence="X seems to have this message from us already.", had_before=True
+)
 _UNWELL = Meaning(Temporary, "server_error", "X had an error of its own.")
 _UNKNOWN = Meaning(OutcomeUnknown, "outcome_unknown", "X gave no clear answer to a send: it may have been done.")
 
-BAD_REQUEST, FORBIDDEN, REQUEST_TIMEOUT, SERVER_ERROR = 400, 403, 408, 500
+BAD_REQUEST, FORBIDDEN, SERVER_ERROR = 400, 403, 500
+_GAVE_UP = frozenset({408, 499})
+"""Whoever stands before X had no answer of it in time."""
+
 _CODE_OUTWEIGHS = frozenset({BAD_REQUEST, FORBIDDEN})
 """A code we do not know still shows that X looked at this one request; other statuses say enough by themselves."""
+
+_SAYS_NO_MORE = frozenset({"", "forbidden"})
+"""Words of a 403 that say no more than its status. With others X speaks of this one message, and nobody knows what."""
 
 _FIELDS = re.compile(
     r"\b(to_user_id|recipient_id|message|text|privacy_url|external_id|question_variant_id|display_name|type|test"
@@ -71,14 +81,17 @@ def _row(said: Complaint, status: int, *, sends: bool) -> Meaning:
         return _HAD_BEFORE
     if row is None and said.code is not None and status in _CODE_OUTWEIGHS:
         return _UNEXPLAINED
+    by_words = sends and row is None and status == FORBIDDEN and words not in _SAYS_NO_MORE
     row = row or STATUSES.get(status) or _by_hundreds(status)
     wanted, other = row.or_else or ("", None)
-    return CODES[other] if other is not None and re.search(wanted, words) else row
+    if other is not None and re.search(wanted, words):
+        return CODES[other]
+    return _IN_WORDS if by_words else row
 
 
 def _says_nothing(status: int) -> bool:
     """Whether a POST may have been carried out: only a 4xx says that it was not."""
-    return status < BAD_REQUEST or status >= SERVER_ERROR or status == REQUEST_TIMEOUT
+    return status < BAD_REQUEST or status >= SERVER_ERROR or status in _GAVE_UP
 
 
 def _by_hundreds(status: int) -> Meaning:

@@ -70,7 +70,7 @@ def _body(raw: Mapping[str, Any]) -> Mapping[str, Any]:
     body = mapping(raw, "body")
     if not body.get("data") and body.get("errors"):
         # no limit is read from it, so it needs no time
-        raise error_from(HTTPStatus.NOT_FOUND, {}, json.dumps(body).encode(), sends=False, now=EPOCH)
+        raise error_from(HTTPStatus.OK, {}, json.dumps(body).encode(), sends=False, now=EPOCH)
     return body
 
 

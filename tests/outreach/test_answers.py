@@ -19,7 +19,10 @@ ACME = replace(settings_of().accounts["acme"], window=timedelta(minutes=15), unk
 SEND = XCall(State.DM_ALLOWED, "send_dm", sends=True, intended_at=START, way="card", other_way=False, allowed=False)
 
 
-@pytest.mark.parametrize(("status", "answered"), [(None, False), (502, False), (504, False), (500, True), (503, True)])
+@pytest.mark.parametrize(
+    ("status", "answered"),
+    [(None, False), (499, False), (502, False), (504, False), (524, False), (500, True), (503, True)],
+)
 def test_only_x_itself_can_be_done_with_a_call(status: int | None, answered: bool) -> None:
     """A gateway that gave up has not heard whether X still works on it: the signature's life is waited out too."""
     error = OutcomeUnknown("No readable answer.", reason="unreadable", http_status=status)
@@ -90,7 +93,7 @@ def test_a_card_refused_without_a_time_may_be_the_customer_s_own_limit_and_count
         (MessageRefused, False, True, False, True),
         (MessageRefused, True, True, False, True),
         (MessageRefused, False, True, True, False),
-        (MessageRefused, False, False, False, False),
+        (MessageRefused, False, False, False, True),
         (RecipientRefused, True, True, False, True),
         (RecipientRefused, False, True, False, False),
         (RecipientRefused, True, False, False, False),

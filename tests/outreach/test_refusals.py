@@ -132,6 +132,42 @@ def test_one_customer_who_meets_it_again_and_again_holds_nobody_up(played: Any) 
     assert outcomes(world, ids[:1]) == {(State.DM_ALLOWED, "unexplained")}
 
 
+IN_WORDS = {"title": "Forbidden", "type": "about:blank", "status": 403, "detail": "This operation is not permitted."}
+
+
+def test_words_nobody_knows_are_like_a_code_nobody_knows(played: Any) -> None:
+    """X's v2 has no codes. It says so of some customers, between others who are written to."""
+
+    def some(request: httpx.Request) -> Said:
+        return (403, IN_WORDS, {}) if b'"600"' in request.content else (200, {"event": {"id": "77"}}, {})
+
+    answers = {NEW: some, "feedback/create": (200, {"id": "88"}, {})}
+    world = played(answers)
+    ids = ended(world)
+    for _ in range(3):
+        forward(world, 60)
+    assert stands(world).hold_reason is None
+    assert outcomes(world, ids[1:]) == {(State.CARD_SENT, None)}
+    assert outcomes(world, ids[:1]) == {(State.DM_ALLOWED, "unexplained")}
+    answers[NEW] = (403, IN_WORDS, {})
+    more = [world.ended(f"c-{n}", x_user_id=str(n), ended_at=world.clock.now) for n in range(700, 705)]
+    for _ in range(3):
+        forward(world, 60)
+    assert stands(world).hold_reason == "unexplained"
+    assert all(world.request(each).outcome_at is None for each in more)
+
+
+@pytest.mark.parametrize("said", [coded(214, 400), coded(38), (409, "", {})])
+def test_a_question_x_refuses_is_no_verdict_on_whom_it_was_about(played: Any, said: Said) -> None:
+    """Say, for a field that the app's plan does not include."""
+    world = played({USERS: said}, worker__concurrency=1)
+    ids = ended(world, 8)
+    for _ in range(8):
+        forward(world, 60)
+    assert stands(world).hold_reason in {"parameter_bad", "parameter_missing", "conflict"}
+    assert all(world.request(each).outcome_at is None for each in ids)
+
+
 def test_a_success_in_between_begins_the_count_anew(played: Any) -> None:
     def some(request: httpx.Request) -> Said:
         to = json.loads(request.content)["event"]["message_create"]["target"]["recipient_id"]

@@ -140,7 +140,7 @@ def test_a_refusal_of_a_send_with_a_code_was_not_sent(code, status, kind):
     assert type(answer(status, coded(code), sends=True)) is kind
 
 
-@pytest.mark.parametrize("status", [500, 502, 503, 504, 599, 408, 301, 302, 303, 307])
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 599, 408, 499, 301, 302, 303, 307])
 @pytest.mark.parametrize("body", [b"", b"<html>oops</html>", coded(131), coded(349)])
 def test_after_a_send_only_a_clear_refusal_is_a_refusal(status, body):
     error = answer(status, body, sends=True)
@@ -173,6 +173,7 @@ def test_an_internal_error_after_a_send_is_unknown_whatever_its_status(code):
         (422, Unexplained),
         (425, Temporary),
         (429, RateLimited),
+        (499, Temporary),
         (500, Temporary),
         (503, Temporary),
         (599, Temporary),
@@ -227,6 +228,7 @@ def test_a_code_is_found_in_every_form_of_body(body):
     [
         ("client-forbidden", AccountProblem, "client_forbidden"),
         ("unsupported-authentication", AccountProblem, "wrong_kind_of_token"),
+        ("oauth1-permissions", AccountProblem, "app_permissions"),
         ("invalid-request", MessageRefused, "invalid_request"),
         ("resource-not-found", RecipientRefused, "no_such_resource"),
         ("usage-capped", RateLimited, "usage_capped"),
@@ -242,6 +244,14 @@ def test_v2_says_in_words_alone_that_a_customer_takes_no_message_of_ours():
     detail = "You do not have permission to DM one or more participants."
     error = answer(403, {"title": "Forbidden", "detail": detail, "type": "about:blank", "status": 403}, sends=True)
     assert (type(error), error.row.ends_as) == (RecipientRefused, "cannot_dm")
+
+
+@pytest.mark.parametrize(("detail", "speaks"), [("This operation is not permitted.", True), ("Forbidden", False)])
+def test_words_of_v2_about_a_message_are_no_verdict_on_the_account(detail, speaks):
+    body = {"title": "Forbidden", "detail": detail, "type": "about:blank", "status": 403}
+    error = answer(403, body, sends=True)
+    assert (type(error), error.about_us) == ((Unexplained, False) if speaks else (AccountProblem, True))
+    assert type(answer(403, body)) is AccountProblem, "of a question only the status tells"
 
 
 def test_the_hybrid_of_453_holds_the_account():
@@ -288,7 +298,7 @@ def test_a_message_x_has_already_is_known_by_other_words_too(said):
 def test_where_only_words_say_so_it_is_a_verdict_on_nobody():
     said = json.dumps({"title": "Forbidden", "detail": "You are not allowed to send duplicate content."}).encode()
     found = answer(403, said, sends=True)
-    assert (type(found), found.row.had_before) == (Unexplained, True)
+    assert (type(found), found.row.had_before, found.about_us) == (Unexplained, True, False)
     assert not answer(403, said).row.had_before
 
 

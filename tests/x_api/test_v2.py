@@ -14,6 +14,7 @@ from service.x_api import (
     OwnAccount,
     RecipientRefused,
     Temporary,
+    Unexplained,
     User,
 )
 from service.x_api.v2 import XClientV2
@@ -107,6 +108,13 @@ def test_a_conversation_of_which_x_only_complains_is_not_an_empty_one(beside):
     x, _ = asking(200, {**beside, "errors": [NOT_FOUND]})
     with pytest.raises(RecipientRefused):
         x.list_dms_with("501")
+
+
+def test_an_error_of_an_unknown_kind_about_one_person_says_nothing_of_the_account():
+    x, _ = asking(200, {"errors": [{"title": "Odd", "type": "https://api.twitter.com/2/problems/nobody-knows"}]})
+    with pytest.raises(Unexplained) as refused:
+        x.show_user(user_id="501")
+    assert not refused.value.about_us
 
 
 def test_a_conversation_of_which_x_leaves_something_out_proves_no_absence():
