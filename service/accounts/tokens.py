@@ -27,7 +27,7 @@ from service.x_api.oauth2 import Granted, lost
 
 log = structlog.get_logger(__name__)
 xt = x_token.c
-EARLY = timedelta(minutes=1)  # a token is renewed before it ends, so that none ends on the way to X
+EARLY, OF_ITS_LIFE = timedelta(minutes=1), 1 / 4  # a token is renewed before it ends, so that none ends on the way to X
 RENEWING = timedelta(minutes=3)  # outlasts X's slowest answer (a minute) and its keeping for who is a minute ahead
 WAIT_S = 15.0
 KEEP_S = 30.0
@@ -58,7 +58,7 @@ class AccountTokens:
     def current(self) -> str:
         """Return the access token, renewed if it is about to expire. Raises XError."""
         held = self._held()
-        return held.access_token if held.expires_at - EARLY > self._clock() else self._renewed(held)
+        return held.access_token if held.expires_at > self._clock() else self._renewed(held)
 
     def renewed(self, refused: str) -> str:
         """Return a new token in place of this one, which X no longer accepts. Raises XError."""
@@ -139,10 +139,11 @@ def put(
 ) -> None:
     """Store tokens; `before` is the refresh token that stays if X gave no new one."""
     box, refresh = box_of(key), granted.refresh_token or before
+    early = min(EARLY, granted.lives * OF_ITS_LIFE)  # of one that lives a minute every call would be a renewal
     row = {
         "access_token": box.encrypt(granted.access_token.encode()).decode(),
         "refresh_token": None if refresh is None else box.encrypt(refresh.encode()).decode(),
-        "expires_at": now + granted.lives, "renewing_until": None, "updated_at": now,
+        "expires_at": now + granted.lives - early, "renewing_until": None, "updated_at": now,
     }  # fmt: skip
     first = insert(connection, x_token).values(account=account, connected_at=now, **row)
     again = row if before is not None else {**row, "connected_at": now}

@@ -62,7 +62,7 @@ class XTokenColumns(TypedColumns):
     account = Column(String(64), primary_key=True)
     access_token: Named[str] = Column(Text)
     refresh_token: Named[str | None] = Column(Text, nullable=True)  # NULL: an older version had it refused
-    expires_at: Named[datetime] = Column(Micros)
+    expires_at: Named[datetime] = Column(Micros)  # a little early
     renewing_until: Named[datetime | None] = Column(Micros, nullable=True)  # somebody asks X for new ones until then
     connected_at: Named[datetime] = Column(Micros)
     updated_at: Named[datetime] = Column(Micros)

@@ -14,7 +14,7 @@ from service.db import reading, writing
 from service.models import x_token
 from service.settings import SettingsError
 from service.states import State
-from service.x_api import Bearer, Credentials, Temporary, XClientV2, XSignIn
+from service.x_api import AccountProblem, Bearer, Credentials, Temporary, XClientV2, XSignIn
 from service.x_api.oauth2 import Granted, new_challenge
 from tests.support import Clock, Dropping, World, settings_of
 
@@ -267,6 +267,19 @@ def test_a_connected_account_writes_and_renews_its_tokens_as_they_end(over: Call
     world.run()
     assert [world.request(each).state for each in (first, second)] == [State.CARD_SENT] * 2
     assert [each["status"] for each in world.asked("oauth2/token")] == [200] * 4
+
+
+@pytest.mark.parametrize(("lives", "used"), [(8, 6), (60, 45), (7200, 7140)])
+def test_a_token_is_used_until_shortly_before_it_ends(over: Callable[..., Over], lives: int, used: int) -> None:
+    world = over(**OAUTH_2)
+    with writing(world.engine) as connection:
+        short = Granted("short", "not-x-s", timedelta(seconds=lives))
+        tokens.put(connection, "acme", short, world.place.hash_key, world.clock.now)
+    world.clock.forward(seconds=used - 1)
+    assert world.tokens().current() == "short"
+    world.clock.forward(seconds=1)
+    with pytest.raises(AccountProblem):
+        world.tokens().current()
 
 
 def test_tokens_are_no_text_in_the_database(over: Callable[..., Over]) -> None:
