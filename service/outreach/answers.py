@@ -27,6 +27,7 @@ from service.x_api import (
 
 PAUSES_PER_WINDOW = 15  # a 429 that names no reset pauses the account for this part of X's window: 1 of 15 minutes
 GATEWAY_GAVE_UP = {499, 502, 504, 520, 522, 524}
+LIMITED = "rate_limited"
 MOVED = {301, 308}  # every other send would be redirected too, whatever became of this one
 
 
@@ -120,8 +121,8 @@ def _limited(reset_at: datetime | None, call: XCall, account: Account, now: date
     if call.endpoint == "create_feedback" and (reset_at is None or until > now + account.window + CLOCK_SLACK):
         # X's rule of one card per customer and day may answer the same: count it, so that one customer whom another
         # tool has asked today pauses the account neither for ever nor for that day.
-        return Found(Retry("rate_limited", said), effect=Pause(until, first=None if reset_at is None else a_moment))
-    return Found(Postpone(until, "rate_limited", said), effect=Pause(until, None if call.sends else call.endpoint))
+        return Found(Retry(LIMITED, said), effect=Pause(until, first=None if reset_at is None else a_moment))
+    return Found(Postpone(until, LIMITED, said), effect=Pause(until, None if call.sends else call.endpoint))
 
 
 def _refused(error: XError, call: XCall, said: str) -> Outcome:

@@ -26,7 +26,7 @@ from service.db import reading, writing
 from service.db.leases import beyond, has_ended
 from service.db.outages import is_away
 from service.ids import new_id
-from service.outreach.answers import Found
+from service.outreach.answers import LIMITED, Found
 from service.outreach.around import Lookout
 from service.outreach.evidence import arrived_before
 from service.outreach.locked import still_mine, still_unsettled
@@ -212,9 +212,12 @@ def _settle(connection: Connection, ready: Ready, found: Found, now: datetime) -
 
 
 def _about_us(connection: Connection, ready: Ready, found: Found, now: datetime) -> Found:
-    """Several customers in a row met this refusal, so it says nothing about this one: hold until a person looks."""
+    """Several customers in a row met this refusal, so it says nothing about this one: hold until a person looks.
+
+    One who meets it again and again says nothing new: a few of them alone in the night must not hold the account.
+    """
     match found.effect:
-        case Strange(endpoint, code, reason):
+        case Strange(endpoint, code, reason) if ready.request.reason != reason:
             if strange.is_about_us(connection, ready.account.name, endpoint, ready.request.id):
                 detail = getattr(found.outcome, "detail", None)
                 return replace(found, outcome=Postpone(now, "account_held", detail), effect=Hold(code, reason))
@@ -233,7 +236,8 @@ def _take_effect(connection: Connection, ready: Ready, found: Found, was: Locked
         case Pause(until, None, None):
             holds.pause(connection, name, until, now)
         case Pause(until, None, datetime() as first):
-            about_us = strange.is_about_us(connection, name, limit_of(ready.endpoint), ready.request.id)
+            again = ready.request.reason == LIMITED
+            about_us = not again and strange.is_about_us(connection, name, limit_of(ready.endpoint), ready.request.id)
             holds.pause(connection, name, until if about_us else first, now)
         case Pause(until, str(endpoint)):
             windows.exhausted(connection, name, endpoint, until, now)

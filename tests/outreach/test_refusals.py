@@ -157,6 +157,21 @@ def test_words_nobody_knows_are_like_a_code_nobody_knows(played: Any) -> None:
     assert all(world.request(each).outcome_at is None for each in more)
 
 
+@pytest.mark.parametrize("said", [(403, IN_WORDS, {}), coded(99999)])
+def test_a_few_who_meet_it_again_and_again_hold_nobody_up(played: Any, said: Said) -> None:
+    """By day there were successes between them. In the night only they are tried again, and nothing new is learnt."""
+
+    def some(request: httpx.Request) -> Said:
+        return said if any(b'"60%d"' % n in request.content for n in (0, 2, 4)) else a_card_or(request)
+
+    world = played({NEW: some, "feedback/create": (200, {"id": "88"}, {})}, worker__concurrency=1)
+    ids = ended(world, 6)
+    for _ in range(24 * 6):
+        forward(world, 600)
+    assert stands(world).hold_reason is None
+    assert [world.request(each).state for each in ids].count(State.CARD_SENT) == 3
+
+
 @pytest.mark.parametrize("said", [coded(214, 400), coded(38), (409, "", {})])
 def test_a_question_x_refuses_is_no_verdict_on_whom_it_was_about(played: Any, said: Said) -> None:
     """Say, for a field that the app's plan does not include."""
