@@ -174,12 +174,15 @@ def _environ() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path}
 
 
-def until(done: Callable[[], Any], within_s: float, what: str, every_s: float = 0.05) -> float:
-    """Wait for a fact of another process; return the seconds it took. A machine that is busy is given its time."""
+def until(done: Callable[[], Any], within_s: float, what: str | Callable[[], str], every_s: float = 0.05) -> float:
+    """Wait for a fact of another process; return the seconds it took. A machine that is busy is given its time.
+
+    `what` is waited for, in words; or what says so, and what else is to be known where it was waited for in vain.
+    """
     began, most_s = time.monotonic(), max(within_s, PATIENCE_S)
     while not done():
         if time.monotonic() - began > most_s:
-            raise AssertionError(f"Not within {most_s} s: {what}")
+            raise AssertionError(f"Not within {most_s} s: {what if isinstance(what, str) else what()}")
         time.sleep(every_s)
     return time.monotonic() - began
 

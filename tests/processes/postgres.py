@@ -4,6 +4,7 @@ else the wheel's; over a socket in its own folder, so that no port is taken.
 
 import os
 import pwd
+import re
 import shutil
 import signal
 import subprocess
@@ -60,9 +61,10 @@ class Server:
         return self
 
     def copy(self, primary: "Server") -> "Server":
-        """Become a streaming replica of the primary."""
+        """Become a streaming replica of the primary, which keeps what this one has not read yet."""
         where = ("-h", str(primary.place), "-p", primary.port, "-U", "postgres")
-        self.run("pg_basebackup", *where, "-D", str(self.data), "-R", "-c", "fast", "-X", "stream")
+        slot = ("--create-slot", "--slot", re.sub("[^a-z0-9]", "_", self.place.name.lower()))
+        self.run("pg_basebackup", *where, "-D", str(self.data), "-R", "-c", "fast", "-X", "stream", *slot)
         return self
 
     def start(self, **settings: str) -> "Server":

@@ -102,7 +102,11 @@ class Pair:
     def caught_up(self) -> None:
         here = self.primary.says("SELECT pg_current_wal_flush_lsn()")
         seen = f"SELECT pg_last_wal_replay_lsn() >= '{here}'::pg_lsn"
-        until(lambda: self.standby.says(seen) == "True", 30, "the replica has caught up")
+        until(lambda: self.standby.says(seen) == "True", 30, lambda: f"the replica is where {here} was: {self.standing()}")
+
+    def standing(self) -> str:
+        asked = ("pg_last_wal_receive_lsn()", "pg_last_wal_replay_lsn()", "pg_get_wal_replay_pause_state()")
+        return f"{[self.standby.says(f'SELECT {each}') for each in asked]}\n{self.standby.log()}\n{self.primary.log()}"
 
     def pause(self) -> None:
         """Nothing more becomes visible on the replica."""
@@ -116,7 +120,7 @@ class Pair:
         assert beside is not None
         beside.close()
         self.engine.dispose()
-        with suppress(Exception):  # a test may have taken it away
+        if (self.standby.data / "postmaster.pid").exists():  # a test may have taken it away
             self.standby.says("SELECT pg_wal_replay_resume()")
 
 
