@@ -5,7 +5,7 @@ import io
 import itertools
 import signal
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -102,7 +102,9 @@ class Pair:
     def caught_up(self) -> None:
         here = self.primary.says("SELECT pg_current_wal_flush_lsn()")
         seen = f"SELECT pg_last_wal_replay_lsn() >= '{here}'::pg_lsn"
-        until(lambda: self.standby.says(seen) == "True", 30, lambda: f"the replica is where {here} was: {self.standing()}")
+        until(
+            lambda: self.standby.says(seen) == "True", 30, lambda: f"the replica is where {here} was: {self.standing()}"
+        )
 
     def standing(self) -> str:
         asked = ("pg_last_wal_receive_lsn()", "pg_last_wal_replay_lsn()", "pg_get_wal_replay_pause_state()")
