@@ -15,7 +15,7 @@ What all chapters stand on, each the only writer of its tables:
     customers/ what we keep of a person: opted out, identities, contacts
     ways/      the ways of asking, one file each
 
-The edges: x_api/ is the only room that speaks HTTP to X, crm_api/ the only one to a CRM, both through calling.py.
+The edges: x_api/ is the only room that speaks HTTP to X, crm_api/ the only one to a CRM, both through network/transport.py.
 
 The floor, which knows no chapter:
 
@@ -28,14 +28,14 @@ The floor, which knows no chapter:
 
     states.py      states of a request               errors.py    every refusal, in one shape
     bulk.py        many rows in one statement        replica.py   reads that may lag a little
-    retention.py   deleting in small commits         starting.py  checks before a process starts
-    ids.py         ids and keyed hashes              logs.py      one line per event
-    counts.py      counters of this process          traces.py    one trace per request
-    packed.py      compressed request bodies         keeping_on.py  loops that survive failures
-    clock.py, process.py, addresses.py, files.py, words.py, phrases.py   small things, each in one place
+    db/batch_deletion.py   deleting in small commits         startup.py  checks before a process starts
+    ids.py         ids and keyed hashes              telemetry/logs.py      one line per event
+    telemetry/counters.py      counters of this process          telemetry/traces.py    one trace per request
+    network/content_encoding.py      compressed request bodies         loops.py  loops that survive failures
+    clock.py, process.py, network/addresses.py, reports/rows/atomic_file.py, text.py, humanize.py   small things, each in one place
 
 What runs it, and knows everybody: app.py (the web application), worker/ (the loop), serving.py (gunicorn, and both
-side by side), listening/ (sockets: no thread waits for a slow client), rereading.py (new settings without a restart),
+side by side), listening/ (sockets: no thread waits for a slow client), reload.py (new settings without a restart),
 privacy/ (retention, erasure, what we hold of a person) and cli/ (the command `dm-feedback`).
 
 sandbox/ is a stand-in for X to try and test against. Only the command line and demo/, which plays the whole story and

@@ -11,8 +11,8 @@ from service.intake import routes as intake
 from service.intake.definition.load import load_definitions
 from service.intake.definition.proofs import fetches_keys
 from service.intake.delivery.inbound import DELIVERIES
+from service.intake.fast_path import short_road
 from service.intake.reception import Reception
-from service.intake.short_road import short_road
 from service.metrics import health, prometheus
 from service.privacy import customer_routes
 from service.reports import dashboard
@@ -20,8 +20,8 @@ from service.reports.api import register as reports
 from service.results import x_activity, x_webhook
 from service.results.page import routes as page
 from service.settings import Settings
-from service.web import apart
-from service.web.how_to import register_how_to
+from service.web import slow_routes
+from service.web.docs.spreadsheets import register_how_to
 from service.web.well_known import register_well_known
 
 
@@ -37,7 +37,7 @@ def create_app(settings: Settings, engine: Engine | None = None, clock: Clock = 
     definitions = load_definitions(settings.sources, tuple(settings.accounts))
     reception = Reception(settings, engine, definitions, clock)
     app.wsgi_app = short_road(reception, app.wsgi_app)  # type: ignore[method-assign,assignment]  # as Flask's own documentation does
-    apart.tell(app, (f"{DELIVERIES}{name}" for name, each in definitions.items() if fetches_keys(each.verifiers)))
+    slow_routes.tell(app, (f"{DELIVERIES}{name}" for name, each in definitions.items() if fetches_keys(each.verifiers)))
     api = web.setup(app, settings.web)
     api.register_blueprint(reports.blueprint(settings, engine, guard, clock))
     api.register_blueprint(customer_routes.blueprint(settings, engine, guard, clock))

@@ -18,12 +18,12 @@ import structlog
 from sqlalchemy.engine import Connection, Engine
 
 from service.at_rest.columns import share_keys
-from service.counts import PROCESS_COUNTS
 from service.db import ConnectionWait, begun, open_engine, reading, reading_on, watchdog
 from service.db.deadline import is_out_of_time
 from service.db.outages import is_away
 from service.errors import Unavailable
 from service.settings import Database
+from service.telemetry.counters import PROCESS_COUNTS
 
 T = TypeVar("T")
 Ask = Callable[[Connection], T]

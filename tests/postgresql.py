@@ -3,7 +3,7 @@
 In: a migrated template. Out: databases that are like it. Making one and dropping it costs a quarter of a second of the
 machine's time, emptying one a hundredth. Nothing of a test is left behind. Rows and the numbers of sequences are put
 back; where the schema, a right, a setting or a statistic is another one than before, the database is dropped. Sessions
-of a test's own engine are made new and kept (`sessions.py`); all others are ended, and whoever was told the address
+of a test's own engine are made new and kept (`postgresql_sessions.py`); all others are ended, and whoever was told the address
 cannot come back, as the database has another name afterwards. `test_isolation.py` proves it.
 """
 
@@ -22,7 +22,7 @@ from psycopg import sql
 from sqlalchemy.engine import make_url
 
 from service.models import metadata
-from tests.sessions import Shelf
+from tests.postgresql_sessions import Shelf
 
 NOT_DURABLE = {
     "fsync": "off",

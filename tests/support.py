@@ -15,10 +15,10 @@ from service.at_rest.columns import encrypting
 from service.db import reading, writing
 from service.ids import new_id, person
 from service.models import feedback_request, opt_out, reopening, send_attempt, transition
+from service.outreach.context import Workplace
 from service.outreach.run import Clock as AnyClock
 from service.outreach.run import Runner
 from service.outreach.unclear import attach_once, look_up_once
-from service.outreach.workplace import Workplace
 from service.requests import rows
 from service.requests.request import Request
 from service.sandbox import Assumptions, SandboxConfig, create_sandbox

@@ -18,9 +18,8 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy.engine import Connection, Engine
 
-from service.accounts import holds, standing, turns
+from service.accounts import holds, standing, task_leases
 from service.accounts.holds import Hold
-from service.counts import ProcessCounts
 from service.db import writing
 from service.ids import new_id
 from service.metrics import totals
@@ -41,6 +40,7 @@ from service.models import (
 )
 from service.sources import holds as source_holds
 from service.sources import sweeps
+from service.telemetry.counters import ProcessCounts
 from tests.floor.house import House
 from tests.support import request_row, settings_of
 
@@ -67,7 +67,7 @@ class Place:
         self.keeper.keep(self.now)
         with writing(engine) as connection:
             standing.enrol(connection, ["acme"], self.now)
-            turns.set_moment(connection, "acme", "webhook", self.now)
+            task_leases.set_moment(connection, "acme", "webhook", self.now)
             seen = {"name": "w1", "started_at": self.now, "seen_at": self.now}
             connection.execute(sa.insert(worker_seen).values(seen))
 
@@ -132,7 +132,7 @@ def events_behind(place: Place, connection: Connection) -> None:
 
 def webhook_misses(place: Place, connection: Connection) -> None:
     request_id = place.request(connection, state="card_sent")
-    turns.set_moment(connection, "acme", "webhook", place.ago(hours=2))
+    task_leases.set_moment(connection, "acme", "webhook", place.ago(hours=2))
     for number in range(11):
         told = {"digest": str(number), "x_updated_at": place.now, "seen_at": place.now, "channel": "events"}
         update = {"request_id": request_id, "feedback_id": "9", "verdict": "applied", "score": 5, **told}
@@ -226,7 +226,7 @@ def alerts() -> set[str]:
     return {each["alert"] for each in group["rules"]}
 
 
-def test_the_overview_asks_for_a_hand_from_where_an_alert_does() -> None:
+def test_the_overview_and_the_alerts_have_the_same_thresholds() -> None:
     [group] = yaml.safe_load(ALERTS.read_text("utf-8"))["groups"]
     said = {
         figure: math.prod(map(int, limit.split(" * ")))
@@ -262,7 +262,7 @@ def test_each_alert_fires_when_its_trouble_is_there_and_none_while_all_is_well(
 
 
 @promtool
-def test_promtool_finds_nothing_to_mend() -> None:
+def test_promtool_accepts_the_rules() -> None:
     for words in (["rules", str(ALERTS)], ["config", "--syntax-only", str(ALERTS.parent / "prometheus.yml")]):
         done = subprocess.run(["promtool", "check", *words], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
@@ -279,7 +279,7 @@ def asked_for(value: Any) -> Iterator[str]:
             yield from asked_for(each)
 
 
-def test_alerts_and_dashboard_name_only_figures_there_are(sqlite_engine: Engine) -> None:
+def test_alerts_and_dashboards_use_existing_metrics_only(sqlite_engine: Engine) -> None:
     place = Place(sqlite_engine)
     text = place.house.call("GET", "/metrics", place.key).get_data(as_text=True)
     there = set()

@@ -154,14 +154,14 @@ def imported(path: Path) -> Iterator[str]:
             yield from (str(each.value) for each in node.args[:1] if isinstance(each, ast.Constant))
 
 
-def test_the_interpreters_own_sqlite_is_imported_only_behind_the_gate() -> None:
+def test_the_interpreters_sqlite_is_imported_in_one_file_only() -> None:
     """Two SQLite libraries in one process lose committed rows."""
     mention = [path for path in [*PYTHON, *TESTS] if "sqlite3" in path.read_text("utf-8")]
     users = {shown(path) for path in mention if any(name.split(".")[0] == "sqlite3" for name in imported(path))}
     assert users == {"service/db/sqlite.py"}
 
 
-def test_no_test_stands_in_for_the_database_or_x() -> None:
+def test_no_test_mocks_the_database_or_x() -> None:
     stand_ins = {"unittest", "unittest.mock", "mock", "responses", "respx", "pytest_httpx", "freezegun", "time_machine"}
     words = re.compile(r"\b(" + "|".join(re.escape(each) for each in stand_ins) + r")\b")
     mention = [path for path in TESTS if words.search(path.read_text("utf-8"))]
@@ -310,7 +310,7 @@ def test_functions_stay_short() -> None:
     assert {name: count for name, count in lines.items() if count > LONGEST_FUNCTION} == {}
 
 
-def test_nothing_is_left_for_later() -> None:
+def test_no_work_markers_are_left() -> None:
     marks = re.compile(r"\b(" + "|".join(["TO" + "DO", "FIX" + "ME", "X" + "XX", "HA" + "CK"]) + r")\b")
     sources = [path for path in TOP.glob("service/**/*") if path.suffix in {".py", ".html", ".css", ".js", ".toml"}]
     assert len(sources) > 200

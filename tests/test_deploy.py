@@ -36,7 +36,7 @@ def said(*words: str | Path, **more: Any) -> str:
 
 @tool("systemd-analyze", "systemd")
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
-def test_systemd_finds_nothing_to_mend_and_little_exposed(unit: Path, tmp_path: Path) -> None:
+def test_systemd_accepts_the_units_and_their_exposure(unit: Path, tmp_path: Path) -> None:
     text = unit.read_text("utf-8")
     assert "ExecStart=/opt/dm-feedback/bin/dm-feedback " in text
     here = tmp_path / unit.name.replace("@", "@1")
@@ -152,7 +152,7 @@ def test_the_settings_of_the_pods_are_taken(tmp_path: Path, monkeypatch: pytest.
 
 
 @tool("caddy", "Debian's caddy")
-def test_caddy_finds_nothing_to_mend(tmp_path: Path) -> None:
+def test_caddy_accepts_the_configuration(tmp_path: Path) -> None:
     text = (DEPLOY / "proxy" / "Caddyfile").read_text("utf-8").replace("/var/log/caddy", str(tmp_path))
     file = tmp_path / "Caddyfile"
     file.write_text(text, "utf-8")
@@ -205,7 +205,7 @@ esac
 """
 
 
-def test_of_two_that_begin_without_an_environment_one_makes_it_and_the_other_waits(tmp_path: Path) -> None:
+def test_two_first_starts_create_one_environment(tmp_path: Path) -> None:
     """The README starts two commands at once."""
     (tmp_path / "deploy").mkdir()
     shutil.copy(DEPLOY / "environment", tmp_path / "deploy")

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Engine
 
 from service.app import create_app
 from service.listening.refusals import FAULT, KINDS, SLOW, UNREADABLE
-from service.web import examples, openapi
+from service.web.docs import document, examples
 from tests.support import settings_of
 
 
@@ -33,7 +33,7 @@ def contents(spec: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 def test_every_answer_and_error_of_the_api_has_an_example_that_fits_its_schema(app: flask.Flask) -> None:
-    spec = openapi.document(app)
+    spec = document.document(app)
     seen = 0
     for operation, status, content in contents(spec):
         schema = content.get("schema", {})
@@ -46,8 +46,8 @@ def test_every_answer_and_error_of_the_api_has_an_example_that_fits_its_schema(a
     assert seen > 100
 
 
-def test_every_form_of_a_text_that_is_told_has_an_example_of_its_own(app: flask.Flask) -> None:
-    assert set(forms(openapi.document(app))) - {"binary"} == examples.FORMATS.keys()
+def test_every_text_format_has_an_example(app: flask.Flask) -> None:
+    assert set(forms(document.document(app))) - {"binary"} == examples.FORMATS.keys()
 
 
 def forms(value: Any) -> Iterator[str]:
@@ -58,8 +58,8 @@ def forms(value: Any) -> Iterator[str]:
         yield from forms(each)
 
 
-def test_what_is_always_there_is_required_and_what_we_ask_is_not(app: flask.Flask) -> None:
-    schemas = openapi.document(app)["components"]["schemas"]
+def test_fields_of_answers_are_required_and_of_requests_are_not(app: flask.Flask) -> None:
+    schemas = document.document(app)["components"]["schemas"]
     for name in ("Result", "Request", "ResultPage", "ChangedPage", "Erased", "Summary"):
         assert schemas[name]["required"] == sorted(schemas[name]["properties"]), name
     assert "errors" not in schemas["Problem"]["required"]
@@ -67,7 +67,7 @@ def test_what_is_always_there_is_required_and_what_we_ask_is_not(app: flask.Flas
 
 
 def test_a_file_is_described_as_bytes_and_the_server_is_where_it_was_read(app: flask.Flask) -> None:
-    spec = openapi.document(app)
+    spec = document.document(app)
     for kind, binary in (("csv", False), ("jsonl", True), ("xlsx", True), ("parquet", True)):
         schema = next(
             each["schema"]

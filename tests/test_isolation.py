@@ -67,7 +67,7 @@ def write_everywhere_by(connection: psycopg.Connection[Any]) -> None:
     connection.execute("SELECT nextval(seqrelid) FROM pg_sequence")
 
 
-def test_what_a_test_writes_into_every_table_is_gone_for_the_next(kept: Kept) -> None:
+def test_rows_of_every_table_are_gone_for_the_next_test(kept: Kept) -> None:
     with told(kept) as first:
         before = contents(first)
         write_everywhere(first)
@@ -111,7 +111,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("what", CHANGES)
-def test_a_database_that_is_not_what_it_was_is_not_used_again(kept: Kept, what: str) -> None:
+def test_a_changed_database_is_not_used_again(kept: Kept, what: str) -> None:
     with told(kept) as url, connect(url) as connection:
         database = connection.info.dbname
         index = connection.execute("SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisunique"
@@ -123,7 +123,7 @@ def test_a_database_that_is_not_what_it_was_is_not_used_again(kept: Kept, what: 
         assert connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database]).fetchone() is None
 
 
-def test_whoever_is_still_there_is_sent_away_and_cannot_come_back(kept: Kept) -> None:
+def test_open_connections_are_ended_and_cannot_come_back(kept: Kept) -> None:
     with told(kept) as url:
         left = connect(url)
         left.autocommit = False
@@ -169,7 +169,7 @@ def test_a_session_serves_the_next_engine_and_remembers_nothing(kept: Kept, what
     assert kept.made == 1
 
 
-def test_what_an_engine_wrote_is_gone_for_the_next_and_the_database_keeps_its_name(kept: Kept) -> None:
+def test_rows_are_gone_for_the_next_engine_and_the_name_stays(kept: Kept) -> None:
     names, found = set(), []
     for _ in range(3):
         with kept.database() as place, place.shelf.serving(open_engine(place.address)) as engine:
@@ -205,7 +205,7 @@ def test_a_connection_that_is_closed_in_a_test_is_closed(kept: Kept) -> None:
         assert len(pids) == 3
 
 
-def test_a_database_that_somebody_will_not_leave_is_dropped(kept: Kept) -> None:
+def test_a_database_with_stubborn_connections_is_dropped(kept: Kept) -> None:
     ended = threading.Event()
     with told(kept) as url:
         thread = threading.Thread(target=come_again, args=(url, ended))

@@ -19,7 +19,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 
 from service import migrations
-from service.db import busy, open_engine, reading, writing
+from service.db import open_engine, reading, table_locks, writing
 from service.errors import Conflict, Unavailable
 from service.models import feedback_request, metadata, naming, schema_floor
 from tests.postgresql import address_of, on_server
@@ -111,7 +111,7 @@ def test_an_empty_database_becomes_ours_and_a_second_upgrade_changes_nothing(emp
 
 
 @pytest.mark.parametrize("statements", [1, 12, 40])
-def test_an_interrupted_upgrade_leaves_nothing_and_is_mended_by_the_next(empty: Engine, statements: int) -> None:
+def test_an_interrupted_upgrade_leaves_nothing_and_is_completed_later(empty: Engine, statements: int) -> None:
     left = statements
 
     def die(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
@@ -154,7 +154,7 @@ def test_an_upgrade_does_not_wait_for_an_export_with_everybody_behind_it(
     empty: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _upgrade_to(empty, "0042")
-    monkeypatch.setattr(busy, "PATIENCE_S", 0)
+    monkeypatch.setattr(table_locks, "PATIENCE_S", 0)
     with reading(empty) as export:
         export.exec_driver_sql("SELECT count(*) FROM feedback_request")
         with pytest.raises(Conflict) as caught:
@@ -165,8 +165,8 @@ def test_an_upgrade_does_not_wait_for_an_export_with_everybody_behind_it(
 
 
 @IN_POSTGRESQL
-def test_an_upgrade_goes_on_when_the_export_has_ended(empty: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(busy, "REST_S", 0)
+def test_an_upgrade_continues_when_the_export_has_ended(empty: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table_locks, "REST_S", 0)
     _upgrade_to(empty, "0042")
     with ExitStack() as export:
         connection = export.enter_context(reading(empty))
@@ -197,7 +197,7 @@ def test_rows_survive_an_upgrade(engine: Engine) -> None:
         assert connection.exec_driver_sql("SELECT name FROM worker_seen").scalar() == "w"
 
 
-def test_what_the_first_house_left_of_an_erased_person_goes_with_the_second(empty: Engine) -> None:
+def test_the_second_revision_removes_traces_of_erased_people(empty: Engine) -> None:
     _upgrade_to(empty, "0001")
     with writing(empty) as connection:
         for name in ("jane", "john"):
@@ -284,7 +284,7 @@ def test_a_schema_too_new_for_this_code_is_left_alone(engine: Engine) -> None:
     assert migrations.current(engine) == "9999"
 
 
-def test_a_newer_schema_on_which_this_code_may_work_is_worked_on_and_left_alone(engine: Engine) -> None:
+def test_a_newer_compatible_schema_is_used_and_left_alone(engine: Engine) -> None:
     is_now(engine, "9999")
     migrations.require_fitting(engine)
     assert migrations.upgrade(engine) == migrations.current(engine) == "9999"
@@ -315,7 +315,7 @@ def steps(engine: Engine) -> Iterator[tuple[Any, list[str]]]:
         before = after
 
 
-def test_a_revision_before_takes_nothing_from_the_code_that_is_running(empty: Engine) -> None:
+def test_released_revisions_take_nothing_from_running_code(empty: Engine) -> None:
     for module, lost in steps(empty):
         wrong = set(lost) - TAKEN_FOR_A_REASON.get(module.revision, set())
         assert form(module) == "after" or not wrong, f"{module.revision} is no `before`: {sorted(wrong)}"
@@ -329,7 +329,7 @@ def test_a_revision_after_takes_only_what_no_released_code_uses() -> None:
     assert [each.revision for each in REVISIONS if getattr(each, "unused_since", None) not in {None, *released}] == []
 
 
-def test_the_floor_is_the_newest_that_was_given_up(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_floor_is_the_newest_incompatible_revision(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     with reading(engine) as connection:
         assert connection.scalar(sa.select(schema_floor.c.revision)) == migrations.floor() == migrations.FIRST_TO_LOOK
     for module, since in zip(REVISIONS[-2:], ("0024", "0023"), strict=True):
@@ -417,17 +417,17 @@ def lost_by(engine: Engine, step: Callable[[Any], Any]) -> list[str]:
 
 
 @pytest.mark.parametrize("name", TAKES)
-def test_what_takes_something_from_running_code_is_found(engine: Engine, name: str) -> None:
+def test_incompatible_changes_are_found(engine: Engine, name: str) -> None:
     step, sentence = TAKES[name]
     assert sentence in lost_by(engine, step)
 
 
 @pytest.mark.parametrize("name", GIVES)
-def test_what_only_adds_is_let_through(engine: Engine, name: str) -> None:
+def test_additions_are_allowed(engine: Engine, name: str) -> None:
     assert lost_by(engine, GIVES[name]) == []
 
 
-def test_the_second_house_can_be_left_again(engine: Engine) -> None:
+def test_the_second_revision_can_be_downgraded(engine: Engine) -> None:
     there = indexes(engine)
     with writing(engine) as connection:
         config = migrations._config()

@@ -83,7 +83,7 @@ def test_only_five_files_write_to_tables_in_a_variable() -> None:
     """
     forget = {"service/intake/inbox/forget.py", "service/results/forget.py"}
     rows = {"service/copying/rows.py", "service/encrypting/rewriting.py"}
-    assert {shown(path) for path in RUN if unnamed(path)} == forget | rows | {"service/retention.py"}
+    assert {shown(path) for path in RUN if unnamed(path)} == forget | rows | {"service/db/batch_deletion.py"}
 
 
 def test_every_table_says_who_writes_it() -> None:
@@ -99,7 +99,7 @@ def test_a_state_is_given_in_one_place() -> None:
     assert places == {"service/requests/machine.py"}
 
 
-def test_a_stranger_would_be_seen(tmp_path: Path) -> None:
+def test_a_foreign_writer_would_be_found(tmp_path: Path) -> None:
     stray = tmp_path / "stray.py"
     stray.write_text(
         "sa.update(feedback_request).where(x).values(state='skipped')\ninsert(connection, opt_out).values(a=1)\n"

@@ -18,7 +18,7 @@ from sqlalchemy.engine import Engine
 from service.db import reading, writing
 from service.metrics import gauges
 from service.models import IS_OPEN, IS_PROMPTED, feedback_request, metadata
-from service.outreach.around import HANDED_SINCE
+from service.outreach.request_facts import HANDED_SINCE
 from service.privacy import housekeeping
 from service.reports.counting import live
 from service.reports.counting.facts import CLOCKS
@@ -99,7 +99,7 @@ def assert_it_reads_little(found: dict[str, list[str]]) -> None:
     assert {statement: bad for statement, steps in found.items() if (bad := expensive(steps))} == {}
 
 
-def test_the_way_of_a_conversation_reads_no_whole_table(world: World) -> None:
+def test_walking_a_conversation_scans_no_table(world: World) -> None:
     house = House(world.engine, world.settings, world.clock)
     world.customers({"user_id": "501", "can_dm": True})
     account, client = world.settings.accounts["acme"], world.clients["acme"]
@@ -116,7 +116,7 @@ def test_the_way_of_a_conversation_reads_no_whole_table(world: World) -> None:
     assert_it_reads_little(found)
 
 
-def test_looking_a_send_up_and_reading_what_customers_say_read_no_whole_table(world: World) -> None:
+def test_look_ups_and_answers_scan_no_table(world: World) -> None:
     world.customers({"user_id": "501", "can_dm": True})
     account, client = world.settings.accounts["acme"], world.clients["acme"]
     world.fault(endpoint="direct_messages/events/new", fault="drop_after_commit", times=1)
@@ -131,7 +131,7 @@ def test_looking_a_send_up_and_reading_what_customers_say_read_no_whole_table(wo
     assert_it_reads_little(found)
 
 
-def test_looking_after_the_service_reads_no_whole_table(sqlite_engine: Engine) -> None:
+def test_maintenance_scans_no_table(sqlite_engine: Engine) -> None:
     house = House(sqlite_engine)
     with plans(sqlite_engine) as found:
         house.call("GET", "/readyz")
@@ -139,7 +139,7 @@ def test_looking_after_the_service_reads_no_whole_table(sqlite_engine: Engine) -
     assert_it_reads_little(found)
 
 
-def test_what_operators_see_reads_no_whole_table(world: World) -> None:
+def test_operators_pages_scan_no_table(world: World) -> None:
     house = House(world.engine, world.settings, world.clock)
     key = house.key("admin")
     with plans(world.engine) as found:
@@ -150,7 +150,7 @@ def test_what_operators_see_reads_no_whole_table(world: World) -> None:
     assert_it_reads_little(found)
 
 
-def test_an_erasure_reads_no_whole_table_but_the_bodies_before_anything_is_locked(world: World) -> None:
+def test_an_erasure_scans_only_bodies_before_locking(world: World) -> None:
     house = House(world.engine, world.settings, world.clock)
     told(house, "c-1", x_user_id="7717717717", x_handle="jane_doe")
     with plans(world.engine) as found:
@@ -160,7 +160,7 @@ def test_an_erasure_reads_no_whole_table_but_the_bodies_before_anything_is_locke
     assert_it_reads_little({each: steps for each, steps in found.items() if each not in bodies})
 
 
-def test_the_watch_itself_sees_a_whole_table_read(sqlite_engine: Engine) -> None:
+def test_the_check_finds_a_table_scan(sqlite_engine: Engine) -> None:
     by_parameter = (r.account == "acme", r.state.in_(["received"]), r.scheduled_at < START)
     for condition in (sa.and_(*by_parameter), r.team_id == "t"):
         with plans(sqlite_engine) as found, reading(sqlite_engine) as connection:
@@ -177,7 +177,7 @@ def plan_of(engine: Engine, query: sa.Select[Any]) -> str:
         return " ".join(row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}"))
 
 
-def test_what_is_due_is_found_by_its_index_and_needs_no_sorting(engine: Engine) -> None:
+def test_due_requests_are_found_by_index_without_sorting(engine: Engine) -> None:
     due = sa.select(r.id).where(r.account == "acme", IS_OPEN, r.scheduled_at <= START).order_by(r.scheduled_at)
     plan = plan_of(engine, due)
     assert "ix_feedback_request_due" in plan
@@ -185,12 +185,12 @@ def test_what_is_due_is_found_by_its_index_and_needs_no_sorting(engine: Engine) 
     assert "B-TREE" not in plan
 
 
-def test_whether_a_prompt_waits_is_asked_of_prompts_alone(engine: Engine) -> None:
+def test_waiting_prompts_are_found_by_their_own_index(engine: Engine) -> None:
     waits = sa.select(sa.func.min(r.card_sent_at)).where(r.account == "acme", r.card_sent_at > START, IS_PROMPTED)
     assert "ix_feedback_request_prompts" in plan_of(engine, waits)
 
 
-def test_whether_others_sent_a_link_is_asked_of_this_customer_alone(engine: Engine) -> None:
+def test_handed_over_links_are_found_by_customer(engine: Engine) -> None:
     plan = plan_of(engine, HANDED_SINCE.params(account="acme", x_user_id="501", since=START, request="fr_1"))
     assert "ix_feedback_request_handed_over" in plan
 
@@ -218,7 +218,7 @@ def test_a_page_follows_the_index_of_its_order_in_a_ledger_of_some_size(engine: 
     assert "B-TREE" not in found[0]
 
 
-def test_figures_of_who_sees_rows_read_roll_ups_and_the_edges_of_the_ledger(world: World) -> None:
+def test_figures_read_roll_ups_and_the_edges_of_the_ledger(world: World) -> None:
     for number in range(3):
         world.ended(f"c-{number}")
     while seal(world.engine, world.settings, world.clock.now):
@@ -233,9 +233,7 @@ def test_figures_of_who_sees_rows_read_roll_ups_and_the_edges_of_the_ledger(worl
     assert_it_reads_little(found)
 
 
-def test_what_is_in_no_roll_up_yet_is_found_by_itself_however_much_it_is(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_uncounted_requests_are_found_by_index(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a burst, or while no worker is at work, figures do not read the ledger whole."""
     monkeypatch.setattr(live, "MOST_CHANGED", 1)
     while seal(world.engine, world.settings, world.clock.now):

@@ -17,18 +17,18 @@ def test_a_changed_file_is_tested_by_the_tests_that_name_it_else_by_its_room(tmp
         tmp_path,
         {
             "service/intake/inbox/accept.py": "",
-            "service/intake/inbox/late.py": "",
+            "service/intake/inbox/late_reopenings.py": "",
             "service/clock.py": "",
             "tests/intake/test_accept.py": "from service.intake.inbox.accept import accept\n",
             "tests/intake/test_routes.py": "from service.intake.routes import add\n",
         },
     )
     assert paths_for(["service/intake/inbox/accept.py"], tmp_path) == [ALWAYS, "tests/intake/test_accept.py"]
-    assert paths_for(["service/intake/inbox/late.py"], tmp_path) == [ALWAYS, "tests/intake"]
+    assert paths_for(["service/intake/inbox/late_reopenings.py"], tmp_path) == [ALWAYS, "tests/intake"]
     assert paths_for(["service/clock.py"], tmp_path) == [ALWAYS, "tests/floor"]
 
 
-def test_what_no_test_names_is_tested_by_the_tests_of_what_imports_it(tmp_path: Path) -> None:
+def test_a_file_no_test_names_is_tested_through_its_importers(tmp_path: Path) -> None:
     tree(
         tmp_path,
         {
@@ -44,13 +44,13 @@ def test_what_no_test_names_is_tested_by_the_tests_of_what_imports_it(tmp_path: 
     assert paths_for(["service/reports/rows.py"], tmp_path) == [ALWAYS, "tests/reports/test_rows.py"]
 
 
-def test_a_changed_test_is_run_and_what_is_gone_or_no_code_is_not(tmp_path: Path) -> None:
+def test_changed_tests_run_and_deleted_files_do_not(tmp_path: Path) -> None:
     tree(tmp_path, {"tests/intake/test_accept.py": "", "tests/intake/house.py": "", "README.md": ""})
     wanted = ["tests/intake/test_accept.py", "tests/intake/house.py", "README.md", "service/gone.py"]
     assert paths_for(wanted, tmp_path) == [ALWAYS, "tests/intake/test_accept.py", "tests/intake"]
 
 
-def test_presets_tables_and_revisions_are_held_where_their_tests_stand(tmp_path: Path) -> None:
+def test_presets_tables_and_revisions_have_their_own_tests(tmp_path: Path) -> None:
     tree(tmp_path, {"service/intake/presets/dixa/definition.toml": "", "service/migrations/versions/1.py": ""})
     preset, revision = "service/intake/presets/dixa/definition.toml", "service/migrations/versions/1.py"
     assert paths_for([preset], tmp_path) == [ALWAYS, "tests/intake/test_presets.py"]

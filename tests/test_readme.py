@@ -101,7 +101,7 @@ def test_every_command_it_names_exists(line: str) -> None:
     assert exists(line.split()), line
 
 
-def test_a_command_that_is_not_there_would_be_found() -> None:
+def test_an_unknown_command_would_be_found() -> None:
     assert not exists(["keys", "forge"])
     assert not exists(["forge"])
     assert exists(["prune", "--dry-run"])

@@ -132,11 +132,11 @@ FORBIDDEN = [
 
 
 @pytest.mark.parametrize(("role", "statement"), FORBIDDEN)
-def test_nothing_beyond(as_role: AsRole, role: str, statement: str) -> None:
+def test_each_role_can_do_nothing_else(as_role: AsRole, role: str, statement: str) -> None:
     assert refusal_of(as_role(role), statement) == DENIED
 
 
-def test_a_right_that_was_not_given_is_told_with_what_gives_it(as_role: AsRole) -> None:
+def test_a_missing_right_is_reported_with_the_grant(as_role: AsRole) -> None:
     """After an upgrade whose roles.sql was forgotten: senders are asked to repeat, whoever runs us reads why."""
     with pytest.raises(sa.exc.ProgrammingError) as caught, as_role("reading").connect() as connection:
         connection.exec_driver_sql("SELECT * FROM api_key")
@@ -145,7 +145,7 @@ def test_a_right_that_was_not_given_is_told_with_what_gives_it(as_role: AsRole) 
     assert "after it deploy/roles.sql" in advice(caught.value)
 
 
-def test_reading_reads_the_ledger(owner: Engine, as_role: AsRole) -> None:
+def test_the_reading_role_reads_the_ledger(owner: Engine, as_role: AsRole) -> None:
     with writing(owner) as connection:
         connection.execute(sa.insert(metadata.tables["feedback_request"]).values(request_row(START)))
     with as_role("reading").connect() as connection:

@@ -52,7 +52,7 @@ def _demands(function: ast.FunctionDef, others: dict[str, ast.FunctionDef], dept
     return False
 
 
-def test_every_line_of_the_threat_model_names_a_test_that_is_there() -> None:
+def test_every_threat_names_an_existing_test() -> None:
     table = rows("threats.md", 4)
     assert len(table) > 12
     assert [row[3] for row in table if not there_is(row[3])] == []
@@ -117,6 +117,6 @@ def test_the_list_of_parts_is_that_of_the_pins() -> None:
         ([], ["0 of 0 pins looked up, 0 advisories"], 2),
     ],
 )
-def test_what_nobody_looked_up_is_not_clean(parts: list[dict[str, object]], said: list[str], code: int) -> None:
+def test_an_unchecked_part_is_not_clean(parts: list[dict[str, object]], said: list[str], code: int) -> None:
     verdict = runpy.run_path(str(PAPERS / "audit.py"))["verdict"]
     assert verdict({"dependencies": parts}) == (said, code)

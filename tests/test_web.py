@@ -93,7 +93,7 @@ def test_a_refusal_is_a_problem_document(client):
 
 @pytest.mark.parametrize("prefix", ["/v1", "/webhooks", "/dashboard"])
 @pytest.mark.parametrize(("name", "status"), [("bug", 500), ("broken", 500), ("away", 503), ("pool", 503)])
-def test_a_fault_tells_nothing_of_itself(client, prefix, name, status, capsys):
+def test_an_internal_error_reveals_nothing(client, prefix, name, status, capsys):
     answer = client.get(f"{prefix}/fault/{name}")
     assert answer.status_code == status
     body = answer.get_data(as_text=True)
@@ -103,7 +103,7 @@ def test_a_fault_tells_nothing_of_itself(client, prefix, name, status, capsys):
 
 
 @pytest.mark.parametrize("name", ["away", "pool"])
-def test_a_database_that_is_away_asks_for_patience(client, name):
+def test_an_outage_is_answered_503_with_retry_after(client, name):
     answer = client.get(f"/v1/fault/{name}")
     assert (answer.get_json()["code"], answer.headers["Retry-After"]) == ("database_away", "30")
 
@@ -230,7 +230,7 @@ def test_the_description_names_every_route_and_every_error(quick_app):
     assert list(problem) == ["application/problem+json"]
 
 
-def test_the_bare_address_leads_on(quick_app):
+def test_the_bare_address_redirects(quick_app):
     client = quick_app.test_client()
     browser = client.get("/", headers={"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"})
     assert (browser.status_code, browser.headers["Location"]) == (302, "/dashboard/")

@@ -13,7 +13,7 @@ from itertools import accumulate
 import structlog
 from sqlalchemy.engine import Engine
 
-from service.accounts import holds, looks, turns, windows
+from service.accounts import holds, list_lease, task_leases, windows
 from service.db import writing
 from service.settings import Account
 from service.x_api import DirectMessage, DmPage, MessageRefused, RateLimited, Unexplained, UnknownToX, XAnswer, XError
@@ -111,7 +111,7 @@ def whole_window(engine: Engine, account: Account, token: str, lease: timedelta)
     def may_ask(now: datetime) -> bool:
         with writing(engine) as connection:
             free = windows.take(connection, account.name, ENDPOINT, account.lookups_per_window, account.window, now)
-            return free is None and looks.extend(connection, account.name, token, lease, now)
+            return free is None and list_lease.extend(connection, account.name, token, lease, now)
 
     return may_ask
 
@@ -123,7 +123,7 @@ def a_share(engine: Engine, account: Account, task: str, token: str) -> MayAsk:
         limit, window = account.lookups_per_window, account.window
         with writing(engine) as connection:
             free = windows.take_share(connection, account.name, ENDPOINT, task, limit, window, now)
-            return free is None and turns.extend(connection, account.name, task, token, now)
+            return free is None and task_leases.extend(connection, account.name, task, token, now)
 
     return may_ask
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Connection
 
-from service.accounts import barred, strange
+from service.accounts import refused_ways, unexplained_refusals
 from service.accounts.standing import LONGEST_PAUSE
 from service.db.leases import beyond
 from service.models import account_state
@@ -98,8 +98,8 @@ def hold_if_refused(connection: Connection, account: str, reason: str | None, co
 
 def release(connection: Connection, account: str, now: datetime) -> bool:
     """Let the account go on. Return whether it was held, paused, or barred from a way of asking."""
-    strange.forget(connection, account)
-    lifted = barred.lift(connection, account)
+    unexplained_refusals.forget(connection, account)
+    lifted = refused_ways.lift(connection, account)
     changed = connection.execute(
         sa.update(account_state)
         .where(acct.account == account, acct.hold_reason.is_not(None) | acct.paused_until.is_not(None))

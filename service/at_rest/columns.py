@@ -22,9 +22,9 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from service.at_rest import unreadable
 from service.at_rest.ring import Ring, damaged
 from service.at_rest.unreadable import is_unreadable
-from service.counts import PROCESS_COUNTS
 from service.db import to_micros
 from service.errors import Unavailable
+from service.telemetry.counters import PROCESS_COUNTS
 
 log = structlog.get_logger(__name__)
 BETWEEN = "\x1f"

@@ -14,7 +14,6 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Engine
 
-from service.addresses import neighbourhood
 from service.auth import keys
 from service.auth.access import log_access
 from service.auth.keys import Reader
@@ -22,6 +21,7 @@ from service.db import insert, reading, writing
 from service.db.outages import AWAY
 from service.errors import NotAuthenticated, TooMany
 from service.models import key_use
+from service.network.addresses import neighbourhood
 
 WINDOW = timedelta(minutes=10)
 WRONG_PER_WINDOW = 10

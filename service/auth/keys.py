@@ -14,10 +14,10 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from service.addresses import is_inside, networks
 from service.errors import Invalid, NotAllowed, NotAuthenticated, NotFound
 from service.ids import secret_digest
 from service.models import api_key
+from service.network.addresses import is_inside, networks
 
 ROLES = {
     "admin": "everything",

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import click
 from rich.table import Table
 
-from service.accounts import away, barred, holds, standing
+from service.accounts import holds, refused_ways, standing, x_outage
 from service.accounts.holds import Hold
 from service.auth import log_access
 from service.cli.common import account_of, console, me, now, opened, when
@@ -43,7 +43,7 @@ def show(context: click.Context) -> None:
     with writing(engine) as connection:
         standing.enrol(connection, settings.accounts, moment)
     with reading(engine) as connection:
-        closed, sent = barred.listed(connection, moment), budgets.taken(connection, settings.accounts, moment)
+        closed, sent = refused_ways.listed(connection, moment), budgets.taken(connection, settings.accounts, moment)
         for each in standing.standings(connection):
             if each.account not in settings.accounts:
                 continue
@@ -93,9 +93,9 @@ def hold(context: click.Context, account: str, reason: str) -> None:
 accounts.add_command(connect)
 
 
-def _barred(one: barred.Barred) -> str:
+def _barred(one: refused_ways.Barred) -> str:
     code = "" if one.code is None else f" (X code {one.code})"
-    return f"{one.way}{code} until {when(one.barred_at + barred.TRIED_AGAIN)}"
+    return f"{one.way}{code} until {when(one.barred_at + refused_ways.TRIED_AGAIN)}"
 
 
 def _webhook(account: Account, health: ChannelHealth) -> tuple[str, str]:
@@ -125,6 +125,6 @@ def _standing(each: standing.AccountStanding, moment: datetime) -> tuple[str, st
         return f"held: {each.hold_reason}{code}", when(each.held_at)
     if (until := each.pause(moment)) is not None:
         return "paused", when(until)
-    if (away_since := away.since(each.x_away_since, moment)) is not None:
+    if (away_since := x_outage.since(each.x_away_since, moment)) is not None:
         return "X does not answer", when(away_since)
     return "free", ""

@@ -9,7 +9,7 @@ from service.errors import Invalid
 from service.intake.values.identity import X_HANDLE
 from service.outreach import rehearsal
 from service.outreach.clients import client_of
-from service.outreach.workplace import Workplace
+from service.outreach.context import Workplace
 from service.requests.outcomes import Advance, Note, Outcome, Postpone, Retry, Stop, Switch, Unclear
 from service.states import State
 

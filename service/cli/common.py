@@ -16,15 +16,16 @@ from rich.text import Text
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 
-from service import logs, migrations, replica
+from service import migrations, replica
 from service.clock import utc_now
 from service.db.outages import advice, is_away
 from service.encrypting import in_force as encrypting
 from service.errors import Invalid, NotFound, ServiceError
 from service.settings import X_TOKENS, Account, Campaign, Settings, SettingsError, Source, load
 from service.settings.values import is_x_user_id
-from service.starting import demand_fitting
-from service.words import harmless
+from service.startup import demand_fitting
+from service.telemetry import logs
+from service.text import harmless
 
 T = TypeVar("T")
 now = utc_now  # as commands call it

@@ -7,7 +7,7 @@ import click
 from service.cli.common import console, now, settings_of
 from service.compliance import write
 from service.errors import Unavailable
-from service.phrases import many
+from service.humanize import many
 
 
 @click.command()

@@ -14,17 +14,17 @@ from service.db import open_engine
 from service.db.outages import is_away, why_away
 from service.encrypting.in_force import engine_of
 from service.errors import Unavailable
+from service.humanize import many
 from service.intake.definition.advice import advice
 from service.intake.definition.load import load_definitions
 from service.intake.definition.tables import Definition
 from service.metrics import otel
-from service.outreach.withdrawn import gone_names
-from service.phrases import many
+from service.outreach.removed_names import gone_names
 from service.replica import attach
-from service.results.page.sender import mistakes
+from service.results.page.branding import mistakes
 from service.settings import Database, Mistake, Settings, SettingsError, load, reference
 from service.settings.advice import secrets_of
-from service.starting import demands
+from service.startup import demands
 
 EXAMPLE = Path(__file__).parents[1] / "settings" / "example.toml"
 SETTING_OF = {"secret_key_changed": "service.secret_key", "encryption_key_missing": "privacy.encryption_key"}

@@ -14,8 +14,8 @@ from service.auth import Reader
 from service.cli.common import account_of, console, demand_x_user_ids, errors, me, now, opened
 from service.db import reading
 from service.errors import Invalid
+from service.humanize import many
 from service.outreach.clients import client_of
-from service.phrases import many
 from service.privacy import housekeeping
 from service.reports import filters
 from service.reports.counting import recount as recounting

@@ -9,8 +9,8 @@ from service.cli.common import console, engine_of, errors, me, now, opened, sett
 from service.copying import accounts as moving_accounts
 from service.copying import moving
 from service.db import open_engine, writing
-from service.partitions import turning
-from service.phrases import many
+from service.humanize import many
+from service.partitions import conversion
 from service.requests import seals
 from service.requests.restored import begin, concerned
 
@@ -143,7 +143,7 @@ def partition(context: click.Context) -> None:
     `db copy`.
     """
     settings, engine = opened(context)
-    for sentence in turning.turn(engine, settings.privacy, now(), _progress):
+    for sentence in conversion.turn(engine, settings.privacy, now(), _progress):
         console.print(sentence)
     with writing(engine) as connection:
         log_access(connection, me(), "db.partition", {}, now())

@@ -7,9 +7,9 @@ from service.auth import log_access
 from service.cli.common import console, me, now, opened, table_of, when
 from service.cli.sources import definition_of
 from service.db import reading, writing
+from service.humanize import many
 from service.intake.inbox.replay import replay as read_again
 from service.models import ITEM_OUTCOMES, delivery_item, webhook_delivery
-from service.phrases import many
 
 di, wd = delivery_item.c, webhook_delivery.c
 

@@ -14,7 +14,7 @@ from service.reports.api.feeds import address_of
 from service.reports.counting.periods import PERIODS
 from service.reports.dimensions import BY
 from service.reports.figures import saved
-from service.reports.figures.as_table import HEADS
+from service.reports.figures.csv_table import HEADS
 from service.reports.filters import REPEATABLE
 
 

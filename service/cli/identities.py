@@ -15,8 +15,8 @@ from service.db import reading, writing
 from service.errors import Invalid, ServiceError
 from service.models import feedback_request
 from service.outreach import by_hand
-from service.outreach.workplace import Workplace
-from service.reports.formulas import guarded
+from service.outreach.context import Workplace
+from service.reports.formula_injection import guarded
 from service.states import Skip, State
 
 COLUMNS = ("request_id", "source", "conversation_id", "customer_ref", "ended_at", "why", "x_user_id")

@@ -3,10 +3,10 @@
 import click
 
 from service.cli.common import account_asking, campaign_of, settings_of
-from service.results.page.drawn import PageState, question_page
-from service.results.page.found import Said
+from service.results.page.branding import sender_of
 from service.results.page.question import ask, own_words
-from service.results.page.sender import sender_of
+from service.results.page.rendering import PageState, question_page
+from service.results.page.token_lookup import Said
 from service.ways.catalogue import choose, languages
 
 

@@ -10,9 +10,9 @@ from service.auth import log_access
 from service.cli.common import console, me, now, opened
 from service.db import EPOCH, reading, writing
 from service.errors import NotFound
-from service.reports.formulas import guarded
-from service.reports.people import sheet, stored
-from service.reports.people.called import EVERY_ACCOUNT, KINDS
+from service.reports.formula_injection import guarded
+from service.reports.people import names_csv, stored
+from service.reports.people.name_at import EVERY_ACCOUNT, KINDS
 
 
 @click.group()
@@ -37,7 +37,7 @@ def import_file(context: click.Context, file: Path) -> None:
     wrong line stops the whole file. Names in the settings ([people.agents], [people.teams]) need no import.
     """  # noqa: D301 - \b is click's mark for "keep these lines"
     settings, engine = opened(context)
-    lines = sheet.lines_of(file.read_text("utf-8-sig", "replace"), settings)
+    lines = names_csv.lines_of(file.read_text("utf-8-sig", "replace"), settings)
     with writing(engine) as connection:
         new = stored.keep(connection, lines, me(), now())
         log_access(connection, me(), "people.import", {"names": len(lines), "new": new}, now())
@@ -52,7 +52,7 @@ def show(context: click.Context) -> None:
     with reading(engine) as connection:
         found = stored.listed(connection, settings)
     file = csv.writer(sys.stdout, lineterminator="\r\n")
-    file.writerow(sheet.LISTED)
+    file.writerow(names_csv.LISTED)
     zone = settings.service.time_zone
     for each in found:
         since = "" if each.since == EPOCH else each.since.astimezone(zone).date().isoformat()

@@ -8,7 +8,7 @@ from sqlalchemy.engine import Engine
 from service.auth import log_access
 from service.cli.common import console, errors, me, now, opened, when
 from service.db import reading, writing
-from service.encrypting import checking, turning, walking
+from service.encrypting import checking, existing_rows, key_change
 from service.encrypting.in_force import WalkProgress, living, progress
 
 REST_S = 0.01  # between two steps: others write too
@@ -33,7 +33,7 @@ def encrypt(context: click.Context, here: bool) -> None:  # noqa: FBT001 - click
     """
     _, engine = opened(context)
     with writing(engine) as connection:
-        key_id = turning.turn_on(connection, now())
+        key_id = key_change.turn_on(connection, now())
         log_access(connection, me(), "encryption.on", {"key": key_id}, now())
     console.print(f"New values are encrypted under the key {key_id}; the rows that are there follow.")
     _go_on(engine, here=here)
@@ -46,7 +46,7 @@ def decrypt(context: click.Context, here: bool) -> None:  # noqa: FBT001 - click
     """Turn encryption off: everything is stored in plain text again. Keep the keys in the settings until it is done."""
     _, engine = opened(context)
     with writing(engine) as connection:
-        turning.turn_off(connection, now())
+        key_change.turn_off(connection, now())
         log_access(connection, me(), "encryption.off", {}, now())
     console.print("New values are written plainly; the rows that are there follow.")
     _go_on(engine, here=here)
@@ -99,7 +99,7 @@ def _go_on(engine: Engine, *, here: bool) -> None:
         console.print("See `dm-feedback privacy status`; a worker does it, or --here.")
         return
     while (found := _progress(engine)) is not None and found.finished_at is None:
-        walking.walk(engine, now, _rest)
+        existing_rows.walk(engine, now, _rest)
         errors.print(f"{found.at_table or 'waiting'}: {found.rewritten} rows rewritten")
         if (found := _progress(engine)) is not None and found.finished_at is None:
             time.sleep(LOOK_AGAIN_S)

@@ -11,13 +11,13 @@ from service.cli.common import account_of, console, me, now, opened
 from service.cli.data import pairs
 from service.db import reading, writing
 from service.errors import Invalid
-from service.files import appearing
 from service.reports import filters
 from service.reports.dashboard.report import paper
-from service.reports.dashboard.report.gathered import CHOICES, CommentChoice, facts
-from service.reports.dashboard.report.laid_out import MadeBy, company_of, scope_of, sheet, title_of
+from service.reports.dashboard.report.content import CHOICES, CommentChoice, facts
+from service.reports.dashboard.report.html import MadeBy, company_of, scope_of, sheet, title_of
 from service.reports.dashboard.report.spans import LAST, ReportSpan, days_of, month_of
 from service.reports.figures.labels import of_named
+from service.reports.rows.atomic_file import appearing
 from service.reports.thresholds import thresholds
 from service.settings import Settings
 

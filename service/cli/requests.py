@@ -9,10 +9,10 @@ from sqlalchemy.engine import Connection
 from service.cli.common import console, me, now, opened, table_of, when
 from service.db import reading
 from service.errors import NotFound
+from service.humanize import many
 from service.models import feedback_request, result, send_attempt, transition
 from service.outreach import by_hand
-from service.outreach.workplace import Workplace
-from service.phrases import many
+from service.outreach.context import Workplace
 from service.requests.request import Draws
 from service.states import State
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import click
 
-from service import migrations, rereading, serving
+from service import migrations, reload, serving
 from service.cli.common import console, opened, settings_of
 from service.encrypting.in_force import engine_of
 from service.settings import X_TOKENS
-from service.starting import demand_fitting
+from service.startup import demand_fitting
 
 
 @click.command()
@@ -20,7 +20,7 @@ def serve(context: click.Context) -> None:
     Upgrades the database first. For several machines run `web` and `worker` separately.
     """
     settings = settings_of(context, withheld=())
-    rereading.demand_shown(settings)  # a mistake shows here, not in children that die and are begun anew for ever
+    reload.demand_shown(settings)  # a mistake shows here, not in children that die and are begun anew for ever
     serving.demand_free(settings.web.bind)
     engine = engine_of(settings)
     try:
@@ -41,7 +41,7 @@ def serve(context: click.Context) -> None:
 def web(context: click.Context) -> None:
     """Run only the web processes: webhooks, API, dashboard."""
     settings, engine = opened(context)
-    rereading.demand_shown(settings)
+    reload.demand_shown(settings)
     engine.dispose()  # each web process opens its own after the fork
     path = Path(context.find_root().obj)
-    serving.serve_web(settings, partial(rereading.reread, path, rereading.demand_shown, X_TOKENS))
+    serving.serve_web(settings, partial(reload.reread, path, reload.demand_shown, X_TOKENS))

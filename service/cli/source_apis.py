@@ -8,13 +8,13 @@ import click
 from rich.table import Table
 from sqlalchemy.engine import Engine
 
-from service.accounts import away
+from service.accounts import x_outage
 from service.auth import log_access
 from service.cli.common import if_set_up, me, now, opened, source_of, table_of, when
 from service.db import reading, writing
 from service.errors import Conflict
 from service.settings import Settings
-from service.sources import counted, holds, sweeps, waiting
+from service.sources import call_counts, holds, sweeps, waiting
 from service.sources.holds import SourceStanding
 from service.sources.sweeps import Sweeping
 
@@ -53,7 +53,7 @@ def apis(context: click.Context, settings: Settings) -> Table:
 def _rows(moment: datetime, engine: Engine) -> dict[str, Row]:
     with reading(engine) as connection:
         stand, waits = holds.standings(connection), waiting.counts(connection)
-        ended, lists = counted.since(connection, moment - RECENT), sweeps.standings(connection)
+        ended, lists = call_counts.since(connection, moment - RECENT), sweeps.standings(connection)
     return {
         name: (
             *_stands(each, moment), str(waits.get(name, 0)), *_ended(ended.get(name, {})),
@@ -68,13 +68,15 @@ def _stands(each: SourceStanding, moment: datetime) -> tuple[str, str]:
         return f"held: {each.hold_reason}", when(each.held_at)
     if each.rests(moment):
         return "paused", when(each.paused_until)
-    if (since := away.since(each.away_since, moment)) is not None:
+    if (since := x_outage.since(each.away_since, moment)) is not None:
         return "does not answer", when(since)
     return "free", ""
 
 
 def _ended(counts: Mapping[str, int]) -> tuple[str, str]:
-    others = ", ".join(f"{n} {word}" for word, n in counts.items() if word != "found" and word not in counted.OF_SWEEPS)
+    others = ", ".join(
+        f"{n} {word}" for word, n in counts.items() if word != "found" and word not in call_counts.OF_SWEEPS
+    )
     return str(counts.get("found", 0)), others or "0"
 
 
@@ -82,6 +84,6 @@ def _swept(read: Sweeping | None, counts: Mapping[str, int]) -> tuple[str, str]:
     """How far the list of ended conversations is read, and how many of those it told of had brought no webhook."""
     if read is None:
         return "no list", ""
-    found, known = counts.get(counted.SWEPT, 0), counts.get(counted.SWEPT_KNOWN, 0)
+    found, known = counts.get(call_counts.SWEPT, 0), counts.get(call_counts.SWEPT_KNOWN, 0)
     problem = f" ({read.problem})" if read.problem else ""
     return when(read.read_until) + problem, f"{found} new, {known} known"

@@ -19,7 +19,7 @@ from service.intake.sample import TryOf, sample
 from service.intake.verify import Verified, verify
 from service.intake.verify.signing import signed
 from service.settings import Settings
-from service.words import harmless
+from service.text import harmless
 
 OK = 200
 

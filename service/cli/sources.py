@@ -15,8 +15,9 @@ from service.cli.source_send import send
 from service.crm_api.client import Client
 from service.db import reading
 from service.errors import Invalid, NotFound
+from service.humanize import many
 from service.intake.crm.lookup import look_up
-from service.intake.crm.lookup_told import told
+from service.intake.crm.lookup_words import told
 from service.intake.definition.advice import advice, never_fits
 from service.intake.definition.load import load_definitions, preset_about, preset_definition
 from service.intake.definition.recipes import RECIPES
@@ -29,9 +30,8 @@ from service.intake.mapping.events import ConversationEnded
 from service.intake.presets import payload, payload_names, preset_names, sources_of_payloads
 from service.models import delivery_item, webhook_delivery
 from service.outreach.campaigns import Conversation, takes
-from service.phrases import many
 from service.settings import Campaign, Settings
-from service.words import harmless
+from service.text import harmless
 
 LEGEND = (
     "How sure we are, by what a preset was written after: D the vendor's documentation, S its source code or SDK, "

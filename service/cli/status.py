@@ -10,8 +10,8 @@ from rich.table import Table
 
 from service.cli.common import console, now, opened, when
 from service.db import reading
+from service.humanize import age, many
 from service.metrics.overview import AccountOverview, Overview, overview
-from service.phrases import age, many
 from service.replica import ReplicaStanding, standing
 
 MOST = 20  # accounts on a screen; those that need a hand are named above

@@ -10,7 +10,7 @@ from threading import Event, Thread
 import click
 
 from service.cli.common import opened_to_stay
-from service.rereading import reread
+from service.reload import reread
 from service.worker import loop
 
 

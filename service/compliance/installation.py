@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from service.auth.keys import ROLES
-from service.phrases import many
-from service.retention import identities_kept
+from service.humanize import many
+from service.privacy.housekeeping import identities_kept
 from service.settings import Campaign, Settings
 from service.settings.reference import SettingDoc, reference
 

@@ -15,7 +15,7 @@ from service.copying.rows import AT_ONCE, Rows, Stored
 from service.db import reading, writing
 from service.db.partitioned import partitioned_tables
 from service.models import delivery_key, webhook_delivery
-from service.partitions import keys
+from service.partitions import delivery_keys
 
 Tell = Callable[[str, int], None]
 NEVER = datetime.max.replace(tzinfo=UTC)
@@ -28,7 +28,7 @@ def known_again(target: Engine, tell: Tell) -> None:
     with reading(target) as connection:
         in_pieces = "webhook_delivery" in partitioned_tables(connection)
     if in_pieces:
-        keys.fill(target, NEVER, tell)
+        delivery_keys.fill(target, NEVER, tell)
         return
     while True:
         with writing(target) as connection:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from urllib.parse import urlsplit
 
-from service.calling import resolve
+from service.network.transport import resolve
 
 Ip = IPv4Address | IPv6Address
 Resolve = Callable[[str, int], list[str]]

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from service.calling import Transport, resolve, within
 from service.crm_api.address import Forbidden, PinnedHost, Resolve, place_of
+from service.network.transport import Transport, resolve, within
 
 WITHIN_S = 10.0
 CONNECT_S = 5.0

@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.db import insert
+from service.db.batch_deletion import Overdue
 from service.ids import person
 from service.models import contact
-from service.retention import Overdue
 
 WITHIN = timedelta(days=7)
 """How long before its end a conversation may have begun: its customer wrote in this time."""

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.db import insert
+from service.db.batch_deletion import Overdue
 from service.models import x_identity
-from service.retention import Overdue
 
 KEPT = timedelta(minutes=15)  # ask X again after this: a handle may be somebody else's tomorrow
 xi = x_identity.c

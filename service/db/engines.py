@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from service.db.hosts import parse
+from service.db.multi_host_url import parse
 from service.db.postgresql import SETTINGS, open_postgresql
 from service.db.sqlite import open_sqlite
 from service.db.transactions import reading

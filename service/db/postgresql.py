@@ -9,10 +9,10 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, Engine
 
-from service.addresses import is_this_machine
 from service.db import watchdog
 from service.db.driver_errors import give_up_read_only, leave_out_detail
-from service.db.hosts import hosts
+from service.db.multi_host_url import hosts
+from service.network.addresses import is_this_machine
 
 SETTINGS = {
     "synchronous_commit": "on",

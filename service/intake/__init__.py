@@ -1,6 +1,6 @@
 """A conversation ended: a CRM's webhook becomes one row in the ledger, stored before we answer 2xx.
 
-routes.py, short_road.py   the address a CRM calls, and the fast path nearly every delivery takes
+routes.py, fast_path.py   the address a CRM calls, and the fast path nearly every delivery takes
 reception.py    from a request to its answer          handshake.py  questions CRMs ask before they send
 delivery/       one request, unpacked, as items       verify/       did the source send these bytes?
 definition/     a source, compiled from TOML          expressions/  the JMESPath we allow

@@ -14,7 +14,6 @@ from typing import Any
 import structlog
 from sqlalchemy.engine import Engine
 
-from service.counts import PROCESS_COUNTS
 from service.errors import BadRequest, NotAuthenticated, TooLarge, Unavailable
 from service.intake.definition.tables import Definition
 from service.intake.delivery.decode import packed, unpacked
@@ -27,7 +26,8 @@ from service.intake.mapping.events import Unmappable
 from service.intake.mapping.readings import read
 from service.intake.verify import NotProvenYet, Refused, Verified, is_test, verify
 from service.settings.sections import Settings
-from service.web.later import Outcome, PlainText
+from service.telemetry.counters import PROCESS_COUNTS
+from service.web.deferred import Outcome, PlainText
 
 BARE = ("CONTENT_TYPE", "CONTENT_LENGTH")  # the two headers WSGI names without HTTP_
 PLAIN_TEXT = "text/plain; charset=utf-8"

@@ -1,6 +1,6 @@
 """The address a CRM calls, as Flask routes that answer what the reception says.
 
-Ordinary deliveries take the fast path (short_road.py) and never get here. This handles bodies without a length, the
+Ordinary deliveries take the fast path (fast_path.py) and never get here. This handles bodies without a length, the
 questions CRMs ask before they send, and anything else unusual.
 """
 
@@ -11,8 +11,8 @@ from werkzeug.exceptions import ClientDisconnected
 from service.intake.delivery.inbound import DELIVERIES, Inbound, make_inbound
 from service.intake.handshake import options_headers, unsigned_answer
 from service.intake.reception import Reception, Spoken, Unsettled, headers_of, spoken, too_large, truncated
+from service.web.deferred import PlainText, Promised
 from service.web.headers import request_id
-from service.web.later import PlainText, Promised
 
 PATHS = (f"{DELIVERIES}<source>", f"{DELIVERIES}<source>/")  # no redirect: senders do not follow one with a body
 CHUNK = 64 * 1024

@@ -13,7 +13,7 @@ from gunicorn.http.message import Request
 
 from service.listening.connection import Connection
 from service.listening.refusals import FAULT, written
-from service.web.later import Later
+from service.web.deferred import Later
 
 log = structlog.get_logger(__name__)
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]

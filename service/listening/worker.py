@@ -17,7 +17,7 @@ from service.listening.answering import Application
 from service.listening.connection import Connection
 from service.listening.lanes import Lanes
 from service.listening.reader import Connections
-from service.web import apart
+from service.web import slow_routes
 
 LINGER_S = 2.0  # a kept connection may be sending its next request while we stop
 FILES_WANTED = 16_384
@@ -49,7 +49,7 @@ class EventWorker(base.Worker):  # type: ignore[misc]  # gunicorn carries no typ
         places = min(self.cfg.worker_connections, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
         reader = Connections(self.cfg, self._dispatch, places=places, body_at_most=self.body_at_most)
         application = Application(self.wsgi, self.cfg, reader.answered, lambda: not self.alive)
-        self._lanes = Lanes(application, self.cfg.threads, apart.of(self.wsgi))
+        self._lanes = Lanes(application, self.cfg.threads, slow_routes.of(self.wsgi))
         reader.wake_by(self.PIPE[0])
         reader.listen(self.sockets)
         while self.alive and self.ppid == os.getppid():

@@ -6,5 +6,5 @@
     health.py      /healthz and /readyz                  otel.py      traces for an OpenTelemetry collector
     served.py      which accounts and sources are served at the moment
 
-What a single process counts is in `service/counts.py`.
+What a single process counts is in `service/telemetry/counters.py`.
 """

@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from service import migrations
-from service.accounts import away, barred, standing
+from service.accounts import refused_ways, standing, x_outage
 from service.accounts.standing import AccountStanding
 from service.auth import Guard, declares
 from service.auth.guard import demand_reach, demand_role
@@ -109,7 +109,7 @@ def why_not_ready(engine: Engine, now: datetime, writes: Writes) -> str | None:
 def readiness(settings: Settings, engine: Engine, now: datetime) -> dict[str, Any]:
     """Return how each dependency stands, and what to do about those in trouble."""
     with reading(engine) as connection:
-        closed = barred.listed(connection, now)
+        closed = refused_ways.listed(connection, now)
         stand = {each.account: each for each in standing.standings(connection)}
         accounts = {
             name: _account(connection, stand.get(name, AccountStanding(name)), now)
@@ -138,7 +138,7 @@ def _account(connection: Connection, each: AccountStanding, now: datetime) -> di
         }  # fmt: skip
     if (until := each.pause(now)) is not None:
         return {"status": "paused", "until": until.isoformat()}
-    if (since := away.since(each.x_away_since, now)) is not None:
+    if (since := x_outage.since(each.x_away_since, now)) is not None:
         return {"status": "x_away", "since": since.isoformat(), "waiting": _waiting(connection, each.account)}
     return {"status": "ok"}
 
@@ -164,12 +164,12 @@ def _source(each: SourceStanding, waits: int, now: datetime) -> dict[str, Any]:
         return {"status": "held", "reason": each.hold_reason, "waiting": waits, "what_to_do": advice}
     if each.rests(now) and each.paused_until is not None:
         return {"status": "paused", "until": each.paused_until.isoformat(), "waiting": waits}
-    if (since := away.since(each.away_since, now)) is not None:
+    if (since := x_outage.since(each.away_since, now)) is not None:
         return {"status": "crm_away", "since": since.isoformat(), "waiting": waits}
     return {"status": "ok"}
 
 
-def _barred(ways: Sequence[barred.Barred]) -> dict[str, Any]:
+def _barred(ways: Sequence[refused_ways.Barred]) -> dict[str, Any]:
     """Ways X refuses to the account. No error: requests use another way, and these are retried automatically."""
     told = [{"way": each.way, "x_code": each.code, "since": each.barred_at.isoformat()} for each in ways]
     return {"ways_barred": told} if told else {}

@@ -11,10 +11,11 @@ import threading
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from service import __version__, traces
+from service import __version__
 from service.errors import Unavailable
 from service.process import name_of
-from service.traces import TracedSpan
+from service.telemetry import traces
+from service.telemetry.traces import TracedSpan
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider

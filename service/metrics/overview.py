@@ -11,11 +11,11 @@ from datetime import datetime
 from sqlalchemy.engine import Connection
 
 from service import __version__
+from service.humanize import HOUR, MINUTE, age, many
 from service.metrics import budgets, served, totals
 from service.metrics.gauges import GAUGES
 from service.migrations import head
-from service.partitions import ahead
-from service.phrases import HOUR, MINUTE, age, many
+from service.partitions import creation
 from service.replica import ReplicaStanding
 from service.settings import Settings
 
@@ -94,7 +94,7 @@ def overview(
     }
     accounts_said = (said for one in mine for said in _of_account(one))
     service_says = _of_service(workers, unsealed, day, builds)
-    pieces_say = _of_partitions(ahead.unplaced(connection))
+    pieces_say = _of_partitions(creation.unplaced(connection))
     hands = (*service_says, *_of_values(found), *pieces_say, *_of_replica(replica), *_of_sources(found), *accounts_said)
     said = _encrypting(found)
     return Overview(now, __version__, head(), workers, builds, mine, day, unsealed, replica, said, hands)

@@ -22,7 +22,7 @@ from service.db import reading
 from service.metrics import budgets, served, totals
 from service.metrics.families import PREFIX, gauge
 from service.metrics.gauges import GAUGES
-from service.partitions import ahead
+from service.partitions import creation
 from service.settings import Settings
 from service.settings.values import host_and_port
 
@@ -105,5 +105,5 @@ def _replica(engine: Engine) -> Iterator[Metric]:
 def _unplaced(connection: Connection) -> Iterator[Metric]:
     """What waits for a partition, where tables lie in some."""
     text = "Rows for which no partition was made yet, by table, up to 1000; the worker puts them into one."
-    if found := ahead.unplaced(connection):
+    if found := creation.unplaced(connection):
         yield gauge("rows_unplaced", text, ["table"], found.items())

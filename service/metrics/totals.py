@@ -20,7 +20,6 @@ from sqlalchemy.engine import Connection, Engine
 from service import __version__
 from service.at_rest.columns import ring_of
 from service.clock import utc_now
-from service.counts import METERS, PROCESS_COUNTS, Key, Meter, Numbers, ProcessCounts
 from service.db import insert, writing
 from service.db.outages import is_away
 from service.encrypting import in_force as keys
@@ -29,6 +28,7 @@ from service.metrics.families import PREFIX
 from service.migrations import head
 from service.models import process_count
 from service.process import name_of
+from service.telemetry.counters import METERS, PROCESS_COUNTS, Key, Meter, Numbers, ProcessCounts
 
 KEEP_EVERY = timedelta(seconds=10)
 GONE_AFTER = timedelta(days=1)

@@ -21,10 +21,10 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Connection, Engine
 
 from service.db import demand_settings, reading, writing
-from service.db.busy import hardly_wait, patiently
 from service.db.partitioned import partitioned_tables
 from service.db.postgresql import take_your_time
 from service.db.sqlite import is_there
+from service.db.table_locks import hardly_wait, patiently
 from service.errors import Unavailable
 from service.models import encryption, encryption_key, schema_floor
 

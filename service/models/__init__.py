@@ -7,7 +7,7 @@ are strings (they exceed 2**53), words are those of `states.py`. Chapters hand o
     x_account.py  X accounts and people at X     answers.py  what customers said, how far X was asked
     readers.py    keys, feeds, notes             naming.py   who may be named, and how
     counting.py   what readers have been told    releases.py what analysts may read
-    running.py    workers, the schema            once.py     requests with an Idempotency-Key
+    running.py    workers, the schema            idempotency.py     requests with an Idempotency-Key
     sources.py    CRMs that can be asked         encryption.py  which key values are encrypted under
     base.py       what all pages share
 """
@@ -24,6 +24,7 @@ from service.models.answers import (
 from service.models.base import metadata
 from service.models.counting import change_counter, tally, tally_book
 from service.models.encryption import encryption, encryption_key
+from service.models.idempotency import posted_once
 from service.models.intake import ITEM_OUTCOMES, conversation, delivery_item, delivery_key, reopening, webhook_delivery
 from service.models.ledger import (
     IS_BEGUN,
@@ -37,7 +38,6 @@ from service.models.ledger import (
     transition,
 )
 from service.models.naming import naming, naming_answer, naming_place, person_name
-from service.models.once import posted_once
 from service.models.readers import (
     access_chain,
     access_log,

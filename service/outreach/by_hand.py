@@ -12,10 +12,10 @@ from service.auth import log_access
 from service.db import writing
 from service.db.leases import has_ended
 from service.errors import Conflict, NotFound
-from service.outreach.workplace import Workplace
+from service.outreach.context import Workplace
 from service.requests import sends
 from service.requests.outcomes import Outcome, Resume, Stop
-from service.requests.reading import appeared, locked
+from service.requests.queries import appeared, locked
 from service.requests.request import Request
 from service.requests.writer import write
 from service.states import BY_HAND, Skip, State

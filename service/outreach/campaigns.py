@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from service.ids import draw
+from service.language_tags import nearest_first
 from service.requests.outcomes import Outcome, Plan, Postpone, Stop
 from service.requests.request import Alternative, Draws, Request
 from service.settings import Account, Campaign, Texts
 from service.states import Skip, State
+from service.text import folded
 from service.ways import WAYS, links, opening
-from service.words import folded, nearest_first
 from service.x_api.questions import SCORE_RANGE, question
 
 

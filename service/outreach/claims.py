@@ -16,27 +16,27 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Connection
 
-from service.accounts import away, barred, holds, standing, strange, windows
-from service.accounts.barred import Bar
+from service.accounts import holds, refused_ways, standing, unexplained_refusals, windows, x_outage
 from service.accounts.holds import Away, Hold, Pause, Strange
+from service.accounts.refused_ways import Bar
 from service.accounts.standing import Locked
-from service.accounts.strange import limit_of
+from service.accounts.unexplained_refusals import limit_of
 from service.customers import identities
 from service.db import reading, writing
 from service.db.leases import beyond, has_ended
 from service.db.outages import is_away
 from service.ids import new_id
 from service.outreach.answers import LIMITED, Found
-from service.outreach.around import Lookout
+from service.outreach.context import Workplace
 from service.outreach.evidence import arrived_before
-from service.outreach.locked import still_mine, still_unsettled
 from service.outreach.prepare import Intent, prepare
-from service.outreach.workplace import Workplace
+from service.outreach.request_facts import Lookout
+from service.outreach.row_locks import still_mine, still_unsettled
 from service.requests import leases, restored, sends
 from service.requests.leases import Lease
 from service.requests.machine import apply
 from service.requests.outcomes import Advance, Note, Outcome, Postpone, Retry, Stop, Unclear
-from service.requests.reading import locked
+from service.requests.queries import locked
 from service.requests.request import Request
 from service.requests.writer import store, tell, write
 from service.settings import Account
@@ -134,7 +134,7 @@ def _record(place: Workplace, ready: Ready, found: Found, now: datetime, *, go_o
         found = _about_us(connection, ready, arrived_before(connection, ready.attempt_id, found, now), now)
         _take_effect(connection, ready, found, was, now)
         if was.x_was_away and not isinstance(found.effect, Away):
-            away.ended(connection, ready.account.name)
+            x_outage.ended(connection, ready.account.name)
         _remember_handle(connection, request, found.outcome, now)
         after = tell(connection, request, found.outcome, now, place.hand)
         if not go_on or was.rests or found.effect is not None or not _is_due(after, now):
@@ -218,7 +218,7 @@ def _about_us(connection: Connection, ready: Ready, found: Found, now: datetime)
     """
     match found.effect:
         case Strange(endpoint, code, reason) if ready.request.reason != reason:
-            if strange.is_about_us(connection, ready.account.name, endpoint, ready.request.id):
+            if unexplained_refusals.is_about_us(connection, ready.account.name, endpoint, ready.request.id):
                 detail = getattr(found.outcome, "detail", None)
                 return replace(found, outcome=Postpone(now, "account_held", detail), effect=Hold(code, reason))
     return found
@@ -230,19 +230,21 @@ def _take_effect(connection: Connection, ready: Ready, found: Found, was: Locked
         case Hold() as why:
             holds.hold(connection, name, why, now)
         case Away():
-            away.began(connection, name, now)
+            x_outage.began(connection, name, now)
         case Bar(way, code):
-            barred.bar(connection, name, way, code, now)
+            refused_ways.bar(connection, name, way, code, now)
         case Pause(until, None, None):
             holds.pause(connection, name, until, now)
         case Pause(until, None, datetime() as first):
             again = ready.request.reason == LIMITED
-            about_us = not again and strange.is_about_us(connection, name, limit_of(ready.endpoint), ready.request.id)
+            about_us = not again and unexplained_refusals.is_about_us(
+                connection, name, limit_of(ready.endpoint), ready.request.id
+            )
             holds.pause(connection, name, until if about_us else first, now)
         case Pause(until, str(endpoint)):
             windows.exhausted(connection, name, endpoint, until, now)
         case None if was.met_strange and isinstance(found.outcome, Advance | Note):
-            strange.went_well(connection, name, ready.endpoint)
+            unexplained_refusals.went_well(connection, name, ready.endpoint)
 
 
 def _remember_handle(connection: Connection, request: Request, outcome: Outcome, now: datetime) -> None:

@@ -17,15 +17,15 @@ from service.db import writing
 from service.db.leases import has_ended
 from service.errors import Conflict, NotFound
 from service.models import feedback_request
-from service.outreach.around import look_around
 from service.outreach.campaigns import choose, conversation_of
+from service.outreach.context import Workplace
 from service.outreach.gates import closed
 from service.outreach.prepare import asked_after
-from service.outreach.withdrawn import withheld
-from service.outreach.workplace import Workplace
+from service.outreach.removed_names import withheld
+from service.outreach.request_facts import look_around
 from service.requests import restored, sends
 from service.requests.outcomes import HandedOver, Outcome, Resume, Stop
-from service.requests.reading import locked
+from service.requests.queries import locked
 from service.requests.request import Request
 from service.requests.writer import write
 from service.states import OPENED_STATES, OURS_ALONE, UNCLEAR, State

@@ -10,16 +10,16 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Connection
 
-from service.accounts import app_share, barred, slots, volume, windows
+from service.accounts import app_share, refused_ways, slots, volume, windows
 from service.customers import identities
 from service.db.leases import CLOCKS_DIFFER
-from service.outreach.around import Lookout
 from service.outreach.campaigns import choose, conversation_of
-from service.outreach.confirming import unconfirmed
+from service.outreach.context import Workplace
+from service.outreach.crm_lookups import wanted
 from service.outreach.gates import DAILY_LIMIT, Around, closed, quiet
-from service.outreach.looking import wanted
-from service.outreach.withdrawn import withheld
-from service.outreach.workplace import Workplace
+from service.outreach.handle_check import unconfirmed
+from service.outreach.removed_names import withheld
+from service.outreach.request_facts import Lookout
 from service.requests import sends
 from service.requests.outcomes import Advance, Learnt, Outcome, Postpone, Stop, Switch, Unclear
 from service.requests.request import Request
@@ -164,7 +164,7 @@ def _follow(connection: Connection, request: Request, account: Account, now: dat
 
 def _send(connection: Connection, request: Request, account: Account, now: datetime) -> Intent | Outcome:
     kind, way = request.next_message, WAYS[request.way]
-    if kind is Kind.ASKING and request.alternatives and barred.is_barred(connection, account.name, way.name, now):
+    if kind is Kind.ASKING and request.alternatives and refused_ways.is_barred(connection, account.name, way.name, now):
         return Switch("way_barred")
     if kind is Kind.ASKING and request.attempts and _is_out_of_guard(connection, request, way, now):
         return Stop(State.UNKNOWN, Doubt.UNCLEAR_SEND, UNGUARDED)

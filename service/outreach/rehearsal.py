@@ -14,14 +14,14 @@ from service.db import reading, writing
 from service.ids import new_id
 from service.outreach.campaigns import Conversation, freeze
 from service.outreach.claims import Ready, record, taken_up
+from service.outreach.context import Workplace
 from service.outreach.prepare import TRIED
 from service.outreach.steps import take
-from service.outreach.workplace import Workplace
 from service.requests import leases
 from service.requests.leases import Lease
 from service.requests.opening import NewRequest, open_all
 from service.requests.outcomes import Outcome, Postpone
-from service.requests.reading import locked, unlocked
+from service.requests.queries import locked, unlocked
 from service.requests.request import Draws, Request
 from service.requests.writer import write
 from service.settings import Account, Campaign

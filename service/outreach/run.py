@@ -13,13 +13,13 @@ from datetime import timedelta
 
 import structlog
 
-from service import traces
 from service.clock import Clock
 from service.db.outages import is_away
 from service.outreach.answers import Found
 from service.outreach.claims import Ready, claim, due_accounts, give_back, record
+from service.outreach.context import Workplace
 from service.outreach.steps import take
-from service.outreach.workplace import Workplace
+from service.telemetry import traces
 from service.x_api import XClient
 
 log = structlog.get_logger(__name__)

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Connection
 
-from service.accounts import holds, standing, turns
+from service.accounts import holds, standing, task_leases
 from service.accounts.holds import Hold
 from service.accounts.standing import LONGEST_PAUSE
 from service.customers.opted_out import is_listed
@@ -21,9 +21,9 @@ from service.db import reading, writing
 from service.ids import person
 from service.models import feedback_request, result, send_attempt
 from service.outreach.campaigns import language_of
-from service.outreach.workplace import Workplace
+from service.outreach.context import Workplace
 from service.requests import sends
-from service.requests.reading import locked
+from service.requests.queries import locked
 from service.requests.request import Request
 from service.requests.rows import SELECT, request_of
 from service.settings import Account, Campaign
@@ -50,7 +50,7 @@ def send_due(place: Workplace, account: Account, x: XClient, clock: Callable[[],
     with reading(place.engine) as connection:
         if standing.rests(connection, account.name, now):
             return 0
-        seen = turns.moment(connection, account.name, SEEN)
+        seen = task_leases.moment(connection, account.name, SEEN)
         due = _due(connection, place, account, thanking, _since(seen, now))
         left = sends.oldest_open(connection, account.name, Kind.THANKS)
     if left is not None and left < now - SAFE:
@@ -58,7 +58,7 @@ def send_due(place: Workplace, account: Account, x: XClient, clock: Callable[[],
             sends.give_up(connection, account.name, Kind.THANKS, now - SAFE, now)
     if not due and (seen is None or not now - SEEN_EVERY < seen <= now):
         with writing(place.engine) as connection:
-            turns.set_moment(connection, account.name, SEEN, now)
+            task_leases.set_moment(connection, account.name, SEEN, now)
     return sum(_thank(place, account, x, request_id, thanking, clock) for request_id in due)
 
 

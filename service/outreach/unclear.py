@@ -13,8 +13,7 @@ from functools import partial
 
 import structlog
 
-from service import traces
-from service.accounts import away, dm_list, looks
+from service.accounts import dm_list, list_lease, x_outage
 from service.accounts.dm_list import Listing, MayAsk, read_back
 from service.db import reading, writing
 from service.outreach.absence import (
@@ -25,15 +24,16 @@ from service.outreach.absence import (
     newest_to_anybody,
     settled_in,
 )
-from service.outreach.workplace import Workplace
+from service.outreach.context import Workplace
 from service.requests import sends
 from service.requests.outcomes import Advance, Attach, Learnt, Outcome, Retry, Stop
-from service.requests.reading import answered, appeared, locked, unproven
+from service.requests.queries import answered, appeared, locked, unproven
 from service.requests.request import Attempt, Request
 from service.requests.sends import Evidence, Verdict
 from service.requests.writer import write
 from service.settings import Account
 from service.states import PROVEN, PROVEN_UNSENT, UNCLEAR, Doubt, Kind, State
+from service.telemetry import traces
 from service.ways.links import Links
 from service.ways.listed import Wanted, is_it, is_nearly_it
 from service.x_api import DirectMessage, XClient
@@ -73,7 +73,7 @@ def look_up_once(place: Workplace, account: Account, x: XClient, clock: Callable
     now, lease = clock(), place.settings.worker.lease
     with reading(place.engine) as connection:
         opened = [_opened(*each, account, place.links) for each in sends.unclear(connection, account.name, now, lease)]
-        looked_at = looks.looked_at(connection, account.name)
+        looked_at = list_lease.looked_at(connection, account.name)
     if not opened:
         return 0
     settled = _by_what_came(place, opened, now)
@@ -81,7 +81,7 @@ def look_up_once(place: Workplace, account: Account, x: XClient, clock: Callable
     if not any(is_due(each, looked_at, now) for each in opened):
         return len(settled)
     with writing(place.engine) as connection:
-        token = looks.begin(connection, account.name, lease * 2, now)
+        token = list_lease.begin(connection, account.name, lease * 2, now)
     if token is None:
         return len(settled)
     may_ask = dm_list.whole_window(place.engine, account, token, lease * 2)
@@ -248,10 +248,10 @@ def _end_look(
 ) -> None:
     with writing(place.engine) as connection:
         if any(listing.pages for _, listing in listings):
-            away.ended(connection, account.name)
+            x_outage.ended(connection, account.name)
         if all(listing.proves_absence_since(each.wanted.not_before) for each, listing in listings):
-            looks.end_whole(connection, account.name, token, min(listing.read_at for _, listing in listings))
+            list_lease.end_whole(connection, account.name, token, min(listing.read_at for _, listing in listings))
         else:
             far_enough = all(listing.reaches(each.wanted.not_before) for each, listing in listings)
             short = min(account.list_lag * AGAIN, place.settings.worker.lease)
-            looks.end_short(connection, account.name, token, now + (account.list_lag if far_enough else short))
+            list_lease.end_short(connection, account.name, token, now + (account.list_lag if far_enough else short))

@@ -14,10 +14,10 @@ from sqlalchemy.engine import Connection, Engine
 
 from service.auth import chain
 from service.db import reading, writing
+from service.db.batch_deletion import Stop
 from service.models import metadata
+from service.partitions.catalog import Piece, partitions, unless_busy
 from service.partitions.cuts import TableCut
-from service.partitions.pieces import Piece, partitions, unless_busy
-from service.retention import Stop
 
 DROP = sa.text("SELECT dm_feedback_drop_partition(:piece)")
 log = structlog.get_logger(__name__)

@@ -16,14 +16,14 @@ from sqlalchemy.engine import Engine
 
 from service.auth import Guard, log_access
 from service.auth.keys import Reader
-from service.customers import opted_out, second_person
+from service.customers import opted_out, two_person_rule
 from service.customers.hash_key import open_key
 from service.db import reading, writing
 from service.errors import Conflict, Invalid, NotFound
 from service.ids import person
 from service.models import feedback_request
 from service.outreach import by_hand, handed_over
-from service.outreach.workplace import Workplace
+from service.outreach.context import Workplace
 from service.privacy import held, housekeeping
 from service.settings import Settings
 from service.settings.values import X_USER_ID, an_x_user_id, is_x_user_id
@@ -247,7 +247,7 @@ def _demand_second_person(engine: Engine, settings: Settings, x_user_id: str, re
     """Raise Conflict for the first person who asks; the request is remembered."""
     whom = person(open_key(engine, settings.service.secret_key), x_user_id)
     with writing(engine) as connection:
-        agreed = second_person.agreed(connection, whom, reader.name, now)
+        agreed = two_person_rule.agreed(connection, whom, reader.name, now)
         if not agreed:
             log_access(connection, reader.actor, "customer.erase.ask", {}, now)
     if not agreed:

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from service.auth import log_access
 from service.clock import rfc3339
-from service.customers import contacts, found, identities, opted_out
+from service.customers import contacts, crm_matches, identities, opted_out
 from service.customers.hash_key import open_key
 from service.db import reading, writing
 from service.intake.inbox import forget as intake
@@ -55,7 +55,7 @@ def _of(connection: Connection, x_user_id: str, hash_key: str) -> Iterator[Quest
     yield results.strays_of(ids)
     yield from intake.of_person(connection, theirs, [x_user_id, *sorted(handles)])
     yield identities.of_person(x_user_id)
-    yield found.of_person(x_user_id, handles)
+    yield crm_matches.of_person(x_user_id, handles)
     yield contacts.of_person(x_user_id, hash_key=hash_key)
     yield opted_out.of_person(x_user_id, hash_key=hash_key)
 

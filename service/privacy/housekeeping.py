@@ -14,25 +14,26 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.auth import chain, log_access, sessions
-from service.customers import contacts, found, identities, opted_out, second_person
+from service.customers import contacts, crm_matches, identities, opted_out, two_person_rule
 from service.customers.hash_key import open_key
 from service.db import insert, reading, writing
+from service.db.batch_deletion import Overdue, Stop, count, forget, never
 from service.errors import ServiceError
 from service.ids import person
 from service.intake.inbox import forget as intake
 from service.metrics import totals
 from service.models import retention_run, worker_seen
-from service.outreach.workplace import Workplace
-from service.partitions import keeping
+from service.outreach.context import Workplace
+from service.partitions import upkeep
 from service.partitions.cuts import TableCut
 from service.privacy import held
+from service.privacy.housekeeping import identities_kept
 from service.reports.rows import marks, notes
 from service.requests import forget as requests
 from service.results import forget as results
-from service.retention import Overdue, Stop, count, forget, identities_kept, never
 from service.settings import Settings
-from service.sources import counted, waiting
-from service.web import once
+from service.sources import call_counts, waiting
+from service.web import idempotency
 
 WORKER_FORGOTTEN = timedelta(days=1)
 log = structlog.get_logger(__name__)
@@ -86,9 +87,9 @@ def _tasks(
     engine: Engine, settings: Settings, now: datetime, *, dry_run: bool, stop: Stop
 ) -> Iterator[tuple[str, Task]]:
     """How each kind is counted or forgotten."""
-    cut = keeping.those_cut(engine, settings.privacy)
-    yield from keeping.tasks(engine, settings.privacy, now, dry_run=dry_run, stop=stop)
-    before = keeping.rest_before(now - settings.privacy.keep_access_log, cut.get("access_log"))
+    cut = upkeep.those_cut(engine, settings.privacy)
+    yield from upkeep.tasks(engine, settings.privacy, now, dry_run=dry_run, stop=stop)
+    before = upkeep.rest_before(now - settings.privacy.keep_access_log, cut.get("access_log"))
     yield "access_log", partial(_access_log, engine, before, dry_run=dry_run, stop=stop)
     for kind in _kinds(engine, settings, now, cut):
         yield kind.name, partial(count, engine, kind) if dry_run else partial(forget, engine, kind, stop)
@@ -97,14 +98,14 @@ def _tasks(
 def _kinds(engine: Engine, settings: Settings, now: datetime, cut: Mapping[str, TableCut]) -> Iterator[Overdue]:
     keep = settings.privacy
     identities_before, history_before = now - identities_kept(settings), now - keep.keep_history
-    yield keeping.rest_of(intake.too_old, now - keep.keep_deliveries, cut.get("webhook_delivery"))
+    yield upkeep.rest_of(intake.too_old, now - keep.keep_deliveries, cut.get("webhook_delivery"))
     if "webhook_delivery" not in cut:  # there all go with their piece
         yield intake.led_to_nothing(now - max(keep.keep_repeats, keep.keep_deliveries))
     hash_key = open_key(engine, settings.service.secret_key)
     yield requests.without_identity(identities_before, hash_key=hash_key, now=now)
-    yield keeping.rest_of(requests.history, history_before, cut.get("transition"))
+    yield upkeep.rest_of(requests.history, history_before, cut.get("transition"))
     yield identities.too_old(identities_before)
-    yield found.too_old(now)
+    yield crm_matches.too_old(now)
     yield contacts.too_old(now)
     yield from results.too_old(texts_before=now - keep.keep_texts, history_before=history_before, now=now)
 
@@ -128,11 +129,11 @@ def _forget_workers(connection: Connection, now: datetime) -> None:
 
 CLEARED: Mapping[str, Clear] = {
     "sessions": sessions.prune,
-    "look_up_counts": counted.prune,
+    "look_up_counts": call_counts.prune,
     "look_ups": lambda connection, _now: waiting.forget_ended(connection),
     "process_counts": totals.fold,
-    "erasures_asked_for": second_person.prune,
-    "posts": once.prune,
+    "erasures_asked_for": two_person_rule.prune,
+    "posts": idempotency.prune,
     "workers": _forget_workers,
 }
 """What is of use for a while only, and of nobody's retention: cleared away by the way, and not counted."""
@@ -170,8 +171,8 @@ def erase(engine: Engine, settings: Settings, x_user_id: str, *, by: str, now: d
         opted_out.add(connection, [x_user_id], hash_key=place.hash_key, reason="erased", by=by, now=now)
         counts["requests"] = requests.erase(connection, x_user_id, place.hand, now)
         counts["handles"] = identities.erase(connection, x_user_id)
-        second_person.done(connection, person(place.hash_key, x_user_id))
-        counts["found"] = found.erase(connection, x_user_id, handles)
+        two_person_rule.done(connection, person(place.hash_key, x_user_id))
+        counts["found"] = crm_matches.erase(connection, x_user_id, handles)
         counts["contacts"] = contacts.erase(connection, x_user_id, hash_key=place.hash_key)
         log_access(connection, by, "customer.erase", counts, now)
     return counts

@@ -11,9 +11,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from service.language_tags import called_now, ever_called
 from service.models import feedback_request
 from service.requests.rows import ASKED_BY
-from service.words import called_now, ever_called
 
 fr = feedback_request.c
 Value = str | int | None

@@ -16,11 +16,11 @@ from service.auth.keys import Reader
 from service.errors import Invalid
 from service.reports.days import midnight
 from service.reports.dimensions import FILTERED, NAMED, Dimension, Value
-from service.reports.written import WHEN, Moment, SearchWords, WholeNumber, Word, YesNo
+from service.reports.query_values import WHEN, Moment, SearchWords, WholeNumber, Word, YesNo
 from service.settings import CARD_TYPES, Settings
 from service.settings.values import one_of
 from service.states import Failure, Skip, State
-from service.web.complaints import refused
+from service.web.validation_errors import refused
 
 DATE_FIELDS = ("ended_at", "sent_at", "scored_at", "updated_at")
 MOST_VALUES = 250

@@ -16,7 +16,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from service.auth.keys import Reader
 from service.db import EPOCH
-from service.db.steady import found_once
+from service.db.transaction_cache import found_once
 from service.models import account_state, feedback_request, result
 from service.reports.days import midnight
 from service.reports.thresholds import DEFAULT, Thresholds, thresholds

@@ -4,7 +4,7 @@ request.py   frozen classes that chapters pass around    rows.py      a row as o
 outcomes.py  what can happen to it                       machine.py   what an outcome makes of it; pure
 retry.py     when to try again; pure                     writer.py    writes a request and its history
 sends.py     intents to send, and their outcome          leases.py    who works on what, and until when
-reading.py   finds requests                              forget.py    retention and erasure of these rows
+queries.py   finds requests                              forget.py    retention and erasure of these rows
 seals.py     visible changes, in commit order            opening.py   the first row, for intake
 restored.py  a ledger restored from a backup
 

@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 
 from service.at_rest.ids import is_handle
 from service.at_rest.unreadable import is_unreadable
+from service.db.batch_deletion import Condition, Overdue
 from service.ids import new_id, person
 from service.models import feedback_request, transition
 from service.requests import sends
@@ -22,7 +23,6 @@ from service.requests.outcomes import Stop
 from service.requests.rows import SELECT, request_of
 from service.requests.seals import UNSEALED
 from service.requests.writer import CHANGE, Hand, write
-from service.retention import Condition, Overdue
 from service.states import END_STATES, Skip, State
 
 fr = feedback_request.c

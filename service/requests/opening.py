@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 from sqlalchemy.engine import Connection
 
-from service import traces
 from service.bulk import Into
 from service.db import once_committed
 from service.models import feedback_request
 from service.states import State
+from service.telemetry import traces
 
 
 class NewRequest(NamedTuple):

@@ -12,7 +12,6 @@ import structlog
 from sqlalchemy.engine import Connection
 
 from service.at_rest.columns import encrypting
-from service.counts import PROCESS_COUNTS
 from service.db import once_committed
 from service.models import feedback_request, transition
 from service.requests import sends
@@ -23,6 +22,7 @@ from service.requests.retry import RetryPolicy
 from service.requests.rows import changes_of
 from service.requests.seals import UNSEALED
 from service.states import State
+from service.telemetry.counters import PROCESS_COUNTS
 
 log = structlog.get_logger(__name__)
 fr = feedback_request.c

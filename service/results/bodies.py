@@ -7,7 +7,7 @@ an empty body.
 from flask import Request
 
 from service.errors import BadRequest, TooLarge, Unavailable
-from service.packed import layers, undone
+from service.network.content_encoding import layers, undone
 from service.x_api.webhook import TOKEN
 
 CHUNK = 64 * 1024

@@ -14,9 +14,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from service.db.batch_deletion import Condition, Overdue
 from service.models import feedback_request, poll_window, refresh, result, result_update, stray_feedback
 from service.requests.seals import touch
-from service.retention import Condition, Overdue
 
 upd = result_update.c
 res = result.c

@@ -2,7 +2,7 @@
 
 Taps and numbers while quick replies wait for an answer, and *stop* for some days after anything we sent. The list has
 few calls, and unclear sends need them first: this takes at most a third. Continues where the last reading ended
-(`accounts/read_on.py`); what comes twice changes nothing. All other messages are passed over, as in `replies`.
+(`accounts/list_following.py`); what comes twice changes nothing. All other messages are passed over, as in `replies`.
 """
 
 from collections.abc import Callable
@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from service.accounts import turns, windows
-from service.accounts.read_on import Task, keep, read_on
+from service.accounts import task_leases, windows
+from service.accounts.list_following import Task, keep, read_on
 from service.db import reading, writing
 from service.models import IS_PROMPTED, feedback_request, result, send_attempt
 from service.results import replies
@@ -44,20 +44,20 @@ def read_once(
     """Read the list, if anything is expected and it is due."""
     now, every = clock(), account.window / windows.SHARES
     with reading(engine) as connection:
-        if not turns.may_begin(connection, account.name, TASK.name, now, every):
+        if not task_leases.may_begin(connection, account.name, TASK.name, now, every):
             return InboxReport()
         oldest = _waits_since(connection, account, now, settings.reports.answer_window)
     if oldest is None:
         return InboxReport()
     with writing(engine) as connection:
-        token = turns.begin(connection, account.name, TASK.name, now, every)
+        token = task_leases.begin(connection, account.name, TASK.name, now, every)
     if token is None:
         return InboxReport()
     found = read_on(engine, account, TASK, token, client.list_dms, oldest, clock)
     late = [each for each in found.messages if each.created_at is None or each.created_at >= found.since]
     now = clock()
     with writing(engine) as connection:
-        if not turns.end(connection, account.name, TASK.name, token, now + every):
+        if not task_leases.end(connection, account.name, TASK.name, token, now + every):
             return InboxReport(problem="turn_lost")
         oldest_first = sorted(late, key=lambda each: each.created_at or now)
         taken = [replies.take(connection, settings, account, each, now) for each in oldest_first]

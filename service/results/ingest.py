@@ -16,16 +16,16 @@ from typing import Any
 import structlog
 from sqlalchemy.engine import Connection
 
-from service import traces
 from service.at_rest.digests import blinding
-from service.counts import PROCESS_COUNTS
 from service.db import once_committed
 from service.db.leases import CLOCKS_DIFFER
 from service.requests.seals import touch
-from service.results import kept
+from service.results import answer_rows
 from service.results.answer import Answer
-from service.results.kept import AskedRequest, EarlierTelling, Held
+from service.results.answer_rows import AskedRequest, EarlierTelling, Held
 from service.results.merge import Shown, Update, digest, settle
+from service.telemetry import traces
+from service.telemetry.counters import PROCESS_COUNTS
 from service.x_api.questions import SCORE_RANGE
 
 NOBODY_ANSWERS_AFTER = timedelta(days=3650)
@@ -78,11 +78,11 @@ def ingest_all(connection: Connection, answers: Sequence[Answer], now: datetime)
 
 
 def _of_one(connection: Connection, request_id: str, told: Sequence[Answer], now: datetime) -> list[Verdict]:
-    asked = kept.lock(connection, request_id)
+    asked = answer_rows.lock(connection, request_id)
     if asked is None or asked.erased_at is not None:
         return [Verdict.STRAY if asked is None else Verdict.ERASED] * len(told)
-    known = kept.known(connection, request_id)
-    book = _Tellings(asked, kept.held(connection, request_id, known), known, blinding(connection))
+    known = answer_rows.known(connection, request_id)
+    book = _Tellings(asked, answer_rows.held(connection, request_id, known), known, blinding(connection))
     verdicts = [book.add(each) for each in told]
     book.save(connection, now)
     return verdicts
@@ -123,7 +123,7 @@ class _Tellings:
             return
         touch(connection, [self._asked.id])
         anomalies = self._judge_again(connection)
-        kept.keep(connection, self._added, now)
+        answer_rows.keep(connection, self._added, now)
         began = traces.moment()
         once_committed(connection, lambda: self._trace(began))
         if self._shown().answers and not (self._held is not None and self._held.shown.answers):
@@ -131,7 +131,7 @@ class _Tellings:
         if self._held is not None:
             self._change(connection, self._held, anomalies, now)
         elif self._shows:
-            kept.first(connection, self._asked.id, self._shown(), self._begun(anomalies, now))
+            answer_rows.first(connection, self._asked.id, self._shown(), self._begun(anomalies, now))
 
     def _count(self, now: datetime) -> None:
         account, channel = self._asked.account, self._first_answer().channel
@@ -181,7 +181,7 @@ class _Tellings:
         """Mark reports that contradict what stands now; return how many do. Emptied ones keep their mark."""
         self._added = [(answer, update, self._mark(update, verdict)) for answer, update, verdict in self._added]
         marks = [(each, self._mark(self._allowed(each.told), each.verdict)) for each in self._known]
-        kept.judge(connection, [(each, mark) for each, mark in marks if mark != each.verdict])
+        answer_rows.judge(connection, [(each, mark) for each, mark in marks if mark != each.verdict])
         verdicts = [*(mark for _, mark in marks), *(verdict for _, _, verdict in self._added)]
         return verdicts.count(Verdict.ANOMALY)
 
@@ -213,13 +213,13 @@ class _Tellings:
         if held.feedback_id is None:
             values |= {"feedback_id": self._feedback_id}
         if shown != held.shown or anomalies != held.anomalies:
-            values |= {"updated_at": now, **kept.shown_columns(shown)}
+            values |= {"updated_at": now, **answer_rows.shown_columns(shown)}
         values |= _seen(held.shown, shown, now)
         if shown.answers and not (held.shown.answers or self._forgotten):
             # Until now the row was only evidence of the card.
             answer = self._first_answer()
             values |= {"way": answer.way, "first_seen_at": now, "first_channel": answer.channel}
-        kept.change(connection, self._asked.id, values)
+        answer_rows.change(connection, self._asked.id, values)
 
 
 def _seen(before: Shown | None, after: Shown, now: datetime) -> dict[str, datetime]:

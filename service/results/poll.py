@@ -14,7 +14,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Connection, Engine
 
-from service.accounts import away, turns, windows
+from service.accounts import task_leases, windows, x_outage
 from service.db import reading, writing
 from service.models import feedback_request, poll_window, send_attempt
 from service.results.card import take_in
@@ -83,7 +83,7 @@ class _Turn:
 def poll_once(engine: Engine, account: Account, client: XClient, now: datetime, *, worker: str) -> PollReport:
     """Read the account's next page, if it is due and nobody else does."""
     with reading(engine) as connection:
-        if not turns.may_begin(connection, account.name, TASK, now, account.poll_every):
+        if not task_leases.may_begin(connection, account.name, TASK, now, account.poll_every):
             return PollReport("idle")
     with writing(engine) as connection:
         turn = _begin(connection, account, now, worker)
@@ -140,16 +140,16 @@ def reconcile(
 
 
 def _begin(connection: Connection, account: Account, now: datetime, worker: str) -> _Turn | PollReport:
-    token = turns.begin(connection, account.name, TASK, now, account.poll_every)
+    token = task_leases.begin(connection, account.name, TASK, now, account.poll_every)
     if token is None:
         return PollReport("idle")
     turn = _window(connection, account, now, token, worker)
     if turn is None:
-        turns.end(connection, account.name, TASK, token, now + account.poll_every)
+        task_leases.end(connection, account.name, TASK, token, now + account.poll_every)
         return PollReport("idle")
     again = windows.take(connection, account.name, ENDPOINT, LIMIT, account.window, now)
     if again is not None:
-        turns.end(connection, account.name, TASK, token, min(again, now + account.poll_every))
+        task_leases.end(connection, account.name, TASK, token, min(again, now + account.poll_every))
         return PollReport("paused", come_back_at=again)
     return turn
 
@@ -200,10 +200,10 @@ def _record(
     cursor = _next(page, turn.cursor, row.pages + 1, account)
     # What became readable while we read waits for the next turn: window by tiny window we would never stop asking.
     more = cursor is not None or turn.to_time + account.poll_every <= _horizon(account, now)
-    if not turns.end(connection, account.name, TASK, turn.token, now if more else now + account.poll_every):
+    if not task_leases.end(connection, account.name, TASK, turn.token, now if more else now + account.poll_every):
         log.warning("poll_turn_lost", account=account.name, worker=turn.worker)
         return PollReport("lost")
-    away.ended(connection, account.name)
+    x_outage.ended(connection, account.name)
     missing = _take_in(connection, account, answer, now)
     counts = {
         "pages": pw.pages + 1,
@@ -220,7 +220,7 @@ def _record(
 
 def _failed(connection: Connection, account: Account, turn: _Turn, error: XError, now: datetime) -> PollReport:
     again = _noted(connection, account, error, now) or now + account.poll_every
-    if not turns.end(connection, account.name, TASK, turn.token, min(again, now + account.poll_every)):
+    if not task_leases.end(connection, account.name, TASK, turn.token, min(again, now + account.poll_every)):
         return PollReport("lost", problem=error.reason)
     if turn.cursor is not None and isinstance(error, MessageRefused | UnknownToX | Unexplained):
         # X no longer knows the cursor: the window begins anew, and what it brings twice changes nothing.

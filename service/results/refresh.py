@@ -16,7 +16,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Connection, Engine
 
-from service.accounts import turns, windows
+from service.accounts import task_leases, windows
 from service.db import insert, reading, writing
 from service.models import feedback_request, refresh, result
 from service.results.card import take_in
@@ -101,10 +101,10 @@ def refresh_once(
     `now` is the same for the whole turn; `stopwatch` measures in seconds how long the turn has lasted.
     """
     with reading(engine) as connection:
-        if not turns.may_begin(connection, account.name, TASK, now, TROUBLE):
+        if not task_leases.may_begin(connection, account.name, TASK, now, TROUBLE):
             return RefreshReport()
     with writing(engine) as connection:
-        token = turns.begin(connection, account.name, TASK, now, TROUBLE)
+        token = task_leases.begin(connection, account.name, TASK, now, TROUBLE)
         if token is None:
             return RefreshReport()
         report = RefreshReport(enrolled=_enrol(connection, account, now))
@@ -116,7 +116,7 @@ def refresh_once(
         if not report.more:
             break
     with writing(engine) as connection:
-        if not turns.end(connection, account.name, TASK, token, _next_turn(report, now)):
+        if not task_leases.end(connection, account.name, TASK, token, _next_turn(report, now)):
             log.warning("refresh_turn_lost", account=account.name, worker=worker)
     return report
 
@@ -171,7 +171,7 @@ class _Work:
         )
         # Later than any schedule reaches: written before the clock was set back. A query of its own, because with an
         # OR the database would read the cards of all years.
-        reach = self._now + max(self._account.refresh_schedule, default=timedelta()) + turns.LEASE
+        reach = self._now + max(self._account.refresh_schedule, default=timedelta()) + task_leases.LEASE
         for due in (rf.due_at <= self._now, rf.due_at > reach):
             row = connection.execute(found.where(due).order_by(rf.due_at, rf.request_id).limit(1)).first()
             if row is not None:
@@ -189,7 +189,7 @@ class _Work:
     def _goes_on(self, connection: Connection) -> bool:
         """Whether the turn is still ours; extends it by a whole lease from this moment, however slow X was."""
         moment = self._now + timedelta(seconds=self._stopwatch() - self._began)
-        return turns.extend(connection, self._account.name, TASK, self._token, moment)
+        return task_leases.extend(connection, self._account.name, TASK, self._token, moment)
 
     def _in_vain(self, card: Due, error: XError) -> RefreshReport:
         """X does not show the card yet, or no longer; the schedule says when to look again."""
@@ -234,7 +234,7 @@ def _reschedule(connection: Connection, card: Due, due_at: datetime | None) -> N
 def _enrol(connection: Connection, account: Account, now: datetime) -> int:
     """Put newly sent cards on the list. Reads only rows changed since the last time, so its cost does not grow."""
     schedule = account.refresh_schedule
-    before = turns.moment(connection, account.name, ENROLLED)
+    before = task_leases.moment(connection, account.name, ENROLLED)
     if not schedule or (before is not None and now - EVERY < before <= now):
         return 0
     # A clock set back leaves `before` in the future: what was written since lies before it.
@@ -259,7 +259,7 @@ def _enrol(connection: Connection, account: Account, now: datetime) -> int:
     ]
     if rows:
         connection.execute(insert(connection, refresh).on_conflict_do_nothing(), rows)
-    turns.set_moment(connection, account.name, ENROLLED, now)
+    task_leases.set_moment(connection, account.name, ENROLLED, now)
     return len(rows)
 
 

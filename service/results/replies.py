@@ -21,8 +21,8 @@ from service.results.answer import Answer, Way
 from service.results.ingest import Verdict, ingest
 from service.results.merge import Update
 from service.settings import Account, Settings
+from service.text import folded
 from service.ways import quick_reply
-from service.words import folded
 from service.x_api import DirectMessage
 from service.x_api.questions import SCORE_RANGE
 

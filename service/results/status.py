@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from service.accounts import turns
+from service.accounts import task_leases
 from service.models import feedback_request, poll_window, refresh, result, result_update, stray_feedback
 from service.results.poll import complete_until
 
@@ -55,7 +55,7 @@ def channel_health(connection: Connection, account_name: str, now: datetime) -> 
     count, oldest = connection.execute(due).one()
     return ChannelHealth(
         account=account_name,
-        webhook_seen_at=turns.moment(connection, account_name, WEBHOOK),
+        webhook_seen_at=task_leases.moment(connection, account_name, WEBHOOK),
         missed_by_webhook_recent=_missed(connection, account_name, now - RECENT),
         complete_until=complete_until(connection, account_name),
         poll_window_open=connection.execute(is_open.limit(1)).first() is not None,

@@ -22,11 +22,11 @@ from flask import Blueprint, Request, request
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from service.accounts import turns
-from service.addresses import Network, is_inside, networks
+from service.accounts import task_leases
 from service.db import reading, writing
 from service.db.outages import is_away
 from service.errors import NotAllowed, NotAuthenticated, NotFound
+from service.network.addresses import Network, is_inside, networks
 from service.results import bodies
 from service.results.card import fresh, take_in
 from service.results.status import SEEN_EVERY, WEBHOOK
@@ -164,12 +164,12 @@ def _commit(engine: Engine, account: Account, feedbacks: list[Feedback], now: da
         return []
     with writing(engine) as connection:
         if marked:
-            turns.set_moment(connection, account.name, WEBHOOK, now)
+            task_leases.set_moment(connection, account.name, WEBHOOK, now)
         return [str(verdict) for verdict in take_in(connection, account, news, "webhook", now)]
 
 
 def _seen_lately(connection: Connection, account: Account, now: datetime) -> bool:
-    seen = turns.moment(connection, account.name, WEBHOOK)
+    seen = task_leases.moment(connection, account.name, WEBHOOK)
     return seen is not None and now - SEEN_EVERY < seen <= now
 
 

@@ -3,7 +3,7 @@
 sections.py   how the service runs                     asking.py     whom it asks about what
 declare.py    how a setting is declared                values.py     kinds of value and their rules
 load.py       reads it, with every mistake at once     checks.py     mistakes across sections
-references.py secrets kept elsewhere                   sources.py    a source's own API
+secret_references.py secrets kept elsewhere                   sources.py    a source's own API
 reference.py  the list of all settings                 advice.py     what works but deserves a thought
 
 A new setting is one line in sections.py or asking.py.

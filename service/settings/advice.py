@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from service.addresses import is_this_machine
+from service.network.addresses import is_this_machine
 from service.settings.asking import Campaign, Source, Texts
 from service.settings.declare import declared
 from service.settings.sections import Mistake, Service, Web

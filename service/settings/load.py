@@ -16,7 +16,7 @@ from service.settings.advice import warnings
 from service.settings.asking import Account, Source
 from service.settings.checks import MISSING, crossings
 from service.settings.declare import declared, reader_of, wrong
-from service.settings.references import Environment, resolve, without_suffix
+from service.settings.secret_references import Environment, resolve, without_suffix
 from service.settings.sections import NAMED_SECTIONS, SECTIONS, Database, Mistake, Settings, SettingsError
 
 X_TOKENS = ("consumer_key", "token", "token_secret", "client_secret")

@@ -12,7 +12,7 @@ from pathlib import Path
 from babel import Locale
 from babel.messages.pofile import read_po
 
-from service.words import nearest_first
+from service.language_tags import nearest_first
 
 FOLDER = Path(__file__).parent / "languages"
 DEFAULT = "en"

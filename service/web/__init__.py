@@ -1,18 +1,18 @@
 """What every route shares: one error shape, strict parameters and the usual headers, added to a Flask application.
 
     problems.py    every refusal and fault as a problem document
-    parameters.py  query strings and bodies, strictly      complaints.py  validation errors as one refusal
-    headers.py     security headers, request ids           openapi.py     /openapi.yaml and /docs
-    described.py   the routes outside /v1, in words        bounds.py      how large and how odd a request may be
-    slots.py       reading never takes intake's threads    proxies.py     who the client is
-    later.py       an answer that waits for a commit       well_known.py  security.txt, robots.txt
-    how_to.py      two pages for spreadsheet users         representation.py  ETags, compression, Accept
-    origins.py     CORS                                    timed.py       how long answers took
-    behind.py      how far a replica lags                  beginning.py   what the bare address shows
-    once.py        `Idempotency-Key`                       statuses.py    names of HTTP statuses
-    catalogue.py   every refusal there is, for /docs/problems
-    completed.py, examples.py   completes the API's description, with examples
-    apart.py       addresses whose answers may wait for somebody else
+    parameters.py  query strings and bodies, strictly      validation_errors.py  validation errors as one refusal
+    headers.py     security headers, request ids           web/docs/document.py     /openapi.yaml and /docs
+    web/docs/handwritten.py   the routes outside /v1, in words        bounds.py      how large and how odd a request may be
+    read_slots.py       reading never takes intake's threads    proxy_headers.py     who the client is
+    deferred.py       an answer that waits for a commit       well_known.py  security.txt, robots.txt
+    web/docs/spreadsheets.py      two pages for spreadsheet users         representation.py  ETags, compression, Accept
+    cors.py     CORS                                    response_times.py       how long answers took
+    replica_lag.py      how far a replica lags                  root.py   what the bare address shows
+    idempotency.py        `Idempotency-Key`                       statuses.py    names of HTTP statuses
+    web/docs/error_catalogue.py   every refusal there is, for /docs/problems
+    web/docs/completion.py, web/docs/examples.py   completes the API's description, with examples
+    slow_routes.py       addresses whose answers may wait for somebody else
 
 Knows no chapter of the story; chapters build their blueprints from `Blueprint` here.
 """
@@ -20,17 +20,17 @@ Knows no chapter of the story; chapters build their blueprints from `Blueprint` 
 import flask
 
 from service.settings import Web
-from service.web.beginning import register_beginning
 from service.web.bounds import register_bounds, takes
+from service.web.cors import register_origins
+from service.web.docs.document import ProblemApi, openapi_yaml, register_docs
 from service.web.headers import register_headers
-from service.web.openapi import ProblemApi, openapi_yaml, register_docs
-from service.web.origins import register_origins
 from service.web.parameters import Blueprint
 from service.web.problems import register_errors
-from service.web.proxies import behind
+from service.web.proxy_headers import behind
+from service.web.read_slots import a_slot, in_a_slot, reads, reads_in_turns, register_slots
 from service.web.representation import register_representation
-from service.web.slots import a_slot, in_a_slot, reads, reads_in_turns, register_slots
-from service.web.timed import register_timing
+from service.web.response_times import register_timing
+from service.web.root import register_beginning
 
 __all__ = [
     "Blueprint",

@@ -11,7 +11,7 @@ import structlog
 from flask.sessions import SessionInterface
 
 from service.auth import came_from
-from service.web.behind import behind_header
+from service.web.replica_lag import behind_header
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "

@@ -15,7 +15,7 @@ from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import UnsupportedMediaType
 
 from service.errors import BadRequest
-from service.web.complaints import refused
+from service.web.validation_errors import refused
 
 
 @cache

@@ -15,15 +15,15 @@ from service.accounts import standing
 from service.auth import chain
 from service.clock import Clock
 from service.db import insert, writing
-from service.keeping_on import UNWELL, each_step, keeping_on
+from service.loops import UNWELL, each_step, keeping_on
 from service.models import worker_seen
-from service.outreach import unclear, withdrawn
-from service.outreach.workplace import Workplace
+from service.outreach import removed_names, unclear
+from service.outreach.context import Workplace
 from service.privacy import housekeeping
 from service.reports.counting.sealing import seal
 from service.reports.disclosure import naming
 from service.reports.disclosure.closing import close_due
-from service.reports.people import telling
+from service.reports.people import rename_rows
 from service.settings import Settings
 from service.sources import holds as source_standing
 
@@ -79,7 +79,7 @@ def forget_what_is_old(place: Workplace, clock: Clock, stop: threading.Event) ->
                 continue
         retention = partial(housekeeping.prune, place.engine, place.settings, now, dry_run=False, stop=stop.is_set)
         steps: dict[str, Callable[[], object]] = {
-            "withdrawn": partial(withdrawn.end_overdue, place, now, stop.is_set),
+            "withdrawn": partial(removed_names.end_overdue, place, now, stop.is_set),
             "retention": retention,
         }
         well = each_step("forgetting_failed", steps)
@@ -95,7 +95,7 @@ def seal_changes(place: Workplace, clock: Clock, stop: threading.Event) -> None:
     steps: dict[str, Callable[[], object]] = {
         "changes": partial(until_done, seal),
         "naming": partial(until_done, naming.follow),
-        "names": partial(until_done, telling.tell),
+        "names": partial(until_done, rename_rows.tell),
         "access_log": partial(chain.seal_what_waits, place.engine),
     }
     rest = SEAL_EVERY

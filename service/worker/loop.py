@@ -16,15 +16,15 @@ from sqlalchemy.engine import Engine
 
 from service import migrations
 from service.clock import Clock, utc_now
-from service.encrypting import walking
+from service.encrypting import existing_rows
 from service.ids import new_id
 from service.intake.crm.desks import desks_of
-from service.keeping_on import UNWELL, keeping_on
+from service.loops import UNWELL, keeping_on
 from service.metrics import otel, prometheus, served, totals
-from service.outreach import withdrawn
+from service.outreach import removed_names
 from service.outreach.clients import client_of
+from service.outreach.context import Workplace
 from service.outreach.run import Runner
-from service.outreach.workplace import Workplace
 from service.process import name_of, share_arenas, stop_on_signals
 from service.settings import Settings
 from service.worker import chores, readers
@@ -52,7 +52,7 @@ def run(settings: Settings, engine: Engine, clock: Clock = utc_now, stop: thread
     clients = clients_of(settings, engine, clock)
     checked = SimpleQueue[str]()
     chores.say_alive(place, clock())
-    withdrawn.warn_of(engine, settings)
+    removed_names.warn_of(engine, settings)
     threads = [
         *readers.of_accounts(place, clients, checked, clock, stop),
         *readers.of_crms(place, clock, stop),
@@ -62,7 +62,7 @@ def run(settings: Settings, engine: Engine, clock: Clock = utc_now, stop: thread
         thread.daemon = True
         thread.start()
     keeper = totals.Keeper(engine, "worker", clock(), serves=served.of(settings))
-    threads += [totals.keep_on(keeper, stop), walking.keep_on(engine, clock, stop)]
+    threads += [totals.keep_on(keeper, stop), existing_rows.keep_on(engine, clock, stop)]
     prometheus.serve(settings, engine)
     log.info("worker_started", worker=name, accounts=sorted(clients))
     left = _send(place, clients, checked, clock, stop)

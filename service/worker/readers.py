@@ -16,10 +16,10 @@ from service.accounts.holds import Hold
 from service.clock import Clock
 from service.db import reading, writing
 from service.intake.crm.sweeping import begin, errands_of, sweep_once
-from service.keeping_on import UNWELL, each_step, keeping_on
-from service.outreach import confirming, thanks, unclear
-from service.outreach.looking import look_up_once
-from service.outreach.workplace import Workplace
+from service.loops import UNWELL, each_step, keeping_on
+from service.outreach import handle_check, thanks, unclear
+from service.outreach.context import Workplace
+from service.outreach.crm_lookups import look_up_once
 from service.results.inbox import read_once as read_inbox
 from service.results.poll import poll_once
 from service.results.refresh import refresh_once
@@ -110,7 +110,7 @@ def _read_once(place: Workplace, account: Account, client: XClient, clock: Clock
         if not holds.is_refused(connection, account.name):
             steps |= {"thanks": partial(thanks.send_due, *this), "collect": partial(_collect, *this, stop)}
             if account.client_id is None:
-                steps["confirming"] = partial(confirming.read_once, *this)
+                steps["confirming"] = partial(handle_check.read_once, *this)
     return each_step("reading_failed", steps, account=account.name)
 
 

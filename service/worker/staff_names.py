@@ -17,8 +17,8 @@ from service.db import reading, writing
 from service.intake.crm.staff_list import StaffPage, StaffPlace, read_staff
 from service.intake.definition.load import load_with_api
 from service.intake.definition.tables import Definition
-from service.reports.people.called import EVERY_ACCOUNT
-from service.reports.people.learnt import ToldName, learn
+from service.reports.people.crm_names import ToldName, learn
+from service.reports.people.name_at import EVERY_ACCOUNT
 from service.settings import Settings
 from service.sources import holds, names_due
 

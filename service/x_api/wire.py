@@ -17,9 +17,9 @@ from typing import Any, Generic, NoReturn, TypeVar
 import httpx
 import structlog
 
-from service import traces
-from service.calling import Transport, is_over, within
-from service.counts import PROCESS_COUNTS
+from service.network.transport import Transport, is_over, within
+from service.telemetry import traces
+from service.telemetry.counters import PROCESS_COUNTS
 from service.x_api.bodies import parsed
 from service.x_api.errors import OutcomeUnknown, Temporary, Unreachable, XError
 from service.x_api.facts import ParseProblem

@@ -16,10 +16,11 @@ from flask.testing import FlaskClient
 from rich.console import Console
 from rich.table import Table
 
-from service import logs, migrations
+from service import migrations
 from service.app import create_app
 from service.auth import keys
 from service.db import open_engine, writing
+from service.telemetry import logs
 from tests.bench import load
 from tests.bench.rows import settings_for
 

@@ -16,19 +16,20 @@ import click
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from service import logs, migrations
+from service import migrations
 from service.accounts import standing as accounts
 from service.at_rest.columns import with_keys
 from service.auth.keys import Reader
 from service.db import open_engine, writing
-from service.encrypting import turning, walking
+from service.encrypting import existing_rows, key_change
 from service.encrypting.in_force import SETTLED
 from service.models import feedback_request
+from service.outreach.context import Workplace
 from service.outreach.run import Runner
-from service.outreach.workplace import Workplace
 from service.replica import ReadFrom
 from service.reports.filters import Filter
 from service.reports.rows import export
+from service.telemetry import logs
 from service.x_api import Credentials, XClient
 from tests.bench.generate import Plan, fill
 from tests.bench.outreach import AtOnce, Walk
@@ -71,7 +72,7 @@ def _opened(folder: Path) -> Engine:
 
 def _turn_on(engine: Engine) -> None:
     with writing(engine) as connection:
-        turning.turn_on(connection, datetime.now(UTC))
+        key_change.turn_on(connection, datetime.now(UTC))
 
 
 def _cpu(work: Callable[[], object]) -> float:
@@ -120,7 +121,7 @@ def _files(engine: Engine, rows: int, rounds: int) -> None:
 
 
 def _walk(engine: Engine, now: datetime) -> None:
-    while walking.step(engine, now):
+    while existing_rows.step(engine, now):
         pass
 
 

@@ -19,11 +19,10 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from service import retention
-from service.db import open_engine, reading, to_micros, writing
+from service.db import batch_deletion, open_engine, reading, to_micros, writing
 from service.ids import new_id
 from service.models import feedback_request
-from service.partitions import dropping, turning
+from service.partitions import conversion, dropping
 from service.partitions.cuts import TableCut, cuts
 from service.requests.forget import history
 from tests.bench import load
@@ -49,11 +48,11 @@ def main(rows: int) -> None:
         database = open_database("postgresql", Path(folder))
         engine = open_engine(database.url)
         fill(engine, rows)
-        measured(engine, "in batches", lambda: retention.forget(engine, history(LATER)))
+        measured(engine, "in batches", lambda: batch_deletion.forget(engine, history(LATER)))
         fill(engine, rows)
         with measuring(engine, "turned over, its rows looked at once"):
-            list(turning.turn(engine, settings_of().privacy, BEGIN, lambda *_: None))
-        measured(engine, "by dropping", lambda: dropping.drop(engine, cut, LATER, retention.never))
+            list(conversion.turn(engine, settings_of().privacy, BEGIN, lambda *_: None))
+        measured(engine, "by dropping", lambda: dropping.drop(engine, cut, LATER, batch_deletion.never))
         left(engine, cut)
         engine.dispose()
         database.close()

@@ -27,13 +27,14 @@ from rich.table import Table
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from service import logs, migrations
+from service import migrations
 from service.accounts import standing
 from service.db import open_engine, reading, writing
 from service.models import feedback_request
+from service.outreach.context import Workplace
 from service.outreach.run import Runner
-from service.outreach.workplace import Workplace
 from service.settings import Settings, from_tree
+from service.telemetry import logs
 from service.x_api import Credentials, XClient
 from tests.processes.databases import Postgres, Sqlite
 from tests.support import Clock, request_row, tree

@@ -29,7 +29,7 @@ def test_a_wrong_key_is_told_and_a_right_one_opens_the_overview(open_page: Open,
     assert page.evaluate("document.cookie") == ""
 
 
-def test_signing_out_leads_back_to_the_door(open_page: Open, served: Served) -> None:
+def test_signing_out_leads_back_to_the_sign_in_page(open_page: Open, served: Served) -> None:
     page = open_page(role=None)
     sign_in(page, served, "supervisor")
     page.get_by_role("button", name="Sign out").click()

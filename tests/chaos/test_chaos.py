@@ -56,7 +56,7 @@ def prompt(number: int, to: str = "5000") -> dict[str, Any]:
     return {**opening(number, to), "text": f"How did we do? Answer here: http://127.0.0.1:8000/f/{'a' * 22}"}
 
 
-def test_the_judge_sees_every_broken_promise(sqlite_engine: Engine) -> None:
+def test_the_verdict_finds_every_broken_promise(sqlite_engine: Engine) -> None:
     (sent,) = ledger.ended(sqlite_engine, state="card_sent", dm_event_id="9", feedback_id="20", card_dm_id="21")
     (skipped,) = ledger.ended(sqlite_engine, first=1, state="skipped", reason="cooldown")
     ledger.ended(sqlite_engine, first=2)
@@ -84,7 +84,7 @@ def test_the_judge_sees_every_broken_promise(sqlite_engine: Engine) -> None:
     assert f"{sent}: 21 is no message of X" in told
 
 
-def test_the_judge_forgives_what_was_forgotten_and_nothing_else(sqlite_engine: Engine, now: datetime) -> None:
+def test_the_verdict_excuses_only_erased_conversations(sqlite_engine: Engine, now: datetime) -> None:
     ledger.ended(sqlite_engine, state="skipped", reason="opted_out", conversation_id="erased_1", erased_at=now)
     nothing: dict[str, Any] = {"messages": [], "cards": []}
     theirs = frozenset({"c-0", "c-1"})

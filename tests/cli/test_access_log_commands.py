@@ -22,14 +22,14 @@ def lines(cli: Cli, *numbers: int) -> None:
             log_access(connection, f"cli:{each}", "key.create", {"n": each}, START)
 
 
-def test_a_whole_chain_is_said_to_be_whole(cli: Cli) -> None:
+def test_an_intact_chain_is_reported_intact(cli: Cli) -> None:
     lines(cli, 1, 2)
     anchor = cli.says("access-log", "head").strip()
     assert anchor.startswith("2:")
     assert cli.says("access-log", "verify", "--anchor", anchor).startswith(f"Whole up to line 2, {anchor[2:]}; 0 wait")
 
 
-def test_a_broken_chain_is_told_line_by_line_and_ends_with_1(cli: Cli) -> None:
+def test_a_broken_chain_is_reported_line_by_line_and_exits_with_1(cli: Cli) -> None:
     lines(cli, 1, 2, 3)
     anchor = cli.says("access-log", "head").strip()
     with writing(cli.engine) as connection:
@@ -42,7 +42,7 @@ def test_a_broken_chain_is_told_line_by_line_and_ends_with_1(cli: Cli) -> None:
     assert "There is no line 3 any more" in done.stderr
 
 
-def test_the_stream_goes_on_where_it_ended(cli: Cli) -> None:
+def test_the_stream_continues_where_it_ended(cli: Cli) -> None:
     lines(cli, 1, 2)
     cli.says("access-log", "head")
     first = [json.loads(line) for line in cli.says("access-log", "stream", "--state", "place").splitlines()]
@@ -54,7 +54,7 @@ def test_the_stream_goes_on_where_it_ended(cli: Cli) -> None:
     assert cli.says("access-log", "stream", "--after", "3") == ""
 
 
-def test_who_has_no_name_on_this_machine_is_known_by_a_number(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_without_a_name_is_logged_by_number(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """A container may run as any user."""
     for name in ("SUDO_USER", "LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.delenv(name, raising=False)
@@ -67,12 +67,12 @@ def test_who_has_no_name_on_this_machine_is_known_by_a_number(cli: Cli, monkeypa
     assert [row.actor for row in cli.rows(access_log)] == [f"cli:uid {os.getuid()}"]
 
 
-def test_a_place_that_holds_something_else_is_one_sentence(cli: Cli) -> None:
+def test_a_position_file_with_other_content_is_refused_in_one_sentence(cli: Cli) -> None:
     (cli.directory / "place").write_text("the first of May\n", "utf-8")
     assert cli.refuses("access-log", "stream", "--state", "place")[1] == "bad_state"
 
 
-def test_a_place_that_cannot_be_written_stays_as_it_was(cli: Cli) -> None:
+def test_a_position_file_that_cannot_be_written_stays_unchanged(cli: Cli) -> None:
     """Or on a full disk it would be empty, and all lines would be sent again."""
     lines(cli, 1, 2)
     cli.says("access-log", "head")
@@ -84,7 +84,7 @@ def test_a_place_that_cannot_be_written_stays_as_it_was(cli: Cli) -> None:
     assert (cli.directory / "place").read_text() == "2\n"
 
 
-def test_the_stream_prints_in_no_transaction_however_slow_its_reader(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_stream_prints_outside_of_a_transaction(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     lines(cli, 1, 2, 3)
     cli.says("access-log", "head")
     begun = open_readings(monkeypatch, commands)

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Engine
 from service.db import writing
 from service.models import feedback_request
 from service.outreach import rehearsal
-from service.outreach.workplace import Workplace
+from service.outreach.context import Workplace
 from service.sandbox import Assumptions, SandboxConfig, SandboxServer, demo_account
 from service.settings import load
 from tests.cli.house import Cli
@@ -67,7 +67,7 @@ def test_what_became_of_it_is_shown_while_a_worker_writes_it(engine: Engine, tmp
         assert rehearsal.now_stands(place, request_id).attempts == 0
 
 
-def test_a_refused_way_is_shown_and_the_next_taken(engine: Engine, x: SandboxServer, tmp_path: Path) -> None:
+def test_a_refused_way_is_shown_and_the_next_one_tried(engine: Engine, x: SandboxServer, tmp_path: Path) -> None:
     httpx.put(f"{x.url}/_control/assumptions", json={"feedback_privilege": False}).raise_for_status()
     cli = cli_of(engine, x, tmp_path, campaigns__care__ways=["card", "page"])
     first, *_ = [
@@ -85,7 +85,7 @@ def test_a_handle_may_begin_with_a_digit(engine: Engine, x: SandboxServer, tmp_p
     )
 
 
-def test_what_stops_it_is_shown(engine: Engine, x: SandboxServer, tmp_path: Path) -> None:
+def test_the_reason_it_stops_is_shown(engine: Engine, x: SandboxServer, tmp_path: Path) -> None:
     cli = cli_of(engine, x, tmp_path)
     done = cli("campaigns", "try", "care", "--to", "@nobody_at_x", code=1)
     assert "no_x_identity" in done.stdout
@@ -97,7 +97,7 @@ def test_what_stops_it_is_shown(engine: Engine, x: SandboxServer, tmp_path: Path
     [(("nope", "--to", "@a"), "no_such_campaign"), (("care", "--to", "a b"), "not_a_handle"),
      (("care", "--to", "@ümlaut"), "not_a_handle"), (("care", "--to", "@a", "--account", "nope"), "unknown_account")],
 )  # fmt: skip
-def test_what_cannot_be_tried_is_refused(
+def test_an_untriable_campaign_is_refused(
     sqlite_engine: Engine, tmp_path: Path, words: tuple[str, ...], code: str
 ) -> None:
     assert Cli(tmp_path, sqlite_engine, {}).refuses("campaigns", "try", *words)[1] == code

@@ -30,7 +30,7 @@ def folder(cli: Cli) -> Path:
     return place
 
 
-def test_the_papers_are_there_and_written_from_the_settings(folder: Path) -> None:
+def test_every_paper_is_written_from_the_settings(folder: Path) -> None:
     assert {each.name for each in folder.iterdir()} == {*(f"{name}.md" for name in PAPERS), "sbom.cdx.json"}
     assert "| comments | 400 days |" in (folder / "retention.md").read_text("utf-8")
     assert "| raw deliveries | 36 hours |" in (folder / "retention.md").read_text("utf-8")
@@ -47,7 +47,7 @@ def test_identities_stay_as_long_as_the_longest_cooldown() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(PAPERS))
-def test_every_source_that_is_named_is_there(folder: Path, name: str) -> None:
+def test_every_named_source_exists(folder: Path, name: str) -> None:
     text = (folder / f"{name}.md").read_text("utf-8")
     assert not re.search(r"\{[a-z_]+\}", text)
     tests, settings = re.findall(r"tests/[\w/.]+", text), re.findall(r"setting `([^`]+)`", text)
@@ -56,7 +56,7 @@ def test_every_source_that_is_named_is_there(folder: Path, name: str) -> None:
     assert name == "sizes" or len(tests) + len(settings) > 0
 
 
-def test_what_only_you_can_know_is_marked(folder: Path) -> None:
+def test_what_only_the_reader_can_know_is_marked(folder: Path) -> None:
     for name in PAPERS - {"sizes"}:
         assert "[to fill in" in (folder / f"{name}.md").read_text("utf-8"), name
 
@@ -75,7 +75,7 @@ def test_the_list_of_parts_is_of_what_is_installed(folder: Path) -> None:
     assert all(each["licenses"][0]["license"]["name"] for each in parts)
 
 
-def test_a_folder_that_cannot_be_written_is_said_so(cli: Cli) -> None:
+def test_an_unwritable_folder_is_reported(cli: Cli) -> None:
     (cli.directory / "file").write_text("", "utf-8")
     assert cli.refuses("compliance", str(cli.directory / "file" / "x"))[1] == "folder"
 

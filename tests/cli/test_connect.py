@@ -79,5 +79,5 @@ def test_a_wrong_address_connects_nobody(
     assert cli.rows(x_token) == []
 
 
-def test_who_signs_with_keys_needs_no_sign_in(engine: Engine, tmp_path: Path) -> None:
+def test_an_account_with_keys_needs_no_sign_in(engine: Engine, tmp_path: Path) -> None:
     assert Cli(tmp_path, engine, {}).refuses("accounts", "connect", "acme")[1] == "signs_with_keys"

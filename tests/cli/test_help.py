@@ -132,7 +132,7 @@ def test_the_version_is_said() -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_a_slip_is_answered_with_what_would_be_right(arguments: list[str], says: str) -> None:
+def test_a_typing_mistake_is_answered_with_what_would_be_right(arguments: list[str], says: str) -> None:
     done = CliRunner().invoke(main, arguments, prog_name="dm-feedback")
     assert done.exit_code == 2
     assert says in done.stderr

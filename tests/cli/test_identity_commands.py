@@ -20,7 +20,7 @@ def listed(cli: Cli, *options: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(cli.says("identities", "missing", *options))))
 
 
-def test_who_was_missing_is_listed_handed_in_and_taken_up(cli: Cli) -> None:
+def test_missing_identities_are_exported_imported_and_resumed(cli: Cli) -> None:
     first, second = skipped(cli, "c-1", customer_ref="4711", detail="looked at /x (404)"), skipped(cli, "=1+1")
     cli.request(conversation_id="c-3", state="skipped", reason="cooldown")
     rows = listed(cli)
@@ -40,7 +40,7 @@ def test_who_was_missing_is_listed_handed_in_and_taken_up(cli: Cli) -> None:
     assert {"identities.missing", "request.complete"} <= {row.action for row in cli.rows(access_log)}
 
 
-def test_who_reads_no_further_than_a_line_is_in_the_access_log(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reading_just_one_line_is_logged(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     skipped(cli, "c-1")
 
     def broken(_value: str) -> str:
@@ -51,9 +51,7 @@ def test_who_reads_no_further_than_a_line_is_in_the_access_log(cli: Cli, monkeyp
     assert [row.action for row in cli.rows(access_log)] == ["identities.missing"]
 
 
-def test_the_list_is_printed_in_no_transaction_however_slow_its_reader(
-    cli: Cli, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_list_is_printed_outside_of_a_transaction(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """PostgreSQL ends one in which nothing is asked for a minute."""
     skipped(cli, "c-1")
     begun = open_readings(monkeypatch, identities)
@@ -83,7 +81,7 @@ def test_a_wrong_line_stops_nobody_else_and_is_named(cli: Cli) -> None:
     assert done.stdout == "1 taken up, 1 refused.\n"
 
 
-def test_what_is_no_id_or_no_list_is_refused_whole(cli: Cli) -> None:
+def test_a_file_that_is_no_list_of_ids_is_refused_whole(cli: Cli) -> None:
     right = skipped(cli, "c-1")
     file = cli.directory / "filled.csv"
     file.write_text(f"request_id,x_user_id\n{right},@ann\n")

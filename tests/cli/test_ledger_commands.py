@@ -104,7 +104,7 @@ def test_a_request_without_answer_or_customer_says_so(cli: Cli) -> None:
 
 @pytest.mark.parametrize("wrong", ["fr_0", "[/red]", "[bold]", "' OR 1=1"])
 @pytest.mark.parametrize("command", ["show", "retry", "cancel"])
-def test_a_request_nobody_knows_is_said_so_as_it_was_written(cli: Cli, command: str, wrong: str) -> None:
+def test_an_unknown_request_is_refused_with_its_id_as_typed(cli: Cli, command: str, wrong: str) -> None:
     sentence, code = cli.refuses("requests", command, wrong)
     assert code == "unknown_request"
     assert f"There is no request '{wrong}'" in sentence
@@ -113,7 +113,7 @@ def test_a_request_nobody_knows_is_said_so_as_it_was_written(cli: Cli, command: 
 # -- retry, cancel
 
 
-def test_a_skipped_request_is_taken_up_again(cli: Cli) -> None:
+def test_a_skipped_request_is_retried(cli: Cli) -> None:
     request_id = cli.request(state="skipped", reason="stale", outcome_at=DONE)
     said = cli.says("requests", "retry", request_id)
     assert (
@@ -123,7 +123,7 @@ def test_a_skipped_request_is_taken_up_again(cli: Cli) -> None:
     assert cli.audit() == [("request.retry", {"request_id": request_id, "from": "skipped"})]
 
 
-def test_an_unknown_one_is_sent_again_only_over_a_spoken_doubt(cli: Cli) -> None:
+def test_an_unknown_request_is_sent_again_only_after_confirmation(cli: Cli) -> None:
     request_id = cli.request(state="unknown", outcome_at=DONE)
     sentence, code = cli.refuses("requests", "retry", request_id)
     assert code == "may_be_second_message"
@@ -143,7 +143,7 @@ def test_an_unknown_one_is_sent_again_only_over_a_spoken_doubt(cli: Cli) -> None
         ("cancel", {"state": "skipped"}, "already_ended"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_a_sentence(cli: Cli, command: str, columns: dict, code: str) -> None:
+def test_an_impossible_action_is_refused_in_a_sentence(cli: Cli, command: str, columns: dict, code: str) -> None:
     request_id = cli.request(**columns)
     before = cli.rows(feedback_request)
     assert cli.refuses("requests", command, request_id)[1] == code

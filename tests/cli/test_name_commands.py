@@ -20,7 +20,7 @@ def listed(cli: Cli) -> list[tuple[str, ...]]:
     return [tuple(row[name] for name in ("kind", "id", "name", "since", "account")) for row in rows]
 
 
-def test_names_are_taken_in_once_and_listed_as_they_are_read(cli: Cli) -> None:
+def test_names_are_imported_once_and_listed_in_the_import_format(cli: Cli) -> None:
     assert taken(cli, FILE) == "3 names taken in, 0 were known.\n"
     assert listed(cli) == [
         ("agent", "8812", "Ana Kim", "", ""),
@@ -32,7 +32,7 @@ def test_names_are_taken_in_once_and_listed_as_they_are_read(cli: Cli) -> None:
     assert [row.detail for row in cli.rows(access_log)][-1] == {"names": 3, "new": 1}
 
 
-def test_names_a_spreadsheet_would_compute_are_taken_in_again_as_they_were(cli: Cli) -> None:
+def test_names_that_look_like_formulas_survive_export_and_import(cli: Cli) -> None:
     names = ["=Kim", "\uff1dKim", "Support | @acme", "Kim, =x", "it's", "-5"]
     file = io.StringIO()
     csv.writer(file).writerows([("kind", "id", "name"), *(("agent", str(n), name) for n, name in enumerate(names))])

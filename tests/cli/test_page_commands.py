@@ -19,6 +19,6 @@ def test_it_lists_its_languages(cli: Cli) -> None:
     assert cli.says("page", "preview", "care", "--language", "list").startswith("ar, de, en, es, fr, hi, id, it, ja")
 
 
-def test_a_campaign_or_an_account_that_is_not_there_is_told(cli: Cli) -> None:
+def test_an_unknown_campaign_or_account_is_reported(cli: Cli) -> None:
     assert cli.refuses("page", "preview", "nope")[1] == "no_such_campaign"
     assert cli.refuses("page", "preview", "care", "--account", "nope")[1] == "unknown_account"

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import IntegrityError
 
-from service.accounts import holds, standing, turns
+from service.accounts import holds, standing, task_leases
 from service.accounts.holds import Hold
 from service.auth import keys
 from service.cli import main
@@ -87,7 +87,7 @@ def test_keys_are_listed_without_their_secrets_and_revoked_at_once(cli: Cli) -> 
     assert [action for action, _ in cli.audit()] == ["key.create", "key.revoke"]
 
 
-def test_of_a_key_that_was_pasted_whole_only_the_id_is_written_down(cli: Cli) -> None:
+def test_a_key_pasted_whole_is_logged_by_its_id_only(cli: Cli) -> None:
     key = cli.says("keys", "create", "--name", "ada").strip()
     key_id, _, secret = key.removeprefix("dmf_").partition(".")
     other = cli.says("keys", "rotate", key, "--overlap", "2h").strip()
@@ -137,7 +137,7 @@ def test_an_account_is_held_shown_and_released(cli: Cli) -> None:
     assert [action for action, _ in cli.audit()] == ["account.hold", "account.release"]
 
 
-def test_what_x_said_stands_beside_the_hold(cli: Cli) -> None:
+def test_the_hold_shows_what_x_said(cli: Cli) -> None:
     now = datetime.now(UTC)
     with writing(cli.engine) as connection:
         standing.enrol(connection, ["acme"], now)
@@ -172,12 +172,12 @@ def test_the_list_says_how_answers_reach_us_and_what_deserves_a_look(cli: Cli) -
     for words in ("never 2", "1 cards due since", "reading of X's events is behind", "3 unreadable events"):
         assert words in shown
     with writing(cli.engine) as connection:
-        turns.set_moment(connection, "acme", "webhook", now)
+        task_leases.set_moment(connection, "acme", "webhook", now)
     assert f"{now:%Y-%m-%d}" in cli.says("accounts", "list")
 
 
 @pytest.mark.parametrize("command", ["hold", "release"])
-def test_an_account_nobody_knows_is_said_so(cli: Cli, command: str) -> None:
+def test_an_unknown_account_is_reported(cli: Cli, command: str) -> None:
     assert cli.refuses("accounts", command, "acne") == (
         "There is no account 'acne' in the settings.",
         "unknown_account",
@@ -257,7 +257,7 @@ def test_a_file_with_a_bad_line_is_refused_as_a_whole(cli: Cli, bad: bytes) -> N
     assert cli.rows(opt_out) == []
 
 
-def test_an_opt_out_for_an_account_nobody_knows_is_refused(cli: Cli) -> None:
+def test_an_opt_out_for_an_unknown_account_is_refused(cli: Cli) -> None:
     assert cli.refuses("opt-out", "add", "501", "--account", "acne")[1] == "unknown_account"
     assert cli.rows(opt_out) == []
 
@@ -305,7 +305,7 @@ def test_all_we_hold_of_a_customer_is_one_json(cli: Cli) -> None:
     assert (action, detail["result"]) == ("customer.export", 1)
 
 
-def test_a_customers_file_is_new_and_for_whoever_made_it(cli: Cli) -> None:
+def test_a_customers_file_is_new_and_private(cli: Cli) -> None:
     cli.answered("c-1", 4)
     out = cli.directory / "501.json"
     assert cli.says("customers", "export", "501", "--out", str(out)).endswith("501.json\n")

@@ -100,6 +100,6 @@ def test_the_sandbox_says_where_it_is_and_a_worker_beside_it_ends_well_on_sigter
         (("--file", "sandbox.json"), "bad_sandbox_configuration"),
     ],
 )
-def test_a_sandbox_that_cannot_be_is_a_sentence(cli: Cli, arguments: tuple[str, ...], says: str) -> None:
+def test_a_sandbox_that_cannot_start_says_why(cli: Cli, arguments: tuple[str, ...], says: str) -> None:
     (cli.directory / "sandbox.json").write_text('{"colour": "red"}', "utf-8")
     assert cli.refuses("sandbox", *arguments)[1] == says

@@ -21,7 +21,7 @@ def test_a_ledger_that_was_never_counted_is_counted_and_agrees(cli: Cli) -> None
     assert "0 rows" in cli.says("results", "recount", "--dry-run")
 
 
-def test_what_is_damaged_is_reported_and_mended(cli: Cli) -> None:
+def test_damage_is_reported_and_repaired(cli: Cli) -> None:
     for number in range(3):
         cli.answered(f"c-{number}", 4)
     cli.says("results", "recount")

@@ -43,7 +43,7 @@ def test_a_file_has_the_numbers_of_the_api_and_the_last_day_belongs_to_it(cli: C
     assert cli.audit()[-1][0] == "report.file"
 
 
-def test_an_analysts_has_no_comment(cli: Cli) -> None:
+def test_an_analysts_report_has_no_comment(cli: Cli) -> None:
     first, last = filled(cli)
     cli("report", "--from", first, "--to", last, "-o", "all.html")
     cli("report", "--from", first, "--to", last, "--for", "analyst", "-o", "few.html")
@@ -51,7 +51,7 @@ def test_an_analysts_has_no_comment(cli: Cli) -> None:
     assert "Said " not in (cli.directory / "few.html").read_text("utf-8")
 
 
-def test_who_it_is_narrowed_to_is_called_by_name(cli: Cli) -> None:
+def test_filtered_groups_are_shown_by_name(cli: Cli) -> None:
     first, last = filled(cli)
     (cli.directory / "people.csv").write_text("kind,id,name\nagent,8812,Ana Kim\n", "utf-8")
     cli.says("people", "import", "people.csv")
@@ -77,6 +77,6 @@ def test_without_days_it_is_last_month(cli: Cli) -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_what_cannot_be_made_is_said_and_no_file_is_left(cli: Cli, options: list[str], code: str) -> None:
+def test_a_report_that_cannot_be_made_says_why_and_leaves_no_file(cli: Cli, options: list[str], code: str) -> None:
     assert cli.refuses("report", *options)[1] == code
     assert not list(cli.directory.glob("r.*"))

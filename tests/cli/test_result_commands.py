@@ -16,9 +16,9 @@ from sqlalchemy.engine import Engine
 from service.accounts import standing
 from service.clock import utc_now
 from service.db import writing
+from service.humanize import many
 from service.models import access_log, feedback_request, result
-from service.outreach.workplace import Workplace
-from service.phrases import many
+from service.outreach.context import Workplace
 from service.reports.rows import export as exporting
 from service.sandbox import Assumptions, BusinessAccount, SandboxConfig, SandboxServer
 from service.settings import load
@@ -118,7 +118,7 @@ def x() -> Iterator[SandboxServer]:
 DAY = timedelta(days=1)
 
 
-def test_what_x_knows_and_we_do_not_is_fetched_by_day(engine: Engine, x: SandboxServer, tmp_path: Path) -> None:
+def test_missing_events_are_read_again_by_day(engine: Engine, x: SandboxServer, tmp_path: Path) -> None:
     changes = {"accounts__acme__base_url": x.url, "accounts__acme__events_delay": "0s", "campaigns__care__delay": "0s"}
     cli = Cli(tmp_path, engine, changes)
     request_id = cli.request()
@@ -144,7 +144,7 @@ def test_what_x_knows_and_we_do_not_is_fetched_by_day(engine: Engine, x: Sandbox
     assert "0 answers we did not have." in cli.says("results", "reconcile", "--account", "acme", *until_now)
 
 
-def test_a_stretch_that_x_does_not_finish_says_where_to_go_on(cli: Cli, x: SandboxServer) -> None:
+def test_an_unfinished_period_says_where_to_continue(cli: Cli, x: SandboxServer) -> None:
     cli.write(accounts__acme__base_url=x.url, accounts__acme__events_delay="0s")
     fault = {"endpoint": "feedback/events", "fault": "429", "reset_in_s": 600, "skip": 1}
     httpx.post(f"{x.url}/_control/faults", json=fault).raise_for_status()

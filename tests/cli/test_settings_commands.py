@@ -22,12 +22,12 @@ from tests.support import SOURCE_KEY, settings_of
 # -- config check
 
 
-def test_right_settings_are_said_to_be_right(cli: Cli) -> None:
+def test_correct_settings_are_reported_correct(cli: Cli) -> None:
     said = cli.says("config", "check")
     assert said == "dm-feedback.toml is right: 1 account, 1 source, 1 campaign, 0 warnings.\n"
 
 
-def test_what_deserves_a_thought_is_said_and_is_no_mistake(cli: Cli) -> None:
+def test_advice_is_shown_and_is_no_mistake(cli: Cli) -> None:
     cli.write(campaigns__care__test=True, campaigns__care__type="nps")
     lines = cli.says("config", "check").splitlines()
     assert lines[0].startswith("campaigns.care.test is true: its answers count nowhere")
@@ -35,7 +35,7 @@ def test_what_deserves_a_thought_is_said_and_is_no_mistake(cli: Cli) -> None:
     assert lines[-1].endswith("2 warnings.")
 
 
-def test_a_ledger_that_others_may_read_is_said(cli: Cli) -> None:
+def test_a_database_file_readable_by_others_is_reported(cli: Cli) -> None:
     file = cli.directory / "open.db"
     file.touch(0o644)
     cli.write(database__url=f"sqlite:///{file}")
@@ -46,7 +46,7 @@ def test_a_ledger_that_others_may_read_is_said(cli: Cli) -> None:
     assert cli.says("config", "check").endswith("0 warnings.\n")
 
 
-def test_settings_that_others_may_read_are_said_where_they_hold_secrets(cli: Cli) -> None:
+def test_a_settings_file_with_secrets_readable_by_others_is_reported(cli: Cli) -> None:
     cli.config.chmod(0o644)
     said = cli.says("config", "check").splitlines()
     assert said[0] == (
@@ -55,7 +55,7 @@ def test_settings_that_others_may_read_are_said_where_they_hold_secrets(cli: Cli
     assert said[1].endswith("1 warning.")
 
 
-def test_keys_of_a_source_that_are_weak_or_change_on_their_way_are_said(cli: Cli) -> None:
+def test_weak_or_altered_keys_of_a_source_are_reported(cli: Cli) -> None:
     weak = rsa.generate_private_key(public_exponent=65537, key_size=1024).public_key()
     pem = weak.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
     token = {"kind": "static", "query": "token"}
@@ -69,7 +69,7 @@ def test_keys_of_a_source_that_are_weak_or_change_on_their_way_are_said(cli: Cli
     assert "a+long" not in said
 
 
-def test_every_mistake_stands_in_one_table_and_the_code_is_78(cli: Cli) -> None:
+def test_every_mistake_is_in_one_table_and_the_exit_code_is_78(cli: Cli) -> None:
     cli.write(web__colour="red", worker__idle="soon", sources__crm__account="acne")
     done = cli("config", "check", code=78)
     assert done.stdout == ""
@@ -153,7 +153,7 @@ def test_after_a_restore_a_new_order_of_changes_begins(cli: Cli) -> None:
     assert detail["known_until"] == found.known_until.isoformat()
 
 
-def test_without_a_yes_no_new_order_begins(cli: Cli) -> None:
+def test_without_confirmation_no_new_order_begins(cli: Cli) -> None:
     with reading(cli.engine) as connection:
         before = seals.epoch(connection)
     assert "will read everything again" in cli("db", "restored", code=1, input="n\n").output
@@ -211,7 +211,7 @@ def test_commands_refuse_an_empty_database_and_say_how_to_go_on(empty: Cli, argu
     assert "run `dm-feedback db upgrade`" in sentence
 
 
-def test_what_keeps_us_from_starting_is_no_warning(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_prevents_a_start_is_no_warning(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     open_key(cli.engine, settings_of().service.secret_key)
     cli.write(service__secret_key="another-secret-of-32-characters!")
     assert "service.secret_key is not the one" in " ".join(cli("config", "check", code=78).stderr.split())
@@ -220,7 +220,7 @@ def test_what_keeps_us_from_starting_is_no_warning(cli: Cli, monkeypatch: pytest
     assert "service.traces_to" in cli("config", "check", code=78).stderr
 
 
-def test_a_check_before_an_upgrade_looks_at_what_is_there_already(cli: Cli) -> None:
+def test_a_check_before_an_upgrade_reads_the_existing_schema(cli: Cli) -> None:
     open_key(cli.engine, settings_of().service.secret_key)
     with writing(cli.engine) as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0040'")
@@ -234,7 +234,7 @@ def test_a_database_that_is_away_is_said_to_be_by_a_check(cli: Cli) -> None:
     assert "database.url does not answer: its contents were not checked\n" in cli.says("config", "check")
 
 
-def test_a_ledger_that_is_not_ours_to_open_is_told_with_whose_it_should_be(cli: Cli) -> None:
+def test_a_database_of_another_user_is_refused_with_its_owner(cli: Cli) -> None:
     (cli.directory / "folder.db").mkdir()
     cli.write(database__url=f"sqlite:///{cli.directory}/folder.db")
     sentence, code = cli.refuses("keys", "list")
@@ -242,7 +242,7 @@ def test_a_ledger_that_is_not_ours_to_open_is_told_with_whose_it_should_be(cli: 
     assert sentence.endswith("run this as the service's account.")
 
 
-def test_what_its_children_would_end_by_ends_serve(cli: Cli) -> None:
+def test_an_error_of_its_children_ends_serve(cli: Cli) -> None:
     cli.write(web__bind=f"127.0.0.1:{free_port()}")
     open_key(cli.engine, settings_of().service.secret_key)
     cli.write(web__bind=f"127.0.0.1:{free_port()}", service__secret_key="another-secret-of-32-characters!")

@@ -22,7 +22,7 @@ from service.intake.definition.recipes import RECIPES
 from service.intake.presets import payload, payload_names, preset_names
 from service.models import access_log, delivery_item, feedback_request, webhook_delivery
 from service.settings import load
-from service.sources import counted, holds, sweeps
+from service.sources import call_counts, holds, sweeps
 from tests.cli.house import Cli
 from tests.crm_api.crm import crm
 from tests.intake.signers import Outgoing, standard
@@ -73,7 +73,7 @@ def test_sources_are_listed_with_the_address_to_give_and_all_presets(cli: Cli) -
     assert all(re.search(rf"\b{letter} \w", legend) for letter in letters - {"X"})
 
 
-def test_what_is_set_aside_for_its_channel_is_counted_beside_what_ended(cli: Cli) -> None:
+def test_ends_on_other_channels_are_counted_apart(cli: Cli) -> None:
     cli.write(sources__crm__channel={"allow": ["x-dm"], "missing": "reject"})
     for name, more in (("c-1", {"channel": "X-DM"}), ("c-2", {"channel": "e-mail"}), ("c-3", {})):
         sent(cli, signed(name, **more))
@@ -89,7 +89,7 @@ def test_every_preset_says_what_to_click_and_paste(cli: Cli) -> None:
         assert "/webhooks/crm/" in setup, name
 
 
-def test_what_comes_with_us_is_looked_at_before_anything_is_set_up(cli: Cli) -> None:
+def test_presets_can_be_shown_before_anything_is_set_up(cli: Cli) -> None:
     cli.config.unlink()
     assert all(name in cli.says("sources", "list") for name in preset_names())
     assert "b.detail.assignee_id" in cli.says("sources", "show", "zendesk_event")
@@ -104,7 +104,7 @@ def test_what_comes_with_us_is_looked_at_before_anything_is_set_up(cli: Cli) -> 
         assert "item 0: ignored, other_event" in cli.says("sources", "explain", "--preset", "zendesk_event", file)
 
 
-def test_every_payload_of_a_preset_can_be_walked_through(cli: Cli) -> None:
+def test_every_payload_of_a_preset_can_be_explained(cli: Cli) -> None:
     for name in preset_names():
         for file in payload_names(name):
             assert "item 0: " in cli.says("sources", "explain", "--preset", name, file), (name, file)
@@ -141,7 +141,7 @@ def test_a_customer_is_looked_up_as_the_worker_would(cli: Cli) -> None:
     assert cli.rows(feedback_request) == []
 
 
-def test_what_has_no_preset_has_a_recipe(cli: Cli) -> None:
+def test_a_crm_without_a_preset_has_a_recipe(cli: Cli) -> None:
     assert "servicenow" in cli.says("sources", "list")
     for name in RECIPES:
         said = cli.says("sources", "show", name)
@@ -154,7 +154,7 @@ def test_the_public_source_of_a_payload_is_named(cli: Cli) -> None:
     assert "payload ended_documented.http is written after Chatwoot's source" in said
 
 
-def test_what_to_write_to_look_customers_up_is_shown(cli: Cli) -> None:
+def test_the_settings_for_look_ups_are_shown(cli: Cli) -> None:
     said = cli.says("sources", "show", "zendesk_trigger")
     assert '[sources.NAME.api]\nbase_url = "https://YOURS.zendesk.com"' in said
 
@@ -167,7 +167,7 @@ def raising(error: Exception) -> Callable[..., Any]:
 
 
 @pytest.mark.parametrize(("module", "name"), [(sources, "_counted"), (holds, "standings")])
-def test_a_mistake_of_ours_is_not_taken_for_a_database_that_is_not_set_up(
+def test_a_bug_is_not_mistaken_for_an_empty_database(
     cli: Cli, monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str
 ) -> None:
     cli.write(sources__crm__api={"base_url": "https://crm.example", "token": "t"})
@@ -180,21 +180,21 @@ def test_a_mistake_of_ours_is_not_taken_for_a_database_that_is_not_set_up(
         assert CliRunner().invoke(main, ["sources", "list"]).exception is ours
 
 
-def test_how_the_api_of_a_source_stands_is_listed_and_a_hold_released(cli: Cli) -> None:
+def test_the_api_of_a_source_is_listed_and_its_hold_released(cli: Cli) -> None:
     cli.write(sources__crm__api={"base_url": "https://crm.example", "token": "t"})
     assert "not asked yet" in cli.says("sources", "list")
     now = datetime.now(UTC)
     with writing(cli.engine) as connection:
         holds.enrol(connection, ["crm"], now)
         for outcome in ("found", "found", "nobody", "away"):
-            counted.count(connection, "crm", outcome, now)
+            call_counts.count(connection, "crm", outcome, now)
         holds.hold(connection, "crm", "refused_401", now)
     (line,) = [line for line in cli.says("sources", "list").splitlines() if "refused_401" in line]
     assert line.split()[:3] == ["crm", "held:", "refused_401"]
     assert line.rstrip().endswith("2           1 away, 1 nobody  no list")
     with writing(cli.engine) as connection:
         sweeps.enrol(connection, ["crm"], now)
-        counted.count(connection, "crm", counted.SWEPT, now, by=3)
+        call_counts.count(connection, "crm", call_counts.SWEPT, now, by=3)
     (line,) = [line for line in cli.says("sources", "list").splitlines() if "refused_401" in line]
     assert line.rstrip().endswith(f"1 away, 1 nobody  {now:%Y-%m-%d %H:%M:%S}Z  3 new, 0 known")
     assert cli.says("sources", "release", "crm").startswith("crm goes on")
@@ -212,7 +212,7 @@ def test_a_look_up_needs_an_api_and_steps(cli: Cli) -> None:
     assert "sources.crm.api.user" in done.stderr
 
 
-def test_what_a_source_sent_lately_is_listed_beside_it(cli: Cli) -> None:
+def test_recent_deliveries_of_a_source_are_listed_beside_it(cli: Cli) -> None:
     assert sent(cli, signed("c-1", x_user_id="501"))["accepted"] == 1
     body = b'{"ticket": {"status": "closed"}}'
     out = Outgoing(ADDRESS, body, {"webhook-id": "msg-2"}, datetime.now(UTC))
@@ -222,7 +222,7 @@ def test_what_a_source_sent_lately_is_listed_beside_it(cli: Cli) -> None:
     assert "1 (not_understood" in line
 
 
-def test_what_a_source_never_fills_is_said_before_a_campaign_relies_on_it(cli: Cli) -> None:
+def test_a_filter_on_a_field_the_source_never_fills_is_reported(cli: Cli) -> None:
     cli.write(
         sources__crm__map={"tags": "", "team_id": ""},
         sources__crm__channel={"allow": ["x_dm"]},
@@ -245,14 +245,14 @@ def test_what_a_source_never_fills_is_said_before_a_campaign_relies_on_it(cli: C
     assert "careful     campaigns.care.without_tags" in explained
 
 
-def test_a_delivery_cannot_speak_to_the_terminal(cli: Cli) -> None:
+def test_a_delivery_cannot_control_the_terminal(cli: Cli) -> None:
     out = signed(agent_id="\x1b]0;owned\x07ann")
     said = cli.says("sources", "explain", saved(cli, out), "--source", "crm")
     assert "\x1b" not in said
     assert "owned" in said
 
 
-def test_a_preset_nobody_knows_is_answered_with_those_there_are(cli: Cli) -> None:
+def test_an_unknown_preset_is_answered_with_the_list(cli: Cli) -> None:
     sentence, code = cli.refuses("sources", "show", "zendesc")
     assert code == "unknown_preset"
     assert "zendesk_event" in sentence
@@ -314,7 +314,7 @@ def test_any_file_is_explained(cli: Cli, content: bytes) -> None:
     assert "REFUSED" in cli.says("sources", "explain", str(file), "--source", "crm")
 
 
-def test_a_source_nobody_knows_is_said_so(cli: Cli) -> None:
+def test_an_unknown_source_is_reported(cli: Cli) -> None:
     file = saved(cli, signed())
     for arguments in (("sources", "explain", file), ("deliveries", "replay")):
         assert cli.refuses(*arguments, "--source", "[/x]") == (
@@ -326,9 +326,7 @@ def test_a_source_nobody_knows_is_said_so(cli: Cli) -> None:
 # -- deliveries
 
 
-def test_what_could_not_be_mapped_is_listed_and_read_again_after_the_definition_was_mended(
-    engine: Engine, tmp_path: Path
-) -> None:
+def test_unmappable_deliveries_are_listed_and_replayed_after_the_fix(engine: Engine, tmp_path: Path) -> None:
     cli = Cli(tmp_path, engine)
     cli.write(sources__crm__map={"conversation_id": "b.data.ticket"})
     assert sent(cli, signed("c-1", x_user_id="501"))["unmappable"] == 1
@@ -376,7 +374,7 @@ def test_a_delivery_is_tried_on_the_running_service_in_one_command(cli: Cli) -> 
     assert found == {"try-1": (None, None), "try-2": ("501", None)}
 
 
-def test_what_cannot_be_sent_is_said_in_a_sentence(cli: Cli) -> None:
+def test_an_unsendable_delivery_is_refused_in_a_sentence(cli: Cli) -> None:
     assert cli.refuses("sources", "send", "crm", "--to", "http://127.0.0.1:9")[1] == "not_sent"
     assert cli.refuses("sources", "send", "nobody")[1] == "unknown_source"
     cli.write(sources__crm__map={"x_user_id": "b.data.elsewhere"})

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.words import harmless
+from service.text import harmless
 from tests.cli.house import Cli
 
 NASTY = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202eevil\x00\r"
@@ -19,7 +19,7 @@ NASTY = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202eevil\x00\r"
         ("Grüße 🙂 \u200d שלום", "Grüße 🙂 \u200d שלום"),
     ],
 )
-def test_what_steers_a_terminal_is_shown_as_what_it_is(text: str, shown: str) -> None:
+def test_control_characters_are_shown_escaped(text: str, shown: str) -> None:
     assert harmless(text) == shown
 
 

@@ -17,10 +17,9 @@ from service.auth import keys
 from service.copying import accounts, of_accounts
 from service.copying.accounts import Move
 from service.copying.numbering import ROOM
-from service.counts import ProcessCounts
 from service.customers.hash_key import open_key, rotate
 from service.db import reading, writing
-from service.encrypting.turning import turn_on
+from service.encrypting.key_change import turn_on
 from service.errors import Conflict, NotFound
 from service.metrics import served, totals
 from service.models import (
@@ -39,18 +38,19 @@ from service.models import (
     timeline_note,
     webhook_delivery,
 )
-from service.outreach import withdrawn
+from service.outreach import removed_names
 from service.outreach.claims import due_accounts
-from service.outreach.workplace import Workplace
+from service.outreach.context import Workplace
 from service.reports.counting.sealing import seal
 from service.reports.disclosure import naming as names
 from service.reports.disclosure.closing import close_due
 from service.settings import Settings
+from service.telemetry.counters import ProcessCounts
 from tests.cli.house import Cli
 from tests.copying.conftest import Place
+from tests.filled_ledgers import poured
 from tests.floor.house import House, answered
 from tests.intake.signers import Outgoing, standard
-from tests.mould import poured
 from tests.support import SOURCE_KEY, settings_of, tree
 
 KEY = {"preset": "standard", "keys": [SOURCE_KEY]}
@@ -160,13 +160,13 @@ def columns(engine: Engine, *wanted: sa.ColumnElement[object]) -> set[tuple[obje
         return {tuple(row) for row in connection.execute(sa.select(*wanted))}
 
 
-def test_every_table_is_an_accounts_or_shared_or_stays() -> None:
+def test_every_table_moves_with_accounts_or_is_shared_or_stays() -> None:
     carried = {each.table.name for each in of_accounts.tables_of(["beta"], ["beta_crm"])}
     assert carried | of_accounts.STAYS == set(metadata.tables)
     assert not carried & of_accounts.STAYS
 
 
-def test_what_is_an_accounts_goes_and_keeps_its_numbers(two: Two) -> None:
+def test_rows_of_an_account_move_and_keep_their_numbers(two: Two) -> None:
     two.pass_over()
     assert two.pass_over() == {}, "a second time costs no write"
     two.finish()
@@ -182,7 +182,7 @@ def test_what_is_an_accounts_goes_and_keeps_its_numbers(two: Two) -> None:
     assert columns(two.there, naming.c.account, naming.c.name) == {("beta", "ann")}
 
 
-def test_there_everything_is_counted_and_told_of_and_a_repeat_is_one(two: Two) -> None:
+def test_after_the_move_everything_counts_and_repeats_are_recognised(two: Two) -> None:
     admin = two.here.key("admin")
     before = two.here.call("GET", "/v1/summary?account=beta&since=2026-11-01T00:00:00Z", admin).get_json()
     two.pass_over()
@@ -199,7 +199,7 @@ def test_there_everything_is_counted_and_told_of_and_a_repeat_is_one(two: Two) -
     assert int(str(item)) > ROOM, "the other database numbers in a range of its own"
 
 
-def test_until_the_end_nobody_is_told_of_what_arrives_and_nobody_is_written_to(two: Two) -> None:
+def test_until_the_end_the_target_neither_reports_nor_sends(two: Two) -> None:
     there = two.house_there("beta")
     seal_all(there)
     two.pass_over()
@@ -214,7 +214,7 @@ def test_until_the_end_nobody_is_told_of_what_arrives_and_nobody_is_written_to(t
     assert due_accounts(Workplace.open(two.there, there.settings, "w"), ["beta"], later) == ["beta"]
 
 
-def test_once_gone_nobody_here_writes_or_asks_and_no_release_brings_it_back(two: Two) -> None:
+def test_a_moved_account_is_never_written_for_here_even_after_a_release(two: Two) -> None:
     tell(two.here, "beta", "beta-late")
     two.pass_over()
     two.finish()
@@ -229,7 +229,7 @@ def test_once_gone_nobody_here_writes_or_asks_and_no_release_brings_it_back(two:
     assert due_accounts(place, ["beta"], later) == []
 
 
-def test_what_changes_meanwhile_is_caught_up_with(two: Two) -> None:
+def test_changes_during_the_copy_are_copied_too(two: Two) -> None:
     two.pass_over()
     tell(two.here, "beta", "beta-late")
     tell(two.here, "acme", "acme-late")
@@ -253,7 +253,7 @@ def test_a_copy_that_is_interrupted_goes_on(two: Two) -> None:
     assert len(ids(two.there, result)) == 6
 
 
-def test_who_still_serves_it_is_named_on_either_side(two: Two) -> None:
+def test_processes_that_still_serve_the_account_are_named(two: Two) -> None:
     def lives(engine: Engine, *names: str) -> totals.Keeper:
         now = two.here.clock.now
         keeper = totals.Keeper(engine, "web", now, ProcessCounts(), served.of(settings(*names)))
@@ -303,7 +303,7 @@ def test_a_second_account_follows_into_a_cluster_that_is_at_work(two: Two) -> No
     assert figures["csat"]["n"] == 12
 
 
-def test_a_source_that_tells_of_others_is_refused_and_all_of_them_go(two: Two) -> None:
+def test_a_source_shared_with_other_accounts_moves_only_with_all_of_them(two: Two) -> None:
     with writing(two.here.engine) as connection:
         connection.execute(
             sa.update(feedback_request).where(feedback_request.c.account == "acme").values(source="beta_crm")
@@ -349,7 +349,7 @@ def test_a_database_with_keys_of_its_own_is_refused(two: Two) -> None:
     assert refused.value.code == "copy_other_secret"
 
 
-def test_what_is_encrypted_goes_as_it_lies_and_only_where_it_can_be_read(two: Two, sibling: Engine) -> None:
+def test_encrypted_values_move_as_stored_and_only_where_the_keys_are(two: Two, sibling: Engine) -> None:
     secret, now = two.here.settings.service.secret_key, two.here.clock.now
     here = with_keys(two.here.engine, ["a key that nobody guesses, 32 and more"])
     with writing(here) as connection:
@@ -401,7 +401,7 @@ def test_releases_keep_their_leaves_and_their_answers(two: Two) -> None:
     assert ids(two.there, release_leaf) == leaves, "nothing is closed a second time"
 
 
-def test_what_is_left_behind_goes_when_it_is_told_to_and_only_then(two: Two) -> None:
+def test_the_remains_are_deleted_only_on_command(two: Two) -> None:
     engine, now = two.here.engine, two.here.clock.now
     with pytest.raises(Conflict, match="acme, beta: not carried over"):
         accounts.forget(engine, ["acme", "beta"], nobody, "ada", now)
@@ -420,7 +420,7 @@ def test_what_is_left_behind_goes_when_it_is_told_to_and_only_then(two: Two) -> 
     tell(back, "beta", "beta-there")
 
 
-def test_a_copy_that_is_given_up_is_taken_out_of_where_it_was_going(two: Two) -> None:
+def test_an_abandoned_copy_is_removed_from_the_target(two: Two) -> None:
     two.pass_over()
     accounts.forget(two.there, ["beta"], nobody, "ada", two.here.clock.now)
     assert ids(two.there, feedback_request) == []
@@ -429,7 +429,7 @@ def test_a_copy_that_is_given_up_is_taken_out_of_where_it_was_going(two: Two) ->
     assert len(ids(two.there, feedback_request)) == 6
 
 
-def test_keys_of_readers_work_there_and_are_each_clusters_own_from_then_on(two: Two) -> None:
+def test_readers_keys_work_in_both_clusters_independently(two: Two) -> None:
     key = two.here.key("admin", name="bob")
     two.pass_over()
     with writing(two.here.engine) as connection:
@@ -447,8 +447,8 @@ def test_requests_of_an_account_that_is_gone_do_not_end_here(two: Two) -> None:
     stays = settings("acme")
     place = Workplace.open(two.here.engine, stays, "w")
     later = two.here.clock.now + timedelta(days=9)
-    assert withdrawn.gone_names(two.here.engine, stays) == []
-    assert withdrawn.end_overdue(place, later) == 0
+    assert removed_names.gone_names(two.here.engine, stays) == []
+    assert removed_names.end_overdue(place, later) == 0
 
 
 def test_the_commands_say_how_far_it_is_and_what_comes_next(two: Two, tmp_path: Path) -> None:

@@ -14,15 +14,15 @@ from service import migrations
 from service.copying import moving
 from service.copying.moving import carry, demand_place, demand_silence, every_table, finish
 from service.copying.rows import AT_ONCE
-from service.counts import ProcessCounts
 from service.db import reading, writing
 from service.errors import Conflict, Unavailable
 from service.metrics import totals
 from service.models import feedback_request, metadata, naming, review_note, transition, webhook_delivery
+from service.telemetry.counters import ProcessCounts
 from tests.cli.house import Cli
 from tests.copying.conftest import Place
+from tests.filled_ledgers import poured
 from tests.floor.house import House, answered, deliver, told
-from tests.mould import poured
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def everything(engine: Engine) -> dict[str, tuple[int, str]]:
         return {each.table.name: each.proof(connection) for each in every_table()}
 
 
-def test_what_is_there_is_the_same_elsewhere_and_a_second_time_costs_no_write(house: House, elsewhere: Place) -> None:
+def test_the_copy_is_equal_and_repeating_it_writes_nothing(house: House, elsewhere: Place) -> None:
     target = elsewhere()
     demand_place(house.engine, target)
     first = changed(carry(house.engine, target, every_table(), nobody))
@@ -66,7 +66,7 @@ def test_what_is_there_is_the_same_elsewhere_and_a_second_time_costs_no_write(ho
     assert everything(target) == everything(house.engine)
 
 
-def test_what_changes_meanwhile_is_caught_up_with(house: House, elsewhere: Place) -> None:
+def test_changes_during_the_copy_are_copied_too(house: House, elsewhere: Place) -> None:
     target = elsewhere()
     demand_place(house.engine, target)
     carry(house.engine, target, every_table(), nobody)
@@ -141,14 +141,14 @@ def test_a_database_in_use_is_refused_and_stays_as_it_is(house: House, elsewhere
     migrations.require_fitting(target)
 
 
-def test_one_that_was_only_upgraded_is_empty(house: House, elsewhere: Place) -> None:
+def test_a_database_that_was_only_upgraded_counts_as_empty(house: House, elsewhere: Place) -> None:
     target = elsewhere()
     migrations.upgrade(target)
     demand_place(house.engine, target)
     assert changed(carry(house.engine, target, every_table(), nobody))["feedback_request"] == (8, 0)
 
 
-def test_a_database_of_others_and_the_same_one_are_refused(house: House, elsewhere: Place) -> None:
+def test_another_applications_database_and_the_same_database_are_refused(house: House, elsewhere: Place) -> None:
     target = elsewhere()
     with writing(target) as connection:
         connection.exec_driver_sql("CREATE TABLE theirs (id int)")
@@ -158,7 +158,7 @@ def test_a_database_of_others_and_the_same_one_are_refused(house: House, elsewhe
         demand_place(house.engine, house.engine)
 
 
-def test_who_still_runs_is_named_and_who_has_ended_is_not(house: House) -> None:
+def test_running_processes_are_named_and_ended_ones_are_not(house: House) -> None:
     now = house.clock.now
     lives, ended = (totals.Keeper(house.engine, "web", now, ProcessCounts()) for _ in range(2))
     for each in (lives, ended):
@@ -229,7 +229,7 @@ def test_every_kind_of_column_travels(sqlite_engine: Engine, elsewhere: Place) -
     assert (found.body, found.headers) == (body, headers)
 
 
-def test_what_is_gone_by_the_thousand_goes_there_too(house: House, elsewhere: Place) -> None:
+def test_thousands_of_deleted_rows_are_deleted_in_the_copy_too(house: House, elsewhere: Place) -> None:
     target = elsewhere()
     demand_place(house.engine, target)
     many = 2 * AT_ONCE + 1
@@ -244,7 +244,7 @@ def test_what_is_gone_by_the_thousand_goes_there_too(house: House, elsewhere: Pl
     assert everything(target) == everything(house.engine)
 
 
-def test_one_side_may_rest_while_the_other_is_at_work(elsewhere: Place) -> None:
+def test_either_side_may_be_slow(elsewhere: Place) -> None:
     resting = sa.text("SELECT current_setting('idle_in_transaction_session_timeout')")
     target = elsewhere()
     with reading(target) as connection:

@@ -13,7 +13,7 @@ from service.models import delivery_key, webhook_delivery
 from tests.copying.test_moving import nobody
 from tests.floor.house import House, deliver, told
 from tests.partitions.house import SETTINGS, in_pieces, pieces, retold, turn
-from tests.partitions.test_keeping import lives_until
+from tests.partitions.test_upkeep import lives_until
 
 
 def carried(source: House, target: Engine) -> House:
@@ -23,7 +23,7 @@ def carried(source: House, target: Engine) -> House:
     return House(target, SETTINGS, source.clock)
 
 
-def test_from_pieces_to_a_whole_and_what_is_gone_is_known(
+def test_from_partitioned_to_whole_with_known_repeats(
     postgresql_engine: Engine, sqlite_url: str, sibling: Engine
 ) -> None:
     house = House(postgresql_engine, SETTINGS)
@@ -46,7 +46,7 @@ def test_from_pieces_to_a_whole_and_what_is_gone_is_known(
     sqlite.dispose()
 
 
-def test_from_a_whole_to_pieces(engine: Engine, sibling: Engine) -> None:
+def test_from_whole_to_partitioned(engine: Engine, sibling: Engine) -> None:
     house = House(engine, SETTINGS)
     for number in range(3):
         deliver(house, f"c-{number}", x_user_id=f"77{number}")

@@ -77,9 +77,7 @@ def test_an_address_with_a_letter_no_address_has_is_no_answer(api: Crm) -> None:
         (b'"' + b"x" * LARGEST + b'"', "application/json", "too_large"),
     ],
 )
-def test_what_is_no_json_of_a_reasonable_size_is_no_answer(
-    api: Crm, body: bytes, content_type: str, expected: str
-) -> None:
+def test_only_json_of_a_reasonable_size_is_an_answer(api: Crm, body: bytes, content_type: str, expected: str) -> None:
     api.answers = {"/a": lambda: Response(body, 200, content_type=content_type)}
     assert reason(f"{api.url}/a") == expected
 
@@ -87,13 +85,13 @@ def test_what_is_no_json_of_a_reasonable_size_is_no_answer(
 @pytest.mark.parametrize(
     "begins", [b"HTTP/1.1 200 ", b"HTTP/1.1 200 OK\r\nX-Words: ", b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n"]
 )
-def test_a_crm_that_trickles_is_left_in_the_end(begins: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crm_that_sends_byte_by_byte_times_out(begins: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "WITHIN_S", 0.3)
     with open_line(trickle(begins)) as line:
         assert reason(f"{line.url}/a") == "slow"
 
 
-def test_a_name_server_that_is_silent_is_left_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_name_server_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     over = threading.Event()
     monkeypatch.setattr(module, "WITHIN_S", 0.1)
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_given, **_how: (over.wait(20), [])[1])
@@ -108,7 +106,7 @@ def test_no_proxy_of_the_environment_sees_a_call(api: Crm, monkeypatch: pytest.M
     assert get(f"{api.url}/a").status == 200
 
 
-def test_nobody_at_the_address_is_said_so() -> None:
+def test_a_closed_port_is_reported() -> None:
     with crm() as gone:
         url = gone.url
     assert reason(f"{url}/a") == "unreachable"
@@ -129,7 +127,7 @@ def at(*ips: str) -> Any:
         ("fe80::1%eth0",), ("fd00::1",), ("::ffff:10.0.0.1",), ("224.0.0.1",), ("93.184.216.34", "10.0.0.1"),
     ],
 )  # fmt: skip
-def test_a_name_never_leads_inside(ips: tuple[str, ...]) -> None:
+def test_a_name_never_resolves_to_a_private_address(ips: tuple[str, ...]) -> None:
     with pytest.raises(Forbidden):
         place_of("https://crm.example.com/a", (), at(*ips))
 
@@ -210,7 +208,7 @@ POISON = (
 
 
 @pytest.mark.parametrize("value", POISON)
-def test_what_no_id_is_made_of_fills_no_gap(value: str) -> None:
+def test_a_gap_accepts_only_characters_of_ids(value: str) -> None:
     with pytest.raises(Unaskable) as caught:
         filled("/c/{customer_ref}", {"customer_ref": value})
     assert not value.strip(".-") or value not in str(caught.value)
@@ -292,7 +290,7 @@ def test_a_token_is_fetched_once_renewed_before_its_end_and_once_when_it_is_refu
     assert issuer.issued == 4
 
 
-def test_whoever_is_refused_late_throws_no_fresh_token_away(api: Crm) -> None:
+def test_a_late_refusal_keeps_a_token_renewed_meanwhile(api: Crm) -> None:
     Issuer(api)
     sign_in = SignIn(oauth(api))
     first = sign_in.headers(NOW)
@@ -345,13 +343,13 @@ def test_no_secret_shows_in_a_repr() -> None:
         ({}, None),
     ],
 )
-def test_a_hint_when_to_come_again_is_read_and_a_useless_one_is_none(
+def test_headers_with_a_waiting_time_are_read_and_useless_ones_ignored(
     headers: dict[str, str], seconds: int | None
 ) -> None:
     assert wait(headers, NOW) == (None if seconds is None else timedelta(seconds=seconds))
 
 
-def test_what_stands_in_a_refusal_is_read_where_it_can_be(api: Crm) -> None:
+def test_the_body_of_a_refusal_is_read_if_possible(api: Crm) -> None:
     api.answers = {
         "/html": lambda: Response("<h1>no</h1>", 403, content_type="text/html"),
         "/long": lambda: Response(b'"' + b"x" * 20_000 + b'"', 403, content_type="application/json"),

@@ -25,7 +25,7 @@ def is_on_the_list(engine: Engine, key: str) -> bool:
         return is_opted_out(connection, "501", hash_key=key, account="acme")
 
 
-def test_the_key_is_random_made_once_and_never_stored_open(engine: Engine) -> None:
+def test_the_key_is_random_created_once_and_stored_encrypted(engine: Engine) -> None:
     key = open_key(engine, OLD)
     assert open_key(engine, OLD) == key
     assert key != OLD
@@ -60,7 +60,7 @@ def test_a_wrong_old_secret_changes_nothing(engine: Engine) -> None:
     assert open_key(engine, OLD) == key
 
 
-def test_hashes_made_before_there_was_a_key_are_still_those_people(engine: Engine) -> None:
+def test_hashes_from_before_the_key_still_match(engine: Engine) -> None:
     row = {"person": person(OLD, "501"), "account": "*", "reason": "asked", "created_at": START, "created_by": "me"}
     with writing(engine) as connection:
         connection.execute(sa.insert(opt_out).values(row))

@@ -213,21 +213,21 @@ LIES: dict[Lie, str] = {
 
 
 @pytest.mark.parametrize(("lie", "promise"), LIES.items(), ids=lambda each: getattr(each, "__name__", None))
-def test_a_lie_is_found_under_its_promise(lie: Lie, promise: str) -> None:
+def test_a_false_record_is_found_under_its_promise(lie: Lie, promise: str) -> None:
     assert promise in broken(lie(agreeing()))
 
 
-def test_every_promise_has_a_lie_that_breaks_it() -> None:
+def test_every_promise_can_be_broken_by_a_false_record() -> None:
     assert set(LIES.values()) == set(CHECKS)
 
 
-def test_a_comment_kept_back_from_a_small_group_is_no_lie() -> None:
+def test_a_comment_hidden_for_a_small_group_breaks_no_promise() -> None:
     memories = agreeing()
     told = {key: ShownAnswer(each.score, None, suppressed=True) for key, each in memories.told.results.items()}
     assert broken(replace(memories, told=replace(memories.told, results=told, csv=told))) == set()
 
 
-def test_a_call_that_x_refused_before_reading_it_is_no_lie() -> None:
+def test_a_call_x_refused_unread_breaks_no_promise() -> None:
     memories = agreeing()
     refused = {**memories.truth["requests"][0], "recipient": None, "committed": None, "status": 401}
     assert broken(truth(memories, requests=[*memories.truth["requests"], refused])) == set()

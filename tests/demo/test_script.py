@@ -51,7 +51,7 @@ def test_message_ids_repeat_only_where_the_same_delivery_comes_again() -> None:
     assert {key[1] for key, count in times.items() if count > 1} == set(again)
 
 
-def test_what_follows_an_end_is_told_after_it() -> None:
+def test_what_follows_an_end_is_sent_after_it() -> None:
     order = [(each.customer.number, each.kind, each.end) for each in DEMO.deliveries]
     returning = [each for each in order if each[0] == cast.RETURNING.number]
     assert returning == [(21, "ended", 1), (21, "reopened", 1), (21, "ended", 2)]

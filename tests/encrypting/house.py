@@ -12,10 +12,11 @@ from sqlalchemy.engine import Engine
 from service.at_rest.columns import Encrypted, ring_of, stored, with_keys
 from service.at_rest.ids import LockedId
 from service.at_rest.ring import Ring
-from service.customers import found, identities
-from service.customers.found import FoundIdentity
+from service.customers import crm_matches as found
+from service.customers import identities
+from service.customers.crm_matches import FoundIdentity
 from service.db import open_engine, reading, writing
-from service.encrypting import turning, walking
+from service.encrypting import existing_rows, key_change
 from service.encrypting.in_force import SETTLED, WalkProgress, progress
 from service.models import feedback_request, metadata, reopening, result, webhook_delivery
 from service.reports.counting.sealing import seal
@@ -23,7 +24,7 @@ from service.reports.disclosure import naming
 from service.reports.people import stored as people
 from service.requests import sends
 from service.requests.outcomes import Plan, Postpone
-from service.requests.reading import locked
+from service.requests.queries import locked
 from service.requests.request import Alternative
 from service.requests.retry import RetryPolicy
 from service.requests.writer import Hand, write
@@ -31,8 +32,8 @@ from service.results.answer import Answer
 from service.results.ingest import ingest
 from service.results.merge import Update
 from service.states import Kind
+from tests.filled_ledgers import poured
 from tests.floor.house import House, deliver
-from tests.mould import poured
 from tests.support import settings_of
 
 POISON = "arsenic"
@@ -144,16 +145,16 @@ class Poisoned:
 
     def turn_on(self) -> None:
         with writing(self.engine) as connection:
-            turning.turn_on(connection, self.house.clock.now)
+            key_change.turn_on(connection, self.house.clock.now)
 
     def turn_off(self) -> None:
         with writing(self.engine) as connection:
-            turning.turn_off(connection, self.house.clock.now)
+            key_change.turn_off(connection, self.house.clock.now)
 
     def walk(self, steps: int = 10_000) -> WalkProgress:
         """So many steps at this moment."""
         for _ in range(steps):
-            if not walking.step(self.engine, self.house.clock.now):
+            if not existing_rows.step(self.engine, self.house.clock.now):
                 break
         return self.progress
 

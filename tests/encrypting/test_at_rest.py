@@ -17,7 +17,7 @@ from service.at_rest.ring import Ring
 from service.at_rest.unreadable import WORD
 from service.copying import moving
 from service.db import reading, writing
-from service.encrypting import checking, turning
+from service.encrypting import checking, key_change
 from service.encrypting.in_force import demand_keys, follow_each_write
 from service.errors import Conflict, Invalid, Unavailable
 from service.metrics.totals import Keeper
@@ -46,7 +46,7 @@ def with_keys(there: Poisoned, *keys: str) -> Poisoned:
     return there
 
 
-def test_every_encrypted_column_says_its_place_and_a_row_that_never_changes() -> None:
+def test_every_encrypted_column_is_bound_to_its_place_and_row() -> None:
     assert len(encrypted_columns()) == 13
     for column in encrypted_columns():
         assert isinstance(column.type, Encrypted)
@@ -59,7 +59,7 @@ def test_every_encrypted_column_says_its_place_and_a_row_that_never_changes() ->
         assert set(column.type.by) == by_parent.get(column.table.name, key)
 
 
-def test_what_anybody_reads_is_the_same_before_during_and_after(poisoned: Poisoned) -> None:
+def test_readers_see_the_same_before_during_and_after_encryption(poisoned: Poisoned) -> None:
     before = poisoned.shown()
     assert POISON in str(before)
     poisoned.turn_on()
@@ -80,7 +80,7 @@ def test_what_anybody_reads_is_the_same_before_during_and_after(poisoned: Poison
     assert with_keys(poisoned).shown() == before
 
 
-def test_a_dump_of_the_database_holds_no_word_of_anybody(poisoned: Poisoned) -> None:
+def test_a_database_dump_contains_no_plain_text(poisoned: Poisoned) -> None:
     assert POISON in poisoned.dump()
     poisoned.turn_on()
     poisoned.said(100, "afterwards")
@@ -93,7 +93,7 @@ def test_a_dump_of_the_database_holds_no_word_of_anybody(poisoned: Poisoned) -> 
     assert POISON in str(poisoned.shown())
 
 
-def test_not_even_the_file_holds_one_once_it_is_scrubbed(in_sqlite: Poisoned) -> None:
+def test_a_scrubbed_file_contains_no_plain_text(in_sqlite: Poisoned) -> None:
     file = Path(str(in_sqlite.engine.url.database))
     in_sqlite.turn_on()
     in_sqlite.walk_to_the_end()
@@ -120,7 +120,7 @@ def moved(there: Poisoned, statement: str) -> None:
         "UPDATE result SET text = substr(text, 1, 30) WHERE request_id = '{0}'",
     ],
 )
-def test_a_value_that_was_moved_is_not_shown_and_named(poisoned: Poisoned, statement: str) -> None:
+def test_a_moved_value_is_hidden_and_reported(poisoned: Poisoned, statement: str) -> None:
     poisoned.turn_on()
     poisoned.walk_to_the_end()
     moved(poisoned, statement.format(*poisoned.requests))
@@ -130,7 +130,7 @@ def test_a_value_that_was_moved_is_not_shown_and_named(poisoned: Poisoned, state
     assert refused == {"result.text": [poisoned.requests[0]]}
 
 
-def test_what_was_moved_keeps_the_old_key_in_the_settings(in_sqlite: Poisoned) -> None:
+def test_a_moved_value_keeps_the_old_key_in_use(in_sqlite: Poisoned) -> None:
     in_sqlite.turn_on()
     in_sqlite.walk_to_the_end()
     one, other, *_ = in_sqlite.requests
@@ -143,7 +143,7 @@ def test_what_was_moved_keeps_the_old_key_in_the_settings(in_sqlite: Poisoned) -
         with_keys(in_sqlite, NEW)
 
 
-def test_a_lost_or_a_wrong_key_is_said_at_the_start(poisoned: Poisoned, tmp_path: Path) -> None:
+def test_a_missing_or_wrong_key_is_reported_at_the_start(poisoned: Poisoned, tmp_path: Path) -> None:
     poisoned.turn_on()
     old = poisoned.ring.first
     for keys, said in (((), "it is not set"), ((OTHER,), f"it holds {Ring((OTHER,)).first}")):
@@ -164,7 +164,7 @@ def test_a_step_that_dies_changes_nothing_and_another_goes_on(
     poisoned.walk(2)
     place = poisoned.progress
     with monkeypatch.context() as patched:
-        patched.setattr("service.encrypting.walking._note", lambda *_, **__: 1 / 0)
+        patched.setattr("service.encrypting.existing_rows._note", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             poisoned.walk(1)
     assert poisoned.progress == place
@@ -173,7 +173,7 @@ def test_a_step_that_dies_changes_nothing_and_another_goes_on(
     assert POISON not in poisoned.dump()
 
 
-def test_who_is_at_a_row_is_not_waited_for(postgresql_url: str) -> None:
+def test_locked_rows_are_skipped(postgresql_url: str) -> None:
     """A row that somebody changes is left, and the pass is not the last."""
     there = Poisoned(open_with(postgresql_url, OLD))
     there.turn_on()
@@ -187,13 +187,13 @@ def test_who_is_at_a_row_is_not_waited_for(postgresql_url: str) -> None:
     there.engine.dispose()
 
 
-def test_it_is_not_done_while_anybody_writes_otherwise(poisoned: Poisoned) -> None:
+def test_it_is_not_complete_while_any_process_writes_under_another_key(poisoned: Poisoned) -> None:
     now = poisoned.house.clock
     slow = Keeper(poisoned.engine, "web", now.now)
     slow.keep(now.now)
     other = open_with(poisoned.engine.url.render_as_string(hide_password=False), OLD)
     with writing(other) as connection:
-        turning.turn_on(connection, now.now)
+        key_change.turn_on(connection, now.now)
     now.forward(seconds=25)
     poisoned.walk()
     assert poisoned.walk().finished_at is None, "it has said that it writes plainly"
@@ -213,7 +213,7 @@ def test_it_is_not_done_while_anybody_writes_otherwise(poisoned: Poisoned) -> No
     other.dispose()
 
 
-def test_a_process_without_the_key_is_named_before_anything_is_written(in_sqlite: Poisoned) -> None:
+def test_a_process_without_the_key_prevents_the_change(in_sqlite: Poisoned) -> None:
     now = in_sqlite.house.clock.now
     bare = open_with(in_sqlite.engine.url.render_as_string(hide_password=False))
     Keeper(bare, "web", now).keep(now)
@@ -236,7 +236,7 @@ def lying_text(there: Poisoned, request_id: str) -> str:
         return str(connection.scalar(statement, {"one": request_id}))
 
 
-def test_a_command_under_way_writes_under_the_key_that_came_meanwhile(poisoned: Poisoned) -> None:
+def test_a_running_command_follows_the_change_of_key(poisoned: Poisoned) -> None:
     url, one = poisoned.engine.url.render_as_string(hide_password=False), poisoned.requests[0]
     command, without = open_with(url, OLD), open_with(url)
     change = sa.update(result).where(result.c.request_id == one).values(text=bound("written late", one))
@@ -259,7 +259,7 @@ def test_a_command_under_way_writes_under_the_key_that_came_meanwhile(poisoned: 
 def test_without_a_key_it_says_how_to_get_one(sqlite_engine: Engine) -> None:
     bare = open_with(sqlite_engine.url.render_as_string(hide_password=False))
     with pytest.raises(Invalid, match="openssl rand"), writing(bare) as connection:
-        turning.turn_on(connection, START)
+        key_change.turn_on(connection, START)
     bare.dispose()
 
 
@@ -280,7 +280,7 @@ def test_code_that_cannot_read_it_does_not_start_here(poisoned: Poisoned) -> Non
     assert oldest() == migrations.floor()
 
 
-def test_a_repeat_is_known_and_its_digest_tells_nothing(poisoned: Poisoned) -> None:
+def test_repeats_are_recognised_by_a_digest_that_reveals_nothing(poisoned: Poisoned) -> None:
     one = poisoned.requests[0]
     text = f"{POISON} {NASTY[0]} said"
     at = poisoned.house.clock.now
@@ -298,7 +298,7 @@ def test_a_repeat_is_known_and_its_digest_tells_nothing(poisoned: Poisoned) -> N
         assert connection.scalar(sa.select(sa.func.count()).select_from(result_update)) == before
 
 
-def test_a_post_with_a_name_is_known_and_answered_as_before(poisoned: Poisoned) -> None:
+def test_a_post_with_an_idempotency_key_is_recognised(poisoned: Poisoned) -> None:
     def post() -> tuple[int, str]:
         path, once = f"/v1/results/{poisoned.requests[0]}/notes", {"Idempotency-Key": "note 0"}
         note = {"text": f"{POISON} {NASTY[0]} noted"}
@@ -312,7 +312,7 @@ def test_a_post_with_a_name_is_known_and_answered_as_before(poisoned: Poisoned) 
     assert post() == before
 
 
-def test_erasing_and_forgetting_reach_what_is_encrypted(poisoned: Poisoned) -> None:
+def test_erasure_and_retention_reach_encrypted_values(poisoned: Poisoned) -> None:
     poisoned.turn_on()
     poisoned.walk_to_the_end()
     now, settings = poisoned.house.clock.now, poisoned.house.settings
@@ -330,7 +330,7 @@ def test_erasing_and_forgetting_reach_what_is_encrypted(poisoned: Poisoned) -> N
     assert {place for place, _ in poisoned.lies()} <= staffs
 
 
-def test_a_copy_is_carried_without_a_key_and_read_with_it(poisoned: Poisoned, tmp_path: Path) -> None:
+def test_a_copy_needs_no_key_to_make_and_the_key_to_read(poisoned: Poisoned, tmp_path: Path) -> None:
     before = poisoned.shown()
     poisoned.turn_on()
     poisoned.walk_to_the_end()
@@ -348,7 +348,7 @@ def test_a_copy_is_carried_without_a_key_and_read_with_it(poisoned: Poisoned, tm
     assert with_keys(poisoned, OLD).shown() == before
 
 
-def test_the_commands_say_where_it_stands(tmp_path: Path, in_sqlite: Poisoned) -> None:
+def test_the_commands_show_the_progress(tmp_path: Path, in_sqlite: Poisoned) -> None:
     cli = Cli(tmp_path, in_sqlite.engine)
     assert "Nothing was ever encrypted" in cli.says("privacy", "status")
     assert cli.refuses("privacy", "encrypt")[1] == "no_encryption_key"
@@ -366,7 +366,7 @@ def test_the_commands_say_where_it_stands(tmp_path: Path, in_sqlite: Poisoned) -
 
 
 @given(st.text(), st.text(max_size=5), st.integers(0, 400), st.integers(1, 255))
-def test_a_changed_byte_or_another_place_opens_nothing(plain: str, place: str, at: int, by: int) -> None:
+def test_a_changed_byte_or_another_place_does_not_decrypt(plain: str, place: str, at: int, by: int) -> None:
     ring = Ring((OLD, NEW))
     locked = ring.lock_bytes(plain.encode("utf-8", "surrogatepass"), place, ring.first)
     assert ring.open_text(ring.lock_text(plain, place, ring.first), place) == plain
@@ -381,7 +381,7 @@ def test_a_changed_byte_or_another_place_opens_nothing(plain: str, place: str, a
             ring.open_bytes(changed, place)
 
 
-def test_a_writer_that_forgets_the_row_is_found(in_sqlite: Poisoned) -> None:
+def test_a_write_without_its_row_is_refused(in_sqlite: Poisoned) -> None:
     in_sqlite.turn_on()
     forgets: Any = sa.update(result).values(text="whose?")
     with pytest.raises(sa.exc.StatementError, match="say which row"), writing(in_sqlite.engine) as connection:

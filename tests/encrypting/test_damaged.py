@@ -13,7 +13,6 @@ from service.at_rest.columns import Encrypted, bound, stored
 from service.at_rest.ring import MOST_TOLD, Ring
 from service.at_rest.unreadable import TEXT, WORD
 from service.cli.sources import definition_of
-from service.counts import PROCESS_COUNTS
 from service.db import reading, writing
 from service.encrypting import checking
 from service.encrypting.in_force import demand_keys
@@ -21,10 +20,11 @@ from service.errors import Unavailable
 from service.intake.inbox.replay import replay
 from service.models import delivery_item, feedback_request, result, result_update, webhook_delivery
 from service.privacy import housekeeping
-from service.results.page.found import find
+from service.results.page.token_lookup import find
+from service.telemetry.counters import PROCESS_COUNTS
 from service.ways import page
 from tests.encrypting.house import OLD, Poisoned, encrypted_columns, open_with, x_user_id
-from tests.mould import poured
+from tests.filled_ledgers import poured
 
 BAD_BYTES = b"dmf1.\xc3\x28"  # no text in any encoding of ours
 ELSEWHERE = {"posted_once", "person_name", "timeline_note"}
@@ -57,7 +57,7 @@ def damage(there: Poisoned, column: sa.Column[Any], **row: str) -> None:
         connection.execute(sa.update(column.table).where(*where).values({column.name: sa.literal(cut, kind)}))
 
 
-def test_every_list_and_file_comes_and_marks_the_one(poisoned: Poisoned) -> None:
+def test_every_list_and_file_marks_the_damaged_value(poisoned: Poisoned) -> None:
     one, *others = poisoned.requests
     before = {path: read(poisoned, path) for path in LISTS}
     counted = refused("result.text")
@@ -85,13 +85,13 @@ def read(there: Poisoned, path: str) -> str:
 
 
 @pytest.mark.parametrize("format", ["xlsx", "parquet"])
-def test_files_that_are_no_text_come_too(poisoned: Poisoned, format: str) -> None:
+def test_binary_files_mark_it_too(poisoned: Poisoned, format: str) -> None:
     damage(poisoned, result.c.text, request_id=poisoned.requests[0])
     answer = poisoned.house.call("GET", f"/v1/results.{format}", poisoned.admin)
     assert answer.status_code == 200, answer.get_data(as_text=True)
 
 
-def test_all_we_hold_of_a_person_comes_and_so_does_their_erasure(poisoned: Poisoned) -> None:
+def test_export_and_erasure_of_the_person_still_work(poisoned: Poisoned) -> None:
     """Every column at once: whoever asks what is held of them is told of the rest."""
     one = poisoned.requests[0]
     with reading(poisoned.engine) as connection:
@@ -112,7 +112,7 @@ def test_all_we_hold_of_a_person_comes_and_so_does_their_erasure(poisoned: Poiso
     assert not [each for each in checking.check(poisoned.engine) if each.refused]
 
 
-def test_a_delivery_nobody_can_read_is_counted_and_the_next_is_read(poisoned: Poisoned) -> None:
+def test_an_unreadable_delivery_is_counted_and_the_next_one_read(poisoned: Poisoned) -> None:
     with writing(poisoned.engine) as connection:
         unmappable = {"outcome": "unmappable", "reason": "test"}
         connection.execute(sa.update(delivery_item).values(unmappable))
@@ -124,7 +124,7 @@ def test_a_delivery_nobody_can_read_is_counted_and_the_next_is_read(poisoned: Po
     assert (counts.unreadable, counts.deliveries, counts.gone) == (1, len(poisoned.requests) - 1, 0)
 
 
-def test_an_answer_heals_its_row_from_what_else_was_told(poisoned: Poisoned) -> None:
+def test_a_damaged_answer_is_restored_from_other_reports(poisoned: Poisoned) -> None:
     one, other, *_ = poisoned.requests
     before = text_of(poisoned, one)
     damage(poisoned, result.c.text, request_id=one)
@@ -137,7 +137,7 @@ def test_an_answer_heals_its_row_from_what_else_was_told(poisoned: Poisoned) -> 
     assert text_of(poisoned, other) == kept
 
 
-def test_an_answer_to_a_row_nobody_can_read_is_kept_and_the_row_stays(poisoned: Poisoned) -> None:
+def test_an_answer_to_a_damaged_request_is_kept(poisoned: Poisoned) -> None:
     one = poisoned.requests[0]
     damage(poisoned, result.c.text, request_id=one)
     damage(poisoned, result_update.c.text, request_id=one)
@@ -154,7 +154,7 @@ def text_of(there: Poisoned, request_id: str) -> str:
 
 
 @pytest.mark.parametrize("lies", ["dmf1.", "dmf1.deadbeef.AAAA", "dmf1.words of whoever writes to the database"])
-def test_what_calls_itself_locked_is_nobodys_words_once_everything_is(poisoned: Poisoned, lies: str) -> None:
+def test_a_value_with_the_prefix_is_damaged_once_everything_is_encrypted(poisoned: Poisoned, lies: str) -> None:
     one, statement = poisoned.requests[0], sa.text("UPDATE result SET text = :lies WHERE request_id = :one")
     with writing(poisoned.engine) as connection:
         connection.execute(statement, {"lies": lies, "one": one})
@@ -168,7 +168,7 @@ def test_what_calls_itself_locked_is_nobodys_words_once_everything_is(poisoned: 
     assert text_of(poisoned, one) == lies, "whoever decrypts has what lies there"
 
 
-def test_a_table_full_of_damage_floods_no_log() -> None:
+def test_many_damaged_values_do_not_flood_the_log() -> None:
     ring = Ring(["a key of the settings"])
     assert ring.is_news("result.text\x1f1")
     assert not ring.is_news("result.text\x1f1")
@@ -177,7 +177,7 @@ def test_a_table_full_of_damage_floods_no_log() -> None:
     assert not ring.is_news("result.text\x1fone more")
 
 
-def test_the_page_shows_no_word_of_ours_as_the_customers(poisoned: Poisoned) -> None:
+def test_the_page_never_shows_the_marker_as_the_customers_text(poisoned: Poisoned) -> None:
     one, window = poisoned.requests[0], poisoned.house.settings.reports.answer_window
     token = "a" * 22
     with writing(poisoned.engine) as connection:
@@ -190,7 +190,7 @@ def test_the_page_shows_no_word_of_ours_as_the_customers(poisoned: Poisoned) -> 
     assert found.said.commented
 
 
-def test_a_post_whose_answer_is_lost_is_refused_and_done_no_second_time(poisoned: Poisoned) -> None:
+def test_a_post_with_a_damaged_answer_is_refused_and_not_repeated(poisoned: Poisoned) -> None:
     with writing(poisoned.engine) as connection:
         connection.execute(sa.text("UPDATE posted_once SET answer = '\"dmf1\"'"))
     path, once = f"/v1/results/{poisoned.requests[7]}/notes", {"Idempotency-Key": "note 7"}
@@ -200,7 +200,7 @@ def test_a_post_whose_answer_is_lost_is_refused_and_done_no_second_time(poisoned
     assert len(poisoned.house.call("GET", path, poisoned.supervisor).get_json()["items"]) == 1
 
 
-def test_in_sqlite_bytes_that_are_no_text_refuse_no_page(sqlite_url: str) -> None:
+def test_invalid_utf8_in_sqlite_breaks_no_page(sqlite_url: str) -> None:
     there = Poisoned(open_with(sqlite_url, OLD))
     there.turn_on()
     there.walk_to_the_end()
@@ -222,7 +222,7 @@ def test_in_sqlite_bytes_that_are_no_text_refuse_no_page(sqlite_url: str) -> Non
     there.engine.dispose()
 
 
-def test_no_column_takes_the_word_back(poisoned: Poisoned, engine: Engine) -> None:
+def test_no_column_accepts_the_marker(poisoned: Poisoned, engine: Engine) -> None:
     """Neither where it is encrypted, nor where it is not."""
     one = poisoned.requests[0]
     for place in (poisoned.engine, engine):

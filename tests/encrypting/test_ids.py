@@ -7,15 +7,15 @@ import pytest
 import sqlalchemy as sa
 
 from service.at_rest.ring import MARK_OF_IDS, Ring
-from service.counts import PROCESS_COUNTS
-from service.customers import found, identities
+from service.customers import crm_matches, identities
 from service.db import reading, writing
-from service.encrypting import checking, in_force, turning, walking
+from service.encrypting import checking, existing_rows, in_force, key_change
 from service.errors import Conflict, Unavailable
 from service.metrics.totals import Keeper
 from service.models import conversation, encryption, feedback_request, process_count, x_identity
-from service.requests.reading import locked
+from service.requests.queries import locked
 from service.states import Skip, State
+from service.telemetry.counters import PROCESS_COUNTS
 from tests.encrypting.house import OLD, POISON, Poisoned, columns_of_ids, conversation_id, open_with, x_user_id
 from tests.floor.test_pgbouncer import PROGRAM, pooled
 from tests.intake.signers import Outgoing, standard
@@ -48,7 +48,7 @@ def lying(there: Poisoned, column: sa.Column[str]) -> list[str]:
         return list(connection.scalars(sa.select(sa.type_coerce(column, sa.Text)).where(column.is_not(None))))
 
 
-def test_every_id_lies_locked_and_goes_back(poisoned: Poisoned) -> None:
+def test_every_id_is_encrypted_and_decrypted(poisoned: Poisoned) -> None:
     before = {str(each): sorted(filter(None, lying(poisoned, each))) for each in columns_of_ids()}
     assert len(before) == 11
     assert all(before.values())
@@ -62,7 +62,7 @@ def test_every_id_lies_locked_and_goes_back(poisoned: Poisoned) -> None:
     assert {str(each): sorted(filter(None, lying(poisoned, each))) for each in columns_of_ids()} == before
 
 
-def test_a_conversation_told_of_again_is_known_before_during_and_after(poisoned: Poisoned) -> None:
+def test_a_repeated_conversation_is_recognised_before_during_and_after(poisoned: Poisoned) -> None:
     began(poisoned)
     for step in range(12):
         again = told(poisoned, conversation_id(3), x_user_id(3), step)
@@ -80,7 +80,7 @@ def test_a_conversation_told_of_again_is_known_before_during_and_after(poisoned:
     assert set(ids) <= set(lying(poisoned, conversation.c.conversation_id))
 
 
-def test_nobody_is_asked_twice_while_ids_go_over(database_url: str) -> None:
+def test_nobody_is_asked_twice_while_ids_are_encrypted(database_url: str) -> None:
     """The first ask lies plainly, the second is locked and finds it all the same."""
     engine = open_with(database_url, OLD)
     world = World(engine, settings_of())
@@ -88,9 +88,9 @@ def test_nobody_is_asked_twice_while_ids_go_over(database_url: str) -> None:
     before = world.ended("c-1", **FROZEN, can_dm=True, state=State.DM_ALLOWED)
     world.run()
     with writing(engine) as connection:
-        turning.turn_on(connection, world.clock.now)
+        key_change.turn_on(connection, world.clock.now)
     world.forward(seconds=25)
-    walking.step(engine, world.clock.now)
+    existing_rows.step(engine, world.clock.now)
     with writing(engine) as connection:
         in_force.follow(connection)
     during = world.ended("c-2", **FROZEN, can_dm=True, state=State.DM_ALLOWED)
@@ -104,7 +104,7 @@ def test_nobody_is_asked_twice_while_ids_go_over(database_url: str) -> None:
     engine.dispose()
 
 
-def test_a_person_is_found_and_erased_while_ids_go_over(poisoned: Poisoned) -> None:
+def test_a_person_is_found_and_erased_while_ids_are_encrypted(poisoned: Poisoned) -> None:
     path = f"/v1/customers/{x_user_id(2)}"
 
     def tables() -> dict[str, int]:
@@ -128,7 +128,7 @@ def test_a_person_is_found_and_erased_while_ids_go_over(poisoned: Poisoned) -> N
     assert conversation_id(2) not in dump.split("\n")
 
 
-def test_what_x_said_of_a_handle_has_one_row_and_the_newest_counts(poisoned: Poisoned) -> None:
+def test_a_handle_has_one_row_and_the_newest_id_counts(poisoned: Poisoned) -> None:
     began(poisoned)
     now = poisoned.house.clock.forward(minutes=1)
     with writing(poisoned.engine) as connection:
@@ -140,11 +140,11 @@ def test_what_x_said_of_a_handle_has_one_row_and_the_newest_counts(poisoned: Poi
         mine = sa.select(sa.func.count()).where(x_identity.c.handle == f"{POISON}_1")
         assert connection.scalar(mine) == 1
         assert identities.known(connection, f"{POISON}_1", now) == "42"
-        table, theirs = found.of_person("nobody", [f"{POISON}_1".upper()])
+        table, theirs = crm_matches.of_person("nobody", [f"{POISON}_1".upper()])
         assert connection.scalar(sa.select(sa.func.count()).select_from(table).where(theirs)) == 1
 
 
-def test_who_goes_over_waits_for_whoever_takes_in(postgresql_url: str) -> None:
+def test_the_change_of_ids_waits_for_running_writers(postgresql_url: str) -> None:
     """Else one conversation could be taken in twice, in either form."""
     there = Poisoned(open_with(postgresql_url, OLD))
     done = threading.Event()
@@ -168,7 +168,7 @@ def test_who_goes_over_waits_for_whoever_takes_in(postgresql_url: str) -> None:
 
 
 @pytest.mark.skipif(PROGRAM is None, reason="pgbouncer is not installed (Debian: apt-get install pgbouncer)")
-def test_all_of_it_works_where_each_transaction_may_meet_another_server(postgresql_url: str) -> None:
+def test_it_works_behind_a_transaction_pooler(postgresql_url: str) -> None:
     with pooled(postgresql_url, "transaction") as url:
         there = Poisoned(open_with(url, OLD))
         before = there.shown()
@@ -185,7 +185,7 @@ def test_all_of_it_works_where_each_transaction_may_meet_another_server(postgres
         there.engine.dispose()
 
 
-def test_a_process_of_the_release_before_is_named_and_its_database_goes_over_later(poisoned: Poisoned) -> None:
+def test_a_process_of_the_previous_release_postpones_the_change(poisoned: Poisoned) -> None:
     poisoned.turn_on()
     poisoned.walk_to_the_end()
     with writing(poisoned.engine) as connection:  # as that release leaves it: values locked, ids plain
@@ -204,7 +204,7 @@ def test_a_process_of_the_release_before_is_named_and_its_database_goes_over_lat
         poisoned.turn_on()
 
 
-def test_a_damaged_id_sets_its_request_aside_and_is_named(poisoned: Poisoned) -> None:
+def test_a_damaged_id_postpones_its_request_and_is_reported(poisoned: Poisoned) -> None:
     poisoned.turn_on()
     poisoned.walk_to_the_end()
     one = poisoned.requests[0]
@@ -224,7 +224,7 @@ def test_a_damaged_id_sets_its_request_aside_and_is_named(poisoned: Poisoned) ->
     assert poisoned.house.call("GET", "/v1/requests", poisoned.admin).status_code == 200
 
 
-def test_an_id_of_one_kind_opens_as_no_other() -> None:
+def test_an_id_of_one_kind_does_not_decrypt_as_another() -> None:
     ring = Ring((OLD,))
     ring.digest_key = b"d" * 32
     word = ring.lock_id("501", "x_user_id")

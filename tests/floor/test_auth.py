@@ -154,7 +154,7 @@ def test_a_spreadsheet_reads_with_the_key_as_the_password_of_any_user(sqlite_eng
     assert (refused.status_code, refused.get_json()["code"]) == (403, "role_not_allowed")
 
 
-def test_however_long_a_name_its_key_is_told_in_the_ledger_as_well() -> None:
+def test_a_key_with_a_long_name_is_identified_in_the_ledger() -> None:
     reader = Reader("a1b2c3d4e5f6", "n" * 64, "admin", ())
     assert reader.signature == f"{'n' * 49} (a1b2c3d4e5f6)"
     assert len(reader.signature) == 64
@@ -167,7 +167,7 @@ def test_a_wrong_password_is_a_wrong_key_and_counts_as_one(sqlite_engine: Engine
     assert codes == ["key_invalid"] * WRONG_PER_WINDOW + ["wrong_keys"]
 
 
-def test_a_password_changes_nothing_as_browsers_send_it_by_themselves(sqlite_engine: Engine) -> None:
+def test_a_browsers_basic_password_cannot_change_anything(sqlite_engine: Engine) -> None:
     house = House(sqlite_engine)
     for method, path in (("POST", "/v1/opt-outs"), ("DELETE", "/v1/customers/7717"), ("DELETE", "/v1/opt-outs/7717")):
         answer = house.call(method, path, json={"x_user_ids": ["7717"]}, auth=("ada", house.key()))
@@ -291,7 +291,7 @@ def test_a_session_is_stored_as_a_digest(sqlite_engine: Engine, signed_in: tuple
     assert cookie not in str(tuple(row))
 
 
-def test_a_session_ends_when_nobody_clicks(sqlite_engine: Engine, signed_in: tuple[str, str]) -> None:
+def test_an_idle_session_ends(sqlite_engine: Engine, signed_in: tuple[str, str]) -> None:
     _, cookie = signed_in
     assert who(sqlite_engine, cookie, IDLE - timedelta(microseconds=1)) == "ada"
     assert who(sqlite_engine, cookie, IDLE) is None
@@ -322,7 +322,7 @@ def test_signing_out_ends_it_on_the_server(sqlite_engine: Engine, signed_in: tup
 
 
 @pytest.mark.parametrize("cookie", ["", "x", "\0", "\ud800", "a" * 10_000])
-def test_any_other_cookie_is_nobody(sqlite_engine: Engine, signed_in: tuple[str, str], cookie: str) -> None:
+def test_an_unknown_cookie_signs_nobody_in(sqlite_engine: Engine, signed_in: tuple[str, str], cookie: str) -> None:
     assert who(sqlite_engine, cookie, timedelta(0)) is None
 
 
@@ -350,7 +350,7 @@ def test_a_key_expires_and_only_its_owner_is_told_why(sqlite_engine: Engine) -> 
     assert house.refused(401, "GET", LIST, key + "x") == "key_invalid"
 
 
-def test_a_rotated_key_and_its_heir_are_valid_together_for_the_overlap(sqlite_engine: Engine) -> None:
+def test_a_rotated_key_and_the_new_one_overlap(sqlite_engine: Engine) -> None:
     house = House(sqlite_engine)
     old = bound(sqlite_engine, "supervisor", expires_at=START + timedelta(days=30), routes=("/v1/requests",))
     house.clock.forward(days=10)
@@ -376,7 +376,7 @@ def test_a_rotation_never_lengthens_a_life(sqlite_engine: Engine) -> None:
     ("path", "status"),
     [("/v1/summary", 200), ("/v1/summary?type=csat", 200), ("/v1/funnel", 403), ("/v1/summaryx", 404), ("/v1", 404)],
 )
-def test_a_key_bound_to_a_route_goes_nowhere_else(sqlite_engine: Engine, path: str, status: int) -> None:
+def test_a_key_bound_to_a_route_opens_no_other(sqlite_engine: Engine, path: str, status: int) -> None:
     assert House(sqlite_engine).call("GET", path, bound(sqlite_engine, routes=("/v1/summary",))).status_code == status
 
 

@@ -61,7 +61,7 @@ def test_a_row_that_is_there_already_is_left_and_the_others_go_in(engine: Engine
     assert sorted(found) == [("crm", "key-2", "whd_2"), ("crm", "key-3", "whd_3")]
 
 
-def test_nothing_is_nothing(engine: Engine) -> None:
+def test_no_rows_insert_nothing(engine: Engine) -> None:
     with reading(engine) as connection:
         assert STORE.run(connection, []) == 0
         assert FIND.rows(connection, []) == []

@@ -29,7 +29,7 @@ def broken(engine: Engine) -> list[str]:
         return list(chain.verify(connection))
 
 
-def test_a_chain_nobody_touched_is_whole(engine: Engine) -> None:
+def test_an_untouched_chain_is_intact(engine: Engine) -> None:
     assert broken(engine) == []
     written(engine)
     with reading(engine) as connection:
@@ -57,7 +57,7 @@ TAMPERED: dict[str, tuple[Callable[[Connection], object], str]] = {
 
 
 @pytest.mark.parametrize("how", TAMPERED)
-def test_what_was_done_to_a_line_is_found_where_it_was_done(engine: Engine, how: str) -> None:
+def test_a_tampered_line_is_found_by_its_number(engine: Engine, how: str) -> None:
     written(engine)
     tamper, says = TAMPERED[how]
     with writing(engine) as connection:
@@ -73,7 +73,7 @@ def test_lines_that_changed_places_are_found(engine: Engine) -> None:
     assert broken(engine)[0].startswith("Line 3 is not as it was written, or not where it was")
 
 
-def test_a_chain_made_anew_is_told_by_what_was_kept_elsewhere(engine: Engine) -> None:
+def test_a_rebuilt_chain_is_detected_by_an_external_anchor(engine: Engine) -> None:
     written(engine)
     with reading(engine) as connection:
         kept = chain.newest(connection)
@@ -87,7 +87,7 @@ def test_a_chain_made_anew_is_told_by_what_was_kept_elsewhere(engine: Engine) ->
         assert chain.hash_of(connection, kept.number) != kept.hash
 
 
-def test_old_lines_go_behind_an_anchor_and_the_rest_stays_whole(engine: Engine) -> None:
+def test_pruning_old_lines_keeps_the_chain_intact(engine: Engine) -> None:
     written(engine)
     with writing(engine) as connection:
         assert chain.prune(connection, START + timedelta(days=3), dry_run=False) == 3
@@ -125,7 +125,7 @@ def test_any_number_of_sealers_make_one_chain(engine: Engine) -> None:
         assert chain.newest(connection).number == 40
 
 
-def test_a_line_is_told_as_json_with_its_place(engine: Engine) -> None:
+def test_a_line_is_exported_as_json_with_its_number(engine: Engine) -> None:
     written(engine, 2)
     with reading(engine) as connection:
         (line,) = chain.sealed_after(connection, 1)

@@ -103,7 +103,7 @@ def test_a_wrong_opt_out_is_refused_and_nobody_is_added(house: House, asked: Any
     assert house.audit() == []
 
 
-def test_the_key_is_looked_at_before_the_body(house: House) -> None:
+def test_the_key_is_checked_before_the_body(house: House) -> None:
     assert house.refused(401, "POST", "/v1/opt-outs", None, {"nonsense": 1}) == "key_missing"
     assert house.refused(403, "POST", "/v1/opt-outs", house.key("supervisor"), {"nonsense": 1}) == "role_not_allowed"
 
@@ -241,7 +241,7 @@ def test_erasing_may_take_two_people(engine: Engine) -> None:
     assert erased(house, bo) == NEEDED, "what was done is done: the next time takes two again"
 
 
-def test_what_nobody_else_asked_for_in_a_week_is_forgotten(engine: Engine) -> None:
+def test_an_unconfirmed_erasure_is_forgotten_after_a_week(engine: Engine) -> None:
     house, _ = populated(engine, privacy__erase_by_two=True)
     ada, bo = house.key(name="ada"), house.key(name="bo")
     assert erased(house, ada) == NEEDED
@@ -330,14 +330,14 @@ def test_erasing_leaves_nothing_to_show_but_the_opt_out(engine: Engine, erase_sc
     assert [(row["account"], row["reason"]) for row in found["opt_out"]] == [("*", "erased")]
 
 
-def test_who_is_known_by_a_hash_only_is_shown_too(sqlite_engine: Engine) -> None:
+def test_rows_known_only_by_hash_are_shown_too(sqlite_engine: Engine) -> None:
     house, ids = held_in_full(sqlite_engine)
     house.clock.forward(days=1000)
     housekeeping.prune(sqlite_engine, house.settings, house.clock.now, dry_run=False)
     assert ids["answered"] in {row["id"] for row in shown(house)["feedback_request"]}
 
 
-def test_of_a_stranger_we_hold_nothing(sqlite_engine: Engine) -> None:
+def test_nothing_is_shown_of_a_stranger(sqlite_engine: Engine) -> None:
     house, _ = held_in_full(sqlite_engine)
     assert shown(house, "999") == {}
 

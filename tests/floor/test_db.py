@@ -58,11 +58,13 @@ def names(engine: Engine) -> list[str]:
         ((4, 0, 0), True),
     ],
 )
-def test_the_gate_lets_in_only_versions_without_the_wal_reset_bug(version: tuple[int, int, int], sound: bool) -> None:
+def test_only_sqlite_versions_without_the_wal_reset_bug_are_accepted(
+    version: tuple[int, int, int], sound: bool
+) -> None:
     assert sqlite.is_sound(version) is sound
 
 
-def test_the_library_in_use_passes_the_gate() -> None:
+def test_the_installed_sqlite_is_accepted() -> None:
     assert sqlite.is_sound(tuple(sqlite.sqlite_driver.sqlite_version_info))
 
 
@@ -145,21 +147,19 @@ def test_the_file_and_those_beside_it_are_for_nobody_else_to_read(tmp_path: Path
         ("postgresql:///n?host=/run/postgresql", None),
     ],
 )
-def test_the_way_to_another_machines_database_is_encrypted_unless_one_says_otherwise(
-    url: str, mode: str | None
-) -> None:
+def test_connections_to_other_machines_use_tls_unless_disabled(url: str, mode: str | None) -> None:
     assert open_engine(url).url.query.get("sslmode") == mode
 
 
 # -- two kinds of transaction
 
 
-def test_what_is_written_stands_after_the_block(engine: Engine) -> None:
+def test_a_write_transaction_commits_at_the_end_of_the_block(engine: Engine) -> None:
     put(engine, "a")
     assert names(engine) == ["a"]
 
 
-def test_what_goes_wrong_leaves_nothing(engine: Engine) -> None:
+def test_an_exception_rolls_the_transaction_back(engine: Engine) -> None:
     def fail_halfway() -> None:
         with writing(engine) as connection:
             connection.execute(sa.insert(worker_seen).values(name="a", started_at=START, seen_at=START))
@@ -170,7 +170,7 @@ def test_what_goes_wrong_leaves_nothing(engine: Engine) -> None:
     assert names(engine) == []
 
 
-def test_what_is_written_counts_as_written_whatever_fails_after_its_commit(engine: Engine) -> None:
+def test_a_failure_after_the_commit_keeps_what_was_written(engine: Engine) -> None:
     told = list[str]()
 
     def fail() -> None:
@@ -197,7 +197,7 @@ def test_a_writer_never_blocks_the_reader(engine: Engine) -> None:
         assert names(engine) == []
 
 
-def test_who_reads_first_and_writes_then_is_not_thrown_out(engine: Engine) -> None:
+def test_reading_before_writing_never_fails_in_a_write_transaction(engine: Engine) -> None:
     """A plain BEGIN would fail here on SQLite as soon as the other commit came between."""
     put(engine, "n0")
     began = threading.Barrier(4)
@@ -230,7 +230,7 @@ def test_a_connection_that_wrote_does_not_lock_when_it_reads_later(sqlite_url: s
     engine.dispose()
 
 
-def test_a_connection_begins_by_our_word_alone_also_after_it_has_read(postgresql_engine: Engine) -> None:
+def test_a_connection_begins_transactions_only_explicitly(postgresql_engine: Engine) -> None:
     with reading(postgresql_engine) as connection:
         assert connection.exec_driver_sql("SHOW transaction_isolation").scalar() == "repeatable read"
     with writing(postgresql_engine) as connection:
@@ -239,7 +239,7 @@ def test_a_connection_begins_by_our_word_alone_also_after_it_has_read(postgresql
 
 
 @pytest.mark.parametrize("opened", [reading, writing])
-def test_connections_that_died_while_nobody_used_them_are_not_noticed(
+def test_connections_that_died_while_idle_are_replaced_silently(
     postgresql_url: str, postgresql_engine: Engine, opened: Callable[[Engine], AbstractContextManager[Connection]]
 ) -> None:
     engine, other = open_engine(postgresql_url), postgresql_engine
@@ -262,7 +262,7 @@ def put_and_remove(engine: Engine) -> None:
 # -- insert on conflict
 
 
-def test_an_insert_may_find_its_row_there_already(engine: Engine) -> None:
+def test_an_insert_may_ignore_an_existing_row(engine: Engine) -> None:
     def enrol() -> int:
         with writing(engine) as connection:
             row = insert(connection, account_state).values(account="acme", updated_at=START)
@@ -271,7 +271,7 @@ def test_an_insert_may_find_its_row_there_already(engine: Engine) -> None:
     assert [enrol(), enrol()] == [1, 0]
 
 
-def test_an_insert_may_change_the_row_it_finds(engine: Engine) -> None:
+def test_an_insert_may_update_an_existing_row(engine: Engine) -> None:
     for minutes in (0, 5):
         with writing(engine) as connection:
             at = START + timedelta(minutes=minutes)
@@ -293,7 +293,7 @@ MOMENTS = st.datetimes(
 
 @settings(deadline=None)
 @given(MOMENTS, MOMENTS)
-def test_a_time_keeps_its_moment_its_microseconds_and_its_order(one: datetime, other: datetime) -> None:
+def test_a_stored_time_keeps_its_microseconds_and_order(one: datetime, other: datetime) -> None:
     micros, dialect = Micros(), sa.create_engine("postgresql+psycopg://").dialect
     stored = [micros.process_bind_param(each, dialect) for each in (one, other)]
     assert [micros.process_result_value(each, dialect) for each in stored] == [one, other]
@@ -315,7 +315,7 @@ def test_a_time_without_a_zone_is_refused(engine: Engine) -> None:
         put(engine, "a", datetime(2026, 1, 1))  # noqa: DTZ001 - the point
 
 
-def test_no_time_is_no_time(engine: Engine) -> None:
+def test_none_is_stored_as_null(engine: Engine) -> None:
     with writing(engine) as connection:
         connection.execute(sa.insert(account_state).values(account="acme", updated_at=START))
         assert connection.scalar(sa.select(account_state.c.paused_until)) is None
@@ -352,21 +352,21 @@ def test_an_error_of_the_database_does_not_repeat_what_a_customer_wrote(engine: 
         ("SELEC 1", False),
     ],
 )
-def test_only_what_may_go_better_later_is_called_away(engine: Engine, statement: str, away: bool) -> None:
+def test_only_errors_that_may_pass_count_as_an_outage(engine: Engine, statement: str, away: bool) -> None:
     """Senders repeat what is away; a mistake in a statement would be repeated for ever."""
     with pytest.raises(sa.exc.SQLAlchemyError) as caught, reading(engine) as connection:
         connection.exec_driver_sql(statement)
     assert is_away(caught.value) is away
 
 
-def test_a_connection_that_can_only_read_is_given_up_in_whatever_language_it_says_so(postgresql_engine: Engine) -> None:
+def test_a_read_only_connection_is_dropped_in_any_server_language(postgresql_engine: Engine) -> None:
     said = "DO $$ BEGIN RAISE 'INSERT kann nicht ausgef\u00fchrt werden' USING ERRCODE = '25006'; END $$"
     with pytest.raises(sa.exc.DBAPIError) as caught, writing(postgresql_engine) as connection:
         connection.exec_driver_sql(said)
     assert caught.value.connection_invalidated
 
 
-def test_a_database_that_takes_no_writes_a_lock_and_an_empty_pool_are_away(sqlite_url: str, tmp_path: Path) -> None:
+def test_read_only_locked_and_exhausted_count_as_outages(sqlite_url: str, tmp_path: Path) -> None:
     read_only = open_engine(sqlite_url)
     sa.event.listen(read_only, "connect", lambda raw, _: raw.execute("PRAGMA query_only=1"))
     with pytest.raises(sa.exc.SQLAlchemyError) as caught:

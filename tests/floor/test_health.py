@@ -8,12 +8,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from service import migrations
-from service.accounts import away, holds, standing
+from service.accounts import holds, standing, x_outage
 from service.accounts.holds import Hold
 from service.db import open_engine, writing
 from service.metrics.health import Writes, why_not_ready
 from service.models import feedback_request, worker_seen
-from service.reports.dashboard.standing import standings
+from service.reports.dashboard.account_standing import standings
 from service.sources import holds as source_standing
 from service.sources import waiting
 from tests.floor.house import House
@@ -105,7 +105,7 @@ def test_a_held_account_degrades_and_says_what_to_do(house: House) -> None:
     assert report["accounts"]["other"] == {"status": "ok"}
 
 
-def test_a_hold_by_hand_has_nothing_to_mend_at_x(house: House) -> None:
+def test_a_manual_hold_advises_nothing_at_x(house: House) -> None:
     with writing(house.engine) as connection:
         holds.hold(connection, "acme", Hold(None, "held_by_hand"), house.clock.now)
     advice = ready(house)["accounts"]["acme"]["what_to_do"]
@@ -122,7 +122,7 @@ def test_a_pause_is_shown_until_it_is_over(house: House) -> None:
     assert ready(house)["accounts"]["other"] == {"status": "ok"}
 
 
-def test_a_pause_of_a_clock_that_was_set_back_since_is_shown_by_nobody_as_no_worker_keeps_to_it(house: House) -> None:
+def test_a_pause_from_before_the_clock_was_set_back_is_not_shown(house: House) -> None:
     worker_says_it_is_alive(house, seconds=10)
     now = house.clock.now
     with writing(house.engine) as connection:
@@ -133,11 +133,11 @@ def test_a_pause_of_a_clock_that_was_set_back_since_is_shown_by_nobody_as_no_wor
     assert ready(house)["accounts"]["other"] == {"status": "ok"}
 
 
-def test_that_x_answers_nothing_degrades_and_says_since_when_and_how_many_wait(house: House) -> None:
+def test_an_x_outage_degrades_and_says_since_when_and_how_many_wait(house: House) -> None:
     worker_says_it_is_alive(house)
     with writing(house.engine) as connection:
         connection.execute(sa.insert(feedback_request).values(request_row(house.clock.now)))
-        away.began(connection, "acme", house.clock.now)
+        x_outage.began(connection, "acme", house.clock.now)
     since = house.clock.now
     assert ready(house)["accounts"]["acme"] == {"status": "ok"}
     house.clock.forward(minutes=1)
@@ -147,7 +147,7 @@ def test_that_x_answers_nothing_degrades_and_says_since_when_and_how_many_wait(h
     assert report["accounts"]["acme"] == {"status": "x_away", "since": since.isoformat(), "waiting": 1}
 
 
-def test_a_silent_worker_is_missed(house: House) -> None:
+def test_a_missing_worker_is_reported(house: House) -> None:
     assert "start `dm-feedback worker`" in ready(house)["worker"]
     worker_says_it_is_alive(house, seconds=46)
     assert ready(house)["status"] == "degraded"
@@ -155,7 +155,7 @@ def test_a_silent_worker_is_missed(house: House) -> None:
     assert ready(house)["worker"] == "ok"
 
 
-def test_the_oldest_due_request_shows_its_age_but_not_one_that_must_wait(house: House) -> None:
+def test_only_due_requests_count_for_the_oldest_age(house: House) -> None:
     rows = [("acme", 90, "received"), ("acme", 30, "dm_sent"), ("acme", 900, "card_sent"), ("other", 5000, "received")]
     with writing(house.engine) as connection:
         for number, (account, seconds, state) in enumerate(rows):
@@ -172,7 +172,7 @@ def stranger(house: House, status: int = 200, **headers: str) -> dict:
     return answer.get_json()
 
 
-def test_strangers_learn_whether_it_is_ready_and_no_more(house: House) -> None:
+def test_without_a_key_only_readiness_is_shown(house: House) -> None:
     with writing(house.engine) as connection:
         holds.hold(connection, "acme", Hold(326, "account_locked"), house.clock.now)
     assert stranger(house) == {"status": "ok"}

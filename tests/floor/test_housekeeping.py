@@ -27,7 +27,7 @@ from service.models import (
     worker_seen,
     x_identity,
 )
-from service.outreach.workplace import Workplace
+from service.outreach.context import Workplace
 from service.privacy import housekeeping
 from service.settings import Settings
 from service.worker import chores
@@ -118,7 +118,7 @@ def dry_and_wet_agree(engine: Engine, days: int) -> None:
 
 
 @pytest.mark.parametrize(("kind", "days"), KEPT.items())
-def test_every_kind_goes_at_its_own_age_and_not_before(sqlite_engine: Engine, kind: str, days: int) -> None:
+def test_every_kind_is_deleted_at_its_own_age(sqlite_engine: Engine, kind: str, days: int) -> None:
     at = populated(sqlite_engine)
     assert pruned(sqlite_engine, at + timedelta(days=days)).get(kind, 0) == 0
     assert pruned(sqlite_engine, at + timedelta(days=days, seconds=1))[kind] == 1
@@ -154,7 +154,7 @@ def test_a_text_goes_and_its_score_and_date_stay(sqlite_engine: Engine) -> None:
         assert set(connection.scalars(sa.select(result_update.c.text))) == {None}
 
 
-def test_of_the_history_the_newest_update_and_the_newest_window_stay(sqlite_engine: Engine) -> None:
+def test_the_newest_update_and_window_of_the_history_stay(sqlite_engine: Engine) -> None:
     at = populated(sqlite_engine)
     went = pruned(sqlite_engine, at + timedelta(days=366))
     assert {name: went[name] for name in ("history", "updates", "refresh", "poll_windows")} == dict.fromkeys(
@@ -166,14 +166,14 @@ def test_of_the_history_the_newest_update_and_the_newest_window_stay(sqlite_engi
     assert one(sqlite_engine, poll_window).from_time == at + timedelta(hours=6)
 
 
-def test_what_was_read_by_whom_goes_last(sqlite_engine: Engine) -> None:
+def test_the_access_log_is_deleted_last(sqlite_engine: Engine) -> None:
     at = populated(sqlite_engine)
     assert "access_log" not in pruned(sqlite_engine, at + timedelta(days=730))
     assert pruned(sqlite_engine, at + timedelta(days=731))["access_log"] == 1
     assert everything(sqlite_engine)[access_log.name] == []
 
 
-def test_dead_sessions_and_dead_workers_are_cleared_away_by_the_way(sqlite_engine: Engine) -> None:
+def test_ended_sessions_and_workers_are_removed_too(sqlite_engine: Engine) -> None:
     at = populated(sqlite_engine)
     pruned(sqlite_engine, at + timedelta(hours=11))
     assert len(everything(sqlite_engine)[session.name]) == len(everything(sqlite_engine)[worker_seen.name]) == 1
@@ -181,9 +181,7 @@ def test_dead_sessions_and_dead_workers_are_cleared_away_by_the_way(sqlite_engin
     assert everything(sqlite_engine)[session.name] == everything(sqlite_engine)[worker_seen.name] == []
 
 
-def test_what_is_cleared_away_by_the_way_goes_each_by_itself(
-    sqlite_engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_each_cleaning_task_fails_on_its_own(sqlite_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     at = populated(sqlite_engine)
 
     def away(_connection: Connection, _now: datetime) -> None:
@@ -196,7 +194,7 @@ def test_what_is_cleared_away_by_the_way_goes_each_by_itself(
     assert everything(sqlite_engine)[worker_seen.name] == []
 
 
-def test_of_what_is_no_kind_of_data_any_more_nothing_is_said(sqlite_engine: Engine) -> None:
+def test_kinds_of_data_that_no_longer_exist_are_not_reported(sqlite_engine: Engine) -> None:
     """A ledger that was copied out of partitions has none; an alert would tell of them for ever."""
     at = populated(sqlite_engine)
     with writing(sqlite_engine) as connection:
@@ -225,7 +223,7 @@ def forgotten_at(engine: Engine) -> datetime | None:
         return connection.scalar(sa.select(sa.func.max(retention_run.c.finished_at)))
 
 
-def test_of_several_workers_one_looks_through_the_ledger_each_hour(sqlite_engine: Engine) -> None:
+def test_one_of_several_workers_runs_retention_each_hour(sqlite_engine: Engine) -> None:
     at = populated(sqlite_engine)
     for worker, minutes, then in (("a", 0, 0), ("b", 1, 0), ("a", 60, 60), ("b", 119, 60), ("b", 59, 59)):
         place = Workplace.open(sqlite_engine, SETTINGS, worker)
@@ -234,9 +232,7 @@ def test_of_several_workers_one_looks_through_the_ledger_each_hour(sqlite_engine
         assert forgotten_at(sqlite_engine) == at + timedelta(minutes=then), (worker, minutes)
 
 
-def test_what_could_not_be_forgotten_is_tried_again_before_an_hour_is_over(
-    sqlite_engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_deletion_is_retried_within_the_hour(sqlite_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     at, tries = populated(sqlite_engine), []
 
     def fails(*_given: object, **_how: object) -> None:
@@ -249,7 +245,7 @@ def test_what_could_not_be_forgotten_is_tried_again_before_an_hour_is_over(
     assert len(tries) == 3
 
 
-def test_whoever_is_told_to_stop_clears_nothing_away(sqlite_engine: Engine) -> None:
+def test_a_stopped_worker_deletes_nothing(sqlite_engine: Engine) -> None:
     at = populated(sqlite_engine)
     housekeeping.prune(sqlite_engine, SETTINGS, at + timedelta(hours=25), dry_run=False, stop=lambda: True)
     assert len(everything(sqlite_engine)[session.name]) == 1
@@ -262,7 +258,7 @@ def test_an_identity_is_kept_as_long_as_the_longest_cool_down_needs_it(sqlite_en
     assert pruned(sqlite_engine, at + timedelta(days=91), settings)["identities"] == 1
 
 
-def test_the_longest_retention_there_is_can_be_reckoned_with(sqlite_engine: Engine) -> None:
+def test_the_longest_possible_retention_works(sqlite_engine: Engine) -> None:
     settings = settings_of(privacy=dict.fromkeys(SETTINGS.privacy.__slots__[:5], "36500d"))
     populated(sqlite_engine, settings)
     assert pruned(sqlite_engine, START + timedelta(days=3650), settings) == {}

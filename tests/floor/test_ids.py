@@ -32,7 +32,7 @@ def test_ids_of_one_moment_differ() -> None:
 
 
 @given(KEYS, st.from_regex(r"[0-9]{1,19}", fullmatch=True))
-def test_a_person_is_known_again_and_the_id_is_not_in_it(key: str, x_user_id: str) -> None:
+def test_a_person_is_recognised_by_a_hash_without_the_id(key: str, x_user_id: str) -> None:
     known = person(key, x_user_id)
     assert known == person(key, x_user_id)
     assert len(known) == 64
@@ -42,14 +42,14 @@ def test_a_person_is_known_again_and_the_id_is_not_in_it(key: str, x_user_id: st
 
 
 @given(KEYS, PARTS)
-def test_the_same_input_draws_the_same_lot(key: str, parts: list[str]) -> None:
+def test_the_same_input_draws_the_same_number(key: str, parts: list[str]) -> None:
     lot = draw(key, "sample", *parts)
     assert lot == draw(key, "sample", *parts)
     assert 0 <= lot < 1
 
 
 @given(KEYS, PARTS)
-def test_key_purpose_and_every_part_change_the_lot(key: str, parts: list[str]) -> None:
+def test_key_purpose_and_every_part_change_the_draw(key: str, parts: list[str]) -> None:
     lots = {
         draw(key, "sample", *parts),
         draw(key, "quota", *parts),
@@ -65,7 +65,7 @@ def test_parts_cannot_be_shifted_into_each_other() -> None:
     assert draw("k" * 16, "person", "1") != int(person("k" * 16, "1"), 16) / 2**256
 
 
-def test_lots_are_spread_evenly() -> None:
+def test_draws_are_evenly_distributed() -> None:
     lots = [draw("k" * 32, "sample", f"c-{each}") for each in range(20_000)]
     tenths = [sum(int(lot * 10) == tenth for lot in lots) for tenth in range(10)]
     assert max(abs(each - 2000) for each in tenths) < 200  # over four standard deviations

@@ -13,8 +13,8 @@ import pytest
 import structlog
 from sqlalchemy.engine import Engine
 
-from service import logs
 from service.db import writing
+from service.telemetry import logs
 from tests.floor.house import House
 
 SERVICE = Path(logs.__file__).parent
@@ -56,7 +56,7 @@ def test_what_must_not_leak_is_dropped(name: str, form: str, capsys: pytest.Capt
     assert "fr_1" in err
 
 
-def test_a_terminal_is_shown_what_steers_it_and_does_not_obey(capsys: pytest.CaptureFixture[str]) -> None:
+def test_control_characters_are_escaped_for_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("text")
     structlog.get_logger("x").warning("intake.unknown_source", source="\x1b]0;owned\x07\u202e")
     _, err = capsys.readouterr()
@@ -64,11 +64,11 @@ def test_a_terminal_is_shown_what_steers_it_and_does_not_obey(capsys: pytest.Cap
     assert not {"\x1b]", "\x07", "\u202e"} & set(err)
 
 
-def test_what_customers_write_and_what_opens_doors_is_on_the_list() -> None:
+def test_texts_and_secrets_are_on_the_list_of_dropped_fields() -> None:
     assert {"text", "body", "message", "opening_text", "card_text", "secret", "authorization"} <= logs.NEVER
 
 
-def test_what_is_bound_for_a_whole_request_is_looked_at_too(capsys: pytest.CaptureFixture[str]) -> None:
+def test_context_fields_are_filtered_too(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("json")
     structlog.contextvars.bind_contextvars(http_request_id="r-1", authorization="Bearer hush")
     structlog.get_logger("x").info("asked")
@@ -93,7 +93,7 @@ def test_details_for_developers_are_left_out(capsys: pytest.CaptureFixture[str])
     assert lines(capsys) == []
 
 
-def test_a_logger_that_was_used_before_follows_the_settings(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_logger_used_before_configuration_follows_it(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("json")
     log = structlog.get_logger("x")
     log.info("first")
@@ -114,7 +114,7 @@ def lines_of(events: Iterable[dict[str, object]], clock: Callable[[], float] = f
     return passed
 
 
-def test_what_strangers_cause_is_so_many_lines_a_minute_and_the_next_one_tells_of_the_rest() -> None:
+def test_events_strangers_cause_are_rate_limited_with_a_count() -> None:
     seconds = [0.0] * 1000 + [61.0] * 2
     now = iter(seconds)
     said = lines_of([{"event": "key_refused"}] * len(seconds), lambda: next(now))
@@ -122,7 +122,7 @@ def test_what_strangers_cause_is_so_many_lines_a_minute_and_the_next_one_tells_o
     assert [each.get("left_out") for each in said[-3:]] == [None, 1000 - logs.A_MINUTE, None]
 
 
-def test_one_sources_flood_hides_no_line_of_another_and_none_of_what_is_ours() -> None:
+def test_a_flood_of_one_source_hides_no_other_lines() -> None:
     flood = [{"event": "intake.refused", "source": "crm"}] * 500
     ours = [{"event": "account_held", "account": "acme"}] * 500
     said = lines_of([*flood, {"event": "intake.refused", "source": "desk"}, *ours])
@@ -130,7 +130,7 @@ def test_one_sources_flood_hides_no_line_of_another_and_none_of_what_is_ours() -
 
 
 @pytest.mark.parametrize("event", logs.RATIONED)
-def test_each_event_that_is_rationed_is_one_of_ours(event: str) -> None:
+def test_each_rate_limited_event_exists(event: str) -> None:
     assert any(f'"{event}"' in each.read_text("utf-8") for each in SERVICE.rglob("*.py") if each.name != "logs.py")
 
 
@@ -164,7 +164,7 @@ def test_no_stranger_fills_a_disk_with_our_lines(
 
 @pytest.mark.parametrize("form", ["json", "text"])
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "no room"), BrokenPipeError(), ValueError("closed")])
-def test_who_logs_goes_on_where_no_line_can_be_written(
+def test_a_line_that_cannot_be_written_fails_nobody(
     form: str, error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Full(io.StringIO):

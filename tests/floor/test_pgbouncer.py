@@ -95,7 +95,7 @@ def test_writing_and_migrating_work_through_it(pooled_engine: Engine) -> None:
         assert connection.scalar(sa.select(sa.func.count()).select_from(worker_seen)) == 40
 
 
-def test_a_pooler_that_parts_transactions_is_refused_at_the_start(postgresql_url: str) -> None:
+def test_a_statement_pooler_is_refused_at_the_start(postgresql_url: str) -> None:
     with pooled(postgresql_url, "statement") as url:
         engine = open_engine(url)
         with pytest.raises((Unavailable, sa.exc.DBAPIError)):

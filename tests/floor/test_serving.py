@@ -13,8 +13,8 @@ from sqlalchemy.engine import Engine
 from service import migrations, serving
 from service.db import open_engine
 from service.errors import Unavailable
-from service.logs import Ration
 from service.serving import demand_free, from_environment
+from service.telemetry.logs import Ration
 from tests.processes.house import toml
 from tests.support import tree
 

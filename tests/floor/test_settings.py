@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.intake.definition.load import load_definitions
-from service.results.page.sender import mistakes as mistakes_of_pictures
+from service.results.page.branding import mistakes as mistakes_of_pictures
 from service.settings import PLACEHOLDERS, X_TOKENS, Mistake, Settings, SettingsError, from_tree, load, reference
 from service.settings.asking import Texts
 from service.settings.declare import declared, section_of
@@ -187,7 +187,7 @@ def test_a_list_is_referred_to_one_by_one(tmp_path: Path) -> None:
     assert from_tree(by_file, {}).sources["crm"].keys == (SOURCE_KEY,)
 
 
-def test_a_missing_one_of_a_list_is_named_by_its_place() -> None:
+def test_a_missing_reference_in_a_list_is_named_by_its_index() -> None:
     crm = {"preset": "standard", "keys_env": ["NEW", "OLD"]}
     assert mistakes({"NEW": SOURCE_KEY}, sources__crm=crm) == {
         "sources.crm.keys_env[1]": "the environment has no variable 'OLD'; set it before starting"
@@ -258,12 +258,12 @@ def test_a_span_is_a_number_and_a_unit(written: str, meant: timedelta) -> None:
 
 
 @pytest.mark.parametrize("written", ["", "7", "d", "-1d", "7 days", "1h30m", "1e3s", "7d\n", 7, 7.5, True, ["7d"]])
-def test_what_is_no_span_is_a_mistake(written: Any) -> None:
+def test_an_invalid_span_is_a_mistake(written: Any) -> None:
     assert "such as '90s'" in mistakes(campaigns__care__cooldown=written)["campaigns.care.cooldown"]
 
 
 @pytest.mark.parametrize("written", ["36501d", "9" * 400 + "d"])
-def test_a_span_nobody_can_reckon_with_is_a_mistake(written: str) -> None:
+def test_a_span_too_long_to_calculate_with_is_a_mistake(written: str) -> None:
     assert mistakes(privacy__keep_texts=written) == {"privacy.keep_texts": "a span of time is at most 36500d"}
 
 
@@ -278,12 +278,12 @@ def test_a_span_nobody_can_reckon_with_is_a_mistake(written: str) -> None:
         "accounts__acme__poll_window",
     ],
 )
-def test_a_span_that_would_turn_on_the_spot_cannot_be_nothing(path: str) -> None:
+def test_an_interval_cannot_be_zero(path: str) -> None:
     assert mistakes(**{path: "0s"}) == {path.replace("__", "."): "must be longer than nothing"}
 
 
 @given(st.text() | st.integers() | st.floats() | st.booleans() | st.lists(st.text(), max_size=3) | st.none())
-def test_any_value_of_a_span_is_taken_or_named(written: Any) -> None:
+def test_any_value_of_a_span_is_accepted_or_reported(written: Any) -> None:
     problems: list[Mistake] = []
     try:
         settings_of(worker__idle=written)
@@ -326,7 +326,7 @@ def test_quiet_hours_are_two_times_of_day(written: Any, meant: tuple[time, time]
         {"21:00": 1, "08:00": 1},
     ],
 )
-def test_what_are_no_quiet_hours_is_a_mistake(written: Any) -> None:
+def test_invalid_quiet_hours_are_a_mistake(written: Any) -> None:
     assert "quiet hours" in mistakes(accounts__acme__quiet_hours=written)["accounts.acme.quiet_hours"]
 
 
@@ -462,7 +462,7 @@ def test_the_first_language_is_the_one_to_fall_back_to() -> None:
         ),
     ],
 )
-def test_sections_are_held_against_each_other(changes: dict[str, Any], where: str, says: str) -> None:
+def test_sections_are_checked_against_each_other(changes: dict[str, Any], where: str, says: str) -> None:
     ((path, sentence),) = mistakes(**changes).items()
     assert path == where
     assert says in sentence
@@ -514,7 +514,7 @@ def test_the_usual_settings_need_no_advice() -> None:
     assert advice(web__bind="0.0.0.0:8000", **behind) == {}
 
 
-def test_who_never_sends_a_card_needs_no_webhook_of_cards() -> None:
+def test_an_account_without_cards_needs_no_card_webhook() -> None:
     none = {"accounts__acme__webhook_user": None, "accounts__acme__webhook_password": None}
     by_page = {"campaigns__care__ways": ["page"], "campaigns__care__texts__en__page": "How was it? {page}"}
     assert "accounts.acme.webhook_user" in advice(**none)
@@ -573,7 +573,7 @@ def test_who_never_sends_a_card_needs_no_webhook_of_cards() -> None:
         ({"campaigns__care__texts__en__card": "How\u200b did we do?"}, "campaigns.care.texts.en.card", "U+200B"),
     ],
 )
-def test_what_works_but_deserves_a_thought_is_a_warning(changes: dict[str, Any], where: str, says: str) -> None:
+def test_questionable_settings_are_warned_about(changes: dict[str, Any], where: str, says: str) -> None:
     ((path, sentence),) = advice(**changes).items()
     assert path == where
     assert says in sentence
@@ -697,7 +697,7 @@ def test_a_relative_database_lies_beside_the_settings_wherever_one_stands(
     assert load(Path("dm-feedback.toml"), example_environment()).database.url == meant.format(folder=tmp_path / "etc")
 
 
-def test_a_ledger_where_it_lay_before_is_never_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_at_the_former_place_is_never_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = written(tmp_path / "etc", "sqlite:///x.db")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "x.db").touch()
@@ -804,14 +804,14 @@ def test_a_problem_is_a_path_and_a_sentence() -> None:
         (["card"], {"card": "How did we do?"}, False),
     ],
 )
-def test_who_sees_no_card_should_find_a_link(ways: list[str], texts: dict[str, str], warned: bool) -> None:
+def test_customers_without_cards_should_get_a_link(ways: list[str], texts: dict[str, str], warned: bool) -> None:
     written = {"en": {"opening": "Thanks.", **texts}}
     found = advice(campaigns__care__ways=ways, campaigns__care__texts=written)
     assert ("campaigns.care.texts.en.card" in found) == warned
 
 
 @pytest.mark.parametrize("key", ["opening", "card", "quick_reply", "page"])
-def test_a_text_of_any_way_that_begs_is_named(key: str) -> None:
+def test_a_text_that_begs_for_a_good_score_is_reported(key: str) -> None:
     texts = {"opening": "Thanks.", "card": "How did we do?", "page": "Here: {page}", "quick_reply": "Tap."}
     begging = {"en": {**texts, key: f"{texts[key]} Please give 5 stars."}}
     assert "begs" in str(advice(campaigns__care__texts=begging))
@@ -825,7 +825,7 @@ def kept(tmp_path: Path, text: str, **changes: Any) -> Path:
     return tmp_path / "dm-feedback.toml"
 
 
-def test_a_mark_before_the_first_letter_is_no_setting(tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_ignored(tmp_path: Path) -> None:
     assert load(kept(tmp_path, "\ufeff")).accounts["acme"].name == "acme"
 
 

@@ -10,13 +10,13 @@ import sqlalchemy as sa
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy.engine import Engine
 
-from service.counts import METERS, PROCESS_COUNTS, ProcessCounts
 from service.db import once_committed, reading, writing
 from service.metrics import totals
 from service.models import process_count
 from service.results.answer import Answer
 from service.results.ingest import ingest
 from service.results.merge import Update
+from service.telemetry.counters import METERS, PROCESS_COUNTS, ProcessCounts
 from tests.floor.house import House, told
 from tests.support import World, settings_of
 
@@ -130,7 +130,7 @@ def test_a_child_begins_with_nothing() -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-def test_what_is_rolled_back_was_never_told(engine: Engine) -> None:
+def test_a_rolled_back_count_is_not_counted(engine: Engine) -> None:
     heard: list[str] = []
     with writing(engine) as connection:
         once_committed(connection, lambda: heard.append("kept"))
@@ -208,7 +208,7 @@ def test_metrics_show_the_totals_the_budgets_and_the_build(sqlite_engine: Engine
         ("/2/dm_conversations/with/7717717717/dm_events", "/2/dm_conversations/with/:id/dm_events"),
     ],
 )
-def test_an_endpoint_is_named_without_whom_it_was_about(path: str, endpoint: str) -> None:
+def test_endpoint_labels_contain_no_ids(path: str, endpoint: str) -> None:
     from service.x_api.wire import endpoint_of
 
     assert endpoint_of(path) == endpoint

@@ -71,13 +71,13 @@ def test_who_begins_on_such_a_connection_takes_another(engine: Engine, signalled
         assert connection.exec_driver_sql("SELECT 1").scalar_one() == 1
 
 
-def test_what_may_take_its_time_is_not_cut(engine: Engine) -> None:
+def test_a_statement_without_a_limit_is_not_cut(engine: Engine) -> None:
     with writing(engine) as connection:
         take_your_time(connection)
         assert connection.exec_driver_sql("SELECT 1 FROM pg_sleep(0.6)").scalar_one() == 1
 
 
-def test_nor_is_who_thinks_between_two_statements(engine: Engine) -> None:
+def test_an_idle_connection_is_not_cut(engine: Engine) -> None:
     with reading(engine) as connection:
         connection.exec_driver_sql("SELECT 1")
         raw = connection.connection.dbapi_connection

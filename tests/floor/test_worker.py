@@ -17,7 +17,7 @@ from service.accounts import holds
 from service.accounts.holds import Hold
 from service.db import open_engine, reading, writing
 from service.errors import Unavailable
-from service.keeping_on import each_step
+from service.loops import each_step
 from service.models import account_state, feedback_request, worker_seen
 from service.results.inbox import InboxReport
 from service.results.poll import PollReport
@@ -89,7 +89,7 @@ FREE = (None, None)
 # -- who are we?
 
 
-def test_right_keys_hold_nobody(world: World) -> None:
+def test_valid_keys_hold_no_account(world: World) -> None:
     assert checked(world) == {"acme": FREE, "other": FREE}
 
 
@@ -122,14 +122,16 @@ def test_a_wrong_key_holds_the_account_with_what_x_said(world: World, part: str)
         (401, 32, "not_authenticated"), (403, 64, "account_suspended"), (403, 326, "account_locked"),
     ],
 )  # fmt: skip
-def test_only_what_stops_all_else_holds_at_the_start(world: World, status: int, code: int, reason: str | None) -> None:
+def test_only_a_refusal_of_every_call_holds_at_the_start(
+    world: World, status: int, code: int, reason: str | None
+) -> None:
     """An app may be let into cards and DMs and not into this one thing that we ask for first."""
     said = httpx.Response(status, json={"errors": [{"code": code, "message": ""}]} if code else None)
     found = checked(world, acme=client_of(world, httpx.MockTransport(lambda _: said)))["acme"]
     assert found == ((code, reason) if reason else FREE)
 
 
-def test_x_being_away_holds_nobody(world: World) -> None:
+def test_an_x_outage_holds_no_account(world: World) -> None:
     assert checked(world, acme=client_of(world, Saying(world, None))) == {"acme": FREE, "other": FREE}
 
 
@@ -142,7 +144,7 @@ def test_a_hold_by_hand_is_not_overwritten(world: World) -> None:
 # -- the loop itself
 
 
-def test_a_step_that_fails_stops_none_beside_it() -> None:
+def test_a_failing_step_stops_no_other() -> None:
     done: list[str] = []
     well = each_step(
         "failed",
@@ -168,7 +170,7 @@ def test_a_slow_x_keeps_unclear_sends_from_being_looked_for_no_longer_than_a_fas
     assert len(turns) == 2
 
 
-def test_a_signal_passes_by_children_that_have_ended() -> None:
+def test_a_signal_skips_children_that_have_ended() -> None:
     ended, lives = FORK.Process(target=int), FORK.Process(target=time.sleep, args=(10 * PATIENCE_S,))
     for child in (ended, lives):
         child.start()
@@ -277,7 +279,7 @@ def test_a_worker_starts_on_a_host_of_the_longest_name(
     assert [len(name) <= (column.length or 0) for name in named] == [True]
 
 
-def test_a_schema_that_is_not_ours_is_refused_before_anything_is_sent(tmp_path: Any, x: SandboxServer) -> None:
+def test_a_foreign_schema_is_refused_before_anything_is_sent(tmp_path: Any, x: SandboxServer) -> None:
     engine = open_engine(f"sqlite:///{tmp_path}/empty.db")
     with pytest.raises(Unavailable, match="db upgrade"):
         loop.run(working(x), engine, stop=threading.Event())

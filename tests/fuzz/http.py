@@ -20,7 +20,7 @@ from service.app import create_app
 from service.auth import keys
 from service.db import open_engine, writing
 from service.models import feedback_request
-from tests import template
+from tests import migrated_sqlite
 from tests.fuzz import odd
 from tests.fuzz.edges import Edge
 from tests.support import START, Clock, request_row, settings_of
@@ -71,7 +71,7 @@ def routes(url: str | None = None) -> Edge:
 
 def _a_file() -> str:
     file = Path(tempfile.mkdtemp(prefix="dmf-fuzz-")) / "fuzz.db"
-    template.put(file)
+    migrated_sqlite.put(file)
     return f"sqlite:///{file}"
 
 

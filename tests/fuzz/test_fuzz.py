@@ -10,7 +10,7 @@ from tests.fuzz.run import run
 
 @pytest.mark.filterwarnings("ignore:deprecated string literal syntax")  # the library's word to whoever writes one
 @pytest.mark.parametrize("name", EDGES)
-def test_whatever_comes_is_read_or_refused(name: str) -> None:
+def test_any_input_is_read_or_refused(name: str) -> None:
     ran = run(EDGES[name](), 300, "tests")
     assert ran.inputs == 300
     assert not ran.faults, [(each.seed, repr(each.error)[:300]) for each in ran.faults]

@@ -15,9 +15,9 @@ from werkzeug.test import TestResponse
 from service.intake.definition.load import load_definitions
 from service.intake.definition.tables import Definition
 from service.intake.delivery.inbound import Inbound, make_inbound
+from service.intake.fast_path import short_road
 from service.intake.reception import Reception
 from service.intake.routes import blueprint
-from service.intake.short_road import short_road
 from service.models import delivery_item, feedback_request, reopening, webhook_delivery
 from service.settings import Settings, Source
 from service.settings.load import from_tree

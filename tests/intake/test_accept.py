@@ -94,9 +94,7 @@ def test_the_same_reopening_twice_is_a_duplicate(engine: Engine, now: datetime) 
     assert len(house.reopenings) == 1
 
 
-def test_identical_bytes_after_a_reopening_are_a_new_end_where_the_sender_gives_another_id(
-    engine: Engine, now: datetime
-) -> None:
+def test_identical_bytes_with_another_id_after_a_reopening_are_a_new_end(engine: Engine, now: datetime) -> None:
     house = token_house(engine, now)
     send(house, ended("c-1", FIRST), **{"idempotency-key": "run-1"})
     send(house, reopened("c-1", LATER))
@@ -134,7 +132,7 @@ def test_a_reopening_after_two_ends_does_not_part_them(engine: Engine, now: date
     assert ends(house) == [FIRST]
 
 
-def test_a_late_reopening_is_seen_in_the_readings_of_the_end_it_lets_in(engine: Engine, now: datetime) -> None:
+def test_a_late_reopening_adds_a_reading_to_the_end_it_accepts(engine: Engine, now: datetime) -> None:
     house = token_house(engine, now)
     send(house, EVENTS["first"])
     send(house, EVENTS["second"])
@@ -147,7 +145,7 @@ def test_a_late_reopening_is_seen_in_the_readings_of_the_end_it_lets_in(engine: 
     assert second.received_at == now
 
 
-def test_a_late_reopening_lets_nothing_in_whose_body_is_gone(engine: Engine, now: datetime) -> None:
+def test_a_late_reopening_cannot_accept_an_end_whose_body_is_gone(engine: Engine, now: datetime) -> None:
     house = token_house(engine, now)
     send(house, EVENTS["first"])
     send(house, EVENTS["second"])
@@ -167,7 +165,7 @@ def test_a_reopening_before_the_first_end_makes_nothing_new(engine: Engine, now:
 
 @pytest.mark.parametrize(("gap", "rows"), [(timedelta(hours=12), 1), (timedelta(hours=12, seconds=1), 2)])
 @pytest.mark.parametrize("backwards", [False, True])
-def test_where_no_reopening_is_ever_told_an_end_long_after_the_last_is_new(
+def test_without_reopenings_an_end_long_after_the_last_is_new(
     gap: timedelta, rows: int, backwards: bool, engine: Engine, now: datetime
 ) -> None:
     house = token_house(engine, now, events={"reopened": ""})
@@ -215,7 +213,7 @@ def test_a_batch_of_a_hundred_conversations_is_stored(engine: Engine, now: datet
     assert send(house, json.dumps(events).encode())["duplicate"] == 100
 
 
-def test_what_is_ignored_or_not_understood_is_kept_raw(engine: Engine, now: datetime) -> None:
+def test_ignored_and_unmappable_deliveries_are_kept_raw(engine: Engine, now: datetime) -> None:
     house = token_house(engine, now)
     assert send(house, b'{"event": "other"}') == {**ZERO, "ignored": 1}
     house.later(seconds=1)
@@ -362,7 +360,7 @@ def test_an_end_whose_time_is_ours_counts_after_the_reopening_that_another_clock
     assert send(house, ended("c-1", at=(now + timedelta(minutes=6)).isoformat()))["duplicate"] == 1
 
 
-def test_an_end_that_is_read_again_is_not_moved_behind_a_reopening(engine: Engine, now: datetime) -> None:
+def test_a_replayed_end_is_not_moved_behind_a_reopening(engine: Engine, now: datetime) -> None:
     house = token_house(engine, now, map={"ended_at": "received"})
     send(house, ended("c-1"))
     house.later(seconds=60)
@@ -372,7 +370,7 @@ def test_an_end_that_is_read_again_is_not_moved_behind_a_reopening(engine: Engin
     assert len(house.requests) == 1
 
 
-def test_two_groups_lock_what_both_are_about_before_they_judge_anything(engine: Engine, now: datetime) -> None:
+def test_two_groups_lock_shared_conversations_before_judging(engine: Engine, now: datetime) -> None:
     """By rounds of their own: {b}, then {a, b}, and {a}, then {a, b}: each would hold what the other waits for."""
     locked: list[list[str]] = []
 
@@ -391,7 +389,7 @@ def test_two_groups_lock_what_both_are_about_before_they_judge_anything(engine: 
     assert locked == [["a", "b"]]
 
 
-def test_the_first_end_of_a_conversation_stays_where_it_came(engine: Engine, now: datetime) -> None:
+def test_the_first_end_of_a_conversation_keeps_its_place(engine: Engine, now: datetime) -> None:
     """Reopened by the time it is stored: it is open, and its reopening must go on saying so."""
     house = token_house(engine, now, map={"ended_at": "received"})
     send(house, reopened("c-1", at=(now + timedelta(seconds=1)).isoformat()))

@@ -38,14 +38,14 @@ def house(sqlite_engine: Engine, now: datetime) -> House:
 
 
 @pytest.mark.parametrize("encoding", PACKED)
-def test_a_packed_delivery_is_read_and_kept_as_its_sender_wrote_it(house: House, encoding: str) -> None:
+def test_a_compressed_delivery_is_read_and_stored_as_sent(house: House, encoding: str) -> None:
     response = house.send("token", PACKED[encoding], {"content-encoding": encoding})
     assert response.get_json()["accepted"] == 1
     assert house.deliveries[0].body == BODY
     assert house.requests[0].agent_id == "Müller"
 
 
-def test_what_is_called_packed_and_is_not_is_read_as_it_is(house: House) -> None:
+def test_a_plain_body_declared_compressed_is_read(house: House) -> None:
     assert house.send("token", BODY, {"content-encoding": "gzip"}).get_json()["accepted"] == 1
 
 
@@ -62,7 +62,7 @@ def test_the_signature_may_cover_either_form(sqlite_engine: Engine, now: datetim
     assert house.send("hub", gzip.compress(body), {"content-encoding": "gzip"}, sign).get_json()["ignored"] == 1
 
 
-def test_a_bomb_is_refused_with_a_reason_and_nothing_is_kept(house: House) -> None:
+def test_a_decompression_bomb_is_refused_and_not_stored(house: House) -> None:
     for encoding, bomb in (
         ("gzip", gzip.compress(b"[" + b" " * 50_000_000 + b"]", 6, mtime=0)),
         ("deflate", zlib.compress(b" " * 50_000_000)),
@@ -84,20 +84,20 @@ def test_a_bomb_is_refused_with_a_reason_and_nothing_is_kept(house: House) -> No
         ("gzip", gzip.compress(b"", mtime=0) * 65 + gzip.compress(BODY, mtime=0)),
     ],
 )
-def test_what_cannot_be_unpacked_is_415_and_not_kept(house: House, encoding: str, body: bytes) -> None:
+def test_an_undecodable_body_is_415_and_not_stored(house: House, encoding: str, body: bytes) -> None:
     response = house.send("token", body, {"content-encoding": encoding})
     assert (response.status_code, response.get_json()["code"]) == (415, "unknown_encoding")
     assert house.deliveries == []
 
 
-def test_nobody_unpacks_for_a_stranger_more_than_a_body_may_have(house: House) -> None:
+def test_an_unverified_body_is_decompressed_only_to_the_limit(house: House) -> None:
     bomb = gzip.compress(b" " * 50_000_000)
     headers = {"content-encoding": "gzip"}
     assert house.send("token", bomb, headers, lambda _out: None).status_code == 413
 
 
 @pytest.mark.parametrize("charset", ["iso-8859-1", "windows-1252", "utf-16", "UTF-16LE", '"UTF-8"', "utf-8"])
-def test_the_text_is_what_the_declared_charset_says(house: House, charset: str) -> None:
+def test_the_declared_charset_is_used(house: House, charset: str) -> None:
     body = json.dumps({**json.loads(BODY), "note": "grün"}, ensure_ascii=False).encode(charset.strip('"'))
     headers = {"content-type": f"application/json; charset={charset}"}
     assert house.send("token", body, headers).get_json()["accepted"] == 1
@@ -106,7 +106,7 @@ def test_the_text_is_what_the_declared_charset_says(house: House, charset: str) 
 
 @pytest.mark.parametrize("charset", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be", "utf-16", "utf-8-sig"])
 @pytest.mark.parametrize("body", [BODY, b"\n" + BODY])
-def test_a_width_that_nobody_declared_is_seen_in_the_first_letters(house: House, charset: str, body: bytes) -> None:
+def test_an_undeclared_utf_16_or_32_is_detected(house: House, charset: str, body: bytes) -> None:
     assert house.send("token", body.decode().encode(charset)).get_json()["accepted"] == 1
     assert house.requests[0].agent_id == "Müller"
 
@@ -121,7 +121,7 @@ def test_an_unknown_charset_is_415(house: House, charset: str) -> None:
     assert (response.status_code, response.get_json()["code"]) == (415, "unknown_charset")
 
 
-def test_what_is_called_ascii_and_is_more_is_read_as_utf_8() -> None:
+def test_more_than_ascii_declared_as_ascii_is_read_as_utf_8() -> None:
     assert (
         first(
             ended(agent_id="M\u00fcller").replace(rb"\u00fc", b"\xc3\xbc"), "application/json; charset=US-ASCII"
@@ -139,7 +139,7 @@ def test_what_is_called_ascii_and_is_more_is_read_as_utf_8() -> None:
         ({}, b" " * 3000),
     ],
 )
-def test_a_stranger_cannot_tell_a_source_from_none(
+def test_an_unverified_caller_cannot_tell_whether_a_source_exists(
     sqlite_engine: Engine, now: datetime, headers: dict[str, str], body: bytes
 ) -> None:
     house = token_house(sqlite_engine, now, endpoint={"max_bytes": 2000})
@@ -151,20 +151,20 @@ def first(body: bytes, content_type: str = "application/json", **more: Any) -> A
     return read(define("token", **more), post(body, {"content-type": content_type}), NOW)[0]
 
 
-def test_a_broken_letter_in_a_field_of_theirs_costs_nothing() -> None:
+def test_a_broken_character_in_an_unused_field_does_no_harm() -> None:
     for broken in (b"\xf0\x9f\x98", b"\xff", b"\\ud83d"):
         found = first(ended()[:-1] + b', "name": "Ren' + broken + b'"}')
         assert isinstance(found, ConversationEnded)
         assert found.conversation_id == "c-1"
 
 
-def test_a_broken_letter_in_a_field_of_ours_is_set_aside() -> None:
+def test_a_broken_character_sets_its_field_aside() -> None:
     found = first(ended()[:-1] + b', "agent_id": "M\xfcller", "tags": ["vip", "gr\xfcn"]}')
     assert (found.agent_id, found.tags) == (None, ("vip",))
     assert "broken on its way" in "; ".join(found.notes)
 
 
-def test_a_conversation_is_never_known_by_a_broken_name() -> None:
+def test_a_conversation_id_with_a_broken_character_is_refused() -> None:
     found = first(ended("c-1").replace(b"c-1", b"c-\xff"))
     assert found.reason == "bad_conversation_id"
 

@@ -152,7 +152,7 @@ def test_a_mistake_over_a_preset_names_the_preset() -> None:
         7,
     ],
 )
-def test_a_proof_that_proves_nothing_is_refused(verify_table: Any) -> None:
+def test_a_verifier_that_proves_nothing_is_refused(verify_table: Any) -> None:
     assert all(path.startswith("sources.crm.verify") for path in problems_of({**MY_CRM, "verify": verify_table}))
 
 
@@ -239,7 +239,7 @@ def test_settings_and_presets_load_together() -> None:
     assert set(load_definitions(settings.sources, settings.accounts)) == {"a", "b"}
 
 
-def test_a_constant_that_nothing_asks_for_is_named() -> None:
+def test_an_unused_constant_is_reported() -> None:
     given = {"closed_status": ["Gelöst"], "open_statuses": ["Offen"]}
     said = {each.path: each.sentence for each in advice({"crm": define("freshdesk", values=given)})}
     assert said == {"sources.crm.values.closed_status": "is used by no expression and no path; is it misspelt?"}
@@ -247,5 +247,5 @@ def test_a_constant_that_nothing_asks_for_is_named() -> None:
 
 
 @pytest.mark.parametrize("preset", preset_names())
-def test_a_preset_has_no_constant_of_no_use(preset: str) -> None:
+def test_no_preset_has_an_unused_constant(preset: str) -> None:
     assert list(unused_values(preset_definition(preset).grammar)) == []

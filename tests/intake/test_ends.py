@@ -24,7 +24,7 @@ LEAST = timedelta(microseconds=1)
         ([timedelta(seconds=30), timedelta(days=1)], timedelta(seconds=30) + LEAST),
     ],
 )
-def test_an_end_that_has_just_come_lies_after_what_came_before(reopened: list[timedelta], counts_at: timedelta) -> None:
+def test_an_end_timed_by_arrival_follows_what_arrived_before(reopened: list[timedelta], counts_at: timedelta) -> None:
     known = Timeline()
     for each in reopened:
         known.add_reopening(T + each)

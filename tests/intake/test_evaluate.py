@@ -46,7 +46,7 @@ def theirs(text: str, context: Any) -> Any:
 @pytest.mark.parametrize("text", SHAPES + FUNCTION_SHAPES)
 @settings(max_examples=40, deadline=None)
 @given(b=JSON)
-def test_an_expression_means_what_the_library_says_it_means(text: str, b: Any) -> None:
+def test_expressions_evaluate_as_in_the_library(text: str, b: Any) -> None:
     assert ours(text, {"b": b}) == theirs(text, {"b": b})
 
 
@@ -58,7 +58,7 @@ COSTLY = (
 
 
 @pytest.mark.parametrize("text", COSTLY)
-def test_what_is_too_costly_whatever_comes_is_refused_with_the_settings(text: str) -> None:
+def test_an_expression_too_costly_for_any_item_is_refused_with_the_settings(text: str) -> None:
     with pytest.raises(ExpressionError, match="more steps than one delivery may cost"):
         compile_expression(text)
 
@@ -73,18 +73,18 @@ def test_what_is_too_costly_whatever_comes_is_refused_with_the_settings(text: st
         ("sort_by(b, &to_string(@))", [["x" * 500] * 4] * 3000),
     ],
 )
-def test_what_is_too_costly_for_this_item_is_stopped(text: str, b: Any) -> None:
+def test_an_expression_too_costly_for_an_item_is_stopped(text: str, b: Any) -> None:
     with pytest.raises(TooCostly, match="takes more steps"):
         compile_expression(text).read({**NOTHING, "b": b})
 
 
-def test_a_long_conversation_is_no_reason_to_stop() -> None:
+def test_a_long_conversation_is_within_the_budget() -> None:
     parts = [{"author": {"type": "admin", "id": str(n)}, "body": "x" * 200} for n in range(4000)]
     found = compile_expression("b.parts[?author.type=='admin'] | [-1].author.id").read({"b": {"parts": parts}})
     assert found == "3999"
 
 
-def test_a_budget_is_the_delivery_s_and_each_expression_takes_from_it() -> None:
+def test_the_budget_is_shared_by_all_expressions_of_a_delivery() -> None:
     purse = Budget(PER_EXPRESSION)
     many = {"b": [1] * (PER_EXPRESSION // 2 - 10)}
     expression = compile_expression("b[*]")
@@ -94,7 +94,7 @@ def test_a_budget_is_the_delivery_s_and_each_expression_takes_from_it() -> None:
 
 
 @pytest.mark.parametrize("text", ["[" * 510, "(" * 250, "!" * 500 + "b", "b" + "|@" * 200 + "[" * 90])
-def test_what_nests_too_deep_is_a_sentence(text: str) -> None:
+def test_nesting_too_deep_is_refused_in_a_sentence(text: str) -> None:
     with pytest.raises(ExpressionError):
         compile_expression(text)
 
@@ -123,11 +123,11 @@ def test_texts_are_taken_apart(text: str, b: Any, expected: Any) -> None:
 
 
 @pytest.mark.parametrize("text", ["split(b, '_')", "split(b, '')", "replace(b, 'a', 'b')", "substring(b, `0`, `1`)"])
-def test_what_cannot_be_taken_apart_says_so(text: str) -> None:
+def test_texts_that_cannot_be_split_are_refused(text: str) -> None:
     with pytest.raises(ExpressionError):
         compile_expression(text).read({"b": 7 if "''" not in text else "x"})
 
 
-def test_a_text_does_not_grow_without_end() -> None:
+def test_the_length_of_a_text_is_limited() -> None:
     with pytest.raises(ExpressionError):
         compile_expression("replace(b, 'a', 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa')").read({"b": "a" * 4000})

@@ -82,7 +82,7 @@ def test_names_inside_projections_are_the_item_s_own(text: str) -> None:
         ("b.event = 'closed'", "write == to compare"),
     ],
 )
-def test_what_other_languages_write_so_is_named(text: str, says: str) -> None:
+def test_syntax_of_other_languages_is_reported(text: str, says: str) -> None:
     with pytest.raises(ExpressionError, match=says):
         compile_expression(text)
 

@@ -9,9 +9,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from service import retention
 from service.at_rest.unreadable import TEXT
-from service.db import reading, writing
+from service.db import batch_deletion, reading, writing
 from service.intake.inbox.forget import Naming, led_to_nothing, naming, too_old
 from service.intake.inbox.forget import erase as erase_after
 from service.models import conversation, delivery_item, reopening
@@ -42,10 +41,10 @@ def note(words: str) -> bytes:
 
 def test_old_deliveries_lose_their_contents_and_stay_as_rows(engine: Engine, now: datetime) -> None:
     house = sent(token_house(engine, now), ended("c-1", event_id="1"), ended("c-2", event_id="2"))
-    assert retention.count(engine, too_old(now + timedelta(hours=1))) == 1
+    assert batch_deletion.count(engine, too_old(now + timedelta(hours=1))) == 1
     assert bodies(house) == {"0": True, "1": True}
-    assert retention.forget(engine, too_old(now + timedelta(hours=1))) == 1
-    assert retention.forget(engine, too_old(now + timedelta(hours=1))) == 0
+    assert batch_deletion.forget(engine, too_old(now + timedelta(hours=1))) == 1
+    assert batch_deletion.forget(engine, too_old(now + timedelta(hours=1))) == 0
     assert bodies(house) == {"0": False, "1": True}
     first = min(house.deliveries, key=lambda row: row.received_at)
     assert (first.body, first.headers, first.query) == (None, {}, {})
@@ -53,31 +52,31 @@ def test_old_deliveries_lose_their_contents_and_stay_as_rows(engine: Engine, now
 
 def test_a_pruned_delivery_is_still_known_as_a_repeat(engine: Engine, now: datetime) -> None:
     house = sent(token_house(engine, now), ended("c-1", event_id="1"))
-    retention.forget(engine, too_old(house.now))
+    batch_deletion.forget(engine, too_old(house.now))
     assert house.send("token", ended("c-1", event_id="1")).get_json()["duplicate"] == 1
 
 
-def test_what_led_to_no_request_goes_as_a_whole_once_no_repeat_of_it_is_expected(engine: Engine, now: datetime) -> None:
+def test_a_delivery_without_a_request_is_deleted_once_no_repeat_is_expected(engine: Engine, now: datetime) -> None:
     house = sent(token_house(engine, now), note("hello"), ended("c-1", event_id="1"), reopened("c-9"), note("later"))
     repeat = house.send("token", ended("c-1", event_id="1b"))
     assert repeat.get_json()["duplicate"] == 1, "of another delivery: it has led to the same request"
     before = now + timedelta(days=2, hours=1)
-    assert retention.count(engine, led_to_nothing(before)) == 2
-    assert retention.forget(engine, led_to_nothing(before)) == 2
+    assert batch_deletion.count(engine, led_to_nothing(before)) == 2
+    assert batch_deletion.forget(engine, led_to_nothing(before)) == 2
     assert len(house.deliveries) == 3
     with reading(engine) as connection:
         items = connection.execute(sa.select(delivery_item.c.outcome, delivery_item.c.reason)).all()
         assert connection.scalar(sa.select(sa.func.count()).select_from(reopening)) == 1
     assert sorted(each.outcome for each in items) == ["accepted", "duplicate", "ignored"]
-    assert retention.forget(engine, led_to_nothing(before)) == 0
-    retention.forget(engine, too_old(house.now + timedelta(days=1)))
+    assert batch_deletion.forget(engine, led_to_nothing(before)) == 0
+    batch_deletion.forget(engine, too_old(house.now + timedelta(days=1)))
     assert house.send("token", ended("c-1", event_id="1")).get_json()["duplicate"] == 1
     assert house.send("token", note("hello")).get_json()["ignored"] == 1, "taken in anew, and ignored as before"
 
 
-def test_a_pruned_body_is_no_json_null_but_nothing(engine: Engine, now: datetime) -> None:
+def test_a_pruned_body_is_sql_null(engine: Engine, now: datetime) -> None:
     sent(token_house(engine, now), ended("c-1"))
-    retention.forget(engine, too_old(now + timedelta(days=2)))
+    batch_deletion.forget(engine, too_old(now + timedelta(days=2)))
     with writing(engine) as connection:
         assert connection.scalar(sa.text("SELECT count(*) FROM webhook_delivery WHERE body IS NULL")) == 1
 
@@ -99,7 +98,7 @@ def test_erasing_a_person_takes_every_delivery_about_their_conversations(engine:
     assert list(bodies(house).values()) == [False, False, False, False, False, True, True]
 
 
-def test_what_led_to_no_request_goes_where_it_names_the_person(engine: Engine, now: datetime) -> None:
+def test_a_delivery_without_a_request_is_emptied_if_it_names_the_person(engine: Engine, now: datetime) -> None:
     house = sent(
         token_house(engine, now),
         note("call 4477001 back"),
@@ -120,7 +119,7 @@ def test_a_name_is_found_in_every_charset_a_delivery_may_be_written_in(engine: E
         assert erase(connection, "4477001", ["jane_doe"]) == 3
 
 
-def test_who_has_the_handle_now_keeps_the_conversation(engine: Engine, now: datetime) -> None:
+def test_the_new_owner_of_a_handle_keeps_their_conversations(engine: Engine, now: datetime) -> None:
     sent(token_house(engine, now), ended("c-1", x_user_id="222", x_handle="bob"), reopened("c-1"))
     with writing(engine) as connection:
         erase(connection, "111", ["bob"])
@@ -138,7 +137,7 @@ def test_a_conversation_of_the_same_name_in_another_source_is_not_theirs(engine:
         assert erase(connection, "12", []) == 0
 
 
-def test_erasing_takes_the_name_of_the_conversation_and_nobody_elses(engine: Engine, now: datetime) -> None:
+def test_erasing_removes_the_conversation_ids_of_that_person_only(engine: Engine, now: datetime) -> None:
     house = sent(
         token_house(engine, now),
         ended("c-1", x_user_id="12", event_id="1"),
@@ -185,7 +184,7 @@ def test_a_repeat_without_id_and_time_brings_nothing_back_either(engine: Engine,
     assert house.send("token", ended("c-3", x_user_id="7")).get_json()["accepted"] == 1
 
 
-def test_what_comes_while_a_person_is_looked_for_goes_too_and_nothing_else_is_read_again(
+def test_deliveries_arriving_during_the_search_are_searched_too(
     engine: Engine, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     house = sent(token_house(engine, now), note("call 4477001 back"), note("somebody else"))
@@ -210,9 +209,7 @@ def test_what_comes_while_a_person_is_looked_for_goes_too_and_nothing_else_is_re
     assert all("received_at >=" in each or "webhook_delivery.id IN" in each for each in bodies_read)
 
 
-def test_what_was_under_way_when_a_person_was_looked_for_is_looked_through_after_it(
-    engine: Engine, now: datetime
-) -> None:
+def test_deliveries_in_flight_during_the_search_are_searched_after_it(engine: Engine, now: datetime) -> None:
     """Committed after the look, with the time at which it came: before it."""
     house = token_house(engine, now)
     with reading(engine) as connection:
@@ -222,25 +219,25 @@ def test_what_was_under_way_when_a_person_was_looked_for_is_looked_through_after
         assert erase_after(connection, "4477001", [], found) == 1
 
 
-def test_a_name_that_was_not_known_while_looking_is_looked_for_in_everything(engine: Engine, now: datetime) -> None:
+def test_a_name_learnt_after_the_search_is_searched_everywhere(engine: Engine, now: datetime) -> None:
     sent(token_house(engine, now), note("Write to @Jane_Doe"))
     found = Naming(frozenset({"4477001"}), frozenset(), 0, now + timedelta(days=1))
     with writing(engine) as connection:
         assert erase_after(connection, "4477001", ["jane_doe"], found) == 1
 
 
-def test_a_handle_nobody_can_read_names_no_other_delivery_nobody_can_read(engine: Engine, now: datetime) -> None:
+def test_two_unreadable_values_do_not_match(engine: Engine, now: datetime) -> None:
     house = sent(token_house(engine, now), note(f"Somebody wrote {TEXT}"))
     with writing(engine) as connection:
         assert erase(connection, "4477001", [TEXT]) == 0
     assert bodies(house) == {"0": True}
 
 
-def test_what_named_an_erased_person_is_known_for_good_though_it_led_to_nothing(engine: Engine, now: datetime) -> None:
+def test_a_delivery_naming_an_erased_person_is_recognised_for_good(engine: Engine, now: datetime) -> None:
     house = sent(token_house(engine, now), note("call 4477001 back"), note("somebody else"))
     with writing(engine) as connection:
         assert erase(connection, "4477001", []) == 1
-    assert retention.forget(engine, led_to_nothing(now + timedelta(days=300))) == 1
+    assert batch_deletion.forget(engine, led_to_nothing(now + timedelta(days=300))) == 1
     house.later(days=300)
     assert house.send("token", note("call 4477001 back")).get_json()["duplicate"] == 1
     assert len(house.deliveries) == 1

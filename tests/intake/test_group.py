@@ -84,7 +84,7 @@ def broken(now: datetime, number: int) -> Arrived:
     return replace(made, told=replace(made.told, definition=replace(DEFINITION, name=None)))  # type: ignore[arg-type]
 
 
-def test_one_that_cannot_be_stored_takes_no_other_with_it(engine: Engine, now: datetime) -> None:
+def test_one_that_cannot_be_stored_does_not_affect_the_others(engine: Engine, now: datetime) -> None:
     good = [delivery(now, event("conversation.ended", f"c-{n}", 0, now), number=n) for n in range(4)]
     outcomes = commit(engine, [good[0], good[1], broken(now, 9), good[2], good[3]])
     assert counts(outcomes) == [1] * 4
@@ -94,7 +94,7 @@ def test_one_that_cannot_be_stored_takes_no_other_with_it(engine: Engine, now: d
         assert connection.scalar(sa.select(sa.func.count()).select_from(webhook_delivery)) == 4
 
 
-def test_a_database_that_is_away_is_waited_for_once_and_everybody_is_told(tmp_path: Path, now: datetime) -> None:
+def test_an_outage_is_waited_for_once_per_group(tmp_path: Path, now: datetime) -> None:
     engine, tries = open_engine(f"sqlite:///{tmp_path}/empty.db"), []
     sa.event.listen(engine, "begin", lambda _c: tries.append(1))
     group = [delivery(now, event("conversation.ended", f"c-{n}", 0, now), number=n) for n in range(20)]
@@ -176,7 +176,7 @@ def test_ends_and_reopenings_of_one_conversation_cost_no_statement_each(
     assert len(standing(engine)) == pairs
 
 
-def test_what_late_reopenings_let_in_costs_two_statements_a_delivery(engine: Engine, now: datetime) -> None:
+def test_ends_accepted_by_late_reopenings_cost_two_statements_a_delivery(engine: Engine, now: datetime) -> None:
     """300 ends that looked like one, and then a reopening between each two of them."""
     seconds = [now - timedelta(hours=3) + timedelta(seconds=2 * n) for n in range(300)]
     ends = [event("conversation.ended", "c-1", 0, now) | {"ended_at": at.isoformat()} for at in seconds]

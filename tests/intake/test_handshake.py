@@ -155,7 +155,7 @@ def test_an_empty_check_needs_no_signature_and_leaves_nothing(house: House, body
     assert house.deliveries == []
 
 
-def test_an_empty_check_is_one_only_where_it_is_named_and_claims_nothing(house: House) -> None:
+def test_an_empty_check_must_be_in_the_definition_and_unsigned(house: House) -> None:
     assert house.client.post("/webhooks/crm/intercom", data=b"{}").status_code == 401
     wrong = {"x-hub-signature": "sha256=" + "0" * 64}
     assert house.client.post("/webhooks/crm/sprinklr", data=b"{}", headers=wrong).status_code == 401
@@ -206,7 +206,7 @@ def test_a_code_in_a_signed_body_is_given_back(house: House) -> None:
 
 
 @pytest.mark.parametrize("table", [{**GRID, "signed": False}, {**META, "value": "b.challenge"}])
-def test_an_unsigned_question_may_not_look_at_the_body(table: dict[str, object]) -> None:
+def test_an_unsigned_question_cannot_depend_on_the_body(table: dict[str, object]) -> None:
     with pytest.raises(SettingsError) as caught:
         define("token", handshake={"answers": [table]})
     assert "never at the body" in str(caught.value)

@@ -19,7 +19,7 @@ def test_an_id_is_1_to_19_digits(value: Any) -> None:
         "3f0e0a3e-1111-4000-8000-000000000001", 2**53 + 1, 0, -5, 1.0, True, None, [], {}, "22\n44",
     ],
 )  # fmt: skip
-def test_what_is_no_id_is_none(value: Any) -> None:
+def test_anything_else_is_no_id(value: Any) -> None:
     assert x_user_id(value) is None
 
 
@@ -41,7 +41,7 @@ def test_a_handle_loses_one_at_sign_and_may_be_all_digits(value: str, expected: 
         "https://evil.example/acme", "https://x.com/i/user/7", "acme/fan", "\u217acme",
     ],
 )  # fmt: skip
-def test_what_is_no_handle_is_none(value: Any) -> None:
+def test_anything_else_is_no_handle(value: Any) -> None:
     assert x_handle(value) is None
 
 
@@ -68,5 +68,5 @@ def test_a_profile_s_address_gives_the_handle(url: str) -> None:
         "javascript://x.com/acme_fan",
     ],
 )  # fmt: skip
-def test_other_addresses_give_none(url: Any) -> None:
+def test_other_addresses_give_no_handle(url: Any) -> None:
     assert handle_from_url(url) is None

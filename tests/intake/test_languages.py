@@ -1,9 +1,9 @@
 """Names of languages, and tags in every way of writing them."""
 
 import pytest
+from service.language_tags import CALLED_NOW
 
 from service.intake.values.languages import LANGUAGE_OF, LANGUAGES, REGION_OF, REGIONS, language_tag
-from service.words import CALLED_NOW
 
 
 @pytest.mark.parametrize(
@@ -30,11 +30,11 @@ def test_a_language_is_known_by_tag_and_by_name(given: str, tag: str) -> None:
         f"de{'-abcdefgh' * 4}", f"tl{'-abcdefg' * 3}-abcdefgh",  # which is fil, and a letter longer
     ],
 )  # fmt: skip
-def test_what_is_no_language_is_none(given: str) -> None:
+def test_anything_else_is_no_language(given: str) -> None:
     assert language_tag(given) is None
 
 
-def test_a_code_of_old_is_that_of_today_which_is_none_of_old() -> None:
+def test_an_old_language_code_becomes_the_current_one() -> None:
     assert not set(CALLED_NOW.values()) & set(CALLED_NOW)
     assert {language_tag(old) for old in CALLED_NOW} == set(CALLED_NOW.values())
 

@@ -11,7 +11,7 @@ from flask import Response
 from service.crm_api.client import Client
 from service.crm_api.looked import Looked
 from service.intake.crm.lookup import look_up
-from service.intake.crm.lookup_told import told
+from service.intake.crm.lookup_words import told
 from service.intake.definition.load import preset_definition
 from service.intake.presets import preset_expected, preset_names
 from service.settings import SettingsError
@@ -104,7 +104,7 @@ def test_front_s_last_message_says_where_they_wrote(api: Crm, preset: str) -> No
 
 
 @pytest.mark.parametrize("preset", WITH_LOOKUP)
-def test_a_preset_says_what_to_write_so_that_it_can_be_asked(preset: str) -> None:
+def test_a_preset_shows_the_settings_for_its_api(preset: str) -> None:
     written = tomllib.loads(preset_definition(preset).grammar.about.api)
     named = {name.removesuffix("_env"): value for name, value in written.items()}
     found: Api = section_of(Api)().load(named)
@@ -157,9 +157,7 @@ def test_a_handle_counts_only_of_a_conversation_on_x(api: Crm) -> None:
         (lambda: Response("{", 200, content_type="application/json"), "away", None),
     ],
 )
-def test_what_a_crm_does_instead_of_answering_is_told_apart(
-    api: Crm, answer: Any, problem: str | None, again: int | None
-) -> None:
+def test_failures_of_a_crm_are_distinguished(api: Crm, answer: Any, problem: str | None, again: int | None) -> None:
     api.answers = {"/t/7": answer}
     found = looked(api, define("token", **TWO_STEPS), conversation_id="7")
     assert (found.problem, found.x_user_id) == (problem, None)
@@ -189,7 +187,7 @@ def test_a_bot_of_the_crm_is_nobody(api: Crm) -> None:
     assert (found.agent_id, found.team_id) == (None, "t-1")
 
 
-def test_a_look_up_is_told_without_its_token_and_without_its_bodies(api: Crm) -> None:
+def test_an_explained_look_up_shows_no_token_and_no_body(api: Crm) -> None:
     api.answers = {"/t/7": {"via": "x", "who": "12", "private": "call me"}, "/p/12": {"handle": "ann"}}
     text = "\n".join(told(looked(api, define("token", **TWO_STEPS), conversation_id="7")))
     assert "GET /t/7   200" in text
@@ -213,7 +211,7 @@ def test_a_look_up_is_told_without_its_token_and_without_its_bodies(api: Crm) ->
         ([{"path": "/t", "trust": "surely"}], "lookup[0].trust", "must be"),
     ],
 )
-def test_a_step_that_cannot_work_is_named(steps: list[Any], where: str, says: str) -> None:
+def test_an_impossible_step_is_reported(steps: list[Any], where: str, says: str) -> None:
     with pytest.raises(SettingsError) as caught:
         define("token", lookup=steps)
     found = {problem.path: problem.sentence for problem in caught.value.problems}

@@ -59,7 +59,7 @@ def test_a_body_that_cannot_be_read_has_a_reason(body: bytes, expected: str) -> 
     assert reason(body) == expected
 
 
-def test_several_events_under_each_other_are_told_how_to_come() -> None:
+def test_newline_separated_json_is_refused_with_advice() -> None:
     line = json.dumps(event()).encode()
     reading = read_one(line + b"\n" + line, headers={"content-type": "application/x-ndjson"})
     assert reading.reason == "not_json"
@@ -102,7 +102,7 @@ def test_a_conversation_s_id_is_text_or_a_whole_number(conversation_id: Any) -> 
     assert read_one(event(conversation_id=conversation_id)).conversation_id == str(conversation_id)
 
 
-def test_a_whole_number_with_a_fraction_of_nothing_is_one() -> None:
+def test_a_float_with_a_zero_fraction_is_an_integer() -> None:
     reading = read_one(event(conversation_id=5158.0, agent_id=7.0, team_id=7.5, tenant=float(2**53), channel=1e300))
     assert (reading.conversation_id, reading.agent_id, reading.tenant) == ("5158", "7", str(2**53))
     assert (reading.team_id, reading.channel) == (None, None)
@@ -113,12 +113,12 @@ def test_a_number_beyond_any_database_stays_exact_as_text() -> None:
     assert read_one(body).conversation_id == "9" * 40
 
 
-def test_a_number_of_five_thousand_digits_elsewhere_costs_nothing() -> None:
+def test_a_huge_number_in_an_unused_field_does_no_harm() -> None:
     body = json.dumps(event()).encode()[:-1] + b', "n": ' + b"9" * 5000 + b"}"
     assert isinstance(read_one(body), ConversationEnded)
 
 
-def test_a_nul_or_half_a_surrogate_elsewhere_costs_nothing() -> None:
+def test_a_nul_or_lone_surrogate_in_an_unused_field_does_no_harm() -> None:
     assert isinstance(read_one(event(message="a\x00b\ud800")), ConversationEnded)
 
 
@@ -126,7 +126,7 @@ def test_a_nul_or_half_a_surrogate_elsewhere_costs_nothing() -> None:
     "field", ["agent_id", "team_id", "language", "channel", "customer_ref", "tenant", "x_user_id", "x_handle", "tags"]
 )
 @pytest.mark.parametrize("value", ["a\x00b", "\ud800", {"a": 1}, "x" * 5000, [["x"]], 1.5, True])
-def test_a_field_that_is_no_good_is_set_aside_with_a_note_and_the_event_stays(field: str, value: Any) -> None:
+def test_a_bad_field_is_set_aside_with_a_note_and_the_event_stays(field: str, value: Any) -> None:
     reading = read_one(event(**{field: value}))
     assert isinstance(reading, ConversationEnded)
     assert getattr(reading, field) in (None, ())
@@ -174,7 +174,7 @@ def test_a_language_is_a_tag(value: str, language: str | None) -> None:
     assert read_one(event(language=value)).language == language
 
 
-def test_the_field_decides_and_not_the_look() -> None:
+def test_the_field_decides_what_an_identity_is() -> None:
     reading = read_one(event(x_handle="1234567"))
     assert (reading.x_user_id, reading.x_handle) == (None, "1234567")
     reading = read_one(event(x_user_id="@acme_fan"))
@@ -240,7 +240,7 @@ def test_another_event_is_ignored() -> None:
 
 
 @pytest.mark.parametrize("body", [{}, [], "text", 7, None, True, {"type": "conversation.ended"}, {"event": None}])
-def test_what_has_no_shape_the_definition_knows_is_not_understood_rather_than_ignored(body: Any) -> None:
+def test_an_item_of_unknown_shape_is_unmappable_not_ignored(body: Any) -> None:
     assert reason(body) == "not_understood"
     assert "b.event" in read_one(body).detail
 
@@ -249,7 +249,7 @@ def test_an_ignored_item_keeps_its_conversation_for_erasing() -> None:
     assert read_one({"event": "message", "conversation_id": "c-9"}) == Ignored("other_event", "c-9", None)
 
 
-def test_a_filter_that_cannot_read_the_item_is_no_silent_no() -> None:
+def test_a_filter_that_fails_on_an_item_makes_it_unmappable() -> None:
     definition = define("token", events={"ended": "starts_with(b.event, 'conversation.e')"})
     assert reason({"event": 5}, definition) == "filter_failed"
 
@@ -286,7 +286,7 @@ def test_an_event_may_choose_among_the_accounts_of_its_source() -> None:
     assert read_one(event(), definition).account == "acme"
 
 
-def test_credentials_are_no_part_of_what_expressions_see() -> None:
+def test_expressions_cannot_see_credentials() -> None:
     definition = define("token", map={"tenant": "h.authorization", "customer_ref": "q.token"})
     inbound = post(event(), {"authorization": "Bearer secret-secret"}, "token=secret-secret")
     reading = read(definition, inbound, NOW)[0]
@@ -306,7 +306,7 @@ def test_a_split_that_fails_is_not_understood() -> None:
     assert reason({"list": 5}, define("token", events={"split": "sort(list)"})) == "split_failed"
 
 
-def test_an_empty_list_says_nothing() -> None:
+def test_an_empty_list_gives_no_items() -> None:
     assert read(define("token", events={"split": "list"}), post({"list": []}), NOW) == ()
 
 

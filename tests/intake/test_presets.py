@@ -81,9 +81,7 @@ def test_a_fixture_means_what_it_is_expected_to_mean(
 
 
 @pytest.mark.parametrize(("preset", "other"), [(p, i) for p, s in SENDERS.items() for i in range(len(s.others))])
-def test_every_way_a_preset_may_prove_itself_works(
-    preset: str, other: int, sqlite_engine: Engine, now: datetime
-) -> None:
+def test_every_verifier_of_a_preset_works(preset: str, other: int, sqlite_engine: Engine, now: datetime) -> None:
     house = house_of(preset, sqlite_engine, now)
     deliver(house, preset, "ended.http", SENDERS[preset].others[other])
     assert len(house.requests) == 1

@@ -56,7 +56,7 @@ def test_a_delivery_that_is_nearly_right_is_read_or_set_aside(preset: str, data:
             assert each.x_user_id is None or each.x_user_id.isdigit()
 
 
-def test_a_bound_on_work_is_no_exception_anybody_sees() -> None:
+def test_exceeding_the_budget_raises_nothing() -> None:
     definition = preset_definition("token", as_tried=True)
     body = {"event": ["x"] * 30_000, "conversation_id": "c"}
     (reading,) = read(definition, post(body), NOW)

@@ -32,7 +32,7 @@ def broken_house(engine: Engine, now: datetime) -> House:
     return house
 
 
-def test_what_was_not_understood_is_accepted_when_the_definition_is_mended(engine: Engine, now: datetime) -> None:
+def test_unmappable_items_are_accepted_after_the_definition_is_fixed(engine: Engine, now: datetime) -> None:
     house = broken_house(engine, now)
     definition = mended(map={"conversation_id": "b.case || b.conversation_id"})
     assert replay(engine, definition, None, house.now) == ReplayCounts(deliveries=1, accepted=1)

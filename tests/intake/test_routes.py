@@ -29,7 +29,7 @@ def test_the_answer_is_a_small_json_of_counts(house: House) -> None:
 
 
 @pytest.mark.parametrize("method", ["get", "head"])
-def test_a_crm_that_only_looks_gets_an_empty_200(house: House, method: str) -> None:
+def test_a_get_request_is_answered_with_an_empty_200(house: House, method: str) -> None:
     response = getattr(house.client, method)(PATH)
     assert (response.status_code, response.data) == (200, b"")
 
@@ -49,7 +49,7 @@ STRANGERS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("sent", STRANGERS.values(), ids=STRANGERS)
-def test_strangers_do_not_learn_which_sources_there_are(house: House, sent: dict[str, Any]) -> None:
+def test_unverified_callers_do_not_learn_which_sources_exist(house: House, sent: dict[str, Any]) -> None:
     there, not_there = (house.client.open(f"/webhooks/crm/{name}", **sent) for name in ("token", "nobody"))
     told = [
         (each.status_code, {**(each.get_json(silent=True) or {}), "request_id": ""}, sorted(each.headers.keys()))
@@ -59,7 +59,7 @@ def test_strangers_do_not_learn_which_sources_there_are(house: House, sent: dict
     assert there.status_code not in {404, 410, 500}
 
 
-def test_operators_learn_it_from_the_log(house: House) -> None:
+def test_the_log_names_the_unknown_source(house: House) -> None:
     with capture_logs() as logs:
         house.client.post("/webhooks/crm/nobody", headers=BEARER)
     assert [(each["event"], each["source"]) for each in logs] == [("intake.unknown_source", "nobody")]

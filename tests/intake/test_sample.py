@@ -38,14 +38,14 @@ def ended(preset: str, said: TryOf) -> ConversationEnded:
 
 
 @pytest.mark.parametrize("preset", sorted(set(HAS_AN_END) - OF_ITS_OWN))
-def test_it_tells_of_a_new_conversation_that_ended_now_and_of_nobody_on_x(preset: str) -> None:
+def test_it_reports_a_new_conversation_ended_now_without_an_x_identity(preset: str) -> None:
     found = ended(preset, TryOf())
     assert found.ended_at == NOW
     assert (found.x_user_id, found.x_handle) == (None, None)
     assert found.conversation_id != preset_expected(preset)["fixtures"][FIRST[preset]]["fields"]["conversation_id"]
 
 
-def test_whom_it_tells_of_can_be_said() -> None:
+def test_its_customer_can_be_chosen() -> None:
     found = ended("zendesk_trigger", TryOf("77", customer="4711", x_user_id="99"))
     assert (found.conversation_id, found.customer_ref, found.x_user_id, found.x_handle) == ("77", "4711", "99", None)
     assert ended("front_app", TryOf(x_handle="zed")).x_handle == "zed"

@@ -124,7 +124,7 @@ def test_it_is_asked_once_a_day_and_a_new_name_holds_from_the_day_we_heard_of_it
     assert len(staffed.names["agent", "8812"]) == 2, "who has left keeps the name of their conversations"
 
 
-def test_what_people_named_by_hand_is_never_overruled(build: Build) -> None:
+def test_names_given_by_hand_are_never_replaced(build: Build) -> None:
     staffed = build(people={"b-2": "Benjamin"})
     with writing(staffed.engine) as connection:
         stored.keep(connection, [NameLine("agent", "8812", "Ana by hand")], "cli:ops", BEGAN)
@@ -148,7 +148,7 @@ def test_names_hold_for_the_account_of_their_source(staffed: Staffed) -> None:
     assert (one.account, one.given_by, one.told) == ("acme", "source:crm", False), "and the rows will be told again"
 
 
-def test_what_is_no_name_is_left_out(staffed: Staffed) -> None:
+def test_unusable_names_are_left_out(staffed: Staffed) -> None:
     odd = ({"id": 1, "name": "x" * 121}, {"id": 2, "name": "a\u202eb"}, {"id": 3}, {"name": "Nobody"}, "text", None)
     staffed.tells(*odd, {"id": 4, "name": ["list"]}, BEN)
     staffed.read()
@@ -163,7 +163,7 @@ def test_what_is_no_name_is_left_out(staffed: Staffed) -> None:
     ((500, {}), timedelta(minutes=30), None),
     ((200, {"other": 1}), timedelta(days=1), None),
 ])  # fmt: skip
-def test_a_list_that_is_not_told_costs_nothing_but_time(
+def test_an_unavailable_list_is_retried_later(
     staffed: Staffed, answer: Any, again: timedelta | None, held: str | None
 ) -> None:
     staffed.tells(ANA)
@@ -193,7 +193,7 @@ def test_only_one_worker_reads_and_a_dead_one_costs_five_minutes(staffed: Staffe
     assert staffed.going.named == {}, "what the first had begun is another's now"
 
 
-def test_the_calls_of_a_minute_are_the_sources(build: Build) -> None:
+def test_its_calls_count_against_the_sources_limit(build: Build) -> None:
     staffed = build(api={"per_minute": 3})
     pages = iter(range(9))
     staffed.crm.answers |= {"/users": lambda: {"list": [BEN], "after": f"c{next(pages)}"}}
@@ -219,7 +219,7 @@ def test_without_an_api_or_with_names_every_0s_nobody_is_asked() -> None:
     ({"kind": "boss"}, "must be"),
     ({"id": "b.id"}, "b"),
 ])  # fmt: skip
-def test_what_is_wrong_with_a_list_is_said_before_it_starts(change: dict[str, str], sentence: str) -> None:
+def test_mistakes_in_a_list_are_reported_at_the_start(change: dict[str, str], sentence: str) -> None:
     with pytest.raises(SettingsError, match=sentence):
         define("token", staff=[{**STAFF[0], **change}])
 

@@ -13,7 +13,7 @@ from service.intake.crm import sweeping
 from service.intake.crm.sweeping import Errand, errands_of, sweep_once
 from service.models import webhook_delivery
 from service.settings import SettingsError
-from service.sources import counted, holds, sweeps
+from service.sources import call_counts, holds, sweeps
 from service.sources.sweeps import Sweeping
 from tests.crm_api.crm import Crm, crm
 from tests.intake.house import House, define, settings_with
@@ -63,7 +63,7 @@ class Swept:
     @property
     def counts(self) -> dict[str, int]:
         with reading(self.house.engine) as connection:
-            return counted.since(connection, BEGAN).get("crm", {})
+            return call_counts.since(connection, BEGAN).get("crm", {})
 
     @property
     def found(self) -> list[str]:
@@ -119,7 +119,7 @@ def test_the_list_is_asked_from_an_hour_before_the_last_reading_on_and_once_an_h
     assert since == [int((BEGAN - timedelta(hours=1)).timestamp()), int((BEGAN - timedelta(minutes=59)).timestamp())]
 
 
-def test_what_came_by_webhook_is_known_and_stored_no_second_time(swept: Swept) -> None:
+def test_what_came_by_webhook_is_not_stored_again(swept: Swept) -> None:
     swept.house.now = BEGAN + timedelta(minutes=11)
     body = b'{"event": "conversation.ended", "conversation_id": "c-1", "ended_at": "2026-11-22T12:10:05Z"}'
     assert (
@@ -155,7 +155,7 @@ def test_an_end_after_a_reopening_is_one_of_its_own(swept: Swept) -> None:
     assert swept.found == ["c-1", "c-1"]
 
 
-def test_what_ended_before_we_were_there_is_nobodys_business(swept: Swept) -> None:
+def test_what_ended_before_we_were_set_up_is_left_out(swept: Swept) -> None:
     swept.tells(one("old", minutes=-90), one("new"))
     swept.later(hours=1)
     assert swept.found == ["new"]
@@ -196,7 +196,7 @@ def in_turn(*answers: Callable[[], Any]) -> Callable[[], Any]:
     return answer
 
 
-def test_a_worker_killed_before_it_turned_the_page_costs_a_page_and_nobody(swept: Swept) -> None:
+def test_a_worker_killed_before_the_next_page_costs_one_page_and_loses_nobody(swept: Swept) -> None:
     swept.crm.answers["/ended"] = iter_pages([[one("c-1")], [one("c-2")], [one("c-2")]])
     swept.clock.forward(hours=1)
     sweep_once(swept.house.engine, swept.errand, swept.clock)
@@ -270,7 +270,7 @@ def test_a_refused_key_holds_the_source_and_a_missing_right_only_the_list(swept:
     assert swept.found == ["c-1"]
 
 
-def test_a_cursor_that_is_of_no_use_any_more_lets_the_reading_begin_again(swept: Swept) -> None:
+def test_an_expired_cursor_restarts_the_reading(swept: Swept) -> None:
     again = iter_pages([[one("c-1")], [one("c-2")]])
     swept.crm.answers["/ended"] = in_turn(iter_pages([[one("c-1")], []]), lambda: (422, {}), again, again)
     swept.later(hours=1)
@@ -280,12 +280,12 @@ def test_a_cursor_that_is_of_no_use_any_more_lets_the_reading_begin_again(swept:
     assert swept.crm.paths[0] == swept.crm.paths[2]
 
 
-def test_a_list_that_turns_in_a_circle_ends(swept: Swept) -> None:
+def test_a_list_that_repeats_its_pages_ends(swept: Swept) -> None:
     swept.crm.answers["/ended"] = lambda: {"list": [one("c-1")], "after": "p1"}
     assert swept.later(hours=1) == 2
 
 
-def test_an_item_nobody_can_read_keeps_no_other_waiting(build: Build) -> None:
+def test_an_unreadable_item_does_not_stop_the_others(build: Build) -> None:
     swept = build({**SWEEP, "item": "i.good && {event: 'conversation.ended', conversation_id: i.id, ended_at: i.at}"})
     swept.tells(one("c-1"), one("c-2", good=True), one("c-3", good=True, at="yesterday"))
     swept.later(hours=1)
@@ -294,7 +294,7 @@ def test_an_item_nobody_can_read_keeps_no_other_waiting(build: Build) -> None:
 
 
 @pytest.mark.parametrize("answer", [{"list": "none"}, {"other": []}, [], "text"])
-def test_an_answer_that_is_no_list_is_said_so_and_asked_again_an_hour_later(swept: Swept, answer: Any) -> None:
+def test_an_answer_that_is_no_list_is_reported_and_retried_after_an_hour(swept: Swept, answer: Any) -> None:
     swept.crm.answers["/ended"] = answer
     swept.later(hours=1)
     assert swept.state.problem == "not_understood"
@@ -302,14 +302,14 @@ def test_an_answer_that_is_no_list_is_said_so_and_asked_again_an_hour_later(swep
     assert len(swept.crm.paths) == 1
 
 
-def test_only_what_the_definition_wants_is_taken(build: Build) -> None:
+def test_only_ends_the_definition_wants_are_accepted(build: Build) -> None:
     swept = build({**SWEEP, "when": "i.channel == v.mine"}, values={"mine": "x"})
     swept.tells(one("c-1", channel="x"), one("c-2", channel="email"))
     swept.later(hours=1)
     assert swept.found == ["c-1"]
 
 
-def test_a_list_that_begins_with_the_newest_ends_where_it_is_known(build: Build) -> None:
+def test_a_list_sorted_newest_first_is_read_to_what_is_known(build: Build) -> None:
     swept = build({**SWEEP, "path": "/ended?page={page}", "further": "", "next": "a.more", "changed_at": "i.at"})
     pages = [[one("c-3", minutes=40)], [one("c-2", minutes=20), one("c-0", minutes=-70)], [one("never", minutes=-90)]]
     swept.crm.answers["/ended"] = lambda: {"list": pages.pop(0), "more": True}
@@ -361,7 +361,7 @@ def test_a_list_is_read_only_where_there_are_credentials_and_nobody_turned_it_of
         ({"item": "a.list"}, "is no root"),
     ],
 )
-def test_what_is_wrong_with_a_sweep_is_said_before_it_starts(change: dict[str, str], sentence: str) -> None:
+def test_mistakes_in_a_sweep_are_reported_at_the_start(change: dict[str, str], sentence: str) -> None:
     with pytest.raises(SettingsError, match=sentence.replace("{", r"\{")):
         define("token", sweep={**SWEEP, **change})
 

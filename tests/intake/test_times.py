@@ -75,7 +75,7 @@ def test_a_time_is_read(value: Any, fmt: str, expected: datetime) -> None:
         ("9" * 19, "unix_s"),
     ],
 )
-def test_what_is_no_time_is_none(value: Any, fmt: str) -> None:
+def test_anything_else_is_no_time(value: Any, fmt: str) -> None:
     assert parse_time(value, fmt) is None
 
 

@@ -14,10 +14,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from service.intake.delivery.inbound import make_inbound
 from service.intake.verify import verify
-from service.intake.verify.keyed import secret_of
-from service.intake.verify.messages import _inputs, signature_base
+from service.intake.verify.message_signatures import _inputs, signature_base
 from service.intake.verify.parts import Refused, Verified, _compact, _decoded, decode
-from service.intake.verify.public import RSA, right_kind
+from service.intake.verify.public_key import RSA, right_kind
+from service.intake.verify.shared_secret import secret_of
 from tests.intake.house import define, post
 from tests.intake.signers import SECRET, rsa_key
 from tests.intake.test_definition import MY_CRM, problems_of
@@ -111,7 +111,7 @@ def test_of_more_than_fifty_published_keys_the_first_fifty_are_known() -> None:
         ({"kind": "static", "header": "a", "keys": ["whsk_private"]}, "sources.crm.verify.keys[0]"),
     ],
 )
-def test_a_mistake_in_a_proof_is_said_where_it_stands(table: dict[str, Any], path: str) -> None:
+def test_a_mistake_in_a_verifier_is_reported_with_its_path(table: dict[str, Any], path: str) -> None:
     assert set(problems_of({**MY_CRM, "verify": table})) == {path}
 
 
@@ -148,7 +148,7 @@ def test_a_key_with_a_prefix_belongs_to_the_proof_of_that_prefix(header: str, ke
 # -- HTTP Message Signatures
 
 
-def test_a_message_with_the_tag_that_is_demanded_is_taken_and_without_a_demand_any() -> None:
+def test_a_required_tag_must_match_and_otherwise_any_is_accepted() -> None:
     tagged = {**MESSAGE, "tag": "here"}
     assert isinstance(verify(define("token", verify=tagged), message(tag="here"), NOW), Verified)
     assert code(verify(define("token", verify=tagged), message(), NOW)) == "signature_tag"
@@ -178,7 +178,7 @@ def test_an_address_without_a_path_is_signed_with_a_slash() -> None:
     assert signature_base(given, inbound).decode().splitlines()[:-1] == ['"@path": /', '"@request-target": /']
 
 
-def test_people_are_told_which_bytes_the_first_signature_covers() -> None:
+def test_the_explanation_shows_what_the_first_signature_covers() -> None:
     (verifier,) = define("token", verify=MESSAGE).verifiers
     assert verifier.covered(message()).splitlines()[0] == '"@method": POST'
 
@@ -216,17 +216,17 @@ def test_a_token_with_a_part_that_is_no_base64_or_empty_is_unreadable(text: str)
 
 @pytest.mark.parametrize("claim", ["exp", "nbf", "iat"])
 @pytest.mark.parametrize("value", ["1", str(int(NOW.timestamp()) + 30), True, [], {}])
-def test_a_time_of_a_token_that_is_no_number_makes_it_good_for_no_time_longer(claim: str, value: Any) -> None:
+def test_a_token_with_a_non_numeric_time_is_refused(claim: str, value: Any) -> None:
     assert isinstance(verify(jwt(), bearer(token(**{claim: value})), NOW), Refused) is (claim == "exp")
 
 
 @pytest.mark.parametrize("more", [".e30", ".!", "."])
-def test_a_good_token_with_a_part_behind_it_is_none(more: str) -> None:
+def test_a_token_with_a_fourth_part_is_refused(more: str) -> None:
     assert isinstance(verify(jwt(), bearer(token()), NOW), Verified)
     assert code(verify(jwt(), bearer(token() + more), NOW)) == "token_unreadable"
 
 
-def test_a_token_of_the_greatest_length_is_read_and_of_a_letter_more_is_not() -> None:
+def test_the_length_of_a_token_is_limited() -> None:
     signed = (token(pad="x" * n).rpartition(".")[0] for n in range(4))
     begin = next(each for each in signed if (16_384 - len(each) - 1) % 4 in {2, 3})  # else no base64 is so long
     for length, said in ((16_384, "signature_wrong"), (16_385, "token_unreadable")):
@@ -245,7 +245,7 @@ def test_a_token_without_a_place_or_with_keys_of_two_kinds_is_a_mistake(table: d
     assert any(word in path for path in problems_of({**MY_CRM, "verify": given}))
 
 
-def test_a_token_in_the_query_makes_no_header_a_secret_and_the_other_way_round() -> None:
+def test_only_the_place_of_a_token_is_secret() -> None:
     in_query, in_header = jwt(query="jwt", header=""), jwt()
     assert jwt(query="jwt").secret_headers == frozenset()
     assert (in_query.secret_query, in_query.secret_headers) == ({"jwt"}, frozenset())
@@ -253,13 +253,13 @@ def test_a_token_in_the_query_makes_no_header_a_secret_and_the_other_way_round()
 
 
 @pytest.mark.parametrize("equals", ["", [], [""], ["a", ""], ["a", 7], [7], 7, {"a": 1}, None])
-def test_a_value_of_the_body_is_held_against_texts_only(equals: Any) -> None:
+def test_a_value_in_the_body_is_compared_with_texts_only(equals: Any) -> None:
     proofs = [{"kind": "twilio"}, {"kind": "body_equals", "expression": "b.x", "equals": equals}]
     assert problems_of({**MY_CRM, "verify": {"all_of": proofs}})
 
 
 @pytest.mark.parametrize(("bits", "good"), [(1024, True), (1023, False)])
-def test_an_rsa_key_has_a_thousand_and_twenty_four_bits_or_is_none(bits: int, *, good: bool) -> None:
+def test_an_rsa_key_below_1024_bits_is_refused(bits: int, *, good: bool) -> None:
     numbers = rsa.RSAPublicNumbers(65537, (1 << (bits - 1)) + 1)
     if not good:
         with pytest.raises(ValueError, match="at least 1024"):
@@ -272,7 +272,7 @@ def test_an_rsa_key_has_a_thousand_and_twenty_four_bits_or_is_none(bits: int, *,
 
 
 @pytest.mark.parametrize(("bits", "said"), [(2048, False), (2047, True)])
-def test_an_rsa_key_that_is_weak_is_named(bits: int, *, said: bool) -> None:
+def test_a_weak_rsa_key_is_reported(bits: int, *, said: bool) -> None:
     numbers = rsa.RSAPublicNumbers(65537, (1 << (bits - 1)) + 1)
     spki = serialization.PublicFormat.SubjectPublicKeyInfo
     pem = numbers.public_key().public_bytes(serialization.Encoding.PEM, spki).decode()
@@ -281,7 +281,7 @@ def test_an_rsa_key_that_is_weak_is_named(bits: int, *, said: bool) -> None:
     assert bool(list(verifier.advice())) is said
 
 
-def test_one_weak_rsa_key_beside_a_strong_one_is_named() -> None:
+def test_a_weak_rsa_key_beside_a_strong_one_is_reported() -> None:
     spki = serialization.PublicFormat.SubjectPublicKeyInfo
     pems = [
         rsa.RSAPublicNumbers(65537, (1 << (bits - 1)) + 1)
@@ -307,12 +307,12 @@ def test_one_weak_rsa_key_beside_a_strong_one_is_named() -> None:
         ("é", "utf8", "é".encode()),
     ],
 )
-def test_a_key_is_read_as_it_is_written(text: str, encoding: str, secret: bytes) -> None:
+def test_a_key_is_decoded_as_declared(text: str, encoding: str, secret: bytes) -> None:
     assert secret_of(text, encoding) == secret
 
 
 @pytest.mark.parametrize(("text", "encoding"), [("QUJ!DRA", "base64"), ("", "base64"), ("414", "hex"), ("", "utf8")])
-def test_a_key_that_is_written_otherwise_is_none(text: str, encoding: str) -> None:
+def test_a_key_in_another_encoding_is_refused(text: str, encoding: str) -> None:
     with pytest.raises(ValueError, match=f"is (empty|not {encoding})"):
         secret_of(text, encoding)
 
@@ -325,7 +325,7 @@ def test_a_key_that_is_written_otherwise_is_none(text: str, encoding: str) -> No
         ("header", ["a+b" * 9], False),
     ],
 )
-def test_a_token_that_arrives_as_another_one_in_an_address_is_named(place: str, keys: list[str], *, said: bool) -> None:
+def test_a_token_that_changes_in_a_url_is_reported(place: str, keys: list[str], *, said: bool) -> None:
     (verifier,) = define("token", *keys, verify={"kind": "static", place: "token"}).verifiers
     assert bool(list(verifier.advice())) is said
 
@@ -366,7 +366,7 @@ def test_a_proof_shows_no_key(kind: str) -> None:
         ("/p?x=%3AB%C3%A9", "/p?x=:B%C3%A9"),
     ],
 )
-def test_just_the_named_escapes_of_an_address_are_undone_before_it_is_signed(written: str, signed: str) -> None:
+def test_only_the_named_escapes_of_an_address_are_decoded(written: str, signed: str) -> None:
     assert "".join(_decoded(written, "%3A%2F")) == signed
 
 

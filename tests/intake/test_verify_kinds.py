@@ -20,10 +20,10 @@ from service.intake.definition.load import load_definitions
 from service.intake.delivery.inbound import make_inbound
 from service.intake.verify import NotProvenYet, verify
 from service.intake.verify.jwks import KeySet
-from service.intake.verify.messages import MessageSignature, _inputs, signature_base
+from service.intake.verify.jwt import Token
+from service.intake.verify.message_signatures import MessageSignature, _inputs, signature_base
 from service.intake.verify.parts import Refused, Verified
 from service.intake.verify.sns import PROVEN, Sns, amazon_url
-from service.intake.verify.tokens import Token
 from service.settings import SettingsError, Source
 from tests.intake.house import PUBLIC_URL, define, post
 from tests.intake.signers import SECRET, rsa_key, rsa_public_pem
@@ -70,7 +70,7 @@ TRENGO = {
 }  # fmt: skip
 
 
-def test_a_time_and_a_hash_side_by_side_are_known_by_their_places() -> None:
+def test_a_time_and_a_hash_without_names_are_read_by_position() -> None:
     t = str(int(NOW.timestamp()))
     made = mac(f"{t}.".encode() + BODY).hex()
     definition = define("token", verify=TRENGO)
@@ -115,7 +115,7 @@ def test_a_plain_hash_of_key_and_body() -> None:
         (["key", "body", "literal:."], "sha1", False),
     ],
 )
-def test_a_hash_that_anybody_could_go_on_with_is_named(signed: list[str], digest: str, *, said: bool) -> None:
+def test_a_hash_open_to_length_extension_is_reported(signed: list[str], digest: str, *, said: bool) -> None:
     table = {"kind": "hash", "digest": digest, "signed": signed, "signature": "x-signature"}
     (verifier,) = define("token", verify=table).verifiers
     assert any("ask the sender for an HMAC" in each for each in verifier.advice()) is said
@@ -376,7 +376,7 @@ def test_a_token_that_names_no_key_is_tried_with_each() -> None:
     assert verify(definition, bearer(token("ES256")), NOW) == Verified(None, "jwt")
 
 
-def test_published_keys_go_on_while_their_address_is_away() -> None:
+def test_known_published_keys_work_while_their_address_is_away() -> None:
     published = Published(jwk("k", rsa_key()))
     definition = with_keys(published)
     assert isinstance(verify(definition, bearer(token(head={"kid": "k"})), NOW), Verified)
@@ -389,7 +389,7 @@ def test_published_keys_go_on_while_their_address_is_away() -> None:
     assert published.asked == 2
 
 
-def test_while_published_keys_are_away_an_unknown_one_is_not_taken_for_a_wrong_one() -> None:
+def test_while_keys_cannot_be_fetched_an_unknown_key_is_not_wrong() -> None:
     published = Published()
     published.answer = NoAnswer("slow", "No answer.")
     definition = with_keys(published)
@@ -401,7 +401,7 @@ def test_while_published_keys_are_away_an_unknown_one_is_not_taken_for_a_wrong_o
     assert code(verify(definition, other, NOW + timedelta(seconds=122))) == "token_key_unknown"
 
 
-def test_a_proof_that_cannot_be_had_now_is_said_also_beside_one_that_is_wrong() -> None:
+def test_a_temporary_failure_is_reported_beside_a_wrong_proof() -> None:
     published = Published()
     published.answer = NoAnswer("slow", "No answer.")
     beside = define("token", verify={"kind": "static", "header": "x-token"})
@@ -409,7 +409,7 @@ def test_a_proof_that_cannot_be_had_now_is_said_also_beside_one_that_is_wrong() 
     assert isinstance(verify(either, bearer(token(head={"kid": "k"})), NOW), NotProvenYet)
 
 
-def test_strangers_cannot_make_us_ask_for_keys_more_than_once_a_minute() -> None:
+def test_unknown_key_ids_cause_at_most_one_fetch_a_minute() -> None:
     published = Published()
     definition = with_keys(published)
     for n in range(50):
@@ -424,7 +424,7 @@ def test_strangers_cannot_make_us_ask_for_keys_more_than_once_a_minute() -> None
         {"kty": "oct", "k": url64(SECRET.encode())}, {"kty": "OKP", "crv": "Ed25519", "x": "AA"}, {"kty": ["RSA"]},
     ],
 )  # fmt: skip
-def test_a_published_key_that_is_none_signs_nothing(key: dict[str, Any]) -> None:
+def test_an_invalid_published_key_verifies_nothing(key: dict[str, Any]) -> None:
     definition = with_keys(Published({"kid": "k", **key}))
     assert isinstance(verify(definition, bearer(token(head={"kid": "k"})), NOW), Refused)
 
@@ -438,7 +438,7 @@ def test_published_keys_are_public_and_come_over_https() -> None:
             define("token", verify={"kind": "jwt", **table})
 
 
-def test_who_publishes_keys_signs_for_all_its_customers_so_ours_must_be_named() -> None:
+def test_a_vendors_published_keys_require_our_own_id() -> None:
     published = {"kind": "jwt", "jwks_url": "https://keys.example.com/jwks.json"}
     for table in (published, {"all_of": [published, {"kind": "body_equals", "expression": "b.o", "equals": "6"}]}):
         with pytest.raises(SettingsError, match="write your audience or issuer"):
@@ -570,7 +570,7 @@ def changed(name: str, value: str) -> Any:
     return replace(good, headers={**good.headers, name: value})
 
 
-def test_a_digest_we_do_not_know_vouches_for_nothing() -> None:
+def test_an_unknown_digest_algorithm_proves_nothing() -> None:
     def digest(text: str) -> Any:
         names = '"@method" "content-digest"'
         inbound = message(names=names)
@@ -594,7 +594,7 @@ def test_one_good_signature_beside_others_is_enough() -> None:
     assert isinstance(verify(define("token", verify=MESSAGE), replace(good, headers=headers), NOW), Verified)
 
 
-def test_a_definition_that_leaves_the_body_open_is_refused() -> None:
+def test_a_definition_that_does_not_cover_the_body_is_refused() -> None:
     with pytest.raises(SettingsError, match="another body under the signature"):
         define("token", verify={**MESSAGE, "covers": ["@method"]})
     assert MessageSignature.kind == "http_signature"
@@ -670,7 +670,7 @@ def test_a_notification_amazon_did_not_sign_for_us_is_refused(changes: dict[str,
     assert code(verify(sns(), notification(**changes), NOW)) == refused
 
 
-def test_a_certificate_that_cannot_be_had_is_asked_for_again_and_the_message_too() -> None:
+def test_an_unavailable_certificate_is_fetched_again_for_a_repeated_message() -> None:
     asked = []
 
     def away(url: str) -> str:
@@ -697,7 +697,7 @@ def test_only_a_certificate_that_has_proven_a_message_is_remembered() -> None:
     assert len(asked) == 3
 
 
-def test_of_sixteen_certificates_the_one_needed_longest_ago_makes_room() -> None:
+def test_the_least_recently_used_of_sixteen_certificates_is_dropped() -> None:
     PROVEN.clear()
     fetches = [lambda _url: PEM for _ in range(17)]
     for fetch in [*fetches[:16], fetches[0], fetches[16]]:

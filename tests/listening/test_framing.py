@@ -123,11 +123,11 @@ def test_what_can_never_be_a_request_is_refused_with_its_status(data: bytes, sta
         POST + b"Transfer-Encoding: chunked\r\n\r\n5\r\nab",
     ],
 )
-def test_what_may_still_become_one_is_waited_for(data: bytes) -> None:
+def test_an_incomplete_request_is_waited_for(data: bytes) -> None:
     assert refused(data) is None
 
 
-def test_of_many_chunks_the_parser_holds_few_bytes_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_chunks_are_parsed_a_few_bytes_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """It copies what it holds for each of them: all of a body would be copied as often as it has chunks."""
     held, parse = [], ChunkedReader.parse_chunk_size
 
@@ -143,7 +143,7 @@ def test_of_many_chunks_the_parser_holds_few_bytes_at_a_time(monkeypatch: pytest
     assert max(held) <= IN_HAND
 
 
-def test_a_body_that_is_announced_too_large_is_not_collected_and_ends_the_connection() -> None:
+def test_a_body_declared_too_large_is_not_read_and_ends_the_connection() -> None:
     one = incoming()
     one.feed(POST + b"Content-Length: 999999\r\n\r\nabc")
     request = one.take()
@@ -152,7 +152,7 @@ def test_a_body_that_is_announced_too_large_is_not_collected_and_ends_the_connec
     assert request.should_close()
 
 
-def test_who_asks_for_leave_to_send_its_body_is_told_once() -> None:
+def test_expect_100_continue_is_answered_once() -> None:
     one = incoming()
     one.feed(POST + b"Expect: 100-continue\r\nContent-Length: 2\r\n\r\n")
     assert one.take() is None

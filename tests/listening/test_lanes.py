@@ -12,8 +12,8 @@ from sqlalchemy.engine import Engine
 from service.app import create_app
 from service.listening.answering import Open
 from service.listening.lanes import THREADS_OF, Lanes
-from service.web import apart
-from service.web.later import Later, Outcome
+from service.web import slow_routes
+from service.web.deferred import Later, Outcome
 from tests.support import settings_of
 
 HUB, SHOP = "/webhooks/crm/hub", "/webhooks/crm/shop"
@@ -54,7 +54,7 @@ def answering() -> Iterator[Answering]:
 
 
 @pytest.mark.parametrize("written", [HUB, f"{HUB}/", "/webhooks/crm/HUB", "/webhooks/crm/h%75b"])
-def test_a_source_that_waits_for_published_keys_holds_up_nobody_else(answering: Answering, written: str) -> None:
+def test_a_source_that_waits_for_published_keys_delays_nobody_else(answering: Answering, written: str) -> None:
     lanes = Lanes(answering, 1, [HUB])  # type: ignore[arg-type]  # an application, as far as lanes look at it
     hung = answering.ask(lanes, written)
     assert answering.ask(lanes, SHOP).wait(PATIENCE_S)
@@ -80,7 +80,7 @@ class Promising:
 
 
 @pytest.mark.parametrize("written", ["/webhooks/%63rm/shop", "/%77ebhooks/crm/shop", "/under/webhooks/crm/shop"])
-def test_what_is_answered_later_is_answered_in_whatever_lane(written: str) -> None:
+def test_a_deferred_answer_works_in_any_lane(written: str) -> None:
     promising = Promising()
     lanes = Lanes(cast("Any", promising), 1)
     lanes.dispatch(None, Asked(written))  # type: ignore[arg-type]  # it looks at the path and the size
@@ -89,7 +89,7 @@ def test_what_is_answered_later_is_answered_in_whatever_lane(written: str) -> No
     lanes.stop()
 
 
-def test_deliveries_whose_address_is_escaped_take_no_thread_of_x(answering: Answering) -> None:
+def test_deliveries_with_an_escaped_path_use_their_own_lane(answering: Answering) -> None:
     lanes = Lanes(answering, 1, [HUB])  # type: ignore[arg-type]  # as above
     hung = [answering.ask(lanes, "/webhooks/%63rm/hub") for _ in range(THREADS_OF["/webhooks/"])]
     assert answering.ask(lanes, "/webhooks/x/shop").wait(PATIENCE_S)
@@ -98,7 +98,7 @@ def test_deliveries_whose_address_is_escaped_take_no_thread_of_x(answering: Answ
     lanes.stop()
 
 
-def test_whether_we_live_is_told_while_everything_else_waits_for_the_database(answering: Answering) -> None:
+def test_liveness_is_answered_while_everything_else_waits(answering: Answering) -> None:
     lanes = Lanes(answering, 1, [HUB])  # type: ignore[arg-type]  # as above
     hung = [answering.ask(lanes, path) for path in ("/readyz", "/webhooks/x/acme", "/readyz/2", "/v1/summary", HUB)]
     assert answering.ask(lanes, "/healthz").wait(PATIENCE_S)
@@ -108,7 +108,7 @@ def test_whether_we_live_is_told_while_everything_else_waits_for_the_database(an
     lanes.stop()
 
 
-def test_who_asks_whether_we_are_ready_takes_no_thread_of_x(answering: Answering) -> None:
+def test_readiness_checks_use_their_own_lane(answering: Answering) -> None:
     lanes = Lanes(answering, 1)  # type: ignore[arg-type]  # as above
     hung = [answering.ask(lanes, f"/readyz/{n}") for n in range(9)]
     assert answering.ask(lanes, "/webhooks/x/shop").wait(PATIENCE_S)
@@ -131,7 +131,7 @@ def test_the_application_says_which_sources_fetch_keys(sqlite_engine: Engine) ->
             "shop": {"verify": {"kind": "static", "header": "x-token"}, **keys, **told},
         }
     )
-    assert apart.of(create_app(settings, sqlite_engine)) == {
+    assert slow_routes.of(create_app(settings, sqlite_engine)) == {
         f"/webhooks/crm/{name}" for name in ("hub", "amazon", "both")
     }
-    assert apart.of(object()) == frozenset()
+    assert slow_routes.of(object()) == frozenset()

@@ -87,7 +87,7 @@ def is_served(desk: Desk) -> bool:
         return read(client) == OK
 
 
-def test_slow_clients_of_every_kind_keep_nobody_waiting_and_end_in_their_time(desk: Desk) -> None:
+def test_slow_clients_delay_nobody_and_time_out(desk: Desk) -> None:
     silent = [desk.client() for _ in range(8)]
     half = [desk.client(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Le") for _ in range(8)]
     trickling = [desk.client(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4000\r\n\r\n{") for _ in range(8)]
@@ -134,7 +134,7 @@ def unread(desk: Desk) -> Connection:
     return connection
 
 
-def test_an_answer_that_is_here_to_its_end_waits_with_its_client_whatever_its_size(desk: Desk) -> None:
+def test_a_complete_answer_is_buffered_whatever_its_size(desk: Desk) -> None:
     connection = unread(desk)
     assert connection.stage is Phase.ANSWER
     assert is_served(desk)
@@ -144,7 +144,7 @@ def test_an_answer_that_is_here_to_its_end_waits_with_its_client_whatever_its_si
     assert connection.sock.fileno() == -1
 
 
-def test_of_a_stream_only_so_much_is_held(desk: Desk) -> None:
+def test_the_buffer_of_a_stream_is_limited(desk: Desk) -> None:
     desk.client(GET)
     desk.until_waiting(1)
     connection = desk.waiting[0][0]
@@ -153,7 +153,7 @@ def test_of_a_stream_only_so_much_is_held(desk: Desk) -> None:
     assert connection.held_at_most == HELD_AT_MOST
 
 
-def test_what_all_unread_answers_hold_together_is_bounded(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_total_of_unread_answers_is_limited(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.listening.reader.HELD_AT_MOST", 2 * len(WHOLE))
     connections = [unread(desk) for _ in range(4)]
     desk.later(1)
@@ -161,7 +161,7 @@ def test_what_all_unread_answers_hold_together_is_bounded(desk: Desk, monkeypatc
     assert is_served(desk)
 
 
-def test_who_comes_over_a_socket_of_this_machine_has_no_address_and_is_refused_like_others(tmp_path: Path) -> None:
+def test_a_client_on_a_unix_socket_is_handled_like_any_other(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as client:
         listener.bind(str(tmp_path / "web.sock"))
         listener.listen()
@@ -184,7 +184,7 @@ def test_requests_of_one_connection_are_answered_in_their_order(desk: Desk) -> N
         assert read(client) + read(client) in {b"12", b"1" + b"2"}
 
 
-def test_a_client_that_speaks_while_it_is_being_answered_is_heard_afterwards(desk: Desk) -> None:
+def test_a_pipelined_request_is_read_after_the_answer(desk: Desk) -> None:
     with desk.client(GET) as client:
         desk.until_waiting(1)
         client.sendall(GET)
@@ -205,7 +205,7 @@ def test_a_client_that_goes_away_while_it_is_being_answered_is_no_fault(desk: De
     assert is_served(desk)
 
 
-def test_where_all_places_are_taken_who_kept_us_waiting_longest_goes(desk: Desk) -> None:
+def test_if_all_places_are_taken_the_longest_waiting_client_is_dropped(desk: Desk) -> None:
     clients = []
     for _ in range(PLACES):
         clients.append(desk.client())
@@ -217,7 +217,7 @@ def test_where_all_places_are_taken_who_kept_us_waiting_longest_goes(desk: Desk)
         clients[1].recv(1)
 
 
-def test_who_reads_nothing_takes_no_place_from_who_does(desk: Desk) -> None:
+def test_a_client_that_never_reads_does_not_displace_others(desk: Desk) -> None:
     connections = []
     for _ in range(PLACES):
         connections.append(unread(desk))
@@ -227,7 +227,7 @@ def test_who_reads_nothing_takes_no_place_from_who_does(desk: Desk) -> None:
     assert connections[-1].sock.fileno() != -1
 
 
-def test_where_everybody_is_being_answered_nobody_more_is_taken(desk: Desk) -> None:
+def test_if_every_client_is_being_answered_no_more_are_accepted(desk: Desk) -> None:
     for _ in range(PLACES):
         desk.client(GET)
     desk.until_waiting(PLACES)
@@ -254,7 +254,7 @@ def test_a_kept_connection_is_closed_after_its_time(desk: Desk) -> None:
         assert read(client) == b""
 
 
-def test_leave_to_send_the_body_is_given_before_it_comes(desk: Desk) -> None:
+def test_a_100_continue_is_sent_before_the_body(desk: Desk) -> None:
     with desk.client(b"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n") as client:
         assert read(client) == b"HTTP/1.1 100 Continue\r\n\r\n"
         client.sendall(b"ab")

@@ -60,7 +60,7 @@ def test_each_kind_of_change_is_made() -> None:
     }
 
 
-def test_what_stands_before_the_first_row_is_changed_like_all_else() -> None:
+def test_code_before_the_first_row_is_changed_too() -> None:
     assert changed("q.where(a > b).limit(1)\nq.limit(2)\nzip(a, b, strict=False)\n") == {
         ("a > b", "((a) >= (b))"), ("2", "3"), ("False", "True"),
     }  # fmt: skip
@@ -72,7 +72,7 @@ def test_a_change_is_made_where_it_says() -> None:
     assert str(first).startswith("x.py:1: ")
 
 
-def test_what_decides_nothing_is_left_alone() -> None:
+def test_code_without_decisions_is_not_changed() -> None:
     assert changed(DECIDES_NOTHING) == set()
 
 
@@ -83,7 +83,7 @@ def test_a_changed_condition_of_several_lines_leaves_the_others_where_they_are()
         assert len(each.applied(text).splitlines()) == 7
 
 
-def test_it_is_known_what_takes_effect_at_import() -> None:
+def test_changes_that_take_effect_at_import_are_recognised() -> None:
     text = "MOST = 1\ndef f(n, m=2):\n    return n > 3\nTABLE = {4: lambda: 5}\n"
     found = {each.old: (each.within_a_function, *each.names) for each in mutants("x.py", text)}
     assert found == {
@@ -100,7 +100,7 @@ def test_a_seed_draws_the_same_after_an_edit_elsewhere() -> None:
     assert _some(before, 5, 3) != _some(before, 5, 4)
 
 
-def test_what_lived_is_tried_again() -> None:
+def test_unnoticed_changes_are_tried_again() -> None:
     [room] = drawn(["outreach/gates"], 2, 1)
     lived, killed = (
         f"   1/2  {word}  {each}   [x; 1.0 s]\n" for word, each in zip(("LIVES ", "killed"), room.changes, strict=True)
@@ -111,7 +111,7 @@ def test_what_lived_is_tried_again() -> None:
     assert {each.said for each in rest.changes} == {room.changes[1].said}
 
 
-def test_what_was_learnt_is_remembered_until_a_letter_changes(tmp_path: Path) -> None:
+def test_what_a_run_learns_is_reused_until_a_file_changes(tmp_path: Path) -> None:
     for folder in ("service", "tests"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "a.py").write_text("a = 1\n")
@@ -124,7 +124,7 @@ def test_what_was_learnt_is_remembered_until_a_letter_changes(tmp_path: Path) ->
     assert remembered.read(kept, tmp_path) is None
 
 
-def test_who_imports_what_is_changed_is_asked_first_and_then_the_quickest() -> None:
+def test_tests_that_import_the_changed_file_run_first_then_the_quickest() -> None:
     def asked(module: object, seconds: float) -> Any:
         return SimpleNamespace(item=SimpleNamespace(module=module), seconds=seconds)
 
@@ -132,13 +132,13 @@ def test_who_imports_what_is_changed_is_asked_first_and_then_the_quickest() -> N
     assert sorted([slow, quick, here], key=_nearest("tests/mutation/changes.py")) == [here, quick, slow]
 
 
-def test_what_is_explained_is_there_to_be_explained() -> None:
+def test_every_explained_change_exists() -> None:
     there = {name for room in drawn(ROUND, None, 1) for each in room.explained for name in names(each)}
     assert [each for each in EXPLAINED if each not in there] == []
 
 
 @pytest.mark.parametrize("room", ROUND)
-def test_every_room_that_is_gone_through_has_tests(room: str) -> None:
+def test_every_mutated_room_has_tests(room: str) -> None:
     assert paths_of(room_of(f"service/{room}/x.py"), TOP)
     (found,) = drawn([f"{room}/"], None, 1)
     assert len(found.changes) > 50
@@ -200,7 +200,7 @@ print(mutation.rate(found))
 
 
 @pytest.mark.timeout(900)  # a machine that is busy is given its time
-def test_what_no_test_sees_lives_in_memory_and_at_import(tmp_path: Path) -> None:
+def test_an_unnoticed_change_survives_in_memory_and_at_import(tmp_path: Path) -> None:
     """Played in a process of its own on a service of five lines."""
     files = {"service/__init__.py": "", "service/small/__init__.py": "", "service/small/rules.py": RULES}
     for name, text in {**files, "play.py": PLAY, "pyproject.toml": ""}.items():

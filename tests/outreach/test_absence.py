@@ -50,7 +50,7 @@ def test_a_list_that_shows_no_cards_proves_no_card_absent(world_of: Any, fault: 
     assert (world.request(unclear).state, world.request(unclear).reason) == (State.UNKNOWN, "unclear_send")
 
 
-def test_a_card_no_list_shows_is_made_anew_only_while_x_lets_nobody_have_two(world_of: Any) -> None:
+def test_a_card_missing_from_the_list_is_repeated_only_while_x_forbids_two(world_of: Any) -> None:
     """The first card of an account: nothing tells yet whether X's list shows cards. X's rule of one a day ends."""
     world: World = world_of({"card_dm_in_list": False})
     world.fault(endpoint=CREATE, fault="status_after_commit", times=1)
@@ -66,7 +66,7 @@ def test_a_card_no_list_shows_is_made_anew_only_while_x_lets_nobody_have_two(wor
     assert world.request(again).reason == "cooldown"
 
 
-def test_what_a_list_without_cards_says_of_openings_counts(world_of: Any) -> None:
+def test_a_list_without_cards_still_proves_openings(world_of: Any) -> None:
     world: World = world_of({"card_dm_in_list": False, **OFF})
     asked(world, "501")
     go_on(world, 10)
@@ -77,7 +77,7 @@ def test_what_a_list_without_cards_says_of_openings_counts(world_of: Any) -> Non
     assert attempts == [("card", "sent"), ("dm", "not_sent"), ("dm", "sent")]
 
 
-def test_a_list_that_is_further_behind_than_ever_is_waited_for(world_of: Any) -> None:
+def test_a_list_with_an_unusual_lag_is_waited_for(world_of: Any) -> None:
     """Ten minutes instead of three: what was sent meanwhile, and is not shown, tells."""
     world: World = world_of({"list_lag_s": 600, **OFF})
     for number in range(601, 606):
@@ -93,7 +93,7 @@ def test_a_list_that_is_further_behind_than_ever_is_waited_for(world_of: Any) ->
     assert (got(world, "501", "dm"), got(world, "501", "card")) == (1, 1)
 
 
-def test_its_own_opening_tells_how_far_a_list_is_behind(world_of: Any) -> None:
+def test_the_opening_shows_how_far_the_list_lags(world_of: Any) -> None:
     world: World = world_of({"list_lag_s": 600, **OFF})
     world.fault(endpoint=CREATE, fault="status_after_commit", times=1)
     alone = asked(world, "501")
@@ -199,7 +199,7 @@ def test_a_message_must_be_listed_from_the_lag_and_what_clocks_differ_to_the_end
 
 
 @pytest.mark.parametrize(("back_to", "must_be_there"), [(HOUR + 2 * MINUTE + TICK, True), (HOUR + 2 * MINUTE, False)])
-def test_a_list_must_show_what_lies_surely_within_it(world: World, back_to: timedelta, must_be_there: bool) -> None:
+def test_a_list_must_show_messages_surely_within_it(world: World, back_to: timedelta, must_be_there: bool) -> None:
     known(world, HOUR)
     assert believed(world, replace(WHOLE, back_to=START - back_to)) is not must_be_there
 

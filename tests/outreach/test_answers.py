@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from service.accounts.barred import Bar
 from service.accounts.holds import Away, Hold, Pause, Strange
+from service.accounts.refused_ways import Bar
 from service.outreach.answers import XCall, found_by
 from service.requests.outcomes import Postpone, Retry, Stop, Switch, Unclear
 from service.states import State
@@ -23,7 +23,7 @@ SEND = XCall(State.DM_ALLOWED, "send_dm", sends=True, intended_at=START, way="ca
     ("status", "answered"),
     [(None, False), (499, False), (502, False), (504, False), (524, False), (500, True), (503, True)],
 )
-def test_only_x_itself_can_be_done_with_a_call(status: int | None, answered: bool) -> None:
+def test_only_an_answer_of_x_settles_a_call(status: int | None, answered: bool) -> None:
     """A gateway that gave up has not heard whether X still works on it: the signature's life is waited out too."""
     error = OutcomeUnknown("No readable answer.", reason="unreadable", http_status=status)
     found = found_by(error, SEND, ACME, START + timedelta(seconds=3))
@@ -36,7 +36,7 @@ def found(error: XError, **call: Any) -> Any:
     return found_by(error, replace(SEND, **call), ACME, START)
 
 
-def test_what_x_may_have_done_is_looked_for_until_its_time_is_over() -> None:
+def test_a_send_with_unknown_outcome_is_looked_up_until_its_deadline() -> None:
     told = found(OutcomeUnknown("No answer.", reason="read_error", code=131), intended_at=START - timedelta(minutes=5))
     assert told.outcome == Unclear(START + timedelta(minutes=55), answered=False, detail="No answer. (X code 131)")
 
@@ -44,7 +44,7 @@ def test_what_x_may_have_done_is_looked_for_until_its_time_is_over() -> None:
 @pytest.mark.parametrize(
     ("status", "effect"), [(None, Away()), (301, Hold(None, "moved")), (308, Hold(None, "moved")), (302, None)]
 )
-def test_who_is_led_elsewhere_sends_nothing_more(status: int | None, effect: Any) -> None:
+def test_a_redirect_stops_sending(status: int | None, effect: Any) -> None:
     assert found(OutcomeUnknown("Elsewhere.", reason="moved", http_status=status)).effect == effect
 
 
@@ -99,7 +99,7 @@ def test_a_card_refused_without_a_time_may_be_the_customer_s_own_limit_and_count
         (RecipientRefused, True, False, False, False),
     ],
 )
-def test_a_refusal_that_may_be_about_us_is_remembered(
+def test_a_refusal_that_may_be_about_us_is_counted(
     kind: type[XError], allowed: bool, sends: bool, had_before: bool, suspicious: bool
 ) -> None:
     row = Meaning(kind, "refused", "Refused.", had_before=had_before)
@@ -109,7 +109,7 @@ def test_a_refusal_that_may_be_about_us_is_remembered(
 
 
 @pytest.mark.parametrize(("other_way", "few_may"), [(True, True), (True, False), (False, True)])
-def test_what_few_may_do_is_done_in_another_way_where_there_is_one(other_way: bool, few_may: bool) -> None:
+def test_an_action_few_apps_may_use_is_replaced_by_another_way(other_way: bool, few_may: bool) -> None:
     row = Meaning(AccountProblem, "no_privilege", "Not you.", few_may=few_may)
     told = found(AccountProblem("Not you.", reason="no_privilege", code=200, row=row), other_way=other_way)
     if other_way and few_may:
@@ -130,7 +130,7 @@ def test_what_few_may_do_is_done_in_another_way_where_there_is_one(other_way: bo
         (State.DM_SENT, RecipientRefused, "unreachable", State.FAILED, "refused"),
     ],
 )
-def test_a_refusal_ends_a_request_as_what_it_is(
+def test_a_refusal_ends_a_request_with_its_own_reason(
     state: State, kind: type[XError], ends_as: Any, end: State, reason: str
 ) -> None:
     row = Meaning(kind, "no", "No.", ends_as=ends_as)

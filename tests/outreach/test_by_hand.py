@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from service import retention
 from service.customers import opted_out
-from service.db import reading, writing
+from service.db import batch_deletion, reading, writing
 from service.errors import Conflict, NotFound
 from service.models import access_log, result, send_attempt
 from service.models import opt_out as opt_out_table
@@ -128,7 +127,7 @@ OPENED: dict[str, Any] = {"dm_event_id": "9", "dm_sent_at": START}
         ("card", "unknown", {"state": State.FAILED, "reason": "refused", **OPENED}),
     ],
 )
-def test_what_may_have_arrived_keeps_its_doubt_however_the_request_ended(
+def test_a_message_that_may_have_arrived_stays_in_doubt(
     world: World, kind: str, outcome: str | None, columns: dict[str, Any]
 ) -> None:
     request_id = ready(world, **{"state": State.SKIPPED, "reason": "cancelled", "outcome_at": START, **columns})
@@ -140,14 +139,14 @@ def test_what_may_have_arrived_keeps_its_doubt_however_the_request_ended(
 
 
 @pytest.mark.parametrize(("kind", "outcome"), [("dm", "unknown"), ("dm", "sent"), ("card", "not_sent")])
-def test_no_doubt_is_asked_about_what_is_proven_or_not_sent_next(world: World, kind: str, outcome: str) -> None:
+def test_no_confirmation_is_needed_for_a_proven_send_or_another_message(world: World, kind: str, outcome: str) -> None:
     request_id = ready(world, state=State.FAILED, reason="refused", outcome_at=world.clock.now, **OPENED)
     attempted(world, request_id, kind, outcome)
     back = by_hand.retry(world.place, request_id, by="ana", accept_second_message=False, now=world.clock.now)
     assert back is State.DM_SENT
 
 
-def test_a_doubt_that_was_accepted_once_is_asked_about_again_after_a_cancel(world: World) -> None:
+def test_confirmation_is_needed_again_after_a_cancel(world: World) -> None:
     world.fault(endpoint="direct_messages/events/new", fault="drop_after_commit", times=1)
     world.fault(endpoint="direct_messages/events/list", fault="status", status=503)
     request_id = ready(world)
@@ -179,13 +178,11 @@ def test_a_request_whose_card_x_has_told_us_of_is_never_retried(world: World) ->
 @pytest.mark.parametrize(
     "columns", [OPENED, {}, {"x_user_id": None, "x_handle": "ada"}], ids=["after_the_opening", "before", "handle_only"]
 )
-def test_a_request_whose_customer_retention_has_forgotten_is_not_taken_up(
-    world: World, columns: dict[str, Any]
-) -> None:
+def test_a_request_whose_identity_was_pruned_is_not_retried(world: World, columns: dict[str, Any]) -> None:
     request_id = ready(world, state=State.FAILED, reason="refused", outcome_at=world.clock.now, **columns)
     later = world.clock.now + timedelta(days=1)
     for each in (forget.without_identity(later, hash_key=world.place.hash_key, now=later), forget.history(later)):
-        retention.forget(world.engine, each)
+        batch_deletion.forget(world.engine, each)
     with pytest.raises(Conflict) as refused:
         by_hand.retry(world.place, request_id, by="ana", accept_second_message=True, now=world.clock.now)
     assert refused.value.code == "identity_forgotten"
@@ -194,7 +191,7 @@ def test_a_request_whose_customer_retention_has_forgotten_is_not_taken_up(
     assert world.request(request_id).state == State.FAILED
 
 
-def test_a_request_that_never_had_a_customer_ends_for_want_of_one_again(world: World) -> None:
+def test_a_request_without_an_identity_ends_so_again(world: World) -> None:
     request_id = ready(world, state=State.SKIPPED, reason="cancelled", x_user_id=None, outcome_at=world.clock.now)
     by_hand.retry(world.place, request_id, by="ana", accept_second_message=False, now=world.clock.now)
     world.run()
@@ -208,7 +205,7 @@ def test_a_request_that_never_had_a_customer_ends_for_want_of_one_again(world: W
         ({"accounts__acme__expected_per_day": 10**9}, "quota"),
     ],
 )
-def test_a_retry_asks_the_customer_no_lot_fell_on(
+def test_a_retry_asks_a_customer_who_was_not_drawn(
     world_of: Callable[..., World], changes: dict[str, Any], reason: str
 ) -> None:
     world = world_of(**changes)
@@ -302,9 +299,9 @@ def test_identities_are_pruned_after_their_retention_and_a_dry_run_changes_nothi
     world.run()
     later = world.clock.now + timedelta(days=1)
     kinds = [forget.without_identity(later, hash_key=world.place.hash_key, now=later), forget.history(later)]
-    dry = [retention.count(world.engine, each) for each in kinds]
+    dry = [batch_deletion.count(world.engine, each) for each in kinds]
     assert world.request(request_id).x_handle == "ada"
-    assert [retention.forget(world.engine, each) for each in kinds] == dry
+    assert [batch_deletion.forget(world.engine, each) for each in kinds] == dry
     assert world.request(request_id).x_user_id is None
     assert world.history(request_id) == []
     with writing(world.engine) as connection:  # and yet the person can still be erased: the keyed hash finds them

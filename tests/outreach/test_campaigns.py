@@ -58,7 +58,7 @@ ACME = SETTINGS.accounts["acme"]
         ({"languages": ("de-CH", "en")}, False),
     ],
 )
-def test_every_filter_must_fit(filters: dict[str, Any], taken: bool) -> None:
+def test_every_filter_must_match(filters: dict[str, Any], taken: bool) -> None:
     assert takes(replace(CARE, **filters), CONVERSATION) is taken
 
 
@@ -94,7 +94,7 @@ def test_a_language_is_matched_by_its_base(language: str | None, written: str) -
     assert language_of(language, CARE) == written
 
 
-def test_of_several_kinds_of_a_language_the_nearest_is_written() -> None:
+def test_the_nearest_variant_of_a_language_is_used() -> None:
     care = replace(CARE, texts={"en": CARE.texts["en"], "zh_Hant": CARE.texts["en"], "zh": CARE.texts["de"]})
     assert [language_of(each, care) for each in ("zh-Hant-TW", "zh-CN", "ja")] == ["zh_Hant", "zh", "en"]
 
@@ -106,7 +106,7 @@ def test_nothing_is_written_before_the_delay_is_over() -> None:
 
 
 @given(st.integers(1, 100_000), st.floats(0, 1))
-def test_the_same_input_draws_the_same_lot(number: int, share: float) -> None:
+def test_the_same_input_draws_the_same_number(number: int, share: float) -> None:
     conversation = replace(CONVERSATION, id=f"c-{number}")
     campaign = replace(CARE, sample=share)
     first, again = (decide(conversation, campaign, ACME, hash_key="s" * 32, expected_per_day=5000) for _ in range(2))
@@ -115,7 +115,7 @@ def test_the_same_input_draws_the_same_lot(number: int, share: float) -> None:
 
 
 @pytest.mark.parametrize(("lot", "drawn"), [(0.0, True), (0.49, True), (0.5, False)])
-def test_a_lot_below_the_share_is_drawn_and_none_of_no_share(
+def test_a_number_below_the_share_is_drawn_and_a_zero_share_draws_nobody(
     monkeypatch: pytest.MonkeyPatch, lot: float, drawn: bool
 ) -> None:
     monkeypatch.setattr(campaigns, "draw", lambda *_: lot)
@@ -139,14 +139,14 @@ def test_a_short_budget_is_drawn_fairly_and_not_first_come() -> None:
     ("sample", "expected", "share"),
     [(0.1, 5000, 1.0), (0.5, 5000, 0.4), (1.0, 5000, 0.2), (0.1, 100_000, 0.1), (0.0, 5000, 1.0), (1.0, 0, 1.0)],
 )
-def test_only_what_the_sample_lets_through_asks_for_the_budget(sample: float, expected: int, share: float) -> None:
+def test_only_sampled_conversations_use_the_budget(sample: float, expected: int, share: float) -> None:
     campaign = replace(CARE, sample=sample)
     budget = decide(CONVERSATION, campaign, ACME, hash_key="s" * 32, expected_per_day=expected)["budget"]
     assert budget["share"] == pytest.approx(share)
     assert (budget["per_day"], budget["expected_per_day"], budget["sample"]) == (1000, expected, sample)
 
 
-def test_campaigns_of_different_samples_never_ask_for_more_than_the_budget() -> None:
+def test_campaigns_with_different_samples_never_exceed_the_budget() -> None:
     halves = [replace(CARE, name="whole", sample=1.0), replace(CARE, name="tenth", sample=0.1)]
     decisions = [
         decide(replace(CONVERSATION, id=f"c-{n}"), halves[n % 2], ACME, hash_key="s" * 32, expected_per_day=5000)
@@ -155,7 +155,7 @@ def test_campaigns_of_different_samples_never_ask_for_more_than_the_budget() -> 
     assert 650 < sum(each["sample"]["drawn"] and each["budget"]["drawn"] for each in decisions) < 850  # 750 of 1,000
 
 
-def test_what_no_campaign_takes_asks_for_no_budget(engine: Engine) -> None:
+def test_conversations_without_a_campaign_use_no_budget(engine: Engine) -> None:
     reasons = [None, None, "no_campaign", "no_campaign", "no_campaign", "sampled_out", "cooldown"]
     world = World(engine, settings_of())
     for n, reason in enumerate(reasons):
@@ -164,13 +164,13 @@ def test_what_no_campaign_takes_asks_for_no_budget(engine: Engine) -> None:
         assert volume.expected_per_day(connection, ACME, START + timedelta(hours=1)) == 4
 
 
-def test_what_no_lot_falls_on_has_its_texts_all_the_same() -> None:
+def test_a_conversation_not_drawn_has_frozen_texts_too() -> None:
     for found in (chosen(sample=0.0), chosen(expected_per_day=10**9)):
         assert isinstance(found, Stop)
         assert (found.plan.opening_text, found.plan.card_text) == ("Hallo @ada", "Wie war es mit Acme?")
 
 
-def test_a_conversation_taken_up_by_hand_is_not_stale_before_its_time() -> None:
+def test_a_conversation_retried_by_hand_is_not_stale_too_early() -> None:
     usual = chosen().plan.stale_at
     assert usual == START + CARE.stale_after
     late, early = usual + timedelta(days=30), usual - timedelta(hours=1)

@@ -13,9 +13,9 @@ from service.at_rest.unreadable import TEXT
 from service.db import reading, writing
 from service.outreach import claims
 from service.outreach.answers import Found
-from service.outreach.around import Lookout
 from service.outreach.claims import Claimed, Ready, claim, due_accounts, give_back, record, taken_up
 from service.outreach.prepare import prepare
+from service.outreach.request_facts import Lookout
 from service.outreach.steps import take
 from service.requests.outcomes import Postpone, Unclear
 from service.states import State
@@ -51,7 +51,7 @@ def test_an_answer_that_is_recorded_twice_counts_once(world: World) -> None:
 
 
 @pytest.mark.parametrize("why", ["we stop", "the account was held meanwhile"])
-def test_what_x_said_is_kept_and_nothing_more_is_sent(world: World, why: str) -> None:
+def test_after_a_stop_the_answer_is_recorded_and_nothing_more_sent(world: World, why: str) -> None:
     request_id = ready(world)
     step, found = claimed(world)
     if why != "we stop":
@@ -70,9 +70,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     monkeypatch.setattr(claims, "prepare", fail)
 
 
-def test_what_x_said_is_kept_although_a_bug_stands_in_the_way_of_the_next_step(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_answer_is_recorded_although_the_next_step_has_a_bug(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     request_id = ready(world)
     step, found = claimed(world)
     failing(monkeypatch, ValueError("a bug"))
@@ -94,7 +92,7 @@ def test_while_the_database_is_away_nothing_is_recorded_and_nobody_is_set_aside(
     assert [(each.state, each.attempts) for each in rows] == [(State.DM_ALLOWED, 0)] * 2
 
 
-def test_a_bug_that_one_request_meets_sets_that_one_aside_for_longer_each_time_until_it_ends(
+def test_a_bug_postpones_its_request_longer_each_time_until_it_ends(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failing(monkeypatch, ValueError("a bug"))
@@ -110,7 +108,7 @@ def test_a_bug_that_one_request_meets_sets_that_one_aside_for_longer_each_time_u
     assert ends == [(State.FAILED, "not_in_time"), (State.UNKNOWN, "unclear_send")]
 
 
-def test_a_bug_before_any_request_is_nobody_s(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_outside_of_a_request_postpones_none(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> Any:
         raise ValueError("a bug")
 
@@ -119,7 +117,7 @@ def test_a_bug_before_any_request_is_nobody_s(world: World, monkeypatch: pytest.
         claim(world.place, world.settings.accounts["acme"], 1, world.clock.now)
 
 
-def test_what_has_ended_is_decided_no_further(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_ended_request_is_not_decided_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     request_id = ready(world)
     step, found = claimed(world)
     after = record(world.place, step, found, world.clock.now)
@@ -141,7 +139,7 @@ def test_all_that_needs_no_call_is_decided_in_one_claim(world: World) -> None:
 
 
 @pytest.mark.parametrize("waits", [Postpone(START, "waits"), Unclear(START)])
-def test_what_has_to_wait_is_not_decided_again_at_once_though_its_time_seems_to_have_come(
+def test_a_postponed_request_is_not_decided_again_in_the_same_claim(
     world: World, monkeypatch: pytest.MonkeyPatch, waits: Any
 ) -> None:
     request_id, decisions = ready(world), iter([waits])
@@ -150,7 +148,7 @@ def test_what_has_to_wait_is_not_decided_again_at_once_though_its_time_seems_to_
     assert world.request(request_id).scheduled_at == START
 
 
-def test_what_cannot_be_read_waits_also_before_a_campaign_is_chosen(world: World) -> None:
+def test_an_unreadable_request_waits_before_a_campaign_is_chosen_too(world: World) -> None:
     damaged = request_of(START, conversation_id=TEXT)
     with reading(world.engine) as connection:
         lookout = Lookout(connection, world.place.hash_key)
@@ -160,7 +158,7 @@ def test_what_cannot_be_read_waits_also_before_a_campaign_is_chosen(world: World
 
 
 @pytest.mark.parametrize("meanwhile", ["ended", "taken"])
-def test_who_sets_a_request_aside_finds_it_ended_or_taken_and_leaves_it(world: World, meanwhile: str) -> None:
+def test_postponing_leaves_an_ended_or_leased_request_alone(world: World, meanwhile: str) -> None:
     until = world.clock.now + timedelta(seconds=30)
     columns: dict[str, Any] = {"lease_token": "ls_x", "lease_until": until}
     request_id = ready(world, **(columns if meanwhile == "taken" else {"state": State.SKIPPED, "reason": "cancelled"}))
@@ -170,7 +168,7 @@ def test_who_sets_a_request_aside_finds_it_ended_or_taken_and_leaves_it(world: W
     claims._set_aside(world.place, "fr_nobody", "ValueError", world.clock.now)
 
 
-def test_who_rests_is_not_claimed_nor_taken_up(world: World) -> None:
+def test_a_held_account_is_not_claimed(world: World) -> None:
     until = world.clock.now + timedelta(seconds=30)
     mine = ready(world, lease_token="ls_x", lease_until=until)
     ready(world, conversation_id="c-2")
@@ -184,7 +182,7 @@ def test_who_rests_is_not_claimed_nor_taken_up(world: World) -> None:
     assert world.attempts(mine) == []
 
 
-def test_what_is_due_is_due_from_its_very_moment(world: World) -> None:
+def test_a_request_is_due_from_its_exact_moment(world: World) -> None:
     account, now = world.settings.accounts["acme"], world.clock.now
     ready(world, scheduled_at=now + timedelta(microseconds=1))
     assert claim(world.place, account, 5, now) == Claimed(0, [])
@@ -196,7 +194,7 @@ def test_what_is_due_is_due_from_its_very_moment(world: World) -> None:
     assert world.request(found.ready[0].request.id).lease_until == world.clock.now + lease
 
 
-def test_what_is_given_back_is_due_at_once_and_counts_as_unsent(world: World) -> None:
+def test_a_returned_request_is_due_at_once_and_counts_as_unsent(world: World) -> None:
     request_id = ready(world)
     [step] = claim(world.place, world.settings.accounts["acme"], 1, world.clock.now).ready
     give_back(world.place, step, world.clock.now)
@@ -207,7 +205,7 @@ def test_what_is_given_back_is_due_at_once_and_counts_as_unsent(world: World) ->
     assert world.request(request_id) == row, "it is nobody's any more"
 
 
-def test_a_long_lease_is_not_taken_for_one_of_a_clock_set_back(world_of: Any) -> None:
+def test_a_long_lease_is_not_mistaken_for_a_clock_set_back(world_of: Any) -> None:
     world: World = world_of(worker__lease="6m")
     ready(world)
     account = world.settings.accounts["acme"]

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Engine
 from service.accounts import tokens
 from service.db import writing
 from service.outreach import clients
-from service.outreach.workplace import Workplace
+from service.outreach.context import Workplace
 from service.x_api import XClient, XClientV2, XError
 from service.x_api.oauth2 import Granted
 from tests.support import START, Clock, settings_of

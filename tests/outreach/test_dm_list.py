@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy.engine import Engine
 
-from service.accounts import dm_list, turns
+from service.accounts import dm_list, task_leases
 from service.accounts.dm_list import EVER, Listing
-from service.accounts.read_on import ReadOn, Task, keep, read_on
+from service.accounts.list_following import ReadOn, Task, keep, read_on
 from service.db import reading, writing
 from service.x_api import DirectMessage, DmPage, XAnswer
 from service.x_api.facts import ParseProblem
@@ -55,7 +55,7 @@ def test_it_is_read_to_a_moment_or_to_its_end(sqlite_engine: Engine) -> None:
         DmPage((message(5), message(6, created_at=None)), None),
     ],
 )
-def test_a_message_that_cannot_be_read_or_dated_may_be_anybodys(sqlite_engine: Engine, odd: DmPage) -> None:
+def test_an_unreadable_or_undated_message_may_be_any_message(sqlite_engine: Engine, odd: DmPage) -> None:
     found = read(sqlite_engine, [odd], HOUR_AGO)
     assert found.reaches(HOUR_AGO)
     assert not found.proves_absence_since(HOUR_AGO)
@@ -68,7 +68,7 @@ def test_a_message_that_cannot_be_read_or_dated_may_be_anybodys(sqlite_engine: E
         ([DmPage((message(5),), "b"), DmPage((message(6),), "c")], 2, "many_pages"),
     ],
 )
-def test_a_list_that_goes_round_or_on_proves_nothing(
+def test_a_list_that_repeats_or_never_ends_proves_nothing(
     sqlite_engine: Engine, pages: list[DmPage], most: int, problem: str
 ) -> None:
     found = read(sqlite_engine, pages, HOUR_AGO, most)
@@ -84,7 +84,7 @@ def test_a_list_that_goes_round_or_on_proves_nothing(
     ],
     ids=["oldest first", "an old one among them"],
 )
-def test_a_list_in_no_order_proves_nothing_before_its_end(sqlite_engine: Engine, pages: list[DmPage]) -> None:
+def test_an_unordered_list_proves_nothing_before_its_end(sqlite_engine: Engine, pages: list[DmPage]) -> None:
     cut = read(sqlite_engine, pages, HOUR_AGO, most=2)
     assert (cut.pages, cut.proves_absence_since(HOUR_AGO)) == (2, False)
     whole = read(sqlite_engine, pages, HOUR_AGO)
@@ -97,27 +97,27 @@ STRAY = [
 ]  # fmt: skip
 
 
-def test_who_follows_a_list_reads_on_past_one_that_stands_out_of_its_place(sqlite_engine: Engine) -> None:
+def test_a_message_out_of_order_does_not_end_a_reading(sqlite_engine: Engine) -> None:
     found = read(sqlite_engine, STRAY, HOUR_AGO, to_prove=False)
     assert (found.pages, found.reaches(HOUR_AGO), found.proves_absence_since(HOUR_AGO)) == (3, True, False)
 
 
-def test_a_first_page_that_is_old_as_a_whole_ends_no_list_in_another_order(sqlite_engine: Engine) -> None:
+def test_an_old_first_page_does_not_end_an_unordered_list(sqlite_engine: Engine) -> None:
     pages = [DmPage((message(90), message(80)), "b"), DmPage((message(5), message(4)), None)]
     assert read(sqlite_engine, pages, HOUR_AGO, to_prove=False).back_to == EVER
 
 
 def turn(engine: Engine, task: Task, pages: List, now: datetime) -> ReadOn:
     with writing(engine) as connection:
-        token = turns.begin(connection, "acme", task.name, now, timedelta(minutes=5))
+        token = task_leases.begin(connection, "acme", task.name, now, timedelta(minutes=5))
     found = read_on(engine, ACCOUNT, task, str(token), pages, HOUR_AGO, lambda: now)
     with writing(engine) as connection:
-        assert turns.end(connection, "acme", task.name, str(token), now)
+        assert task_leases.end(connection, "acme", task.name, str(token), now)
         keep(connection, ACCOUNT, task, found)
     return found
 
 
-def test_one_out_of_its_place_keeps_nobody_from_reading_on(engine: Engine) -> None:
+def test_one_message_out_of_order_does_not_stop_following_the_list(engine: Engine) -> None:
     """The calls end before the list does: the next turn goes on there, whatever stands at the top."""
     task, pages = Task("inbox", 3), List([*STRAY[:2], DmPage((message(55),), "e"), *STRAY[:3]])
     found = [turn(engine, task, pages, NOON), turn(engine, task, pages, NOON + timedelta(minutes=20))]
@@ -125,7 +125,7 @@ def test_one_out_of_its_place_keeps_nobody_from_reading_on(engine: Engine) -> No
     assert pages.asked == [None, "b", "c", None, "b", "e"]
 
 
-def test_moments_between_ids_and_dates_are_no_disorder(sqlite_engine: Engine) -> None:
+def test_small_differences_between_ids_and_dates_are_in_order(sqlite_engine: Engine) -> None:
     near = DmPage((message(5), message(5.5), message(5.1), message(90)), "b")
     assert read(sqlite_engine, [near], HOUR_AGO).proves_absence_since(HOUR_AGO)
 
@@ -139,24 +139,24 @@ def ticking(by: timedelta) -> Iterator[datetime]:
 
 def test_ten_slow_pages_do_not_outlast_the_turn(engine: Engine) -> None:
     with writing(engine) as connection:
-        token = turns.begin(connection, "acme", "confirm", NOON, timedelta(minutes=1))
+        token = task_leases.begin(connection, "acme", "confirm", NOON, timedelta(minutes=1))
     assert token is not None
     times = ticking(timedelta(seconds=40))
     pages = [DmPage((message(n),), f"c{n}") for n in range(4)] + [DmPage((), None)]
     may_ask = dm_list.a_share(engine, ACCOUNT, "confirm", token)
     listing = dm_list.read_back(engine, ACCOUNT, List(pages), HOUR_AGO, may_ask, lambda: next(times), pages_at_most=9)
     later = next(times)
-    assert (listing.pages, later - NOON > turns.LEASE) == (5, True)
+    assert (listing.pages, later - NOON > task_leases.LEASE) == (5, True)
     with reading(engine) as connection:
-        assert not turns.may_begin(connection, "acme", "confirm", later, timedelta(minutes=1))
+        assert not task_leases.may_begin(connection, "acme", "confirm", later, timedelta(minutes=1))
     with writing(engine) as connection:
-        assert turns.end(connection, "acme", "confirm", token, later)
+        assert task_leases.end(connection, "acme", "confirm", token, later)
 
 
-def test_whoever_lost_the_turn_asks_no_further(engine: Engine) -> None:
+def test_a_reader_that_lost_its_lease_stops(engine: Engine) -> None:
     with writing(engine) as connection:
-        slept = turns.begin(connection, "acme", "confirm", NOON, timedelta(minutes=1))
-        taken = turns.begin(connection, "acme", "confirm", NOON + 2 * turns.LEASE, timedelta(minutes=1))
+        slept = task_leases.begin(connection, "acme", "confirm", NOON, timedelta(minutes=1))
+        taken = task_leases.begin(connection, "acme", "confirm", NOON + 2 * task_leases.LEASE, timedelta(minutes=1))
     assert (slept is not None, taken is not None) == (True, True)
     may_ask = dm_list.a_share(engine, ACCOUNT, "confirm", str(slept))
     pages = List([DmPage((), None)])

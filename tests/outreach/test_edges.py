@@ -46,7 +46,7 @@ def request(**columns: Any) -> Any:
         (START - 5 * HOUR, None, START, False),
     ],
 )
-def test_an_unclear_send_ends_unknown_when_its_time_is_over_and_somebody_was_there_to_look(
+def test_an_unclear_send_ends_unknown_after_its_deadline_if_it_was_looked_for(
     since: datetime, reason: str | None, due: datetime, ends: bool
 ) -> None:
     """An eighth of the time late: nobody was at work, and so nobody looked."""
@@ -61,7 +61,7 @@ def test_an_unclear_send_ends_unknown_when_its_time_is_over_and_somebody_was_the
 
 
 @pytest.mark.parametrize("sent_at", [None, START - DAY])
-def test_a_card_x_has_told_us_of_is_there_since_it_was_sent_or_since_now(sent_at: datetime | None) -> None:
+def test_a_card_x_reported_dates_from_its_send_or_from_now(sent_at: datetime | None) -> None:
     around = replace(NOTHING, feedback_id="9")
     opened = request(state=State.DM_SENT, card_sent_at=sent_at)
     known = Learnt(feedback_id="9", card_sent_at=sent_at or START)
@@ -90,7 +90,7 @@ def test_a_card_is_too_late_three_days_after_its_opening_or_when_a_person_s_time
     assert prepare._too_late(asked, policy, START) == (Stop(State.FAILED, "not_in_time", "x") if late else None)
 
 
-def test_an_opened_request_is_kept_from_its_card_by_an_opt_out_and_by_who_asked_meanwhile_alone() -> None:
+def test_after_the_opening_only_an_opt_out_or_another_question_stops_the_card() -> None:
     opened = request(state=State.DM_SENT, stale_at=START - DAY)
     facts: list[dict[str, Any]] = [{"reopened": True}, {"opted_out": True}, {"asked_since": START}]
     reasons = [prepare._closed(replace(NOTHING, **each), opened, START) for each in facts]
@@ -104,14 +104,14 @@ def test_an_opened_request_is_kept_from_its_card_by_an_opt_out_and_by_who_asked_
     ("reason", "told"),
     [(DAILY_LIMIT, "quota"), (CONFIRMING, "not_confirmed"), ("delay", "stale"), (None, "stale")],
 )
-def test_what_is_stale_is_so_at_its_moment_and_by_a_limit_for_want_of_it(reason: str | None, told: str) -> None:
+def test_a_request_is_stale_at_its_exact_moment(reason: str | None, told: str) -> None:
     at = closed(reason, START, NOTHING, START)
     assert at is not None
     assert at.reason == told
     assert closed(reason, START, NOTHING, START - TICK) is None
 
 
-def test_what_cannot_be_read_is_looked_at_again_soon_and_not_at_once() -> None:
+def test_an_unreadable_request_is_retried_soon_but_not_at_once() -> None:
     damaged = replace(request(), alternatives=())
     assert prepare._unreadable(damaged, START) is None
     told = prepare._unreadable(replace(damaged, card_text=unreadable()), START)
@@ -152,7 +152,7 @@ def test_a_card_follows_its_opening_into_quiet_hours_for_a_quarter_of_an_hour(
         (None, 2, Advance(State.DM_ALLOWED)),
     ],
 )
-def test_x_is_asked_twice_whether_we_may_write_and_silence_is_no_no(
+def test_can_dm_is_asked_twice_and_missing_is_not_false(
     monkeypatch: pytest.MonkeyPatch, can_dm: bool | None, asked: int, next_: Any
 ) -> None:
     monkeypatch.setattr(prepare, "_if_allowed", lambda _connection, _account, endpoint, _now: endpoint)
@@ -169,7 +169,7 @@ def test_x_is_asked_twice_whether_we_may_write_and_silence_is_no_no(
         ("3d", "care", prepare.TRIED, START),
     ],
 )
-def test_nobody_is_asked_twice_within_the_campaign_s_rest_nor_within_x_s_day(
+def test_nobody_is_asked_twice_within_the_cooldown_or_x_s_day(
     cooldown: str, named: str, trust: str, since: datetime
 ) -> None:
     """Of a campaign that is gone a week counts; X counts from the arrival, as late as a signature lives."""
@@ -218,7 +218,7 @@ def test_x_may_date_a_message_as_much_earlier_as_a_signature_lives() -> None:
         (None, START + 3 * HOUR, None),
     ],
 )
-def test_who_gives_up_has_had_the_time_to_look(reason: str | None, due: datetime, gives_up: datetime | None) -> None:
+def test_giving_up_requires_time_to_have_looked(reason: str | None, due: datetime, gives_up: datetime | None) -> None:
     attempt = Attempt("sa_1", "fr_1", "acme", "501", Kind.OPENING, START - MINUTE, START)
     assert unclear._opened(request(reason=reason, scheduled_at=due), attempt, ACME, LINKS).gives_up_at == gives_up
 
@@ -265,7 +265,7 @@ def test_a_list_proves_absence_only_of_what_is_younger_than_its_oldest_message()
         ("sa_1", State.DM_SENT, [], False),
     ],
 )
-def test_only_what_asks_can_be_asked_in_another_way(
+def test_only_the_asking_message_has_another_way(
     attempt_id: str | None, state: State, alternatives: list[Any], other_way: bool
 ) -> None:
     asked = request(state=state, alternatives=alternatives, can_dm=True)

@@ -17,7 +17,7 @@ from service.intake.crm.desks import desks_of
 from service.intake.definition.load import preset_definition
 from service.intake.explain import parse_request_file
 from service.intake.presets import payload, preset_expected, preset_names
-from service.outreach import confirming, looking
+from service.outreach import crm_lookups, handle_check
 from service.sandbox.crm import Crms, CrmServer, Known
 from service.sandbox.crm.faults import Fault
 from service.sandbox.crm.people import KEY
@@ -80,9 +80,9 @@ class Installed:
         """Work, look up and confirm until nothing is left to do at this moment."""
         place, clock = self.world.place, self.world.clock
         self.world.run()
-        while looking.look_up_once(place, place.desks[self.preset], clock):
+        while crm_lookups.look_up_once(place, place.desks[self.preset], clock):
             self.world.run()
-        confirming.read_once(place, self.world.settings.accounts["acme"], self.world.clients["acme"], clock)
+        handle_check.read_once(place, self.world.settings.accounts["acme"], self.world.clients["acme"], clock)
 
     def later(self, **span: float) -> None:
         self.world.forward(**span)
@@ -164,7 +164,7 @@ WRONG = ["html", "half", "redirect", "drop", "slow", "expired", "status"]
         *((p, f) for p in ("zendesk_event", "helpscout") for f in WRONG),
     ],
 )
-def test_what_goes_wrong_at_a_crm_costs_time_and_nobody(preset: str, fault: str, here_of: Install) -> None:
+def test_failures_of_a_crm_cost_time_and_lose_nobody(preset: str, fault: str, here_of: Install) -> None:
     here = here_of(preset)
     here.deliver()
     here.crms.faults.append(Fault(fault, here.vendor, seconds=0.1))
@@ -215,7 +215,7 @@ def test_a_conversation_that_was_not_on_x_asks_nobody(preset: str, here_of: Inst
 
 
 @pytest.mark.parametrize("preset", ["chatwoot", "freshdesk", "gorgias", "kustomer", "salesforce_flow"])
-def test_who_wrote_elsewhere_is_neither_looked_for_nor_asked(preset: str, here_of: Install) -> None:
+def test_customers_of_other_channels_are_neither_looked_up_nor_asked(preset: str, here_of: Install) -> None:
     here = here_of(preset)
     here.deliver()
     here.world.set(here.request.id, channel="e-mail")

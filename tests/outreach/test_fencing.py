@@ -49,7 +49,7 @@ def lists(world: World) -> int:
     return sum(world.truth()["counts"]["requests"].get("direct_messages/events/list", {}).values())
 
 
-def test_a_plain_answer_counts_although_another_has_the_lease_by_now(world: World) -> None:
+def test_a_plain_answer_counts_after_the_lease_was_lost(world: World) -> None:
     """Their clocks differ by more than a lease: whoever is ahead takes over every send that is under way."""
     request_id = ready(world)
     slow = claim(world.place, world.settings.accounts["acme"], 1, world.clock.now).ready[0]
@@ -68,7 +68,7 @@ def test_a_plain_answer_counts_although_another_has_the_lease_by_now(world: Worl
     assert lists(world) == 0
 
 
-def test_a_refusal_counts_likewise(world: World) -> None:
+def test_a_refusal_counts_after_the_lease_was_lost(world: World) -> None:
     request_id = ready(world)
     world.fault(endpoint="direct_messages/events/new", fault="status", status=403, code=349, times=1)
     slow = claim(world.place, world.settings.accounts["acme"], 1, world.clock.now).ready[0]
@@ -79,7 +79,7 @@ def test_a_refusal_counts_likewise(world: World) -> None:
     assert [each.outcome for each in world.attempts(request_id)] == ["not_sent"]
 
 
-def test_what_x_said_of_a_send_outlasts_a_database_that_is_away_for_longer_than_a_lease(
+def test_an_answer_to_a_send_survives_an_outage_longer_than_the_lease(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     request_id, away, real = ready(world), iter(range(4)), run.record
@@ -101,7 +101,7 @@ def test_what_x_said_of_a_send_outlasts_a_database_that_is_away_for_longer_than_
     assert (messages(world, "dm"), messages(world, "card")) == (1, 1)
 
 
-def test_a_call_that_was_never_begun_is_known_to_be_unsent_whoever_waits_for_it(world: World) -> None:
+def test_a_call_never_begun_counts_as_unsent(world: World) -> None:
     request_id = ready(world)
     slow = claim(world.place, world.settings.accounts["acme"], 1, world.clock.now).ready[0]
     claim(world.place, world.settings.accounts["acme"], 1, world.clock.now + timedelta(seconds=90))

@@ -42,7 +42,7 @@ def test_a_conversation_without_an_identity_gets_its_link_once_and_nothing_of_ou
 
 
 @pytest.mark.parametrize("reason", ["no_x_identity", "cannot_dm", "unreachable"])
-def test_what_kept_only_us_from_writing_keeps_no_link(world: World, reason: str) -> None:
+def test_limits_on_our_own_writing_do_not_prevent_a_link(world: World, reason: str) -> None:
     request_id = world.ended(state="skipped", reason=reason, outcome_at=world.clock.now)
     handed(world)
     assert world.request(request_id).state == State.CARD_SENT
@@ -57,7 +57,7 @@ def test_a_conversation_the_rules_skipped_gets_none(world_of: Any) -> None:
 
 
 @pytest.mark.parametrize("why", ["opted_out", "reopened", "cooldown", "stale"])
-def test_every_rule_stands(world: World, why: str) -> None:
+def test_every_rule_applies_to_links_too(world: World, why: str) -> None:
     now = world.clock.now
     if why == "opted_out":
         row = {"person": person(world.place.hash_key, "501"), "account": "*", "reason": "r", "created_by": "me"}
@@ -75,7 +75,7 @@ def test_every_rule_stands(world: World, why: str) -> None:
     assert world.request(request_id).reason == why
 
 
-def test_who_was_asked_by_a_link_rests_from_us_too(world: World) -> None:
+def test_a_link_counts_for_the_cooldown(world: World) -> None:
     world.ended(conversation_id="c-0")
     handed(world, "c-0")
     later = world.ended()
@@ -85,14 +85,14 @@ def test_who_was_asked_by_a_link_rests_from_us_too(world: World) -> None:
     assert world.truth()["messages"] == []
 
 
-def test_whom_we_have_written_to_gets_no_link_beside(world: World) -> None:
+def test_a_customer_we_wrote_to_gets_no_link(world: World) -> None:
     world.ended()
     world.forward(minutes=2)
     world.run()
     assert refusal(world) == "asked_already"
 
 
-def test_whom_we_are_writing_to_gets_no_link_beside(world: World) -> None:
+def test_a_customer_we_are_writing_to_gets_no_link(world: World) -> None:
     world.fault(endpoint="direct_messages/events/new", fault="drop_after_commit", times=1)
     world.ended()
     world.forward(minutes=2)
@@ -108,7 +108,7 @@ def test_nothing_is_handed_over_under_a_name_that_has_left_the_settings(world: W
     assert world.request(request_id).state == State.RECEIVED
 
 
-def test_nobody_knows_of_others_conversations(world: World) -> None:
+def test_conversations_of_others_are_not_found(world: World) -> None:
     assert refusal(world, "nobody") == "unknown_conversation"
     request_id = world.ended()
     world.set(request_id, erased_at=world.clock.now)
@@ -135,9 +135,7 @@ OPENED = {"dm_sent_at": START, "dm_event_id": "9"}
         ({"state": State.SKIPPED, "reason": "unreachable", "stale_at": START}, "not_asked"),
     ],
 )
-def test_what_may_be_on_its_way_by_us_is_not_handed_over(
-    world: World, columns: dict[str, Any], code: str | None
-) -> None:
+def test_a_request_possibly_sent_is_not_handed_over(world: World, columns: dict[str, Any], code: str | None) -> None:
     request_id = ready(world, **{"stale_at": START + HOUR, "state": State.RECEIVED, **columns})
     if code is None:
         assert handed(world).request_id == request_id
@@ -145,7 +143,7 @@ def test_what_may_be_on_its_way_by_us_is_not_handed_over(
     assert refusal(world) == code
 
 
-def test_a_send_nobody_knows_of_is_on_its_way(world: World) -> None:
+def test_a_send_with_unknown_outcome_counts_as_sent(world: World) -> None:
     request_id = ready(world)
     died(world, request_id, "dm")
     assert refusal(world) == "being_asked"
@@ -163,7 +161,7 @@ def test_the_link_is_that_of_the_newest_end_of_this_source_and_account(world: Wo
         assert account_of(connection, "other", "c-2") is None
 
 
-def test_a_campaign_that_was_chosen_is_not_chosen_anew(world: World) -> None:
+def test_a_chosen_campaign_stays(world: World) -> None:
     request_id = ready(world, stale_at=START + HOUR, page_hash="0" * 32)
     handed(world)
     assert [event for _, event, _ in world.history(request_id)] == ["handed_over"]
@@ -190,7 +188,7 @@ def test_a_crm_gets_a_link_that_a_customer_answers(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("role", ["supervisor", "analyst", "monitor"])
-def test_only_who_hands_in_asks_for_links(sqlite_engine: Engine, role: str) -> None:
+def test_only_hand_in_keys_and_admins_get_links(sqlite_engine: Engine, role: str) -> None:
     house = House(sqlite_engine)
     deliver(house, "c-1")
     assert house.call("POST", "/v1/conversations/crm/c-1/link", house.key(role)).status_code == 403

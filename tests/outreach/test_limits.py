@@ -13,7 +13,7 @@ from service.db import reading, writing
 from service.metrics import budgets
 from service.models import send_attempt
 from service.outreach.claims import claim
-from service.outreach.workplace import Workplace
+from service.outreach.context import Workplace
 from service.states import Kind, State
 from tests.outreach.test_walk import FROZEN
 from tests.support import World, settings_of, tree
@@ -51,7 +51,7 @@ def test_a_question_that_goes_out_as_a_dm_is_one_of_the_dms(world_of: Any) -> No
     assert sent == {("acme", "dm"): 5, ("acme", "card"): 1}
 
 
-def test_what_is_shown_as_used_is_what_the_limit_counts(world_of: Any) -> None:
+def test_the_shown_usage_is_what_the_limit_counts(world_of: Any) -> None:
     world = world_of()
     request_id, account = world.ended("c-1"), world.settings.accounts["acme"]
     at = world.clock.now - slots.DAY - account.signature_tolerance / 2

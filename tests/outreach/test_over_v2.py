@@ -101,7 +101,7 @@ def test_receives_your_dm_is_can_dm(over: Callable[..., Over]) -> None:
     assert (world.request(request_id).state, world.request(request_id).reason) == (State.SKIPPED, "cannot_dm")
 
 
-def test_whom_x_does_not_find_is_nobody_we_could_write_to(over: Callable[..., Over]) -> None:
+def test_a_user_x_does_not_find_is_skipped(over: Callable[..., Over]) -> None:
     world = over()
     request_id = world.ended(x_user_id="999")
     world.forward(minutes=2)
@@ -134,7 +134,7 @@ class Complaining(Dropping):
         return super().handle_request(request)
 
 
-def test_a_look_up_that_only_complains_proves_no_send_absent(over: Callable[..., Over]) -> None:
+def test_a_failed_list_proves_no_absence(over: Callable[..., Over]) -> None:
     world = over()
     world.clients["acme"] = world.client("acme", Complaining(httpx.WSGITransport(app=world.x_app)))
     world.fault(endpoint="2/dm_conversations/messages", fault="drop_after_commit", times=1)
@@ -282,7 +282,7 @@ def test_a_token_is_used_until_shortly_before_it_ends(over: Callable[..., Over],
         world.tokens().current()
 
 
-def test_tokens_are_no_text_in_the_database(over: Callable[..., Over]) -> None:
+def test_tokens_are_encrypted_in_the_database(over: Callable[..., Over]) -> None:
     world = over(**OAUTH_2)
     world.connect()
     token = world.tokens().current()
@@ -320,7 +320,7 @@ def test_a_refresh_token_that_x_refuses_holds_the_account(over: Callable[..., Ov
     assert world.request(request_id).state == State.CARD_SENT
 
 
-def test_who_comes_late_forgets_nothing_that_was_renewed_meanwhile(over: Callable[..., Over]) -> None:
+def test_a_late_failure_keeps_tokens_renewed_meanwhile(over: Callable[..., Over]) -> None:
     world = over(**OAUTH_2)
     world.connect()
     late, other = world.tokens(), world.tokens()
@@ -332,7 +332,7 @@ def test_who_comes_late_forgets_nothing_that_was_renewed_meanwhile(over: Callabl
 
 
 @pytest.mark.parametrize("ahead", [-90, -1, 1, 90])
-def test_two_whose_clocks_differ_do_not_renew_at_once(over: Callable[..., Over], ahead: int) -> None:
+def test_two_machines_with_differing_clocks_do_not_renew_at_once(over: Callable[..., Over], ahead: int) -> None:
     world = over(**OAUTH_2)
     world.connect()
     one, other = world.tokens(), world.tokens()
@@ -428,7 +428,7 @@ def test_a_message_of_a_worker_that_slept_is_not_let_out(over: Callable[..., Ove
         ({**V2, "accounts__acme__dms_per_day": 1500}, "accounts.acme.dms_per_day", "1440"),
     ],
 )
-def test_what_v2_and_oauth_2_cannot_do_is_named_at_once(changes: dict[str, Any], path: str, words: str) -> None:
+def test_settings_v2_and_oauth_2_cannot_serve_are_reported(changes: dict[str, Any], path: str, words: str) -> None:
     with pytest.raises(SettingsError) as refused:
         settings_of(**{"campaigns__care__texts": {"en": {**TEXTS["en"], "quick_reply": "Tap one."}}, **changes})
     assert [each for each in refused.value.problems if each.path == path and words in each.sentence]

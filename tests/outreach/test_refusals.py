@@ -99,7 +99,7 @@ def test_the_accounts_day_is_used_up_and_it_pauses_and_goes_on(played: Any) -> N
     assert {world.request(each).attempts for each in ids} == {0}
 
 
-def test_a_code_nobody_knows_is_about_us_where_three_customers_in_a_row_meet_it(played: Any) -> None:
+def test_an_unknown_code_met_by_three_customers_in_a_row_is_about_us(played: Any) -> None:
     world = played({NEW: coded(99999)})
     ids = ended(world)
     for seconds in (0, 5):
@@ -108,7 +108,7 @@ def test_a_code_nobody_knows_is_about_us_where_three_customers_in_a_row_meet_it(
     assert all(world.request(each).outcome_at is None for each in ids)
 
 
-def test_a_code_nobody_knows_on_a_look_up_counts_alike(played: Any) -> None:
+def test_an_unknown_code_on_a_look_up_counts_too(played: Any) -> None:
     world = played({USERS: coded(99999)})
     ids = ended(world)
     forward(world)
@@ -117,7 +117,7 @@ def test_a_code_nobody_knows_on_a_look_up_counts_alike(played: Any) -> None:
     assert all(world.request(each).outcome_at is None for each in ids)
 
 
-def test_one_customer_who_meets_it_again_and_again_holds_nobody_up(played: Any) -> None:
+def test_one_customer_meeting_it_repeatedly_holds_nothing(played: Any) -> None:
     def some(request: httpx.Request) -> Said:
         if b'"600"' in request.content:
             return coded(99999)
@@ -183,7 +183,7 @@ def test_a_question_x_refuses_is_no_verdict_on_whom_it_was_about(played: Any, sa
     assert all(world.request(each).outcome_at is None for each in ids)
 
 
-def test_a_success_in_between_begins_the_count_anew(played: Any) -> None:
+def test_a_success_resets_the_count(played: Any) -> None:
     def some(request: httpx.Request) -> Said:
         to = json.loads(request.content)["event"]["message_create"]["target"]["recipient_id"]
         return (200, {"event": {"id": to}}, {}) if to == "603" else coded(99999)
@@ -199,7 +199,7 @@ def test_a_success_in_between_begins_the_count_anew(played: Any) -> None:
     assert held == [None, None, None, 99999]
 
 
-def test_a_refusal_of_another_kind_in_between_is_no_success(played: Any) -> None:
+def test_another_refusal_does_not_reset_the_count(played: Any) -> None:
     """Of whom X never said yes, it says so only when we write."""
 
     def who(request: httpx.Request) -> Said:
@@ -220,7 +220,7 @@ def test_a_refusal_of_another_kind_in_between_is_no_success(played: Any) -> None
     assert stands(world).hold_code == 99999
 
 
-def test_after_a_release_the_count_begins_anew(played: Any) -> None:
+def test_a_release_resets_the_count(played: Any) -> None:
     world = played({NEW: coded(99999)})
     ended(world)
     forward(world, 0)
@@ -231,7 +231,7 @@ def test_after_a_release_the_count_begins_anew(played: Any) -> None:
 
 
 @pytest.mark.parametrize("columns", [{"x_user_id": "601"}, {"x_user_id": None, "x_handle": "ada"}])
-def test_who_has_blocked_us_cannot_be_written_to(played: Any, columns: dict[str, Any]) -> None:
+def test_a_customer_who_blocked_us_is_unreachable(played: Any, columns: dict[str, Any]) -> None:
     world = played({USERS: coded(136)})
     blocked = world.ended("c-1", **columns)
     forward(world)
@@ -244,7 +244,7 @@ def test_who_has_blocked_us_cannot_be_written_to(played: Any, columns: dict[str,
 
 @pytest.mark.parametrize("answer", [coded(34, 404), (404, GONE, {}), (400, "Bad Request", {}), (301, "", {})])
 @pytest.mark.parametrize("where", ["/1.1/", NEW, "feedback/create"])
-def test_a_path_that_is_gone_is_said_of_us(played: Any, answer: Said, where: str) -> None:
+def test_a_missing_endpoint_is_about_us(played: Any, answer: Said, where: str) -> None:
     sent = (200, {"event": {"id": "77"}}, {})
     world = played({where: answer, NEW: sent})
     known = world.ended("a", x_user_id="601")
@@ -281,9 +281,7 @@ def a_card_or(request: httpx.Request) -> Said:
         ("feedback/create", 349, 403), ("feedback/create", 214, 400), ("feedback/create", 354, 403),
     ],
 )  # fmt: skip
-def test_what_one_customer_after_another_is_refused_is_no_verdict_on_them(
-    played: Any, where: str, code: int, status: int
-) -> None:
+def test_repeated_refusals_are_no_verdict_on_customers(played: Any, where: str, code: int, status: int) -> None:
     """The account is restricted, or the campaign's address of its privacy notice is none: X says it of each message."""
     answers = {where: coded(code, status)} | ({} if where == NEW else {NEW: a_card_or})
     world = played(answers, worker__concurrency=1)
@@ -300,7 +298,7 @@ def test_what_one_customer_after_another_is_refused_is_no_verdict_on_them(
     assert [world.request(each).state for each in ids].count(State.CARD_SENT) == 10
 
 
-def test_who_x_never_said_yes_to_may_be_refused_one_after_another(played: Any) -> None:
+def test_refusals_without_a_can_dm_are_about_the_customers(played: Any) -> None:
     """An app without the privilege learns only from the message itself who takes none."""
 
     def silent(request: httpx.Request) -> Said:
@@ -315,7 +313,7 @@ def test_who_x_never_said_yes_to_may_be_refused_one_after_another(played: Any) -
     assert stands(world).hold_reason is None
 
 
-def test_customers_refused_between_others_who_are_not_are_just_that(played: Any) -> None:
+def test_refusals_between_successes_are_about_the_customers(played: Any) -> None:
     def every_other(request: httpx.Request) -> Said:
         said = a_card_or(request)
         return coded(349) if int(said[1]["event"]["id"]) % 2 else said
@@ -341,9 +339,7 @@ def test_customers_refused_between_others_who_are_not_are_just_that(played: Any)
     ],
 )
 @pytest.mark.parametrize("where", [NEW, USERS])
-def test_a_reset_that_is_over_already_names_no_time(
-    played: Any, where: str, headers: dict[str, str], at_most: int
-) -> None:
+def test_a_reset_in_the_past_is_ignored(played: Any, where: str, headers: dict[str, str], at_most: int) -> None:
     calls = 0
 
     def refuse(request: httpx.Request) -> Said:
@@ -370,7 +366,7 @@ def test_a_reset_that_is_over_already_names_no_time(
     ("endpoint", "kind", "forgets"),
     [(NEW, "dm", {"list_lag_s": 86_400}), ("feedback/create", "card", {"card_dm_in_list": False})],
 )
-def test_a_repeat_that_is_called_a_duplicate_proves_that_the_first_arrived(
+def test_a_repeat_refused_as_duplicate_proves_the_first_arrived(
     world_of: Callable[..., World], answer: str, endpoint: str, kind: str, forgets: dict[str, Any]
 ) -> None:
     world = world_of({"duplicate_dm": answer, **forgets})
@@ -408,7 +404,7 @@ TEXTS = {
 
 
 @pytest.mark.parametrize("shown", ["visible", "escaped"])
-def test_a_text_x_shows_otherwise_is_known_again(world_of: Callable[..., World], shown: str) -> None:
+def test_a_text_altered_by_x_is_recognised(world_of: Callable[..., World], shown: str) -> None:
     world = world_of({"list_texts": shown}, campaigns__care__texts__en=TEXTS)
     world.customers({"user_id": "501", "can_dm": True})
     world.fault(endpoint=NEW, fault="drop_after_commit", times=1)
@@ -420,7 +416,7 @@ def test_a_text_x_shows_otherwise_is_known_again(world_of: Callable[..., World],
     assert (messages(world, "dm"), messages(world, "card")) == (1, 1)
 
 
-def test_a_text_nobody_can_tell_from_ours_ends_unknown_and_is_never_sent_again(world_of: Callable[..., World]) -> None:
+def test_an_ambiguous_text_ends_unknown_and_is_not_repeated(world_of: Callable[..., World]) -> None:
     world = world_of({"list_texts": "rewritten"})
     world.customers({"user_id": "501", "can_dm": True})
     world.fault(endpoint=NEW, fault="drop_after_commit", times=1)
@@ -449,7 +445,7 @@ DM, CARD = "0192f3c1-a2b3-4c5d-8e7f-8091a2b3c4d5", "e" * 64
     ],
     ids=["long ago", "in a thousand years", "not said"],
 )
-def test_a_date_far_from_our_own_is_no_time_of_what_was_just_sent(played: Any, dm_at: Any, card_at: Any) -> None:
+def test_an_implausible_date_of_a_new_message_is_ignored(played: Any, dm_at: Any, card_at: Any) -> None:
     """Much is reckoned from it: until when the page answers, when X is asked, since when it is polled."""
     sent = {"event": {"id": DM, "created_timestamp": dm_at}}
     card = {"id": CARD, "dm_id": "77", "created_at": card_at}
@@ -497,7 +493,7 @@ def test_one_customers_own_limit_pauses_nobody_else_for_long(played: Any, header
     assert outcomes(world, ids[:1]) == {(State.DM_SENT, "rate_limited")}
 
 
-def test_what_one_customer_after_another_is_told_is_the_accounts_limit(played: Any) -> None:
+def test_a_limit_met_by_several_customers_is_the_accounts(played: Any) -> None:
     asked = list[bytes]()
 
     def all_day(request: httpx.Request) -> Said:

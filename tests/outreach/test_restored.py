@@ -9,8 +9,8 @@ import pytest
 
 from service.db import open_engine, writing
 from service.errors import Conflict
+from service.outreach.context import Workplace
 from service.outreach.handed_over import hand_over
-from service.outreach.workplace import Workplace
 from service.requests import restored
 from tests.support import World, settings_of
 
@@ -68,7 +68,7 @@ def backed(sqlite_url: str) -> Backed:
     return Backed(sqlite_url)
 
 
-def test_what_went_out_after_the_backup_is_found_at_x_and_not_sent_again(backed: Backed) -> None:
+def test_messages_sent_after_the_backup_are_found_at_x_and_not_repeated(backed: Backed) -> None:
     request_id = backed.world.ended()
     backed.save()
     backed.until_quiet()
@@ -81,7 +81,7 @@ def test_what_went_out_after_the_backup_is_found_at_x_and_not_sent_again(backed:
     assert [one.evidence for one in backed.world.attempts(request_id)] == ["dm_list", "dm_list"]
 
 
-def test_without_being_told_of_the_restore_they_would_get_a_second_message(backed: Backed) -> None:
+def test_without_the_restored_command_they_would_get_a_second_message(backed: Backed) -> None:
     """So that this page proves something."""
     backed.world.ended()
     backed.save()
@@ -105,7 +105,7 @@ def test_a_backup_between_opening_and_card_asks_once(backed: Backed) -> None:
     assert backed.state(request_id) == "card_sent"
 
 
-def test_what_had_not_gone_out_is_sent_once_x_has_shown_that_it_had_not(backed: Backed) -> None:
+def test_unsent_messages_are_sent_once_x_shows_they_were_not(backed: Backed) -> None:
     request_id = backed.world.ended()
     backed.save()
     backed.put_back()
@@ -118,7 +118,7 @@ def test_what_had_not_gone_out_is_sent_once_x_has_shown_that_it_had_not(backed: 
     assert backed.state(request_id) == "card_sent"
 
 
-def test_a_conversation_that_was_lost_and_is_told_again_is_not_asked_about_twice(backed: Backed) -> None:
+def test_a_lost_and_redelivered_conversation_is_not_asked_twice(backed: Backed) -> None:
     backed.save()
     ended_at = backed.world.clock.now
     backed.world.ended("c-lost", x_user_id="502")
@@ -142,7 +142,7 @@ def test_a_conversation_that_ended_after_the_restore_waits_for_nothing(backed: B
     assert len(backed.world.attempts(request_id)) == 2
 
 
-def test_where_x_shows_no_list_nothing_is_sent_and_the_request_ends_unknown(backed: Backed) -> None:
+def test_without_a_dm_list_the_request_ends_unknown(backed: Backed) -> None:
     request_id = backed.world.ended()
     backed.save()
     backed.put_back()
@@ -166,7 +166,7 @@ def test_a_second_restore_of_the_same_backup_looks_again(backed: Backed) -> None
     assert backed.state(request_id) == "card_sent"
 
 
-def test_what_may_have_been_sent_is_not_handed_to_others(backed: Backed) -> None:
+def test_possibly_sent_requests_are_not_handed_over(backed: Backed) -> None:
     backed.world.ended()
     backed.save()
     backed.put_back()
@@ -174,7 +174,7 @@ def test_what_may_have_been_sent_is_not_handed_to_others(backed: Backed) -> None
         hand_over(backed.world.place, "acme", "crm", "c-1", by="crm", now=backed.world.clock.now)
 
 
-def test_it_knows_until_the_newest_moment_in_it(backed: Backed) -> None:
+def test_a_backup_reaches_to_its_newest_moment(backed: Backed) -> None:
     request_id = backed.world.ended()
     backed.world.run()
     known = backed.world.clock.now

@@ -49,7 +49,7 @@ def runner(world: World, **flying: int) -> Runner:
         ([], {}, 9, {}),
     ],
 )
-def test_each_account_gets_its_part_of_the_calls_and_some_are_kept_for_who_becomes_due(
+def test_each_account_gets_a_share_and_some_calls_stay_free(
     three: World, due: list[str], flying: dict[str, int], free: int, shares: dict[str, int]
 ) -> None:
     assert runner(three, **flying)._shares(due, free) == shares
@@ -61,13 +61,13 @@ def test_no_more_calls_are_begun_than_are_free(three: World) -> None:
     assert [runner(three, acme=flying).claim_some() for flying in (9, 8)] == [0, 1]
 
 
-def test_who_comes_first_takes_turns(three: World) -> None:
+def test_accounts_take_turns_at_being_first(three: World) -> None:
     mine = runner(three)
     firsts = [next(iter(mine._shares(["acme", "other", "third"], 1))) for _ in range(4)]
     assert firsts == ["other", "third", "acme", "other"]
 
 
-def test_one_call_at_a_time_is_still_somebody_s(world_of: Any) -> None:
+def test_a_single_free_call_is_used(world_of: Any) -> None:
     world = world_of(accounts__other=OTHER, worker__concurrency=1, sources__crm__account="acme")
     assert runner(world)._shares(["acme", "other"], 1) == {"other": 1}
 
@@ -84,7 +84,7 @@ def test_a_call_is_not_begun_any_more_when_half_its_lease_is_over(
     assert world.request(request_id).state == ("card_sent" if begun else "dm_allowed")
 
 
-def test_who_is_told_to_stop_begins_no_call(world: World) -> None:
+def test_a_stopped_runner_begins_no_call(world: World) -> None:
     ready(world)
     step = claim(world.place, world.settings.accounts["acme"], 1, world.clock.now).ready[0]
     ready(world, conversation_id="c-2", x_user_id="502")
@@ -95,7 +95,7 @@ def test_who_is_told_to_stop_begins_no_call(world: World) -> None:
     assert world.attempts(step.request.id)[0].evidence == "never_begun"
 
 
-def test_who_is_told_to_stop_waits_for_a_call_no_longer_than_told(world: World) -> None:
+def test_a_stopped_runner_waits_for_calls_only_so_long(world: World) -> None:
     begun, answered = threading.Event(), threading.Event()
 
     def thinks(request: httpx.Request) -> httpx.Response:
@@ -113,9 +113,7 @@ def test_who_is_told_to_stop_waits_for_a_call_no_longer_than_told(world: World) 
     wait(slow._flying)
 
 
-def test_a_call_that_lands_while_we_claim_is_a_reason_to_look_once_more(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_call_finishing_during_a_claim_triggers_another_claim(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     mine = runner(world, acme=1)
 
     def lands() -> int:
@@ -129,7 +127,7 @@ def test_a_call_that_lands_while_we_claim_is_a_reason_to_look_once_more(
 
 
 @pytest.mark.parametrize("error", [None, ValueError("a bug")])
-def test_a_walk_that_fails_is_said_and_the_worker_goes_on(world: World, error: Exception | None) -> None:
+def test_a_failing_walk_is_logged_and_the_worker_continues(world: World, error: Exception | None) -> None:
     mine = runner(world, acme=1)
     for each in mine._flying:
         each.set_result(None) if error is None else each.set_exception(error)
@@ -169,7 +167,7 @@ def held_for(world: World, monkeypatch: pytest.MonkeyPatch, state: str, *, stopp
     return time.slept
 
 
-def test_what_x_said_of_a_send_is_held_for_ten_minutes_and_tried_less_and_less_often(
+def test_recording_a_send_is_retried_for_ten_minutes_with_backoff(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slept = held_for(world, monkeypatch, "dm_allowed")
@@ -179,7 +177,7 @@ def test_what_x_said_of_a_send_is_held_for_ten_minutes_and_tried_less_and_less_o
 
 @pytest.mark.parametrize(("lease", "seconds"), [("63s", 67.5), ("62s", 62.5)])
 @pytest.mark.parametrize(("state", "stopping"), [("identified", False), ("dm_allowed", True)])
-def test_what_can_be_asked_again_or_looked_up_is_held_for_a_lease(
+def test_recording_other_answers_is_retried_for_a_lease(
     world_of: Any, monkeypatch: pytest.MonkeyPatch, state: str, stopping: bool, lease: str, seconds: float
 ) -> None:
     slept = held_for(world_of(worker__lease=lease), monkeypatch, state, stopping=stopping)

@@ -52,7 +52,7 @@ def walked(world: World, request_id: str) -> list[str]:
     return [each.endpoint for each in rehearsal.walk(world.place, account, request_id, x, world.clock)]
 
 
-def test_what_is_tried_is_a_test_that_everybody_would_be_drawn_for(tried: World) -> None:
+def test_a_rehearsal_is_a_test_that_is_always_drawn(tried: World) -> None:
     request_id = begun(tried)
     row = tried.request(request_id)
     assert (row.test, row.x_handle, row.source, row.campaign, row.card_text) == (
@@ -64,7 +64,7 @@ def test_what_is_tried_is_a_test_that_everybody_would_be_drawn_for(tried: World)
     assert rehearsal.now_stands(tried.place, request_id).state is State.CARD_SENT
 
 
-def test_where_a_way_is_barred_the_next_one_is_tried_at_once(tried: World) -> None:
+def test_a_refused_way_is_followed_by_the_next_at_once(tried: World) -> None:
     tried.control("/assumptions", {"feedback_privilege": False}, method="PUT")
     request_id = begun(tried)
     assert walked(tried, request_id) == ["show_user", "send_dm", "create_feedback", "send_dm"]
@@ -72,7 +72,7 @@ def test_where_a_way_is_barred_the_next_one_is_tried_at_once(tried: World) -> No
 
 
 @pytest.mark.parametrize("why", ["another has it", "it is not due yet", "it has ended"])
-def test_it_is_not_gone_on_with(tried: World, why: str) -> None:
+def test_a_rehearsal_is_not_continued_by_workers(tried: World, why: str) -> None:
     request_id, now, account = begun(tried), tried.clock.now, tried.settings.accounts["acme"]
     columns: dict[str, Any] = {"lease_token": None, "lease_until": None}
     if why == "it is not due yet":

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from service.accounts import standing, turns
+from service.accounts import standing, task_leases
 from service.at_rest.columns import encrypting
 from service.db import reading, writing
 from service.ids import person
 from service.models import feedback_request, opt_out, result, send_attempt
 from service.outreach import thanks
+from service.outreach.context import Workplace
 from service.outreach.thanks import send_due
-from service.outreach.workplace import Workplace
 from service.requests import restored
 from service.results.answer import Answer
 from service.results.inbox import read_once
@@ -72,7 +72,7 @@ def ours(world: World) -> list[str]:
     return [each["text"] for each in world.truth()["messages"] if each["via"] == "dm"]
 
 
-def test_who_has_tapped_is_thanked_once_with_the_pages_link(world: World) -> None:
+def test_a_customer_who_tapped_is_thanked_once_with_the_link(world: World) -> None:
     assert thank(world) == 0, "not before an answer"
     tap(world)
     assert [thank(world), thank(world)] == [1, 0]
@@ -82,7 +82,7 @@ def test_who_has_tapped_is_thanked_once_with_the_pages_link(world: World) -> Non
     assert thank(world) == 0, "a second tap is no reason for a second message"
 
 
-def test_a_word_of_thanks_is_no_question_and_prolongs_no_rest(world: World) -> None:
+def test_thanks_do_not_count_for_the_cooldown(world: World) -> None:
     world.forward(days=6)
     tap(world)
     assert thank(world) == 1
@@ -93,13 +93,13 @@ def test_a_word_of_thanks_is_no_question_and_prolongs_no_rest(world: World) -> N
     assert world.request(again).state == "card_sent", "eight days after the question"
 
 
-def test_two_who_have_tapped_are_thanked_each(world: World) -> None:
+def test_two_customers_who_tapped_are_both_thanked(world: World) -> None:
     two_tap(world)
     assert thank(world) == 2
     assert sorted(each["recipient"] for each in world.truth()["messages"][-2:]) == ["501", "502"]
 
 
-def test_who_taps_after_another_was_thanked_is_thanked_too(world: World) -> None:
+def test_a_later_tap_is_thanked_too(world: World) -> None:
     tap(world)
     assert thank(world) == 1
     world.customers({"user_id": "502", "screen_name": "bob", "can_dm": True})
@@ -112,7 +112,7 @@ def test_who_taps_after_another_was_thanked_is_thanked_too(world: World) -> None
     assert thank(world) == 1
 
 
-def test_whoever_reads_a_language_without_thanks_gets_none(world_of: Any) -> None:
+def test_a_language_without_thanks_sends_none(world_of: Any) -> None:
     german = {name: text for name, text in TEXTS["en"].items() if name != "thanks"}
     made: World = world_of(campaigns__care__ways=["quick_reply"], campaigns__care__texts={**TEXTS, "de": german})
     made.customers({"user_id": "501", "screen_name": "ada", "can_dm": True})
@@ -127,7 +127,7 @@ def test_whoever_reads_a_language_without_thanks_gets_none(world_of: Any) -> Non
 
 
 @pytest.mark.parametrize("columns", [{"erased_at": START}, {"x_user_id": None}])
-def test_who_was_erased_meanwhile_is_not_thanked(world_of: Any, columns: dict[str, Any]) -> None:
+def test_an_erased_customer_is_not_thanked(world_of: Any, columns: dict[str, Any]) -> None:
     made: World = world_of()
     with reading(made.engine) as connection:
         assert thanks._still(connection, made.place, request_of(START))
@@ -135,7 +135,7 @@ def test_who_was_erased_meanwhile_is_not_thanked(world_of: Any, columns: dict[st
 
 
 @pytest.mark.parametrize("fault", ["drop_after_commit", "drop_before", "half_json"])
-def test_whatever_became_of_it_there_is_no_second_one(world: World, fault: str) -> None:
+def test_thanks_are_never_repeated(world: World, fault: str) -> None:
     tap(world)
     world.fault(endpoint="direct_messages/events/new", fault=fault, times=1)
     thank(world)
@@ -146,7 +146,7 @@ def test_whatever_became_of_it_there_is_no_second_one(world: World, fault: str) 
     assert len(ours(world)) <= 3
 
 
-def test_who_died_between_the_intent_and_the_answer_leaves_no_second_one(world: World) -> None:
+def test_a_crash_between_intent_and_answer_causes_no_second_thanks(world: World) -> None:
     tap(world)
     thank(world)
     with writing(world.engine) as connection:
@@ -168,7 +168,7 @@ def test_a_refused_account_thanks_nobody_else(world: World) -> None:
 
 
 @pytest.mark.parametrize("why", ["too_late", "wrote_already", "opted_out", "erased", "held"])
-def test_who_is_not_to_be_written_to_is_not(world: World, why: str) -> None:
+def test_customers_who_may_not_be_written_to_are_not_thanked(world: World, why: str) -> None:
     tap(world)
     [request_id] = {each["id"] for each in requests(world)}
     if why == "too_late":
@@ -203,7 +203,7 @@ def requests(world: World) -> list[dict[str, Any]]:
         return [{"id": each} for each in connection.scalars(sa.select(feedback_request.c.id))]
 
 
-def test_whoever_gets_no_thanks_is_in_nobodys_way(world_of: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_customers_without_thanks_delay_nobody(world_of: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A language without thanks, or a *stop* after the tap: such people stay among those who tapped for a day."""
     monkeypatch.setattr(thanks, "AT_ONCE", 1)
     german = {key: text for key, text in TEXTS["en"].items() if key != "thanks"}
@@ -233,7 +233,7 @@ def test_thanks_take_the_link_and_nothing_else() -> None:
     assert refused.value.problems[0].path == "campaigns.care.texts.en.thanks"
 
 
-def test_nobody_is_thanked_where_a_ledger_put_back_may_not_know_of_it(world: World) -> None:
+def test_after_a_restore_nobody_is_thanked_who_may_have_been(world: World) -> None:
     tap(world)
     with writing(world.engine) as connection:
         restored.begin(connection, world.clock.now)
@@ -266,14 +266,14 @@ def test_answers_are_looked_through_from_the_last_look_and_no_further_than_x_let
     ("seen", "kept"),
     [(None, START), (START - MINUTE + TICK, START - MINUTE + TICK), (START - MINUTE, START), (START + TICK, START)],
 )
-def test_that_nobody_is_to_be_thanked_is_noted_once_a_minute(world_of: Any, seen: Any, kept: datetime) -> None:
+def test_an_empty_look_is_noted_once_a_minute(world_of: Any, seen: Any, kept: datetime) -> None:
     world: World = world_of(campaigns__care__ways=["quick_reply"], campaigns__care__texts=TEXTS)
     if seen is not None:
         with writing(world.engine) as connection:
-            turns.set_moment(connection, "acme", thanks.SEEN, seen)
+            task_leases.set_moment(connection, "acme", thanks.SEEN, seen)
     assert thank(world) == 0
     with reading(world.engine) as connection:
-        assert turns.moment(connection, "acme", thanks.SEEN) == kept
+        assert task_leases.moment(connection, "acme", thanks.SEEN) == kept
 
 
 @pytest.mark.parametrize(
@@ -292,7 +292,7 @@ def test_that_nobody_is_to_be_thanked_is_noted_once_a_minute(world_of: Any, seen
         ({}, {"state": "unknown"}, False),
     ],
 )
-def test_who_has_tapped_since_then_and_said_no_more_is_to_be_thanked(
+def test_only_recent_taps_without_a_comment_are_thanked(
     world_of: Any, of_result: dict[str, Any], of_request: dict[str, Any], thanked: bool
 ) -> None:
     world: World = world_of(campaigns__care__texts=TEXTS)
@@ -309,9 +309,7 @@ def test_who_has_tapped_since_then_and_said_no_more_is_to_be_thanked(
 
 
 @pytest.mark.parametrize(("ended_ago", "may_have"), [(timedelta(0), True), (-TICK, False), (HOUR, True)])
-def test_a_word_may_have_gone_for_what_ended_before_a_ledger_was_put_back(
-    world_of: Any, ended_ago: timedelta, may_have: bool
-) -> None:
+def test_thanks_may_have_been_sent_before_a_restore(world_of: Any, ended_ago: timedelta, may_have: bool) -> None:
     world: World = world_of()
     place = replace(world.place, restores=(restored.Restore(START - HOUR, START),))
     asked = request_of(START, ended_at=START - ended_ago)
@@ -327,7 +325,9 @@ def test_a_word_may_have_gone_for_what_ended_before_a_ledger_was_put_back(
         ({"fault": "429", "headers": True, "reset_in_s": 300}, "not_sent", "refused"),
     ],
 )
-def test_what_became_of_it_is_kept(world: World, fault: dict[str, Any], outcome: str, evidence: str | None) -> None:
+def test_the_outcome_of_thanks_is_recorded(
+    world: World, fault: dict[str, Any], outcome: str, evidence: str | None
+) -> None:
     tap(world)
     world.fault(endpoint="direct_messages/events/new", times=1, **fault)
     assert thank(world) == 0
@@ -363,7 +363,7 @@ def standings_of(world: World) -> list[standing.AccountStanding]:
 
 
 @pytest.mark.parametrize(("ago", "outcome"), [(HOUR, None), (HOUR + TICK, "unknown")])
-def test_a_word_nobody_has_heard_of_for_an_hour_is_given_up(world: World, ago: timedelta, outcome: str | None) -> None:
+def test_thanks_without_an_outcome_for_an_hour_are_given_up(world: World, ago: timedelta, outcome: str | None) -> None:
     [request_id] = {each["id"] for each in requests(world)}
     at = world.clock.now - ago
     row = {"id": "sa_more", "request_id": request_id, "account": "acme", "x_user_id": "501", "kind": "more"}

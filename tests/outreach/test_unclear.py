@@ -69,7 +69,7 @@ def test_the_lists_lag_is_waited_out(world_of: Any) -> None:
     assert messages(world, "dm") == 1
 
 
-def test_what_cannot_be_proven_in_time_ends_unknown(world: World) -> None:
+def test_an_unprovable_send_ends_unknown(world: World) -> None:
     world.fault(endpoint=NEW, fault="drop_after_commit", times=1)
     world.fault(endpoint="direct_messages/events/list", fault="status", status=503)
     request_id = ready(world)
@@ -94,7 +94,7 @@ def test_a_worker_that_died_in_the_call_is_looked_up(world: World) -> None:
     assert (messages(world, "dm"), messages(world, "card")) == (1, 1)
 
 
-def test_the_opening_is_never_taken_for_a_card_that_reads_like_it(world: World) -> None:
+def test_an_opening_is_never_mistaken_for_a_card_with_the_same_text(world: World) -> None:
     request_id = ready(world, card_text=FROZEN["opening_text"])
     world.fault(endpoint=CREATE, fault="drop_before", times=1)
     for _ in range(12):

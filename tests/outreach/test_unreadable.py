@@ -8,13 +8,13 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from service.at_rest.columns import with_keys
-from service.counts import PROCESS_COUNTS
 from service.db import open_engine, reading, writing
-from service.encrypting.turning import turn_on
+from service.encrypting.key_change import turn_on
 from service.models import result
 from service.requests import sends
-from service.requests.reading import answered
+from service.requests.queries import answered
 from service.states import Failure, Skip, State
+from service.telemetry.counters import PROCESS_COUNTS
 from tests.outreach.test_unclear import NEW, messages, ready
 from tests.support import START, World
 
@@ -52,7 +52,7 @@ def mend(world: World, column: str, one: str, was: str) -> None:
 
 @pytest.mark.parametrize("how", WRONG)
 @pytest.mark.parametrize("column", ["opening_text", "card_text"])
-def test_one_damaged_text_sets_one_request_aside_and_it_comes_back(world: World, column: str, how: str) -> None:
+def test_a_damaged_text_postpones_its_request_until_it_is_restored(world: World, column: str, how: str) -> None:
     world.customers({"user_id": "502", "can_dm": True})
     one, other = ready(world), ready(world, conversation_id="c-2", x_user_id="502")
     was, counted = damage(world, column, how, one, other), unreadable(column)
@@ -78,7 +78,7 @@ def unreadable(column: str) -> float:
     return PROCESS_COUNTS.so_far().get(("unreadable_values", (f"feedback_request.{column}",)), (0,))[0]
 
 
-def test_what_is_never_mended_ends_when_it_is_stale(world: World) -> None:
+def test_a_text_never_restored_ends_when_stale(world: World) -> None:
     one, other = ready(world, stale_at=START + timedelta(hours=2)), ready(world, conversation_id="c-2", x_user_id="502")
     damage(world, "opening_text", "cut", one, other)
     world.run()
@@ -88,7 +88,7 @@ def test_what_is_never_mended_ends_when_it_is_stale(world: World) -> None:
     assert (ended.state, ended.reason) == (State.SKIPPED, Skip.STALE)
 
 
-def test_a_card_whose_text_is_never_mended_ends_as_well(world: World) -> None:
+def test_a_card_with_a_damaged_text_ends_when_stale(world: World) -> None:
     one = ready(world, state=State.DM_SENT, dm_event_id="1", dm_sent_at=START)
     damage(world, "card_text", "cut", one, one)
     world.run()
@@ -117,7 +117,7 @@ def test_an_unclear_send_whose_text_is_damaged_proves_nothing(world: World) -> N
     assert (messages(world, "dm"), messages(world, "card")) == (1, 1)
 
 
-def test_an_opening_nobody_can_read_may_have_had_the_link(world: World) -> None:
+def test_an_unreadable_opening_may_have_contained_the_link(world: World) -> None:
     one = ready(world)
     row = {"request_id": one, "score": 4, "score_way": "page", "x_updated_at": START, "first_seen_at": START}
     rest = {"first_channel": "page", "update_count": 1, "anomalies": 0, "updated_at": START}

@@ -121,7 +121,7 @@ def test_a_lease_from_a_clock_that_was_set_back_is_not_eternal(world: World) -> 
         ({"can_dm": False}, {"users_can_dm": "missing"}, "skipped", "cannot_dm"),
     ],
 )
-def test_what_x_says_of_the_customer_decides(
+def test_can_dm_and_blocks_decide(
     world_of: Any, profile: Settled, switches: Settled, state: str, reason: str | None
 ) -> None:
     world = world_of(switches)

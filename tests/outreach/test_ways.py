@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from service.accounts import barred
+from service.accounts import refused_ways
 from service.db import writing
 from service.results.answer import Answer
 from service.results.ingest import ingest
@@ -80,7 +80,7 @@ def test_a_card_may_carry_the_link_as_a_way_out(world_of: Any) -> None:
 def test_the_last_way_is_tried_although_it_is_barred(world_of: Any) -> None:
     world = asking(world_of, ["card"])
     with writing(world.engine) as connection:
-        barred.bar(connection, "acme", "card", 200, world.clock.now)
+        refused_ways.bar(connection, "acme", "card", 200, world.clock.now)
     request_id = ended(world)
     world.run()
     assert world.request(request_id).state == State.CARD_SENT

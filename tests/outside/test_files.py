@@ -11,7 +11,7 @@ import yaml
 from sqlalchemy.engine import Engine
 
 from service.app import create_app
-from service.web import openapi
+from service.web.docs import document
 from tests.support import settings_of
 
 FILES = Path(__file__).parents[2] / "deploy" / "integrations"
@@ -19,7 +19,7 @@ FILES = Path(__file__).parents[2] / "deploy" / "integrations"
 
 @pytest.fixture
 def spec(sqlite_engine: Engine) -> dict[str, Any]:
-    return openapi.document(create_app(settings_of(), sqlite_engine))
+    return document.document(create_app(settings_of(), sqlite_engine))
 
 
 def parameters(spec: dict[str, Any], path: str) -> set[str]:
@@ -30,7 +30,7 @@ def fields(spec: dict[str, Any], name: str) -> set[str]:
     return set(spec["components"]["schemas"][name]["properties"])
 
 
-def test_grafana_asks_what_there_is_and_selects_what_is_answered(spec: dict[str, Any]) -> None:
+def test_grafana_uses_existing_routes_and_fields(spec: dict[str, Any]) -> None:
     board = json.loads((FILES / "grafana-infinity.json").read_text("utf-8"))
     for panel in board["panels"]:
         for target in panel["targets"]:
@@ -42,7 +42,7 @@ def test_grafana_asks_what_there_is_and_selects_what_is_answered(spec: dict[str,
     assert {"label", "score"} <= fields(spec, "TrendPoint")
 
 
-def test_airbyte_asks_what_there_is_and_declares_what_is_answered(spec: dict[str, Any]) -> None:
+def test_airbyte_uses_existing_routes_and_fields(spec: dict[str, Any]) -> None:
     manifest = yaml.safe_load((FILES / "airbyte.yaml").read_text("utf-8"))
     shared = manifest["definitions"]
     path = shared["requester"]["path"]
@@ -55,7 +55,7 @@ def test_airbyte_asks_what_there_is_and_declares_what_is_answered(spec: dict[str
         assert stream["incremental_sync"]["cursor_field"] in told
 
 
-def test_power_query_asks_what_there_is_and_closes_what_it_opens(spec: dict[str, Any]) -> None:
+def test_power_query_uses_existing_routes_and_is_balanced(spec: dict[str, Any]) -> None:
     text = re.sub(r"(?m)^\s*//.*$", "", (FILES / "power-query.pq").read_text("utf-8"))
     asked = re.search(r"Query = \[(.*?)\]", text, re.DOTALL)
     path = re.search(r'RelativePath = "([^"]*)"', text)
@@ -70,7 +70,7 @@ def test_power_query_asks_what_there_is_and_closes_what_it_opens(spec: dict[str,
     assert re.search(r"\blet\b.*\bin\b", bare, re.DOTALL)
 
 
-def test_dlt_asks_what_there_is_and_stands_on_dlt_alone(spec: dict[str, Any]) -> None:
+def test_dlt_uses_existing_routes_and_only_dlt(spec: dict[str, Any]) -> None:
     tree = ast.parse((FILES / "dlt_source.py").read_text("utf-8"))
     imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert not any(str(each).startswith(("service", "tests")) for each in imported)
@@ -80,7 +80,7 @@ def test_dlt_asks_what_there_is_and_stands_on_dlt_alone(spec: dict[str, Any]) ->
 
 
 @pytest.mark.parametrize("name", ["airbyte.yaml", "dlt_source.py", "grafana-infinity.json", "power-query.pq"])
-def test_the_page_tells_of_each_file_in_a_few_lines(name: str) -> None:
+def test_the_readme_describes_each_file(name: str) -> None:
     parts = (FILES / "README.md").read_text("utf-8").split("\n## ")[1:]
     [mine] = [part for part in parts if name in part]
     assert len(mine.strip().splitlines()) <= 12

@@ -12,9 +12,9 @@ from sqlalchemy.engine import Engine
 
 from service.db import reading
 from service.db.partitioned import partitioned_tables
-from service.partitions import turning
+from service.partitions import conversion
+from service.partitions.catalog import partitions
 from service.partitions.cuts import cuts
-from service.partitions.pieces import partitions
 from tests.floor.house import House
 from tests.intake.signers import Outgoing, standard
 from tests.support import settings_of
@@ -30,7 +30,7 @@ def nobody(_table: str, _rows: int) -> None:
 
 
 def turn(engine: Engine, now: datetime) -> list[str]:
-    return list(turning.turn(engine, SETTINGS.privacy, now, nobody))
+    return list(conversion.turn(engine, SETTINGS.privacy, now, nobody))
 
 
 def in_pieces(engine: Engine) -> frozenset[str]:

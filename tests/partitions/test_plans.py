@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql as dialect
 from service.auth.chain import acs
 from service.db import reading
 from service.models import access_log, delivery_item, transition, webhook_delivery
-from service.partitions import keeping
+from service.partitions import upkeep
 from service.requests import forget as requests
 from tests.floor.house import House, deliver
 from tests.partitions.house import CUTS, statements
@@ -51,14 +51,14 @@ def test_a_line_is_sealed_in_its_month(house: House) -> None:
     assert read(house, sealed) == {"access_log_first"}
 
 
-def test_retention_looks_for_what_is_left_only_where_it_can_be(house: House) -> None:
+def test_retention_scans_only_partitions_that_can_hold_old_rows(house: House) -> None:
     house.clock.forward(days=9)
-    kind = keeping.rest_of(requests.history, house.clock.now, CUTS["transition"])
+    kind = upkeep.rest_of(requests.history, house.clock.now, CUTS["transition"])
     assert kind.among is not None
     assert read(house, sa.select(tr.id).where(kind.among)) == {"transition_first"}
 
 
-def test_a_new_delivery_reads_none_of_them(house: House) -> None:
+def test_a_new_delivery_scans_no_partition(house: House) -> None:
     deliver(house, "c-0")
     with statements(house.engine) as found:
         deliver(house, "c-1")
@@ -69,7 +69,7 @@ def test_a_new_delivery_reads_none_of_them(house: House) -> None:
 
 
 @pytest.mark.parametrize("table", CUTS)
-def test_a_row_goes_straight_to_its_piece(house: House, table: str) -> None:
+def test_a_row_is_inserted_into_its_partition(house: House, table: str) -> None:
     text = f"EXPLAIN INSERT INTO {table} SELECT * FROM {table}_rest"
     with reading(house.engine) as connection:
         lines = connection.exec_driver_sql(text).scalars().all()

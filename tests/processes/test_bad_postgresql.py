@@ -49,7 +49,7 @@ def small_disk(server: Server) -> Iterator[None]:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a file system")
-def test_a_disk_that_is_full_costs_time_and_no_delivery(server: Server, house_of: Callable[..., House]) -> None:
+def test_a_full_disk_costs_time_and_no_delivery(server: Server, house_of: Callable[..., House]) -> None:
     with small_disk(server):
         server.make().start(wal_init_zero="off", max_wal_size="32MB", min_wal_size="32MB", max_connections="40")
         house = house_of(migrated(server, "feedback"))
@@ -92,7 +92,7 @@ def alive(server: Server) -> bool:
 
 
 @pytest.mark.skipif(WRAPPER is None, reason="a name is changed by Debian's libnss-wrapper")
-def test_a_name_that_is_given_another_address_is_followed(
+def test_a_host_name_that_moves_is_followed(
     server: Server, house_of: Callable[..., House], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hosts, port = tmp_path / "hosts", free_port()
@@ -119,7 +119,7 @@ def test_a_name_that_is_given_another_address_is_followed(
         other.close()
 
 
-def test_a_certificate_that_has_run_out_is_refused_and_a_new_one_is_taken(
+def test_an_expired_certificate_is_refused_and_a_new_one_accepted(
     server: Server, house_of: Callable[..., House]
 ) -> None:
     port = free_port()

@@ -45,7 +45,7 @@ POST = b"POST /webhooks/crm/crm HTTP/1.1\r\nHost: x\r\nContent-Type: application
 PIPELINED = b"GET /docs HTTP/1.1\r\nHost: x\r\n\r\n" * 200
 
 
-def test_slow_clients_hold_no_delivery_up(sqlite_house: House) -> None:
+def test_slow_clients_delay_no_delivery(sqlite_house: House) -> None:
     kinds = {b"": 100, POST + b"Content-Le": 50, POST + b"Content-Length: 100000\r\n\r\n{": 50, PIPELINED: 8}
     with web(sqlite_house):
         wait_for(sqlite_house)
@@ -55,7 +55,7 @@ def test_slow_clients_hold_no_delivery_up(sqlite_house: House) -> None:
             each.close()
 
 
-def test_large_answers_that_nobody_reads_hold_no_reader_up(sqlite_house: House) -> None:
+def test_large_unread_answers_delay_no_reader(sqlite_house: House) -> None:
     described = b"GET /openapi.yaml HTTP/1.1\r\nHost: x\r\n\r\n"
     with web(sqlite_house):
         wait_for(sqlite_house)
@@ -83,7 +83,7 @@ def answer(house: House, request: bytes) -> tuple[int, dict[str, Any]]:
     return int(head.split(" ")[1]), json.loads(body)
 
 
-def test_what_cannot_be_read_is_refused_as_everything_else_is(sqlite_house: House) -> None:
+def test_unreadable_requests_are_refused_in_the_usual_shape(sqlite_house: House) -> None:
     with web(sqlite_house):
         wait_for(sqlite_house)
         for request, status, code in (
@@ -97,7 +97,7 @@ def test_what_cannot_be_read_is_refused_as_everything_else_is(sqlite_house: Hous
         assert deliver(sqlite_house, "c-1") == 200
 
 
-def test_a_process_that_is_killed_amid_deliveries_has_promised_only_what_is_there(
+def test_a_killed_process_has_acknowledged_only_what_is_stored(
     house: House, engine_of: Callable[[House], Engine]
 ) -> None:
     names = [f"c-{n}" for n in range(60)]

@@ -121,7 +121,7 @@ def proxied(house_of: Callable[..., House], sqlite_url: str, tmp_path: Path) -> 
     return house_of(sqlite_url, web__trusted_proxies=1, web__proxy_networks=["127.0.0.1/32"])
 
 
-def test_nginx_finds_nothing_to_mend(proxied: House, tmp_path: Path) -> None:
+def test_nginx_accepts_the_configuration(proxied: House, tmp_path: Path) -> None:
     done = subprocess.run(Proxy(proxied, tmp_path).words("-t"), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "warn" not in done.stderr

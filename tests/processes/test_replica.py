@@ -18,14 +18,14 @@ from sqlalchemy.engine import Engine
 from service import replica
 from service.at_rest.columns import with_keys
 from service.cli import main
-from service.counts import PROCESS_COUNTS
 from service.db import open_engine, reading, writing
-from service.encrypting import turning, walking
+from service.encrypting import existing_rows, key_change
 from service.errors import Unavailable
 from service.models import delivery_item, feedback_request, result
 from service.reports.counting.sealing import seal
 from service.reports.rows import export
 from service.settings import Database
+from service.telemetry.counters import PROCESS_COUNTS
 from tests.floor.house import House, answered, deliver
 from tests.floor.test_pgbouncer import PROGRAM, pooled
 from tests.partitions.house import turn
@@ -154,15 +154,15 @@ def test_a_replica_that_has_everything_answers_and_is_not_behind(pair: Pair) -> 
     assert reads("read") == before + 1
 
 
-def test_what_is_encrypted_is_read_there_by_the_same_keys(primary: Server, standby: Server) -> None:
+def test_encrypted_values_are_read_from_the_replica(primary: Server, standby: Server) -> None:
     migrated(primary, "locked")
     pair = Pair(primary, standby, name="locked", keys=("a key that nobody would guess, 32",))
     with writing(pair.engine) as connection:
-        turning.turn_on(connection, pair.house.clock.now)
+        key_change.turn_on(connection, pair.house.clock.now)
     (request_id,) = pair.answers(1)
     for _ in range(4):
         pair.house.clock.forward(seconds=20)
-        walking.walk(pair.engine, pair.house.clock, lambda: False)
+        existing_rows.walk(pair.engine, pair.house.clock, lambda: False)
     lies = primary.says("SELECT conversation_id FROM feedback_request", "locked")
     assert lies.startswith("dmi1."), lies
     pair.caught_up()
@@ -175,7 +175,7 @@ def test_what_is_encrypted_is_read_there_by_the_same_keys(primary: Server, stand
     pair.close()
 
 
-def test_what_lies_in_partitions_is_read_there(primary: Server, standby: Server) -> None:
+def test_partitioned_tables_are_read_from_the_replica(primary: Server, standby: Server) -> None:
     migrated(primary, "cut")
     pair = Pair(primary, standby, name="cut")
     pair.answers(1)
@@ -192,7 +192,7 @@ def test_what_lies_in_partitions_is_read_there(primary: Server, standby: Server)
     pair.close()
 
 
-def test_figures_of_a_replica_that_is_behind_are_old_and_say_so(pair: Pair) -> None:
+def test_figures_from_a_lagging_replica_say_so(pair: Pair) -> None:
     pair.answers(1)
     pair.pause()
     old, _ = pair.ended()
@@ -206,7 +206,7 @@ def test_figures_of_a_replica_that_is_behind_are_old_and_say_so(pair: Pair) -> N
     assert pair.ended()[0] == old + 2
 
 
-def test_what_was_just_written_who_may_read_and_what_changed_is_asked_of_the_primary(pair: Pair) -> None:
+def test_permissions_changes_and_own_writes_are_read_from_the_primary(pair: Pair) -> None:
     pair.pause()
     (request_id,) = pair.answers(1)
     new_key = pair.house.key("supervisor", name="eve")
@@ -222,7 +222,7 @@ def test_what_was_just_written_who_may_read_and_what_changed_is_asked_of_the_pri
     assert "Data-Behind" not in file.headers
 
 
-def test_a_file_says_of_which_moment_it_is(pair: Pair) -> None:
+def test_an_export_says_its_moment(pair: Pair) -> None:
     (known,) = pair.answers(1)
     pair.pause()
     (unknown,) = pair.answers(1)
@@ -237,7 +237,7 @@ def test_a_file_says_of_which_moment_it_is(pair: Pair) -> None:
 
 
 @pytest.mark.skipif(PROGRAM is None, reason="pgbouncer is not installed")
-def test_it_may_stand_behind_a_pooler(primary: Server, standby: Server) -> None:
+def test_a_replica_may_be_behind_a_pooler(primary: Server, standby: Server) -> None:
     with pooled(standby.url("feedback"), "transaction") as url:
         pair = Pair(primary, standby, by=url)
         (known,) = pair.answers(1)
@@ -265,7 +265,7 @@ def frozen(primary: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[P
     standby.close()
 
 
-def test_one_whose_process_stands_still_is_passed_over(frozen: tuple[Pair, Server]) -> None:
+def test_a_frozen_replica_is_skipped(frozen: tuple[Pair, Server]) -> None:
     pair, standby = frozen
     pair.answers(1)
     pair.caught_up()
@@ -282,7 +282,7 @@ def test_one_whose_process_stands_still_is_passed_over(frozen: tuple[Pair, Serve
     assert pair.ended()[1] is not None
 
 
-def test_one_that_stands_still_in_the_middle_of_an_answer_costs_its_time_and_not_more(
+def test_a_replica_freezing_during_an_answer_costs_only_its_time_limit(
     frozen: tuple[Pair, Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pair, standby = frozen
@@ -296,9 +296,7 @@ def test_one_that_stands_still_in_the_middle_of_an_answer_costs_its_time_and_not
     assert replica.read(pair.engine, stand_still) == replica.WithLag(1)
 
 
-def test_one_that_lags_for_an_hour_is_passed_over_and_everybody_is_told(
-    pair: Pair, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_replica_an_hour_behind_is_skipped_and_reported(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     pair.pause()
     old, _ = pair.ended()
     pair.answers(1)
@@ -318,7 +316,7 @@ def test_one_that_lags_for_an_hour_is_passed_over_and_everybody_is_told(
     assert 3600 < float(seconds.split()[1]) < 7200
 
 
-def test_one_that_may_not_be_behind_is_not_read_as_soon_as_it_is(strict: Pair) -> None:
+def test_a_replica_without_allowed_lag_is_skipped_as_soon_as_it_lags(strict: Pair) -> None:
     strict.pause()
     old = strict.ended()[0]
     strict.answers(1)
@@ -326,7 +324,7 @@ def test_one_that_may_not_be_behind_is_not_read_as_soon_as_it_is(strict: Pair) -
     assert strict.ended() == (old + 1, None)
 
 
-def test_one_that_goes_away_is_not_missed_and_not_asked_again_at_once(pair: Pair) -> None:
+def test_an_absent_replica_is_skipped_for_a_while(pair: Pair) -> None:
     pair.caught_up()
     old, _ = pair.ended()
     pair.standby.stop()
@@ -344,7 +342,7 @@ def test_one_that_goes_away_is_not_missed_and_not_asked_again_at_once(pair: Pair
     assert pair.ended_now() == old + 1
 
 
-def test_a_file_is_whole_when_the_replica_goes_away_in_the_middle(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_export_is_complete_if_the_replica_disappears(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     made = pair.answers(5)
     pair.caught_up()
     monkeypatch.setattr(export, "PAGE", 2)
@@ -391,7 +389,7 @@ def test_an_empty_pool_is_not_waited_for(pair: Pair) -> None:
     assert ours.standing().problem is None
 
 
-def test_one_that_was_promoted_and_one_of_another_cluster_are_no_replicas(
+def test_a_promoted_replica_and_one_of_another_cluster_are_not_used(
     pair: Pair, primary: Server, postgresql_url: str
 ) -> None:
     other = Server("promoted").copy(primary).start()
@@ -454,12 +452,12 @@ def test_config_check_and_status_say_how_the_replica_stands(pair: Pair, tmp_path
     assert '"problem": "away"' in told(tmp_path, "status", "--json", **nowhere)
 
 
-def test_an_address_that_is_none_is_refused_by_its_own_name(sqlite_engine: Engine) -> None:
+def test_an_invalid_replica_url_is_refused(sqlite_engine: Engine) -> None:
     with pytest.raises(Unavailable, match=r"database\.read_url is not an address"):
         replica.attach(sqlite_engine, Database("postgresql://u@h/n", "postgresql://u@h:x/n", HOUR))
 
 
-def test_without_a_replica_the_primary_answers_and_nothing_is_said(sqlite_engine: Engine) -> None:
+def test_without_a_replica_nothing_is_reported(sqlite_engine: Engine) -> None:
     assert replica.standing(sqlite_engine) is None
     assert replica.read(sqlite_engine, _one) == replica.WithLag(1)
     with reading(sqlite_engine) as connection:

@@ -45,7 +45,7 @@ def test_a_new_process_refuses_an_older_schema(house_of: Callable[..., House], t
     migrations.require_fitting(open_engine(house.database_url))
 
 
-def test_a_migration_killed_at_any_moment_is_mended_by_the_next(empty_url: Callable[[], str]) -> None:
+def test_a_killed_migration_is_completed_by_the_next(empty_url: Callable[[], str]) -> None:
     statements = _statements_of_an_upgrade(empty_url())
     for part in range(1, 9):
         url = empty_url()

@@ -14,9 +14,9 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from sqlalchemy.engine import Engine
 
-from service import traces
 from service.errors import Unavailable
 from service.metrics import otel
+from service.telemetry import traces
 from tests.processes import ledger
 from tests.processes.children import ROOT, cli, run_cli, until
 from tests.processes.deliveries import deliver
@@ -183,7 +183,7 @@ def test_without_the_extra_the_start_says_what_to_install(monkeypatch: pytest.Mo
     assert not otel.is_installed()
 
 
-def test_config_check_knows_an_address_that_is_none(house_of: Callable[..., House], sqlite_url: str) -> None:
+def test_config_check_rejects_an_invalid_collector_address(house_of: Callable[..., House], sqlite_url: str) -> None:
     house: House = house_of(sqlite_url, service__traces_to="collector:4318")
     done = run_cli("--config", str(Path(house.config)), "config", "check")
     assert done.returncode == 78

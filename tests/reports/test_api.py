@@ -53,7 +53,7 @@ def test_a_supervisor_reads_results_page_by_page(world):
     assert found[0]["conversation_url"] == "https://crm.example/c/c-1"
 
 
-def test_a_pull_goes_on_in_the_order_of_the_commits_whatever_the_clocks_say(world):
+def test_resumed_lists_follow_the_order_of_commits(world):
     world.add(3, score=5, days_ago=1)
     client = world.client()
     resume = client.json("/v1/results")["resume_cursor"]
@@ -75,7 +75,7 @@ def test_one_result_has_its_history_and_one_request_its_life(world):
     assert not {"score", "text", "score_at", "text_at"} & request.keys()
 
 
-def test_the_ledger_says_why_somebody_was_not_asked(quick):
+def test_the_reason_somebody_was_not_asked_is_shown(quick):
     [skipped] = quick.add(state="skipped", reason="cooldown", agent_id="bob")
     [row] = quick.client().json("/v1/requests", reason="cooldown")["items"]
     assert (row["request_id"], row["state"], row["reason"], row["agent_id"]) == (skipped, "skipped", "cooldown", "bob")
@@ -95,7 +95,7 @@ def test_notes_are_kept_beside_the_result(world):
     assert "called back" not in json.dumps(actions(world))
 
 
-def test_a_note_that_names_itself_is_kept_once_and_answered_alike(world):
+def test_a_note_with_an_idempotency_key_is_stored_once(world):
     [one, *_] = world.add(9, score=5)
     client = world.client()
     path, named = f"/v1/results/{one}/notes", {"Authorization": f"Bearer {client.key}", "Idempotency-Key": "n-1"}
@@ -116,7 +116,7 @@ def test_a_note_that_names_itself_is_kept_once_and_answered_alike(world):
     assert len(client.json(path)["items"]) == 3
 
 
-def test_of_a_note_that_names_itself_no_word_is_kept_twice_nor_longer_than_a_day(world):
+def test_an_idempotency_key_stores_no_text_and_expires_after_a_day(world):
     [one, *_] = world.add(9, score=5)
     client = world.client()
     path, named = f"/v1/results/{one}/notes", {"Authorization": f"Bearer {client.key}", "Idempotency-Key": "n-1"}
@@ -346,7 +346,7 @@ def test_several_figures_come_in_one_call_and_are_those_of_the_calls_alone(world
         assert client.refused("/v1/figures", 422, **wrong) == "invalid_parameter"
 
 
-def test_a_file_is_plain_bytes_for_who_asks_for_these(world):
+def test_a_file_is_served_as_plain_bytes_on_request(world):
     world.add(1, score=5)
     client = world.client()
     for kind, own in (("xlsx", "application/vnd."), ("parquet", "application/vnd."), ("jsonl", "application/jsonl")):

@@ -27,8 +27,8 @@ from service.reports.rows.query import OLDEST
 from service.requests import seals as numbers
 from service.requests.seals import touch
 from service.results.card import take_in
-from service.web import slots
-from service.web.slots import Slots
+from service.web import read_slots
+from service.web.read_slots import Slots
 from service.x_api import parse_feedback
 from tests.reports.world import ADMIN, NOW, World
 from tests.results.house import request, settings, shop, snapshot, take
@@ -86,7 +86,7 @@ def test_a_change_comes_once_it_is_sealed_as_the_request_is_then(house):
     assert changed(client)[0] == [(row["id"], "result")], "each once, as it is now"
 
 
-def test_any_old_cursor_goes_on_for_ever(house):
+def test_an_old_cursor_works_for_ever(house):
     client, cursors = house.client(), [""]
     for _ in range(5):
         request(house.engine)
@@ -121,7 +121,7 @@ def test_after_a_restore_an_old_cursor_is_gone_and_says_what_to_do(house):
     assert len(changed(client)[0]) == 1
 
 
-def test_a_number_nobody_gave_is_gone_too(house):
+def test_a_cursor_with_an_unknown_number_is_gone(house):
     """A backup that was put back without a word: the numbers of the cursor are not known."""
     client = house.client()
     request(house.engine)
@@ -143,13 +143,13 @@ def test_a_cursor_of_another_key_or_list_is_refused(house):
     assert house.client("analyst").refused("/v1/changes", 403) == "role_not_allowed"
 
 
-def test_a_key_for_some_accounts_hears_of_these_only(house):
+def test_a_key_gets_changes_of_its_accounts_only(house):
     request(house.engine, account="other")
     house.tell()
     assert changed(house.client("supervisor", "shop"))[0] == []
 
 
-def test_who_waits_is_answered_as_soon_as_something_changes(house):
+def test_a_waiting_request_is_answered_on_the_next_change(house):
     client, heard = house.client(), []
     waiting = threading.Thread(target=lambda: heard.append(changed(client, wait="20s")[0]))
     waiting.start()
@@ -159,7 +159,7 @@ def test_who_waits_is_answered_as_soon_as_something_changes(house):
     assert heard == [[(row["id"], "request")]]
 
 
-def test_who_waits_lets_others_read(house, monkeypatch):
+def test_a_waiting_request_takes_no_read_slot(house, monkeypatch):
     """One slot, one that waits: somebody else's page is answered all the same, and the news comes after it."""
     client, other, heard = house.client(), house.client(), []
     looked = threading.Event()
@@ -170,8 +170,8 @@ def test_who_waits_lets_others_read(house, monkeypatch):
         return is_news(connection, mark)
 
     monkeypatch.setattr(feed, "is_news", look)
-    monkeypatch.setattr(slots, "WAIT_S", 0.01)
-    other.app.extensions[slots.NAME] = client.app.extensions[slots.NAME] = Slots(2)
+    monkeypatch.setattr(read_slots, "WAIT_S", 0.01)
+    other.app.extensions[read_slots.NAME] = client.app.extensions[read_slots.NAME] = Slots(2)
     client.app.extensions["dm_feedback_waiting"] = threading.BoundedSemaphore(1)
     waiting = threading.Thread(target=lambda: heard.append(changed(client, wait="30s")[0]))
     waiting.start()
@@ -185,7 +185,7 @@ def test_who_waits_lets_others_read(house, monkeypatch):
 
 def test_waiting_longer_than_one_answer_may_take_ends_with_an_answer(house, monkeypatch):
     """The time a database may work is counted anew after the wait."""
-    monkeypatch.setattr(slots, "LONGEST_S", 0.5)
+    monkeypatch.setattr(read_slots, "LONGEST_S", 0.5)
     monkeypatch.setattr(feed, "is_news", lambda _connection, _mark: time.monotonic() > later)
     later = time.monotonic() + 1
     assert changed(house.client(), wait="2s")[0] == []
@@ -203,7 +203,7 @@ def looks_of(monkeypatch):
     return found
 
 
-def test_what_an_embargo_holds_back_is_no_news(held_back, monkeypatch):
+def test_embargoed_changes_are_not_in_the_feed(held_back, monkeypatch):
     """Or whoever waits would be answered at once all day long, and ask again."""
     take(held_back.engine, snapshot(request(held_back.engine), NOW, score=2))
     held_back.tell()
@@ -212,7 +212,7 @@ def test_what_an_embargo_holds_back_is_no_news(held_back, monkeypatch):
     assert set(looks) == {False}
 
 
-def test_who_reads_all_under_an_embargo_goes_on_before_what_is_held_back(held_back):
+def test_a_full_read_under_an_embargo_resumes_before_what_is_hidden(held_back):
     client, row = held_back.client(), request(held_back.engine)
     take(held_back.engine, snapshot(row, NOW, score=2))
     held_back.tell()
@@ -232,7 +232,7 @@ def test_under_an_embargo_an_answer_is_found_by_its_id_while_a_change_of_today_w
     assert (found["score"], found["text"], found["updated_at"]) == (2, None, "2026-11-22T12:00:00.000000Z")
 
 
-def test_what_stays_of_an_answer_that_was_given_and_erased_on_one_day_is_told_the_day_after(held_back):
+def test_an_answer_given_and_erased_on_one_day_appears_the_day_after(held_back):
     client, row, other = held_back.client(), request(held_back.engine), request(held_back.engine)
     take(held_back.engine, snapshot(other, NOW, score=4))
     held_back.clock.forward(days=1)
@@ -256,7 +256,7 @@ def until_looked(waiting, looks, *, news):
         waiting.join(0.05)
 
 
-def test_news_of_another_account_is_waited_over(house, monkeypatch):
+def test_changes_of_other_accounts_do_not_end_the_wait(house, monkeypatch):
     client, heard, looks = house.client("supervisor", "shop"), [], looks_of(monkeypatch)
     waiting = threading.Thread(target=lambda: heard.append(changed(client, wait="30s")[0]))
     waiting.start()
@@ -287,7 +287,7 @@ def test_two_wait_and_a_third_is_answered_at_once(house):
         assert changed(client, wait="30s")[0] == []
 
 
-def test_who_gave_only_a_score_and_is_erased_is_told_again(house):
+def test_an_erasure_of_a_score_only_answer_is_in_the_feed(house):
     client, row = house.client(), request(house.engine)
     take(house.engine, snapshot(row, NOW, score=2))
     house.tell()
@@ -301,7 +301,7 @@ def test_who_gave_only_a_score_and_is_erased_is_told_again(house):
     assert [each["request_id"] for each in client.json("/v1/results", cursor=resume)["items"]] == [row["id"]]
 
 
-def test_who_wrote_only_a_text_and_is_erased_leaves_a_tombstone_everywhere(house):
+def test_an_erased_text_only_answer_leaves_a_tombstone_everywhere(house):
     client, row = house.client(), request(house.engine)
     take(house.engine, snapshot(row, NOW, text="my words"))
     house.tell()
@@ -327,7 +327,7 @@ def test_who_wrote_only_a_text_and_is_erased_leaves_a_tombstone_everywhere(house
     assert ledger["erased_at"] == stone["erased_at"]
 
 
-def test_retention_reaches_whoever_reads(house):
+def test_retention_reaches_mirrors(house):
     client, row = house.client(), request(house.engine)
     take(house.engine, snapshot(row, NOW, score=2, text="my words"))
     house.tell()
@@ -340,7 +340,7 @@ def test_retention_reaches_whoever_reads(house):
         assert (again["text"], again["text_at"] is None) == (None, False)
 
 
-def test_what_has_left_a_list_is_told_to_who_resumes_it(house):
+def test_a_resumed_list_reports_rows_that_left_it(house):
     """Or a copy of the comments would keep the words that retention has taken."""
     client, row = house.client(), request(house.engine)
     take(house.engine, snapshot(row, NOW, score=2, text="my words"))
@@ -354,7 +354,7 @@ def test_what_has_left_a_list_is_told_to_who_resumes_it(house):
     assert (page["items"], page["left"]) == ([], [row["id"]])
 
 
-def test_what_turns_out_to_be_a_test_leaves_a_list(house):
+def test_a_request_found_to_be_a_test_leaves_the_list(house):
     client, row = house.client(), request(house.engine)
     house.tell()
     items, resume = everything(client, "/v1/requests")
@@ -370,7 +370,7 @@ def test_what_turns_out_to_be_a_test_leaves_a_list(house):
 
 
 @pytest.mark.parametrize("columns", [{}, {"x_user_id": None, "state": "skipped", "reason": "no_x_identity"}])
-def test_the_crms_id_of_a_customer_goes_with_the_identity_and_every_mirror_hears_of_it(house, columns):
+def test_pruning_an_identity_reaches_every_mirror(house, columns):
     client, row = house.client("admin"), request(house.engine, customer_ref="cust-7", outcome_at=NOW, **columns)
     house.tell()
     items, resume = everything(client, "/v1/requests")
@@ -396,7 +396,7 @@ def test_a_cursor_of_a_page_is_refused_where_lists_are_resumed_and_the_other_way
         assert refused.value.code == "bad_cursor"
 
 
-def test_what_moves_a_row_does_not_put_its_retention_off(house):
+def test_changes_do_not_postpone_retention(house):
     row = request(house.engine)
     take(house.engine, snapshot(row, NOW, score=2, text="my words"))
     with writing(house.engine) as connection:
@@ -405,7 +405,7 @@ def test_what_moves_a_row_does_not_put_its_retention_off(house):
     assert counts["texts"] == 1
 
 
-def test_a_row_stamped_before_and_committed_after_is_not_missed_by_who_resumes(house):
+def test_a_row_committed_late_is_not_missed_by_a_resumed_list(house):
     client, row = house.client(), request(house.engine)
     slow, quick = request(house.engine), request(house.engine)
     house.tell()
@@ -559,7 +559,7 @@ def alike(row):
 
 
 @pytest.mark.parametrize("embargo", ["none", "next_day"])
-def test_mirrors_come_to_what_a_full_read_says_after_any_story(engine, embargo):
+def test_mirrors_equal_a_full_read_after_any_story(engine, embargo):
     house = World(engine, replace(SETTINGS, reports=replace(SETTINGS.reports, embargo=embargo)))
     client, chance = house.client("admin"), random.Random(1)
     mirrors, story = Mirrors(client), Story(house, chance)

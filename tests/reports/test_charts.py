@@ -14,8 +14,8 @@ from service.reports.dashboard.charts import (
     stacked_nps,
 )
 from service.reports.dashboard.funnel_plot import Spot, funnel_plot
-from service.reports.dashboard.lines import PeriodPoint, over_time
-from service.reports.dashboard.strips import Strip, strip
+from service.reports.dashboard.line_chart import PeriodPoint, over_time
+from service.reports.dashboard.row_charts import Strip, strip
 from service.reports.dashboard.svg import Caption
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -150,7 +150,7 @@ def test_markup_in_a_name_is_escaped():
     assert any(evil in text for text in hover(root))
 
 
-def test_characters_that_xml_does_not_know_are_replaced():
+def test_characters_invalid_in_xml_are_replaced():
     root = parsed(funnel([FunnelStep("a\x00b\x1b\ud800", 3)], CAPTION))
     assert hover(root) == ["a\ufffdb\ufffd\ufffd: 3"]
 
@@ -164,7 +164,7 @@ def test_an_id_that_could_break_out_is_refused(ident):
 # -- each chart -----------------------------------------------------------------------------------------
 
 
-def test_a_line_tells_each_point_with_its_bounds_and_n_and_what_happened():
+def test_a_line_labels_each_point_with_bounds_n_and_notes():
     assert hover(parsed(over_time(POINTS, CAPTION, -100, 100))) == [
         "W02: another question",
         "W01: 30 (10 to 45), 20 answers",
@@ -174,7 +174,7 @@ def test_a_line_tells_each_point_with_its_bounds_and_n_and_what_happened():
     ]
 
 
-def test_a_line_breaks_at_what_is_not_shown_and_is_dashed_where_it_still_fills():
+def test_a_line_breaks_at_gaps_and_is_dashed_for_unfinished_periods():
     lines = of_class(parsed(over_time(POINTS, CAPTION, -100, 100)), "c-line")
     assert [line.get("class") for line in lines] == ["c-line", "c-line c-dashed"]
     assert float(lines[0].get("y2")) < float(lines[0].get("y1")), "it goes up when the figure does"
@@ -187,7 +187,7 @@ def test_the_last_value_is_written_and_minus_is_a_minus():
     assert "\u2013" in said, "a hidden n is a dash"
 
 
-def test_a_strip_shows_now_before_chance_and_all_each_in_its_own_way():
+def test_a_strip_shows_now_then_chance_and_overall_differently():
     root = ET.fromstring(strip(Strip(60, 48, 71, 74, 50, 90, outside=True), 70, 0, 100))
     assert root.get("aria-hidden") == "true"
     for kind in ("c-chance", "c-all", "c-then", "c-interval", "c-dot"):
@@ -196,7 +196,7 @@ def test_a_strip_shows_now_before_chance_and_all_each_in_its_own_way():
     assert not list(ET.fromstring(strip(Strip(None, None, None), None, 0, 100)))
 
 
-def test_a_funnel_plot_names_who_is_outside():
+def test_a_funnel_plot_names_groups_outside_the_limits():
     root = parsed(funnel_plot(SPOTS, 40.0, CAPTION, -100, 100))
     assert "West" in words(root)
     assert "North" not in words(root)

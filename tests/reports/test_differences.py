@@ -7,7 +7,7 @@ import pytest
 from service.db import reading
 from service.errors import Invalid
 from service.reports.figures import figures
-from service.reports.figures.differing import before
+from service.reports.figures.differences import before
 from service.reports.filters import Filter
 from tests.reports.disclosure.ledger import MONDAY, close, on
 from tests.reports.world import ADMIN, NOW, World
@@ -38,7 +38,7 @@ def told_in_two_weeks(world: World) -> None:
             world.add(3, score=1, days_ago=days_ago, team_id="green", agent_id="cid")
 
 
-def test_each_group_stands_beside_itself_a_week_before(two_weeks: World) -> None:
+def test_each_group_is_compared_with_the_week_before(two_weeks: World) -> None:
     found = differences(two_weeks, "team")
     red = next(row for row in found.rows if row.key == "red")
     assert (red.then.n, red.now.n) == (54, 43)
@@ -49,7 +49,7 @@ def test_each_group_stands_beside_itself_a_week_before(two_weeks: World) -> None
     assert (found.earlier_since, found.earlier_until) == (NOW - 2 * WEEK, NOW - WEEK)
 
 
-def test_who_is_outside_the_limits_comes_first_and_the_small_come_last(two_weeks: World) -> None:
+def test_groups_outside_the_limits_come_first_and_small_ones_last(two_weeks: World) -> None:
     found = differences(two_weeks, "team")
     assert [(row.key, row.place) for row in found.rows] == [("blue", "above"), ("red", "below"), ("green", None)]
     assert found.rows[-1].judgement == "too_few_to_judge"
@@ -177,7 +177,7 @@ def test_a_response_rate_is_possibly_worse_at_most_while_customers_may_still_ans
     assert said() == ("worse", "worse", "worse", "better")
 
 
-def test_what_is_better_already_is_said(world: World) -> None:
+def test_a_certain_improvement_is_reported(world: World) -> None:
     for days_ago, answered in ((10, 30), (3, 90)):
         world.add(answered, score=5, days_ago=days_ago)
         world.add(100 - answered, days_ago=days_ago)
@@ -202,7 +202,7 @@ def test_no_score_of_few_answers_is_told_by_the_same_cases_either(world: World) 
     assert (fair["n_a"], fair["n_b"], fair["strata"]) == (9, 2, 1)
 
 
-def test_sevens_of_days_end_with_the_last_day_and_the_last_of_them_is_whole(two_weeks: World) -> None:
+def test_seven_day_spans_end_with_the_last_day(two_weeks: World) -> None:
     asked = {"since": "2026-11-02", "until": "2026-11-22", "period": "seven_days"}
     points = two_weeks.client().json("/v1/trend", **asked)["items"][0]["points"]
     assert [point["label"] for point in points] == ["2026-11-01", "2026-11-08", "2026-11-15"]
@@ -234,7 +234,7 @@ def test_two_dimensions_at_once_add_up_and_name_nobody_whom_rows_do_not(crossed:
     assert sum(row.response_now.n or 0 for row in found.rows) == found.total.response_now.n
 
 
-def test_two_dimensions_over_the_api_are_for_who_lists_rows(crossed: World) -> None:
+def test_two_dimensions_are_for_readers_of_rows(crossed: World) -> None:
     asked = {"since": "2026-11-15T12:00:00Z", "until": "2026-11-22T12:00:00Z", "by": "team"}
     client = crossed.client()
     table = client.json("/v1/differences", **asked, and_by="language")["items"][0]

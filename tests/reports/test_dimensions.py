@@ -8,8 +8,8 @@ from service.models import feedback_request, tally
 from service.reports.counting.tally import ALWAYS, GRAINS
 from service.reports.dimensions import DIMENSIONS, FILTERED
 from service.reports.filters import FigureFilterSchema
-from tests.copied import copied
 from tests.reports.world import World
+from tests.tree_copy import copied
 
 ONE_LINE = '    Dimension("trust", "identity_trust", fr.identity_trust, "Trust", "How sure it is"),\n)  # fmt: skip\n'
 ASKED = """

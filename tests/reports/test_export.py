@@ -25,7 +25,7 @@ from service.db import EPOCH, MICROSECOND, reading, writing
 from service.errors import Invalid
 from service.models import access_log, result
 from service.replica import ReadFrom
-from service.reports import formulas
+from service.reports import formula_injection
 from service.reports.filters import Filter
 from service.reports.rows import as_csv, as_xlsx, export, formats, row
 from service.reports.rows.as_csv import Form
@@ -116,7 +116,7 @@ def test_csv_is_rfc_4180(told):
 
 def test_no_cell_is_a_formula_and_numbers_stay_numbers(told):
     texts = {row["text"] for row in read_csv(exported(told))}
-    assert {formulas.guarded(text) for text in NASTY} <= texts
+    assert {formula_injection.guarded(text) for text in NASTY} <= texts
     for line in csv.reader(io.StringIO(exported(told).decode(), newline="")):
         assert not any(cell.startswith(("=", "@", "-2 ", "\t", "\r")) for cell in line)
     assert {row["score"] for row in read_csv(exported(told))} == {"4", ""}
@@ -157,13 +157,13 @@ def test_names_from_the_crm_are_guarded_too(quick):
         ("", ""),
     ],
 )
-def test_only_what_a_spreadsheet_would_compute_is_guarded(text, leaves):
-    assert formulas.guarded(text) == leaves
+def test_only_formulas_are_guarded(text, leaves):
+    assert formula_injection.guarded(text) == leaves
 
 
 @calm
 @given(st.text(st.sampled_from("=+-@;,|\t\r\n\"' a1.\u2028＝"), max_size=12))
-def test_no_piece_of_a_text_begins_a_formula_wherever_it_is_cut(text):
+def test_no_part_of_a_text_begins_a_formula_however_it_is_split(text):
     [cell] = [line[1] for line in csv.reader(io.StringIO(f'"x",{as_csv._quoted_and_guarded(text)}\r\n', newline=""))]
     for piece in re.split(r"[,;\t|\r\n\u2028]", cell):
         begins = piece.lstrip('" ')
@@ -229,7 +229,7 @@ def test_parquet_is_typed(told, tmp_path):
     assert str(table.schema.field("test").type) == "bool"
 
 
-def test_a_sheet_is_typed_its_head_frozen_and_a_second_one_says_what_is_what(quick):
+def test_a_sheet_is_typed_with_a_frozen_header_and_definitions(quick):
     quick.add(9, score=4, text="fine", card_sent_at=datetime(2026, 11, 22, 18, tzinfo=UTC))
     book = sheets(exported(quick, "xlsx"))
     head, line, *_ = book["sheet1"]
@@ -259,7 +259,7 @@ def test_a_sheet_says_where_it_cut_a_text():
         assert 32_760 < len(cut.encode("utf-16-le")) // 2 <= 32_767
 
 
-def test_what_xml_cannot_hold_is_written_as_excel_does():
+def test_characters_invalid_in_xml_are_escaped_as_in_excel():
     assert as_xlsx.escaped("a\x01b\r<&>_x0001_\uffff") == "a_x0001_b_x000D_&lt;&amp;&gt;_x005F_x0001__xFFFF_"
 
 
@@ -345,7 +345,7 @@ def test_memory_stays_flat(sqlite_engine):
     assert peak < 6_500_000  # a few pages of a thousand rows by column; the whole would be six times that
 
 
-def test_what_is_told_while_a_file_is_written_does_not_count_as_being_in_it(told):
+def test_changes_during_an_export_come_with_the_next_read(told):
     told.read_until("acme", NOW - timedelta(hours=2))
     later = []
 
@@ -387,7 +387,7 @@ def test_a_manifest_says_that_rows_of_small_groups_were_left_out(quick):
     assert [(each["rows"], each["withheld"]) for each in said] == [(10, False), (0, True)]
 
 
-def test_an_export_that_breaks_off_leaves_the_file_and_the_manifest_of_before(told, tmp_path):
+def test_an_interrupted_export_keeps_the_old_file_and_manifest(told, tmp_path):
     path, beside = tmp_path / "out.csv", tmp_path / "out.csv.manifest.json"
     for file in (path, beside):
         file.write_text("of before")
@@ -400,7 +400,7 @@ def test_an_export_that_breaks_off_leaves_the_file_and_the_manifest_of_before(to
     assert [file.read_text() for file in (path, beside)] == ["of before", "of before"]
 
 
-def test_a_file_never_lies_beside_the_manifest_of_another(told, tmp_path, monkeypatch):
+def test_a_file_and_its_manifest_always_match(told, tmp_path, monkeypatch):
     path, beside = tmp_path / "out.csv", tmp_path / "out.csv.manifest.json"
     beside.write_text("of before")
     beside.chmod(0o644)
@@ -431,14 +431,14 @@ def test_the_api_streams_every_format_and_its_manifest(quick):
         assert got.get_data()
 
 
-def test_filters_on_the_screen_are_filters_of_the_file(quick):
+def test_dashboard_filters_apply_to_the_file(quick):
     quick.add(9, score=5, days_ago=20)
     wanted = quick.add(2, score=1, days_ago=1)
     data = quick.client().get("/v1/results.csv", score="1", since="2026-11-20", date_field="scored_at").get_data()
     assert [row["request_id"] for row in read_csv(data)] == wanted
 
 
-def test_exports_at_once_are_capped_and_a_client_that_leaves_frees_its_place(quick):
+def test_concurrent_exports_are_limited_and_a_lost_client_frees_its_slot(quick):
     quick.add(9, score=5)
     client = quick.client()
     left = client.get("/v1/results.csv")

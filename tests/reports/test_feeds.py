@@ -12,10 +12,10 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Connection, Engine
 
-from service import logs
 from service.db import reading, writing
 from service.models import access_log, feed, metadata
 from service.reports.figures import saved
+from service.telemetry import logs
 from tests.floor.house import House
 from tests.reports.world import World, settings_of
 
@@ -67,7 +67,7 @@ def test_an_address_alone_reads_what_an_analyst_reads(house: House) -> None:
     assert supervisor["total"]["n"] > analyst["total"]["n"], "what is not released yet is not in it"
 
 
-def test_it_is_never_cached_and_says_where_nobody_else_may_learn_of_it(house: House) -> None:
+def test_it_is_never_cached_and_sends_no_referrer(house: House) -> None:
     answer = read(house, made(house, house.key(), figure="summary")["address"])
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["Referrer-Policy"] == "no-referrer"
@@ -100,7 +100,7 @@ def test_every_figure_is_a_table(house: House, question: dict[str, Any], columns
         {"figure": "coverage", "by": "team"},
     ],
 )
-def test_a_feed_of_nothing_says_what_it_waits_for(quick: World, question: dict[str, Any]) -> None:
+def test_an_empty_feed_says_what_it_waits_for(quick: World, question: dict[str, Any]) -> None:
     quick.add(20, score=5, days_ago=0.1)
     house = House(quick.engine, settings_of(), quick.clock)
     lines = table(house, made(house, house.key(), **question)["address"])
@@ -167,7 +167,7 @@ def test_analysts_make_none_and_an_address_does_nothing_else(house: House) -> No
         ({"figure": "summary", "q": "words"}, 422),
     ],
 )
-def test_what_cannot_be_asked_is_not_saved(engine: Engine, question: dict[str, Any], status: int) -> None:
+def test_an_invalid_question_is_not_saved(engine: Engine, question: dict[str, Any], status: int) -> None:
     house = House(engine, settings_of())
     house.refused(status, "POST", "/v1/feeds", house.key(), {"name": "x", "question": question})
     assert house.rows(feed) == []
@@ -196,7 +196,7 @@ def test_a_reading_is_one_commit_and_touches_no_key(house: House) -> None:
     assert changes == [["INSERT", "INTO"], ["DELETE", "FROM"], ["UPDATE", "feed"]]
 
 
-def test_wrong_addresses_are_all_alike(house: House) -> None:
+def test_all_wrong_addresses_get_the_same_answer(house: House) -> None:
     feed_ = made(house, house.key(), figure="summary")
     right = feed_["address"].rpartition("/")[2]
     told = {

@@ -64,7 +64,7 @@ def test_the_denominator_takes_the_same_filter(world):
     assert (part.successes, part.n) == (10, 20)
 
 
-def test_of_nothing_there_is_no_figure(world):
+def test_no_answers_give_no_figure(world):
     found = ask(world, figures.summary)
     assert (found.csat.n, found.csat.value, found.csat.low, found.csat.suppressed) == (0, None, None, None)
     assert found.response_rate_of_delivered.value is None
@@ -85,7 +85,7 @@ def test_test_traffic_never_counts(world):
     assert (found.csat.n, found.csat.value, found.ended) == (6, 100, 6)
 
 
-def test_variants_are_added_only_with_saying_so(world):
+def test_pooled_variants_are_marked(world):
     world.add(6, score=5, question_variant_id=1)
     world.add(6, score=2, question_variant_id=2)
     found = ask(world, figures.summary).csat
@@ -103,7 +103,7 @@ def test_kinds_of_card_are_never_added(world):
     assert only.nps.n == 6
 
 
-def test_few_answers_make_no_score_and_are_told_to_who_may_list_them(world):
+def test_few_answers_have_no_score_and_are_counted_for_readers_of_rows(world):
     world.add(4, score=5, text="words")
     world.add(40)
     found = ask(world, figures.summary)
@@ -121,7 +121,7 @@ def test_a_low_base_is_marked(world, n, low_base):
     assert ask(world, figures.summary).csat.low_base is low_base
 
 
-def test_who_is_not_named_on_rows_is_one_group_of_a_breakdown(world):
+def test_unnamed_people_are_one_group_of_a_breakdown(world):
     world.add(10, score=5)
     world.add(2, score=2, agent_id="cat")
     world.add(1, score=3, agent_id="dan")
@@ -134,7 +134,7 @@ def test_who_is_not_named_on_rows_is_one_group_of_a_breakdown(world):
     assert [(row.key, row.score.n) for row in csat.rows] == [("care", 13)], "a campaign is nobody"
 
 
-def test_who_is_not_named_cannot_be_asked_for_by_name(world):
+def test_unnamed_people_cannot_be_filtered_by_name(world):
     world.add(10, score=5)
     world.add(2, score=2, agent_id="cat")
     found = ask(world, figures.summary, filter=Filter(chosen={"agent": ("cat",)}))
@@ -228,7 +228,7 @@ def test_days_are_those_of_the_services_zone_across_a_clock_change(world):
     assert {row.key: row.score.n for row in hours.rows if row.score.n} == {0: 12}
 
 
-def test_another_zone_is_for_those_who_read_rows(quick):
+def test_another_zone_is_for_readers_of_rows(quick):
     quick.add(6, score=5)
     zone = ZoneInfo("Asia/Tokyo")
     supervisor, analyst = Reader("k", "n", "supervisor", ()), Reader("k", "n", "analyst", ())
@@ -359,7 +359,7 @@ def test_a_hundred_years_by_day_are_too_many_points(quick):
     assert caught.value.code == "range_too_long"
 
 
-def test_who_sees_rows_is_told_any_window_to_the_moment(world):
+def test_readers_of_rows_get_any_window(world):
     """The windows of dashboards and BI tools: the last day, up to now, midnights of another zone; never a silent 0."""
     world.settings = settings_of(service__time_zone="Europe/Berlin")
     world.add(6, score=5, days_ago=0.5)
@@ -464,7 +464,7 @@ def test_an_analysts_breakdown_trend_comparison_and_coverage_are_releases_too(re
         (Filter(scores=(5,)), "filter_not_for_figures"),
     ],
 )
-def test_what_no_release_tells_is_refused_with_the_reason(quick, wanted, code):
+def test_figures_in_no_release_are_refused_with_the_reason(quick, wanted, code):
     with pytest.raises(Invalid) as caught:
         ask(quick, figures.summary, reader=ANALYST, filter=wanted)
     assert caught.value.code == code

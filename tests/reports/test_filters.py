@@ -138,7 +138,7 @@ def test_a_misspelt_account_is_told_which_there_are_and_only_those_one_may_see()
     assert caught.value.sentence == "There is no account 'acne' in the settings; there are acme."
 
 
-def test_what_was_asked_can_be_told_without_what_was_not():
+def test_a_logged_filter_contains_only_what_was_asked():
     assert read(("since", "2026-11-22T12:00:00Z"), ("agent_id", "ann")).described() == {
         "since": "2026-11-22T12:00:00Z",
         "agent_id": ["ann"],
@@ -158,5 +158,5 @@ def test_what_was_asked_can_be_told_without_what_was_not():
         (("include_test", "false"), {}),
     ],
 )
-def test_no_and_nought_are_asked_for_too(asked, told):
+def test_false_and_zero_are_values_too(asked, told):
     assert read(asked).described() == told

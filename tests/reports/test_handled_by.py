@@ -9,7 +9,7 @@ def told(world: World) -> None:
     world.add(6, score=3, agent_id="a-1")
 
 
-def test_what_people_and_what_machines_closed_is_told_apart(world: World) -> None:
+def test_conversations_closed_by_people_and_machines_are_distinguished(world: World) -> None:
     told(world)
     client = world.client()
     [csat] = client.json("/v1/breakdown", by="handled_by", type="csat")["items"]

@@ -87,7 +87,7 @@ def test_the_words_hold_for_nps_too(a: dict[int, int], b: dict[int, int], smalle
 
 
 @given(shares, shares, st.integers(1, 49))
-def test_what_is_about_the_same_stays_so_where_less_matters_to_nobody(
+def test_about_the_same_depends_on_the_smallest_difference(
     a: tuple[int, int], b: tuple[int, int], smallest: int
 ) -> None:
     if word(of(*a), of(*b), smallest) == "about_the_same":
@@ -97,12 +97,12 @@ def test_what_is_about_the_same_stays_so_where_less_matters_to_nobody(
 # -- Holm ---------------------------------------------------------------------------------------------------------
 
 
-def test_holms_own_example() -> None:
+def test_holms_published_example() -> None:
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx((0.03, 0.06, 0.06, 0.02))
 
 
 @given(chances)
-def test_corrected_chances_keep_their_order_and_lie_between_themselves_and_bonferroni(ps: list[float | None]) -> None:
+def test_corrected_p_values_keep_their_order_and_stay_below_bonferroni(ps: list[float | None]) -> None:
     found, m = holm(ps), sum(p is not None for p in ps)
     assert [p is None for p in found] == [p is None for p in ps]
     both = sorted((raw, fit) for raw, fit in zip(ps, found, strict=True) if raw is not None and fit is not None)
@@ -111,7 +111,7 @@ def test_corrected_chances_keep_their_order_and_lie_between_themselves_and_bonfe
 
 
 @given(st.floats(0, 1))
-def test_one_chance_alone_is_not_corrected(p: float) -> None:
+def test_a_single_p_value_is_not_corrected(p: float) -> None:
     assert holm([p]) == (p,)
 
 
@@ -131,7 +131,7 @@ def test_limits_of_nps_lean_on_the_variance_of_all() -> None:
     assert (limits.low, limits.high) == pytest.approx((46 - half, 46 + half))
 
 
-def test_one_unhappy_of_three_where_nearly_all_are_happy_accuses_nobody() -> None:
+def test_one_unhappy_of_three_is_within_chance() -> None:
     everybody = of(990, 1000)
     limits = score_limits("csat", everybody, 3)
     assert limits is not None
@@ -141,7 +141,7 @@ def test_one_unhappy_of_three_where_nearly_all_are_happy_accuses_nobody() -> Non
     assert score_place("nps", {10: 95, 3: 5}, {10: 500, 8: 200, 3: 300}) == "above"
 
 
-def test_of_hundreds_near_the_end_of_a_scale_the_exact_chance_decides_too() -> None:
+def test_near_the_end_of_a_scale_the_exact_chance_decides() -> None:
     """Ten unhappy of 201 are beyond three standard errors of 98 %, and come about by chance once in 129 times."""
     everybody = of(9_800, 10_000)
     limits = score_limits("csat", everybody, 201)
@@ -173,7 +173,7 @@ def test_the_chance_of_a_sum_of_three_classes_is_exact(
 
 
 @given(counts_nps, counts_nps)
-def test_who_is_outside_has_a_score_beyond_the_limits(group: dict[int, int], others: dict[int, int]) -> None:
+def test_a_group_outside_has_a_score_beyond_the_limits(group: dict[int, int], others: dict[int, int]) -> None:
     everybody = {score: group.get(score, 0) + others.get(score, 0) for score in range(11)}
     where, limits, score = score_place("nps", group, everybody), score_limits("nps", everybody, 1), nps(group).value
     assert (where is None) == (score is None or limits is None)
@@ -184,7 +184,7 @@ def test_who_is_outside_has_a_score_beyond_the_limits(group: dict[int, int], oth
 
 
 @given(counts_csat.filter(lambda counts: sum(counts.values())))
-def test_all_of_them_are_never_outside_of_themselves(everybody: dict[int, int]) -> None:
+def test_the_overall_group_is_never_outside(everybody: dict[int, int]) -> None:
     assert score_place("csat", everybody, everybody) == "inside"
 
 
@@ -206,7 +206,7 @@ def test_a_group_with_the_harder_cases_is_compared_case_by_case() -> None:
     assert found.low < 0 < found.high
 
 
-def test_cases_that_only_one_of_them_had_compare_nothing() -> None:
+def test_cases_of_only_one_side_are_not_compared() -> None:
     found = standardised("csat", {"en": of(5, 10), "de": of(9, 9)}, {"en": of(8, 10), "fr": of(1, 7)})
     assert (found.n_a, found.of_a, found.n_b, found.of_b, found.strata) == (10, 19, 10, 17, 1)
     assert found.difference == pytest.approx(30)

@@ -110,7 +110,7 @@ UNPACK = {"gzip": gzip.decompress, "zstd": zstd.decompress}
 
 
 @pytest.mark.parametrize("coding", UNPACK)
-def test_lists_and_files_are_compressed_for_who_asks(quick, coding):
+def test_lists_and_files_are_compressed_on_request(quick, coding):
     quick.add(9, score=5, text="fine")
     client = quick.client()
     for path in ("/v1/results", "/v1/results.csv", "/v1/results.jsonl", "/openapi.yaml"):
@@ -144,7 +144,7 @@ def test_the_coding_is_the_one_the_client_likes_best(quick, accepts, coding):
     assert answer.headers.get("Content-Encoding") == coding
 
 
-def test_who_accepts_no_json_is_told_where_the_file_is(quick):
+def test_a_client_that_accepts_no_json_is_told_where_the_file_is(quick):
     client = quick.client()
     answer = client.get("/v1/results", headers={"Accept": "text/csv"})
     assert (answer.status_code, answer.get_json()["code"]) == (406, "not_acceptable")

@@ -51,11 +51,11 @@ def test_an_answer_is_finished_once_opened_again_and_handed_over(house: House, a
 
 
 @pytest.mark.parametrize("body", [{}, {"done": "perhaps"}, {"done": None}, {"owner": "nobody"}, {"mark": 1}, []])
-def test_a_mark_that_says_nothing_is_refused(house: House, answer: str, body: Any) -> None:
+def test_an_empty_mark_is_refused(house: House, answer: str, body: Any) -> None:
     house.refused(422, "PATCH", answer, house.key("supervisor"), body)
 
 
-def test_only_who_may_read_an_answer_marks_it(house: House, answer: str) -> None:
+def test_only_readers_of_an_answer_may_mark_it(house: House, answer: str) -> None:
     for method, body in (("GET", None), ("PATCH", {"done": True})):
         assert house.refused(403, method, answer, house.key("analyst"), body) == "role_not_allowed"
         assert house.refused(404, method, answer, house.key("supervisor", "other"), body) == "no_such_result"
@@ -71,7 +71,7 @@ def test_only_who_may_read_an_answer_marks_it(house: House, answer: str) -> None
         assert code == "no_such_owner"
 
 
-def test_what_happened_on_a_day_is_written_read_by_all_and_removed(house: House) -> None:
+def test_a_timeline_note_is_written_read_by_all_and_removed(house: House) -> None:
     key = house.key("supervisor")
     made = house.call("POST", "/v1/timeline", key, LAUNCH)
     assert made.status_code == 201
@@ -118,7 +118,7 @@ def test_a_repeated_note_is_written_once(house: House) -> None:
         {"day": "0001-01-01"}, {"account": 7}, {"colour": "red"},
     ],
 )  # fmt: skip
-def test_what_no_chart_can_hold_is_refused(house: House, wrong: dict[str, Any]) -> None:
+def test_an_unusable_timeline_note_is_refused(house: House, wrong: dict[str, Any]) -> None:
     house.refused(422, "POST", "/v1/timeline", house.key("supervisor"), {**LAUNCH, **wrong})
     assert house.refused(403, "POST", "/v1/timeline", house.key("analyst"), LAUNCH) == "role_not_allowed"
     assert house.rows(timeline_note) == []

@@ -46,7 +46,7 @@ def test_an_agent_is_named_with_the_fifth_answer_and_read_with_the_eighth(world)
     assert waiting(world) == 0, "what was counted for it is not kept any longer"
 
 
-def test_who_is_named_stays_named_whatever_is_erased(world):
+def test_a_named_agent_stays_named_whatever_is_erased(world):
     made = world.add(5, score=5)
     with writing(world.engine) as connection:
         touch(connection, made[:3])
@@ -66,7 +66,7 @@ def test_an_answer_that_is_erased_before_counts_no_more(world):
     assert set(agents(world)) == {"ann"}
 
 
-def test_the_same_answer_told_again_counts_once(world):
+def test_a_repeated_answer_counts_once(world):
     [one] = world.add(1, score=5)
     for minute in range(9):
         world.set_result(one, text=f"fine {minute}", text_at=NOW)
@@ -119,7 +119,7 @@ def test_under_an_embargo_todays_answers_name_nobody_yet(world):
     assert who(world)["ann"][2]
 
 
-def test_what_an_embargo_holds_back_is_looked_at_without_a_lock(world, monkeypatch):
+def test_embargoed_answers_are_read_without_a_lock(world, monkeypatch):
     """On SQLite it is the lock of all who write, and it would be taken each second until midnight."""
     world.settings = settings_of(reports__embargo="next_day")
     world.add(5, score=5, days_ago=0.1)
@@ -134,7 +134,7 @@ def test_a_lower_threshold_names_at_the_next_change(world):
     assert who(world)["ann"][2]
 
 
-def test_who_follows_in_small_steps_comes_to_the_same(world):
+def test_small_steps_lead_to_the_same_names(world):
     world.add(3, score=5)
     with writing(world.engine) as connection:
         connection.execute(sa.text("UPDATE naming_place SET sealed = 0"))
@@ -146,7 +146,7 @@ def test_who_follows_in_small_steps_comes_to_the_same(world):
 
 
 @pytest.mark.parametrize("kind", ["results", "requests"])
-def test_a_row_of_somebody_unknown_hides_who_asked_for_it(world, kind):
+def test_an_unnamed_row_hides_its_agent(world, kind):
     world.add(2, score=1, tags=["vip"], customer_ref="c-9")
     with reading(world.engine) as connection:
         page = query.rows(connection, world.settings, ADMIN, Filter(), world.clock.now, Order(kind=kind))
@@ -164,7 +164,7 @@ def test_a_row_does_not_say_whose_it_is_from_the_moment_it_may_be_asked_about(wo
     assert {state for state, agent in shown.items() if agent is not None} == {"skipped"}
 
 
-def test_nor_where_the_card_failed_behind_an_opening_with_a_link(world):
+def test_a_failed_card_behind_an_opening_with_a_link_is_not_named(world):
     """The page takes the answer, and it comes under the same id."""
     [one] = world.add(1, state="failed", reason="refused", dm_sent_at=NOW - timedelta(days=3))
     client = world.client()
@@ -176,7 +176,7 @@ def test_nor_where_the_card_failed_behind_an_opening_with_a_link(world):
     assert client.json("/v1/funnel", agent_id="ann")["ended"] == 6
 
 
-def test_nor_while_a_link_may_be_handed_over_yet(world):
+def test_a_row_is_not_named_while_a_link_may_be_handed_over(world):
     """The CRM may ask for one where X kept us from writing, and the answer comes under the same id."""
     for reason in Skip:
         world.add(1, state="skipped", reason=reason, agent_id=f"agent of {reason}")
@@ -189,7 +189,7 @@ def test_nor_while_a_link_may_be_handed_over_yet(world):
         assert len(client.json("/v1/requests", **whose)["items"]) == (reason not in OURS_ALONE)
 
 
-def test_the_names_to_choose_from_are_those_that_rows_say(world):
+def test_readers_of_rows_choose_from_named_people(world):
     """Somebody new would be known by the row that came with the name."""
     world.add(5, score=5, agent_id="bob", team_id="blue")
     world.add(1, agent_id="new", team_id="fresh")
@@ -199,7 +199,7 @@ def test_the_names_to_choose_from_are_those_that_rows_say(world):
     }
 
 
-def test_who_sees_no_rows_chooses_from_the_spans_that_are_told(world):
+def test_readers_without_rows_choose_from_published_spans(world):
     """Teams by weeks and all else by four: those that were over three days ago began on 16 November and 26 October.
 
     And of those whom coverage names: rows of somebody new say nothing.
@@ -220,14 +220,14 @@ def chosen_from(world: World, reader: Reader):
     return {each.parameter: each.options for each in found}
 
 
-def test_what_was_answered_although_it_was_skipped_does_not_say_whose_it_is_either(world):
+def test_an_answered_skipped_request_is_not_named_either(world):
     world.add(1, state="skipped", score=1)
     assert [row.agent_id for row in requests(world)] == [None]
     world.add(4, score=5)
     assert {row.agent_id for row in requests(world)} == {"ann"}
 
 
-def test_an_answer_of_words_alone_names_nobody(world):
+def test_a_comment_without_a_score_names_nobody(world):
     world.add(4, score=5)
     world.add(3, text="fine")
     assert set(agents(world)) == {None}
@@ -240,7 +240,7 @@ def requests(world: World):
     return page.rows
 
 
-def test_asked_with_the_moment_that_a_hidden_row_shows_no_figure_says_whose_it_is(world):
+def test_the_moment_of_a_hidden_row_reveals_no_agent(world):
     world.add(9, score=5, agent_id="bob", team_id="blue")
     [one] = world.add(1, score=1)
     [row] = [each for each in requests(world) if each.request_id == one]
@@ -284,7 +284,7 @@ def names(world: World, *accounts):
         return names_of(connection, accounts), hides_somebody(connection, accounts)
 
 
-def test_who_is_too_few_hides_in_the_own_account(world):
+def test_small_groups_are_hidden_per_account(world):
     world.add(5, score=5)
     world.add(5, score=5, agent_id=None, team_id="blue")
     assert names(world, "acme") == (
@@ -296,7 +296,7 @@ def test_who_is_too_few_hides_in_the_own_account(world):
     assert names(world, "other") == (Names(frozenset(), frozenset({None})), True)
 
 
-def test_somebody_new_counts_only_where_asked_about_or_answered(world):
+def test_a_new_agent_counts_only_if_asked_about_or_answered(world):
     world.add(9, score=5)
     world.tell = lambda _now=None: None  # no worker
     world.add(1, state="skipped", agent_id="never asked")
@@ -313,7 +313,7 @@ def clocks(world: World):
         return {row.id: row.updated_at for row in connection.execute(sa.select(f.id, f.updated_at))}
 
 
-def test_naming_moves_rows_of_nobody_else_and_none_that_was_never_asked_about(world):
+def test_naming_updates_only_the_rows_of_that_agent_that_were_asked_about(world):
     [never] = world.add(1, state="skipped")
     [mine] = world.add(1)
     others = [*world.add(2, agent_id="bob"), *world.add(2, account="other"), *world.add(2, agent_id=None)]
@@ -334,7 +334,7 @@ def test_a_team_that_stands_for_nobody_s_rows_is_named_and_moves_those_alone(wor
     assert who(world)["red"] == ("acme", "team", True, False)
 
 
-def test_who_is_named_is_named_once(world):
+def test_an_agent_is_named_once(world):
     world.add(5, score=5)
     with reading(world.engine) as connection:
         named_at = connection.scalar(sa.select(n.named_at))

@@ -8,10 +8,10 @@ import pytest
 
 from service.db import EPOCH, reading, to_micros, writing
 from service.errors import Invalid
-from service.reports.people import sheet, stored, telling
-from service.reports.people.called import Called, GivenName, question_of
+from service.reports.people import names_csv, rename_rows, stored
+from service.reports.people.name_at import Called, GivenName, question_of
+from service.reports.people.rename_rows import tell
 from service.reports.people.stored import NameLine
-from service.reports.people.telling import tell
 from tests.reports.world import NOW, World, settings_of
 
 MARCH = datetime(2026, 3, 1, tzinfo=UTC)
@@ -37,7 +37,7 @@ def told(world: World) -> None:
 
 
 def file(text: str, world: World):
-    return sheet.lines_of(text, world.settings)
+    return names_csv.lines_of(text, world.settings)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_a_name_holds_from_its_moment_on(at, name):
     assert called.one("agent", "8812", "acme", at) == name
 
 
-def test_a_name_that_has_not_begun_names_nobody_before():
+def test_a_name_is_not_used_before_its_day():
     assert Called([given("Ana", MARCH)]).one("agent", "8812", "acme", MARCH - DAY) is None
 
 
@@ -82,7 +82,7 @@ def test_rows_say_the_name_of_the_conversations_end(world):
     assert {row["question"] for row in rows} == {"How satisfied are you with Acme?"}
 
 
-def test_who_may_not_be_named_has_no_name_either(world):
+def test_a_hidden_agent_has_no_name_either(world):
     world.add(9, score=5)
     world.add(3, score=1, agent_id="bob")
     named(world, NameLine("agent", "ann", "Ann"), NameLine("agent", "bob", "Bob"), NameLine("team", "red", "Reds"))
@@ -121,7 +121,7 @@ def test_questions_have_their_words_in_figures(quick):
     assert [row["name"] for row in rows] == [None], "its id is its name"
 
 
-def test_a_key_is_told_the_names_of_its_own_accounts(quick):
+def test_a_key_sees_the_names_of_its_own_accounts(quick):
     quick.add(9, score=5)
     quick.add(9, score=5, account="other")
     named(quick, NameLine("agent", "ann", "Ann", account="acme"), NameLine("agent", "ann", "Anders", account="other"))
@@ -158,7 +158,7 @@ def test_the_settings_name_from_the_beginning_and_an_import_goes_before_them(qui
     assert names() == ("Anna", "Ann Roth", "Reds")
 
 
-def test_a_new_name_is_news_to_a_mirror_and_only_of_the_rows_that_say_it(world):
+def test_a_new_name_updates_the_rows_that_show_it(world):
     world.add(9, score=5, text="fine")
     hidden = world.add(2, score=1, agent_id="bob")
     world.add(2, score=1, agent_id="eve", team_id=None)
@@ -179,7 +179,7 @@ def test_a_new_name_is_news_to_a_mirror_and_only_of_the_rows_that_say_it(world):
     assert client.json("/v1/changes", cursor=changed["next_cursor"])["items"] == [], "what is known is no news"
 
 
-def test_only_conversations_from_the_day_on_are_told_again(quick):
+def test_a_new_name_updates_conversations_from_its_day_on(quick):
     old = quick.add(9, score=5, days_ago=10)
     new = quick.add(4, score=5, days_ago=1)
     mark = quick.client().json("/v1/changes")["next_cursor"]
@@ -189,7 +189,7 @@ def test_only_conversations_from_the_day_on_are_told_again(quick):
     assert (found & set(old), found) == (set(), set(new))
 
 
-def test_a_worker_that_dies_is_gone_on_for(quick):
+def test_a_dead_workers_renaming_is_continued(quick):
     made = quick.add(9, score=5)
     mark = quick.client().json("/v1/changes")["next_cursor"]
     quick.clock.now += DAY
@@ -202,8 +202,8 @@ def test_a_worker_that_dies_is_gone_on_for(quick):
 
 @pytest.mark.parametrize("stretch", [1, 4, 13, 14])
 @pytest.mark.parametrize("kind", ["team", "agent"])
-def test_a_ledger_is_looked_through_for_a_name_a_stretch_at_a_time(world, monkeypatch, stretch, kind):
-    monkeypatch.setattr(telling, "LOOKED_THROUGH", stretch)
+def test_renaming_scans_the_ledger_in_steps(world, monkeypatch, stretch, kind):
+    monkeypatch.setattr(rename_rows, "LOOKED_THROUGH", stretch)
     ours = world.add(5, score=5)
     world.add(4, score=5, team_id="blue", agent_id="bob")
     ours += world.add(4, score=5)
@@ -223,7 +223,7 @@ def test_under_an_embargo_a_name_is_told_today(quick):
     assert [row["agent_name"] for row in rows] == ["Ann"] * 9
 
 
-def test_forgetting_takes_every_name_and_leaves_the_id(world):
+def test_forgetting_removes_every_name_and_keeps_the_id(world):
     world.add(9, score=5)
     named(world, NameLine("agent", "ann", "Ann Old"), NameLine("agent", "ann", "Ann", NOW - 9 * DAY))
     with writing(world.engine) as connection:

@@ -153,7 +153,7 @@ def test_a_row_that_changes_while_somebody_pages_comes_again_and_no_other_is_los
     assert ids(rest) == [made[2], made[3], made[5], changed_seen, changed_ahead]
 
 
-def test_by_the_end_of_the_conversation_nothing_ever_moves(world):
+def test_ordered_by_the_end_of_the_conversation_rows_never_move(world):
     made = world.add(6, score=3)
     first = rows(world, limit=2, sort="ended_at")
     for request_id in made:
@@ -220,12 +220,12 @@ def test_comments_need_more_answers_than_names(world):
     assert row.suppressed
 
 
-def test_nobodys_answers_can_be_read(world):
+def test_answers_without_an_agent_can_be_read(world):
     world.add(1, score=5, text="fine", agent_id=None, team_id=None)
     assert rows(world).rows[0].text == "fine"
 
 
-def test_who_was_not_asked_has_a_name_because_there_is_no_answer(world):
+def test_skipped_requests_are_named(world):
     [skipped] = world.add(state="skipped", reason="cooldown", agent_id="bob")
     world.add(1, score=1, agent_id="bob")
     named = {row.request_id: row.agent_id for row in rows(world, kind="requests").rows}
@@ -248,7 +248,7 @@ def test_small_agents_cannot_be_asked_for_by_name_team_or_conversation(world, ki
         assert page.withheld
 
 
-def test_what_the_reader_filters_never_decides_whose_name_is_shown(world):
+def test_filters_never_change_whose_name_is_shown(world):
     world.add(9, score=5)
     world.add(9, score=2, agent_id="bob")
     few = rows(world, Filter(since=NOW - timedelta(days=1))).rows

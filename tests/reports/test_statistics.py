@@ -342,7 +342,7 @@ def test_verdict_interval_and_p_never_disagree(first, second):
 
 
 @given(counts_nps)
-def test_nothing_has_changed_against_itself(counts):
+def test_comparing_a_figure_with_itself_shows_no_change(counts):
     change = compare_nps(counts, counts)
     assert change.verdict in {None, "no_change_shown"}
     if change.verdict:

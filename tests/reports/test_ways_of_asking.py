@@ -46,7 +46,7 @@ def test_every_surface_tells_ways_apart(three: World) -> None:
     }  # fmt: skip
 
 
-def test_nobody_is_held_against_those_whom_no_campaign_took(three: World) -> None:
+def test_conversations_without_a_campaign_are_not_compared(three: World) -> None:
     """They have no way, and their share is nought by what they are."""
     three.add(200, state="skipped", reason="no_campaign", kind=None, campaign=None)
     rows = {row["key"]: row for row in three.client().json("/v1/coverage", by="way")["rows"]}

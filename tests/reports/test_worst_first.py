@@ -109,6 +109,6 @@ def test_every_score_a_card_can_have_has_a_rank() -> None:
     }
 
 
-def test_a_place_is_read_as_it_was_written() -> None:
+def test_a_position_round_trips() -> None:
     assert rank_and_moment(place_of("nps", 9, NOW)) == (9, NOW)
     assert place_of("nps", 9, NOW) < place_of("nps", 9, NOW - timedelta(days=1)) < place_of("nps", 10, NOW)

@@ -23,9 +23,9 @@ from service.reports.disclosure import naming
 from service.reports.disclosure.closing import close_due
 from service.requests.seals import touch
 from service.settings import Settings, from_tree
-from service.web.catalogue import known
-from service.web.openapi import HTTP_CODES
-from tests.mould import poured
+from service.web.docs.document import HTTP_CODES
+from service.web.docs.error_catalogue import known
+from tests.filled_ledgers import poured
 from tests.support import Clock, tree
 
 NOW = datetime.fromisoformat("2026-11-22T12:00:00+00:00")

@@ -142,7 +142,7 @@ def test_a_sealer_that_has_taken_numbers_holds_up_the_next(postgresql_engine: En
             seals.take_numbers(other, 1, NOW)
 
 
-def test_what_changes_again_is_numbered_again_and_a_repeat_seals_nothing(engine: Engine) -> None:
+def test_a_second_change_gets_a_new_number_and_a_repeat_none(engine: Engine) -> None:
     (only,) = rows(engine, 1)
     seal_all(engine)
     assert (sealed(engine, only), seal(engine, SETTINGS, NOW)) == (1, 0)
@@ -163,7 +163,7 @@ def test_a_sealer_that_dies_before_its_commit_has_given_no_number(engine: Engine
     assert sealed(engine, only) == 1
 
 
-def test_only_where_it_is_told_to_does_a_change_move_the_requests_own_clock(engine: Engine) -> None:
+def test_a_change_moves_updated_at_only_if_told_to(engine: Engine) -> None:
     first, second = rows(engine, 2)
     later = NOW.replace(hour=13)
     with writing(engine) as connection:
@@ -174,13 +174,13 @@ def test_only_where_it_is_told_to_does_a_change_move_the_requests_own_clock(engi
     assert found == {first: later, second: NOW}
 
 
-def test_an_epoch_ends_when_a_new_one_begins(engine: Engine) -> None:
+def test_a_new_epoch_ends_the_old_one(engine: Engine) -> None:
     with writing(engine) as connection:
         before = seals.epoch(connection)
         assert seals.begin_epoch(connection, NOW) == seals.epoch(connection) != before
 
 
-def test_what_is_unsealed_and_what_comes_after_a_number_is_found_by_an_index(sqlite_engine: Engine) -> None:
+def test_unsealed_and_later_changes_are_found_by_an_index(sqlite_engine: Engine) -> None:
     wanted = {
         "COVERING INDEX ix_feedback_request_unsealed": seals.LOCK_UNSEALED,
         "ix_feedback_request_sealed": sa.select(r.id).where(r.sealed > 5).order_by(r.sealed),

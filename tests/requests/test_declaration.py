@@ -67,7 +67,7 @@ PROVEN_OR_NEVER: tuple[dict[str, Any], ...] = (
 )
 
 
-def test_of_all_who_were_asked_only_those_whose_card_may_still_appear_are_looked_through(engine: Engine) -> None:
+def test_only_requests_whose_card_may_still_appear_are_scanned(engine: Engine) -> None:
     rows = [request_row(START, conversation_id=f"c-{n}", **each) for n, each in enumerate(PROVABLE + PROVEN_OR_NEVER)]
     with writing(engine) as connection:
         for row in rows:

@@ -8,11 +8,10 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from service import counts
 from service.db import EPOCH, reading, writing
 from service.models import feedback_request, send_attempt, transition
 from service.requests import forget, leases, opening, restored, rows, seals, sends, writer
-from service.requests import reading as ledger
+from service.requests import queries as ledger
 from service.requests.leases import Lease
 from service.requests.outcomes import Advance, Postpone, Stop
 from service.requests.request import Alternative, Request
@@ -20,6 +19,7 @@ from service.requests.restored import Restore
 from service.requests.retry import RetryPolicy
 from service.requests.writer import Hand
 from service.states import Kind, State
+from service.telemetry import counters
 from tests.support import START, request_of, request_row
 
 TICK, MINUTE, HOUR, DAY = timedelta(microseconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -63,7 +63,7 @@ def outcomes(db: Engine) -> dict[str, tuple[Any, ...]]:
 # --- who works on what
 
 
-def test_what_is_due_is_so_at_its_moment_and_of_its_own_account(db: Engine) -> None:
+def test_a_request_is_due_at_its_exact_moment_for_its_own_account(db: Engine) -> None:
     due, _, _ = put(db), put(db, scheduled_at=START + TICK), put(db, account="other")
     with writing(db) as connection:
         taken = leases.take_due(connection, "acme", 9, Lease("ls_1", START + MINUTE), START)
@@ -83,7 +83,7 @@ def accounts(db: Engine) -> None:
         standing.enrol(connection, ["acme", "other", "third"], START)
 
 
-def test_what_was_begun_comes_first_and_then_what_has_waited_longest(db: Engine) -> None:
+def test_begun_requests_come_first_then_the_longest_waiting(db: Engine) -> None:
     young, old = put(db, scheduled_at=START - MINUTE), put(db, scheduled_at=START - HOUR)
     begun = put(db, state=State.DM_SENT, dm_sent_at=START)
     with writing(db) as connection:
@@ -101,9 +101,7 @@ def test_what_was_begun_comes_first_and_then_what_has_waited_longest(db: Engine)
         (START + 11 * MINUTE + TICK, True),
     ],
 )
-def test_a_lease_holds_until_its_moment_unless_no_clock_could_have_given_it(
-    db: Engine, until: datetime | None, free: bool
-) -> None:
+def test_a_lease_holds_until_its_end_unless_implausibly_long(db: Engine, until: datetime | None, free: bool) -> None:
     """A lease of a minute, and ten by which clocks may differ: further ahead it is of a clock set back since."""
     put(db, lease_until=until, lease_token="ls_0")
     with writing(db) as connection:
@@ -144,7 +142,7 @@ def over(connection: Connection, overdue: Any) -> int:
 # --- what is known of a send
 
 
-def test_a_verdict_is_given_once_and_to_its_own_send(db: Engine) -> None:
+def test_an_outcome_is_recorded_once_for_its_own_send(db: Engine) -> None:
     request_id = put(db)
     one, other = intend(db, request_id), intend(db, request_id, START + MINUTE)
     with writing(db) as connection:
@@ -184,7 +182,7 @@ def test_the_doubtful_send_is_another_one_of_the_same_message(db: Engine) -> Non
     assert [each for each, (outcome, *_) in outcomes(db).items() if outcome == "sent"] == [first]
 
 
-def test_what_nobody_knows_of_is_of_its_own_request_account_and_kind(db: Engine) -> None:
+def test_unclear_sends_are_found_by_request_account_and_kind(db: Engine) -> None:
     mine, theirs = put(db), put(db, account="other")
     thanks = intend(db, mine, START - HOUR, kind=Kind.THANKS)
     late = intend(db, mine, kind=Kind.THANKS)
@@ -221,7 +219,7 @@ def test_a_restore_knows_until_the_newest_moment_in_it_and_never_beyond_now(
         assert restored.restores(connection) == (Restore(known, START),)
 
 
-def test_of_an_empty_ledger_nothing_is_known(db: Engine) -> None:
+def test_an_empty_ledger_knows_nothing(db: Engine) -> None:
     with writing(db) as connection:
         assert restored.begin(connection, START) == Restore(EPOCH, START)
 
@@ -238,7 +236,7 @@ def test_of_an_empty_ledger_nothing_is_known(db: Engine) -> None:
         (START - 3 * HOUR, START - HOUR, Kind.ASKING, START - HOUR),
     ],
 )
-def test_what_may_have_gone_after_the_backup_is_what_no_attempt_since_tells_of(
+def test_possibly_sent_messages_are_those_without_an_attempt_since_the_restore(
     db: Engine, ended: datetime, intended: datetime | None, kind: Kind, lost: datetime | None
 ) -> None:
     """The backup is an hour old, and was put back at noon. Somebody else's attempt tells nothing."""
@@ -293,7 +291,7 @@ def test_a_row_without_a_way_is_a_card_and_the_last_alternative_leaves_none() ->
 # --- what readers and the history are told
 
 
-def test_what_goes_on_waiting_for_the_same_reason_is_told_once(db: Engine) -> None:
+def test_waiting_for_the_same_reason_is_recorded_once(db: Engine) -> None:
     request_id = put(db)
     told: list[Request] = []
     with writing(db) as connection:
@@ -313,7 +311,7 @@ def test_what_goes_on_waiting_for_the_same_reason_is_told_once(db: Engine) -> No
     assert [each.scheduled_at for each in told[:3]] == [START + MINUTE, START + HOUR, START + DAY]
 
 
-def test_a_lease_is_nothing_a_reader_can_see(db: Engine) -> None:
+def test_a_lease_is_no_visible_change(db: Engine) -> None:
     request_id = put(db, updated_at=START - DAY)
     with writing(db) as connection:
         request = ledger.locked(connection, request_id)
@@ -333,7 +331,7 @@ def test_numbers_follow_each_other_without_a_gap(db: Engine) -> None:
         assert seals.last(connection) == before + 4
 
 
-def test_what_was_carried_here_is_let_in_once(db: Engine) -> None:
+def test_copied_requests_become_visible_once(db: Engine) -> None:
     put(db, sealed=-3)
     put(db, sealed=0)
     put(db, sealed=-2, account="other")
@@ -345,14 +343,14 @@ def test_what_was_carried_here_is_let_in_once(db: Engine) -> None:
 # --- what stands open
 
 
-def test_who_waits_for_a_reason_is_of_this_account(db: Engine) -> None:
+def test_waiting_requests_are_counted_per_account(db: Engine) -> None:
     put(db, reason="daily_limit")
     with reading(db) as connection:
         asked = [("acme", "daily_limit"), ("acme", "delay"), ("other", "daily_limit")]
         assert [ledger.anybody_waits(connection, *each) for each in asked] == [True, False, False]
 
 
-def test_of_accounts_nobody_serves_what_is_over_is_found_at_its_moment(db: Engine) -> None:
+def test_overdue_requests_of_unserved_accounts_are_found_at_their_exact_moment(db: Engine) -> None:
     stale, _ = put(db, account="gone", stale_at=START), put(db, account="gone", stale_at=START + TICK)
     old = put(db, account="gone", ended_at=START - DAY)
     put(db, account="gone", ended_at=START - DAY + TICK)
@@ -375,7 +373,7 @@ def test_a_request_begins_as_what_it_is(db: Engine) -> None:
 
 
 def test_an_end_is_counted_once_with_its_reason_and_a_card_with_its_time(db: Engine) -> None:
-    counts.PROCESS_COUNTS.begin_anew()
+    counters.PROCESS_COUNTS.begin_anew()
     asked = [put(db), put(db, state=State.DM_SENT, ended_at=START - MINUTE)]
     ends = [Stop(State.SKIPPED, "stale"), Advance(State.CARD_SENT)]
     for request_id, outcome in zip(asked, ends, strict=True):
@@ -384,7 +382,7 @@ def test_an_end_is_counted_once_with_its_reason_and_a_card_with_its_time(db: Eng
             assert request is not None
             ended = writer.write(connection, request, outcome, START, HAND)
             writer.tell(connection, ended, Stop(State.UNKNOWN, "unclear_send"), START, HAND)
-    told = {(name, *labels): numbers for (name, labels), numbers in counts.PROCESS_COUNTS.so_far().items()}
+    told = {(name, *labels): numbers for (name, labels), numbers in counters.PROCESS_COUNTS.so_far().items()}
     assert {key: numbers[0] for key, numbers in told.items() if key[0] == "requests_ended"} == {
         ("requests_ended", "acme", "skipped", "stale"): 1, ("requests_ended", "acme", "card_sent", ""): 1,
     }  # fmt: skip

@@ -38,7 +38,7 @@ def standing(state: State = State.DM_ALLOWED, attempts: int = 0, **columns: Any)
 
 @pytest.mark.parametrize("before", OPEN_STATES)
 @pytest.mark.parametrize("after", list(State))
-def test_only_the_roads_of_the_house_lead_forward(before: State, after: State) -> None:
+def test_only_declared_transitions_are_possible(before: State, after: State) -> None:
     if after in FORWARD[before]:
         assert apply(standing(before), Advance(after), START, POLICY).request.state is after
     else:
@@ -47,7 +47,7 @@ def test_only_the_roads_of_the_house_lead_forward(before: State, after: State) -
 
 
 @pytest.mark.parametrize("before", END_STATES)
-def test_no_road_leads_out_of_an_end(before: State) -> None:
+def test_no_transition_leaves_an_end(before: State) -> None:
     with pytest.raises(ValueError, match="no road"):
         apply(standing(before), Advance(State.CARD_SENT), START, POLICY)
 
@@ -57,7 +57,7 @@ def test_an_advance_forgets_failed_attempts() -> None:
     assert (told.attempts, told.scheduled_at, told.dm_event_id, told.outcome_at) == (0, START, "1", None)
 
 
-def test_what_was_not_learnt_stays_as_it_was() -> None:
+def test_facts_not_learnt_stay_unchanged() -> None:
     known = standing(State.IDENTIFIED, can_dm=True, can_dm_asked=1)
     told = apply(known, Advance(State.DM_ALLOWED), START, POLICY).request
     assert (told.can_dm, told.can_dm_asked, told.x_user_id) == (True, 1, "501")
@@ -74,7 +74,7 @@ def test_a_look_up_only_fills_what_the_event_did_not_say(name: str) -> None:
     "name",
     ["x_user_id", "identity_trust", "dm_event_id", "dm_sent_at", "feedback_id", "card_dm_id", "card_sent_at"],
 )
-def test_what_x_says_stands_from_then_on(name: str) -> None:
+def test_facts_from_x_are_kept(name: str) -> None:
     for was, learnt, then in (("said", "found", "found"), ("said", None, "said"), (None, "found", "found")):
         known = standing(State.RECEIVED, **{name: was})
         assert getattr(apply(known, Note("x", Learnt(**{name: learnt})), START, POLICY).request, name) == then
@@ -87,7 +87,7 @@ def test_tags_of_a_look_up_stand_where_the_event_had_none() -> None:
 
 
 @pytest.mark.parametrize("before", list(State))
-def test_only_what_nothing_was_sent_of_is_handed_over(before: State) -> None:
+def test_only_unsent_requests_are_handed_over(before: State) -> None:
     if before in END_STATES or before in OPENED_STATES:
         with pytest.raises(ValueError, match="nothing to hand over"):
             apply(standing(before), HandedOver("handed_over"), START, POLICY)
@@ -106,7 +106,7 @@ def test_the_next_way_is_taken_with_its_text_and_the_last_one_cannot_be_left() -
         apply(standing(), Switch("no_privilege"), START, POLICY)
 
 
-def test_a_no_is_learnt_too() -> None:
+def test_a_refusal_to_receive_is_kept_too() -> None:
     told = apply(standing(), Stop(State.SKIPPED, Skip.CANNOT_DM, learnt=Learnt(can_dm=False)), START, POLICY).request
     assert told.can_dm is False
 
@@ -131,7 +131,7 @@ def test_a_note_is_due_at_once() -> None:
     assert (told.state, told.scheduled_at, told.can_dm_asked) == (State.IDENTIFIED, START, 1)
 
 
-def test_whatever_is_applied_puts_the_lease_down() -> None:
+def test_every_outcome_returns_the_lease() -> None:
     leased = standing(lease_token="ls_1", lease_until=LATER)
     for outcome in (Advance(State.DM_SENT), Retry("x_away"), Postpone(LATER, "delay"), Stop(State.SKIPPED, "stale")):
         told = apply(leased, outcome, START, POLICY).request
@@ -167,7 +167,7 @@ def test_a_deadline_that_a_person_has_lifted_is_later() -> None:
 
 @pytest.mark.parametrize("before", list(State))
 @pytest.mark.parametrize("after", list(State))
-def test_people_take_up_only_what_may_be_taken_up(before: State, after: State) -> None:
+def test_people_can_retry_only_what_may_be_retried(before: State, after: State) -> None:
     back = Resume(after, "retried", LATER)
     if after in BY_HAND[before]:
         told = apply(standing(before, reason="x", attempts=4), back, START, POLICY).request
@@ -177,13 +177,13 @@ def test_people_take_up_only_what_may_be_taken_up(before: State, after: State) -
             apply(standing(before), back, START, POLICY)
 
 
-def test_what_is_taken_up_again_is_not_stale_at_once_and_never_sooner_than_before() -> None:
+def test_a_retried_request_is_not_stale_at_once() -> None:
     for was, then in ((START, LATER), (None, LATER), (START + timedelta(days=9), START + timedelta(days=9))):
         skipped = standing(State.SKIPPED, stale_at=was)
         assert apply(skipped, Resume(State.RECEIVED, "retried", LATER), START, POLICY).request.stale_at == then
 
 
-def test_whoever_is_taken_up_from_the_beginning_is_asked_about_anew() -> None:
+def test_a_retry_from_the_beginning_asks_for_permission_again() -> None:
     skipped = standing(State.SKIPPED, can_dm=False, can_dm_asked=2, campaign="care", card_text=None)
     told = apply(skipped, Resume(State.RECEIVED, "identity_completed", LATER, "777"), START, POLICY).request
     assert (told.x_user_id, told.identity_trust) == ("777", "by_hand")
@@ -213,7 +213,7 @@ def test_waits_are_moved_either_way() -> None:
 
 
 @given(st.integers(1, 50), st.text(max_size=20))
-def test_every_wait_is_its_schedule_give_or_take_a_fifth(failed: int, seed: str) -> None:
+def test_every_wait_is_the_schedule_varied_by_a_fifth(failed: int, seed: str) -> None:
     base = SCHEDULE[min(failed, len(SCHEDULE)) - 1]
     assert base * (1 - JITTER) <= wait(failed, seed) <= base * (1 + JITTER)
     assert wait(failed, seed) == wait(failed, seed)
@@ -229,7 +229,7 @@ TICK = timedelta(microseconds=1)
 
 
 @pytest.mark.parametrize("outcome", [Advance(State.DM_SENT), Note("noted", Learnt()), Switch("no_privilege")])
-def test_what_was_begun_keeps_its_place_before_what_came_later(outcome: Any) -> None:
+def test_a_begun_request_keeps_its_place(outcome: Any) -> None:
     """And nobody waits for a moment that is over for everybody else: a later one becomes now."""
     ways = [{"way": "page", "text": "a"}]
     for was, then in ((START - timedelta(hours=1), START - timedelta(hours=1)), (LATER, START)):
@@ -238,7 +238,7 @@ def test_what_was_begun_keeps_its_place_before_what_came_later(outcome: Any) -> 
 
 
 @pytest.mark.parametrize(("late", "state"), [(timedelta(0), State.DM_ALLOWED), (TICK, State.FAILED)])
-def test_a_retry_at_the_very_deadline_is_made_yet(late: timedelta, state: State) -> None:
+def test_a_retry_exactly_at_the_deadline_is_made(late: timedelta, state: State) -> None:
     asked = standing(attempts=3)
     due = START + wait(4, asked.id)
     told = apply(replace(asked, ended_at=due - POLICY.give_up_after - late), Retry("x_away"), START, POLICY)
@@ -258,7 +258,7 @@ def test_an_unclear_send_is_looked_at_again_when_it_says() -> None:
 
 
 @pytest.mark.parametrize(("to", "x_user_id"), [(State.DM_ALLOWED, None), (State.RECEIVED, None)])
-def test_who_goes_on_in_the_middle_is_not_asked_about_again_and_keeps_texts(to: State, x_user_id: str | None) -> None:
+def test_a_retry_in_the_middle_keeps_permission_and_texts(to: State, x_user_id: str | None) -> None:
     [before] = [each for each in BY_HAND if to in BY_HAND[each]][:1]
     row = {"can_dm": True, "can_dm_asked": 1, "campaign": "care", "card_text": "How?"}
     told = apply(standing(before, **row), Resume(to, "retried", LATER, x_user_id), START, POLICY).request

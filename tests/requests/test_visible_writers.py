@@ -11,7 +11,7 @@ from sqlalchemy.engine import Engine
 from service.db import reading
 from service.models import feedback_request, send_attempt
 from service.outreach import by_hand, unclear
-from service.outreach.workplace import Workplace
+from service.outreach.context import Workplace
 from service.privacy import housekeeping
 from service.reports.counting.sealing import seal
 from tests.floor.house import House

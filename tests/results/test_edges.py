@@ -10,9 +10,9 @@ from service.db import EPOCH
 from service.results import merge, poll, refresh
 from service.results.card import update_of
 from service.results.merge import Claim, Settled, Shown, Update, digest, settle
-from service.results.page import pace
-from service.results.page.pace import PerMinute
-from service.results.page.sender import contrast, readable, sender_of
+from service.results.page import rate_limit
+from service.results.page.branding import contrast, readable, sender_of
+from service.results.page.rate_limit import PerMinute
 from service.results.refresh import RefreshReport
 from service.x_api import MessageRefused, RecipientRefused, Temporary, UnknownToX, XError
 from service.x_api.facts import Feedback, FeedbackPage
@@ -37,14 +37,14 @@ SCALE = range(1, 6)
     ],
     ids=["earlier", "dated", "told first", "smaller", "told first, undated", "of the first way by name"],
 )
-def test_of_two_scores_one_stands_whichever_came_first(stands: Any, falls: Any) -> None:
+def test_one_of_two_scores_is_kept_in_any_order(stands: Any, falls: Any) -> None:
     update, way = stands
     for told in ([stands, falls], [falls, stands]):
         shown = settle(told, SCALE).shown
         assert (shown.score, shown.score_at, shown.score_way) == (update.score, update.score_at, way)
 
 
-def test_what_the_house_before_kept_without_a_way_goes_before_what_has_one() -> None:
+def test_reports_of_an_older_version_without_a_way_come_first() -> None:
     row = Shown(START, 4, START, None)
     assert settle([(Update(START, 5, START + TICK), "card")], SCALE, row).shown.score_way is None
     assert merge._first(Claim(4, START, START, "card"), Claim(4, START, START, None)) == Claim(4, START, START, None)
@@ -63,7 +63,7 @@ def test_a_card_without_a_date_of_its_own_is_of_its_newest_other(dates: dict[str
     assert update_of(Feedback(id="1", **dates)).told_at == told_at  # type: ignore[arg-type]
 
 
-def test_the_last_telling_is_the_latest_and_a_score_off_the_scale_never_stands() -> None:
+def test_the_latest_report_counts_and_a_score_off_the_scale_never_does() -> None:
     told = [(Update(START + HOUR, 4, START), "card"), (Update(START, 9, START - DAY), "card")]
     assert settle(told, SCALE).shown == Shown(START + HOUR, 4, START, "card")
 
@@ -82,13 +82,11 @@ BOTH = Settled(START, Claim(4, START, START, "card"), Claim("fine", START, START
         (Settled(START), Update(START, score=9), True),
     ],
 )
-def test_a_telling_contradicts_what_stands_where_it_says_something_else(
-    settled: Settled, update: Update, other: bool
-) -> None:
+def test_a_report_with_another_value_is_a_contradiction(settled: Settled, update: Update, other: bool) -> None:
     assert settled.contradicts(update) is other
 
 
-def test_what_is_an_answer_and_what_was_one() -> None:
+def test_an_answer_differs_from_a_pruned_one() -> None:
     assert [Update(START, score=s, text=t).answers for s, t in ((None, None), (1, None), (None, "a"))] == [
         False, True, True,
     ]  # fmt: skip
@@ -100,7 +98,7 @@ def test_what_is_an_answer_and_what_was_one() -> None:
     ]  # fmt: skip
 
 
-def test_the_same_telling_has_the_same_name_and_any_other_another() -> None:
+def test_equal_reports_have_equal_digests() -> None:
     one = Update(START, 4, START, "fine", START)
     others = [
         replace(one, told_at=START + TICK), replace(one, score=5), replace(one, score_at=None),
@@ -144,7 +142,7 @@ def test_ages_beyond_the_answer_window_are_left_out() -> None:
         (RefreshReport(come_back_at=START + HOUR), MINUTE),
     ],
 )
-def test_the_next_turn_is_in_a_minute_unless_x_says_sooner_or_is_unwell(report: Any, wait: timedelta) -> None:
+def test_the_next_turn_is_in_a_minute_unless_x_says_otherwise(report: Any, wait: timedelta) -> None:
     assert refresh._next_turn(report, START) == START + wait
 
 
@@ -159,11 +157,11 @@ def test_the_next_turn_is_in_a_minute_unless_x_says_sooner_or_is_unwell(report: 
         (Temporary("", reason="x_error"), False),
     ],
 )
-def test_what_is_about_one_card_holds_up_no_other(error: XError, about_it: bool) -> None:
+def test_an_error_about_one_card_delays_no_other(error: XError, about_it: bool) -> None:
     assert refresh._is_about_the_card(error) is about_it
 
 
-def test_what_x_serves_by_now_ends_a_minute_before_its_delay() -> None:
+def test_events_are_read_up_to_a_minute_before_xs_delay() -> None:
     """Where the delay is of seconds, so is the doubt about X's clock. X counts whole milliseconds."""
     now = START + timedelta(microseconds=1999)
     assert poll._horizon(shop(events_delay=DAY), now) == START + timedelta(milliseconds=1) - DAY - MINUTE
@@ -223,21 +221,21 @@ def test_a_page_is_of_the_name_its_account_gives_it(page_name: str | None, scree
     assert sender_of(shop(page_name=page_name, screen_name=screen_name)).name == told
 
 
-def test_so_many_are_allowed_in_a_minute_and_as_many_in_the_next_of_each_address() -> None:
+def test_the_limit_is_per_address_and_minute() -> None:
     twice = PerMinute(2)
     assert [twice.allows("192.0.2.1", START + 59 * SECOND) for _ in range(3)] == [True, True, False]
     assert twice.allows("198.51.100.1", START + 59 * SECOND)
     assert [twice.allows("192.0.2.1", START + MINUTE) for _ in range(3)] == [True, True, False]
 
 
-@pytest.mark.parametrize(("most", "allowed"), [(pace.LOOKS, 300), (pace.ANSWERS, 60)])
+@pytest.mark.parametrize(("most", "allowed"), [(rate_limit.LOOKS, 300), (rate_limit.ANSWERS, 60)])
 def test_an_address_may_look_three_hundred_times_a_minute_and_answer_sixty_times(most: int, allowed: int) -> None:
     bound = PerMinute(most)
     assert [bound.allows("192.0.2.1", START) for _ in range(allowed + 1)] == [True] * allowed + [False]
 
 
-def test_of_more_addresses_than_can_be_counted_only_the_known_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pace, "MOST_ADDRESSES", 1)
+def test_beyond_the_table_size_only_known_addresses_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rate_limit, "MOST_ADDRESSES", 1)
     once = PerMinute(1)
     assert [once.allows(each, START) for each in ("192.0.2.1", "198.51.100.1", "198.51.100.1", "192.0.2.1")] == [
         True, True, True, False,

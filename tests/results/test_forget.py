@@ -6,8 +6,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from service import retention
-from service.db import reading, writing
+from service.db import batch_deletion, reading, writing
 from service.models import feedback_request, poll_window, refresh, result, result_update, stray_feedback
 from service.results.card import take_in
 from service.results.forget import erase, too_old
@@ -41,7 +40,7 @@ def answered(engine, now=NOW, **changes):
 
 def cut(engine, texts=NOW - 730 * DAY, history=NOW - 365 * DAY, dry_run=False, now=NOW):
     kinds = too_old(texts_before=texts, history_before=history, now=now)
-    return {each.name: (retention.count if dry_run else retention.forget)(engine, each) for each in kinds}
+    return {each.name: (batch_deletion.count if dry_run else batch_deletion.forget)(engine, each) for each in kinds}
 
 
 def forget(engine, row, scores=False, mark=True):
@@ -71,7 +70,7 @@ def test_old_texts_go_and_their_dates_and_the_scores_stay(engine):
     assert words(engine) == ["It was Anna."] * 2
 
 
-def test_a_row_that_changes_keeps_its_text_no_longer_than_its_time(engine):
+def test_a_changed_row_does_not_keep_its_text_longer(engine):
     row = answered(engine, LONG_AGO)
     take(engine, snapshot(row, NOW, score=1, score_at=LONG_AGO, text="It was Anna.", text_at=LONG_AGO))
     assert result_of(engine, row)["updated_at"] == NOW
@@ -81,7 +80,7 @@ def test_a_row_that_changes_keeps_its_text_no_longer_than_its_time(engine):
     assert cut(engine)["texts"] == 0
 
 
-def test_a_text_the_house_before_wrote_without_a_clock_of_ours_goes_by_its_row(engine):
+def test_a_text_of_an_older_version_is_dated_by_its_row(engine):
     row = answered(engine, LONG_AGO)
     with writing(engine) as connection:
         connection.execute(sa.update(result).values(text_seen_at=None))
@@ -89,7 +88,7 @@ def test_a_text_the_house_before_wrote_without_a_clock_of_ours_goes_by_its_row(e
     assert result_of(engine, row)["text"] is None
 
 
-def test_whoever_mirrors_us_hears_of_every_erasure(engine):
+def test_mirrors_learn_of_every_erasure(engine):
     scored, worded, both = request(engine), request(engine), request(engine)
     take(engine, snapshot(scored, NOW, score=4))
     take(engine, snapshot(worded, NOW, text="It was Anna."))
@@ -119,7 +118,7 @@ def read_again(engine, row, *bodies):
 
 
 @pytest.mark.parametrize("dated", [{}, {"created_at": None}], ids=["dated", "undated"])
-def test_a_text_whose_time_is_over_does_not_come_back_when_x_tells_it_again(engine, dated):
+def test_a_pruned_text_does_not_come_back_when_x_repeats_it(engine, dated):
     row = request(engine)
     text = {"value": "It was Anna.", "created_at": x_date(LONG_AGO), **dated}
     first = {"updated_at": LONG_AGO, "response": {"text": text}}
@@ -180,7 +179,7 @@ def test_a_dry_run_counts_the_same_and_removes_nothing(engine):
     assert set(cut(engine).values()) == {0}
 
 
-def test_what_pruning_left_still_stands_against_a_later_contradiction(engine):
+def test_a_pruned_value_still_counts_against_a_later_report(engine):
     row = answered(engine, LONG_AGO)
     cut(engine)
     assert take(engine, snapshot(row, NOW, score=1)) == Verdict.ANOMALY
@@ -188,7 +187,7 @@ def test_what_pruning_left_still_stands_against_a_later_contradiction(engine):
     assert answer_of(engine, row)[3] == LONG_AGO
 
 
-def test_a_score_whose_update_is_gone_stands(engine):
+def test_a_score_without_its_update_is_kept(engine):
     row = request(engine, ended_at=LONG_AGO - DAY)
     take(engine, snapshot(row, LONG_AGO, score=5), now=LONG_AGO)
     take(engine, snapshot(row, LONG_AGO + HOUR), now=LONG_AGO + HOUR)
@@ -197,7 +196,7 @@ def test_a_score_whose_update_is_gone_stands(engine):
     assert answer_of(engine, row) == (5, LONG_AGO, "late", NOW)
 
 
-def test_finished_debts_and_read_windows_go_but_not_the_newest_window(engine):
+def test_finished_refreshes_and_windows_are_deleted_except_the_newest(engine):
     row = request(engine, card_sent_at=LONG_AGO)
     with writing(engine) as connection:
         debt = {"account": "shop", "feedback_id": "1", "checks": 3}
@@ -221,7 +220,7 @@ def test_an_erased_persons_words_are_gone_everywhere_and_the_score_stays(engine)
     assert result_of(engine, row)["updated_at"] == NOW + HOUR
 
 
-def test_the_score_goes_too_where_that_is_asked_for(engine):
+def test_the_score_is_deleted_too_if_set(engine):
     row = answered(engine)
     forget(engine, row, scores=True)
     assert answer_of(engine, row) == (None, None, None, None)
@@ -319,7 +318,7 @@ def test_erasing_twice_or_nobody_changes_nothing(engine):
     assert result_of(engine, row) == before
 
 
-def test_a_contradiction_that_has_lost_its_words_stays_one(engine):
+def test_a_contradiction_without_its_text_stays_one(engine):
     row = request(engine, card_sent_at=LONG_AGO)
     for hours, text in enumerate(("It was Anna.", "It was Bob.")):
         take(engine, snapshot(row, LONG_AGO + hours * HOUR, text=text), now=LONG_AGO + hours * HOUR)

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from service.accounts import turns, windows
+from service.accounts import task_leases, windows
 from service.customers.hash_key import open_key
 from service.db import reading, writing
 from service.models import opt_out, send_attempt
@@ -66,7 +66,7 @@ class OnePage:
         return XAnswer(DmPage(self.messages, None), None)
 
 
-def test_what_was_said_at_the_very_moment_or_without_a_date_is_heard_and_the_first_number_counts(engine, x):
+def test_undated_messages_count_and_so_does_the_first_number(engine, x):
     at_once, undated = (request(engine, way="quick_reply", campaign="care", card_sent_at=x.now) for _ in range(2))
     ours = {"recipient_id": SHOP.user_id}
     found = read_once(engine, SETTINGS, SHOP, OnePage(
@@ -79,10 +79,10 @@ def test_what_was_said_at_the_very_moment_or_without_a_date_is_heard_and_the_fir
     assert [result_of(engine, row)["score"] for row in (at_once, undated)] == [2, 3]
     assert [result_of(engine, row)["update_count"] for row in (at_once, undated)] == [1, 1]
     with reading(engine) as connection:
-        assert turns.moment(connection, "shop", "inbox") == x.now + MINUTE + SHOP.window / 3
+        assert task_leases.moment(connection, "shop", "inbox") == x.now + MINUTE + SHOP.window / 3
 
 
-def test_nobody_reads_where_nothing_is_waited_for(engine, x):
+def test_the_list_is_not_read_if_no_answer_is_expected(engine, x):
     assert read(engine, x).pages == 0
     row = prompted(engine, x)
     x.control("POST", f"/customers/{row['x_user_id']}/dm", tap=4)
@@ -116,7 +116,7 @@ def test_unclear_sends_keep_the_last_third_of_the_calls(engine, x):
 
 
 @pytest.mark.parametrize("said", ["stop", "STOP!"])
-def test_stop_is_heard_however_somebody_was_asked(engine, x, said):
+def test_stop_counts_in_every_way_of_asking(engine, x, said):
     """No webhook, no prompt with quick replies: a card, and the word that X wants heard at once."""
     row = request(engine, card_sent_at=x.now)
     sent(engine, row, x.now)
@@ -129,7 +129,7 @@ def test_stop_is_heard_however_somebody_was_asked(engine, x, said):
     assert (read(engine, x).pages, asked(x)) == (0, 1)
 
 
-def test_whoever_has_chosen_v2_may_not_have_this_list(engine, x):
+def test_an_account_on_v2_has_no_such_list(engine, x):
     row = request(engine, card_sent_at=x.now)
     sent(engine, row, x.now)
     assert read_once(engine, SETTINGS, replace(SHOP, api="v2"), x.client, lambda: x.now).pages == 0
@@ -179,7 +179,7 @@ def test_a_cursor_that_x_has_forgotten_costs_the_turn_and_no_more(engine):
     assert last.whole
 
 
-def test_who_confirms_customers_takes_none_of_the_calls_for_answers(engine, x):
+def test_the_handle_check_takes_no_calls_from_answers(engine, x):
     prompted(engine, x)
     with writing(engine) as connection:
         one = ("shop", "list_dms", "confirm", SHOP.lookups_per_window, SHOP.window, x.now)
@@ -197,7 +197,7 @@ def test_a_list_that_fails_is_read_again_from_where_it_was(engine, x):
     assert read(engine, x).answers == 1
 
 
-def test_what_a_list_shows_as_late_as_the_settings_say_is_not_passed_over(engine):
+def test_messages_listed_with_the_configured_lag_are_not_missed(engine):
     x, shop = Outside(list_lag_s=720), replace(SHOP, list_lag=15 * MINUTE)
     row = prompted(engine, x)
     x.control("POST", f"/customers/{row['x_user_id']}/dm", tap=2)
@@ -208,7 +208,7 @@ def test_what_a_list_shows_as_late_as_the_settings_say_is_not_passed_over(engine
     assert answers == [0, 1]
 
 
-def test_of_two_numbers_that_somebody_typed_the_first_counts_though_the_list_shows_the_last_first(engine, x):
+def test_the_first_of_two_typed_numbers_counts_in_a_newest_first_list(engine, x):
     row = prompted(engine, x)
     for number in ("5", "1"):
         x.advance(MINUTE)

@@ -102,7 +102,7 @@ def test_a_changed_score_is_kept_as_an_anomaly_with_both_values_and_not_applied(
     assert [(each["score"], each["verdict"]) for each in history_of(engine, row)] == [(4, "applied"), (1, "anomaly")]
 
 
-def test_of_two_scores_the_one_given_first_stands_whichever_came_first(engine):
+def test_the_score_given_first_counts_in_any_order_of_arrival(engine):
     first, second = request(engine), request(engine)
     for row, bodies in ((first, (0, 1)), (second, (1, 0))):
         both = [snapshot(row, EARLIER, score=5, score_at=EARLIER), snapshot(row, NOW, score=2, score_at=NOW)]
@@ -123,7 +123,7 @@ def test_a_changed_text_is_an_anomaly_too(engine):
     assert answer_of(engine, row) == (None, None, "good", EARLIER)
 
 
-def test_a_score_outside_the_cards_scale_never_stands(engine):
+def test_a_score_outside_the_cards_scale_never_counts(engine):
     row = request(engine, type="csat")
     # X left the type out, so the parser could not know the scale; the request does.
     assert take(engine, snapshot(row, NOW, score=9, type=None)) == Verdict.ANOMALY
@@ -261,7 +261,7 @@ def test_an_answer_on_a_second_card_that_bears_the_requests_id_is_the_requests(e
 
 
 @pytest.mark.parametrize("when", [NOW - 4000 * DAY, NOW - 2 * HOUR, NOW + 300_000 * DAY])
-def test_a_date_at_which_nobody_can_have_answered_is_none(engine, when):
+def test_an_impossible_date_of_an_answer_is_ignored(engine, when):
     """By it an answer would stand in the figures of another year; when we first saw it is as near as we know."""
     row = request(engine)
     body = snapshot(row, NOW, score=4, score_at=when, text="ok", text_at=when)

@@ -25,14 +25,14 @@ LATER = START.replace(hour=13)
     ],
     ids=["a score", "a text"],
 )
-def test_what_a_row_shows_outlives_its_tellings(row: Shown, update: Update, whole: Shown) -> None:
+def test_a_value_outlives_its_reports(row: Shown, update: Update, whole: Shown) -> None:
     left = settle([], SCALE, row)
     assert left.shown == row
     assert (left.score is None, left.text is None) == (row.score is None, row.text is None)
     assert left.and_also(update, "page", SCALE).shown == whole
 
 
-def test_a_telling_that_is_still_there_is_weighed_by_itself() -> None:
+def test_a_remaining_report_is_weighed_by_itself() -> None:
     row = Shown(START, score=4, score_at=None, score_way="card")
     told = Update(START, score=4, score_at=START)
     assert settle([(told, "card")], SCALE, row).shown.score_at == START

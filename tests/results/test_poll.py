@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 import sqlalchemy as sa
 
-from service.accounts import turns, windows
+from service.accounts import task_leases, windows
 from service.db import reading, writing
 from service.models import poll_window
 from service.results import poll as polling
@@ -164,7 +164,7 @@ def test_nothing_is_asked_before_it_is_time(engine):
     ],
     ids=str,
 )
-def test_all_is_found_however_odd_xs_pages_are(engine, oddity):
+def test_everything_is_found_however_odd_xs_pages_are(engine, oddity):
     x = Outside(**oddity)
     rows = answered(engine, x, count=70)
     x.advance(2 * DAY)
@@ -183,7 +183,7 @@ def test_an_empty_page_with_a_cursor_is_not_the_end(engine):
     assert answer_of(engine, row) is not None
 
 
-def test_time_that_goes_by_while_reading_is_left_for_the_next_turn(engine):
+def test_time_passing_during_a_reading_is_left_for_the_next(engine):
     x = Outside(events_empty_pages=(1,))
     answered(engine, x)
     x.advance(2 * DAY)
@@ -203,9 +203,9 @@ def test_a_worker_that_dies_in_the_middle_costs_only_time(engine):
     middle = poll_windows(engine)[0].cursor
     assert middle is not None
     with writing(engine) as connection:  # dies with the turn in hand
-        assert turns.begin(connection, "shop", "poll", x.now, SHOP.poll_every)
+        assert task_leases.begin(connection, "shop", "poll", x.now, SHOP.poll_every)
     assert poll(engine, x).outcome == "idle"
-    x.advance(turns.LEASE)
+    x.advance(task_leases.LEASE)
     x.calls.clear()
     drain(engine, x)
     assert f"cursor={middle}" in str(x.calls[0])
@@ -220,7 +220,7 @@ def test_a_worker_that_slept_through_its_lease_records_nothing(engine):
     class Slow:
         def list_feedback_events(self, **wanted):
             answer = x.client.list_feedback_events(**wanted)
-            x.advance(turns.LEASE)
+            x.advance(task_leases.LEASE)
             drain(engine, x)
             self.seen = poll_windows(engine)
             return answer
@@ -231,7 +231,7 @@ def test_a_worker_that_slept_through_its_lease_records_nothing(engine):
     assert answer_of(engine, row) == x.truth_of(row)
 
 
-def test_a_cursor_x_no_longer_knows_begins_the_window_anew(engine):
+def test_an_unknown_cursor_restarts_the_window(engine):
     x = Outside()
     rows = answered(engine, x, count=120)
     x.advance(DAY + 3 * HOUR)
@@ -333,7 +333,7 @@ def test_the_allowance_is_shared_with_everybody_else(engine):
     assert (paused.outcome, paused.come_back_at, x.calls) == ("paused", until, [])
 
 
-def test_what_x_says_is_left_counts_more_than_what_we_counted(engine):
+def test_xs_remaining_count_overrides_ours(engine):
     x = Outside()
     answered(engine, x)
     x.advance(5 * DAY)
@@ -428,7 +428,7 @@ def test_reconcile_that_is_cut_short_says_where_to_go_on(engine):
     assert answer_of(engine, row) == x.truth_of(row)
 
 
-def test_what_others_asked_on_the_account_is_counted_and_not_read(engine):
+def test_cards_of_other_software_are_counted_and_not_stored(engine):
     x = Outside()
     x._card({"id": "ticket_1", "x_user_id": "42"})
     x.advance(HOUR)

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from service.accounts import turns, windows
+from service.accounts import task_leases, windows
 from service.db import reading, writing
 from service.models import allowance as allowances
 from service.models import feedback_request, refresh
@@ -116,7 +116,7 @@ def test_nothing_is_asked_after_the_answer_window(engine):
     assert drain(engine, x, answer_window=5 * HOUR) == 0
 
 
-def test_debts_of_an_outage_are_paid_once_each_oldest_first(engine):
+def test_cards_overdue_after_an_outage_are_asked_once_oldest_first(engine):
     x = Outside()
     drain(engine, x)
     rows = []
@@ -132,7 +132,7 @@ def test_debts_of_an_outage_are_paid_once_each_oldest_first(engine):
     assert all(answer_of(engine, row) == x.truth_of(row) for row in rows)
 
 
-def test_the_budget_of_180_a_quarter_of_an_hour_is_kept_and_oldest_debts_come_first(engine):
+def test_at_most_180_calls_per_window_oldest_cards_first(engine):
     x = Outside()
     rows = [x.send_card(engine) for _ in range(200)]
     x.advance(HOUR)
@@ -146,7 +146,7 @@ def test_the_budget_of_180_a_quarter_of_an_hour_is_kept_and_oldest_debts_come_fi
     assert {each.status for each in x.world.requests} == {200}
 
 
-def test_what_x_says_is_left_counts_more_than_what_we_counted(engine):
+def test_xs_remaining_count_overrides_ours(engine):
     x = Outside()
     rows = [x.send_card(engine) for _ in range(4)]
     x.advance(HOUR)
@@ -184,7 +184,7 @@ def test_xs_refusal_pauses_and_the_card_stays_due(engine):
     assert answer_of(engine, row) == x.truth_of(row)
 
 
-def test_an_unwell_x_is_left_alone_and_asked_again(engine):
+def test_after_a_server_error_x_is_asked_later(engine):
     x = Outside()
     rows = [x.send_card(engine) for _ in range(2)]
     for row in rows:
@@ -201,7 +201,7 @@ def test_an_unwell_x_is_left_alone_and_asked_again(engine):
 
 
 @pytest.mark.parametrize("problem", [{"status": 404, "code": 34}, {"status": 400, "code": 214}], ids=str)
-def test_a_card_x_does_not_show_holds_up_no_other(engine, problem):
+def test_a_card_x_does_not_show_delays_no_other(engine, problem):
     x = Outside()
     first, second = x.send_card(engine), x.send_card(engine)
     x.answer(second, score=3, text="ok")
@@ -214,7 +214,7 @@ def test_a_card_x_does_not_show_holds_up_no_other(engine, problem):
     assert first["feedback_id"] in x.calls[0].path
 
 
-def test_a_card_x_chokes_on_for_ever_holds_up_no_other_and_is_given_up(engine):
+def test_a_card_that_always_fails_delays_no_other_and_is_given_up(engine):
     x = Outside()
     rows = [x.send_card(engine) for _ in range(3)]
     for row in rows[1:]:
@@ -246,7 +246,7 @@ def test_a_card_x_chokes_on_for_ever_holds_up_no_other_and_is_given_up(engine):
 
 
 @pytest.mark.parametrize("refused", [UnknownToX, Retired, Unexplained])
-def test_a_card_refused_without_a_word_we_know_holds_up_no_other(engine, refused):
+def test_a_card_refused_with_an_unknown_code_delays_no_other(engine, refused):
     x = Outside()
     rows = [x.send_card(engine) for _ in range(3)]
     for row in rows:
@@ -266,7 +266,7 @@ def test_a_card_refused_without_a_word_we_know_holds_up_no_other(engine, refused
     assert answer_of(engine, rows[0]) == x.truth_of(rows[0])
 
 
-def test_cards_refused_one_after_another_are_a_path_that_is_gone(engine):
+def test_several_refused_cards_in_a_row_mean_a_missing_endpoint(engine):
     x = Outside()
     rows = [x.send_card(engine) for _ in range(5)]
     x.advance(HOUR)
@@ -280,7 +280,7 @@ def test_cards_refused_one_after_another_are_a_path_that_is_gone(engine):
     assert len(rows) == [each.due_at for each in debts(engine)].count(x.now + HOUR) + 2
 
 
-def test_an_unreadable_answer_holds_up_no_other(engine):
+def test_an_unreadable_answer_delays_no_other(engine):
     x = Outside()
     x.send_card(engine)
     x.send_card(engine)
@@ -362,9 +362,9 @@ def test_one_worker_asks_and_a_dead_one_is_replaced(engine):
     x.answer(row, score=1, text="bad")
     x.advance(HOUR)
     with writing(engine) as connection:
-        assert turns.begin(connection, "shop", "refresh", x.now, MINUTE)
+        assert task_leases.begin(connection, "shop", "refresh", x.now, MINUTE)
     assert run(engine, x).asked == 0
-    x.advance(turns.LEASE)
+    x.advance(task_leases.LEASE)
     assert run(engine, x).asked == 1
 
 
@@ -378,7 +378,7 @@ def test_a_worker_that_slept_through_its_lease_stops_and_records_nothing(engine)
         def show_feedback(self, feedback_id):
             answer = x.client.show_feedback(feedback_id)
             with writing(engine) as connection:
-                assert turns.begin(connection, "shop", "refresh", x.now + turns.LEASE, MINUTE)
+                assert task_leases.begin(connection, "shop", "refresh", x.now + task_leases.LEASE, MINUTE)
             return answer
 
     report = run(engine, x, client=Slow())
@@ -398,7 +398,7 @@ def test_a_slow_x_costs_no_worker_its_turn(engine):
             seconds[0] += 40
             with reading(engine) as connection:
                 moment = x.now + timedelta(seconds=seconds[0])
-                free.append(turns.may_begin(connection, "shop", "refresh", moment, MINUTE))
+                free.append(task_leases.may_begin(connection, "shop", "refresh", moment, MINUTE))
             return x.client.show_feedback(feedback_id)
 
     assert run(engine, x, client=Slow(), stopwatch=lambda: seconds[0]).asked == len(rows)
@@ -418,7 +418,7 @@ def test_an_unclear_read_is_a_failure_like_any_other(engine):
     assert [each.due_at for each in debts(engine)] == [x.now + HOUR]
 
 
-def test_a_clock_set_back_for_long_keeps_no_card_waiting_that_long(engine):
+def test_a_clock_set_back_far_delays_no_card_that_long(engine):
     x = Outside()
     row = x.send_card(engine)
     run(engine, x)

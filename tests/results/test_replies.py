@@ -122,7 +122,7 @@ def test_a_tap_on_an_old_prompt_answers_the_old_question(engine):
     assert (shown(result_of(engine, old))[0], result_of(engine, new)) == (2, None)
 
 
-def test_anothers_tap_a_forged_one_and_one_for_nobody_say_nothing(engine):
+def test_foreign_forged_and_unknown_taps_are_ignored(engine):
     row, other = prompted(engine), prompted(engine)
     forged = metadata_of(engine, row, 4)[:-1] + "_"
     for body in (
@@ -145,12 +145,12 @@ def test_a_bare_number_that_comes_first_counts(engine, text):
 
 
 @pytest.mark.parametrize("text", ["0", "6", "44", "4 stars", "four", "\u0664", "-4", "4,5", ""])
-def test_what_is_no_number_of_the_scale_does_not(engine, text):
+def test_other_texts_are_no_score(engine, text):
     row = prompted(engine)
     assert say(engine, row, message(row, text)) is None
 
 
-def test_a_number_after_other_words_is_about_something_else(engine):
+def test_a_number_after_other_messages_does_not_count(engine):
     row = prompted(engine)
     say(engine, row, message(row, "One more thing: my order"))
     assert say(engine, row, message(row, "4", 2, NOW + timedelta(minutes=1))) is None
@@ -162,7 +162,7 @@ def test_of_two_numbers_in_one_push_the_first_one_typed_counts(engine):
     assert shown(say(engine, row, *both)) == (5, "quick_reply", "dm", 0)
 
 
-def test_an_undated_number_is_of_now_and_so_not_the_first(engine):
+def test_an_undated_number_counts_as_received_now(engine):
     row = prompted(engine)
     undated = {key: value for key, value in message(row, "5", 1).items() if key != "created_timestamp"}
     found = say(engine, row, undated, message(row, "2", 2, NOW - timedelta(minutes=1)))
@@ -182,7 +182,7 @@ def test_a_number_typed_at_the_moment_of_the_prompt_counts_also_of_a_campaign_th
     assert shown(say(engine, row, message(row, "4"))) == (4, "quick_reply", "dm", 0)
 
 
-def test_what_is_not_dated_or_not_ours_to_read_is_told_by_who_sent_it(engine):
+def test_undated_messages_count_only_from_the_customer_to_us(engine):
     row = prompted(engine, card_sent_at=NOW - HOUR)
     said = DirectMessage("1", text="4", sender_id=row["x_user_id"], recipient_id=US)
     with writing(engine) as connection:
@@ -226,14 +226,14 @@ def test_typed_numbers_do_not_count_where_the_campaign_says_so(engine):
         '"STOP".',
     ],
 )
-def test_stop_is_heard_from_whoever_we_wrote_to(engine, word):
+def test_stop_counts_from_everybody_we_wrote_to(engine, word):
     row = prompted(engine)
     say(engine, row, message(row, word))
     with reading(engine) as connection:
         assert connection.scalars(sa.select(opt_out.c.reason)).all() == ["asked_by_customer"]
 
 
-def test_stop_is_heard_from_whom_retention_has_left_the_hash_alone(engine):
+def test_stop_counts_from_customers_known_only_by_hash(engine):
     row = request(engine, person=person(key_of(engine), "7007"), x_user_id=None)
     say(engine, row, message({**row, "x_user_id": "7007"}, "stop"))
     with reading(engine) as connection:
@@ -251,7 +251,7 @@ def test_the_words_that_stop_us_are_the_settings_own(engine):
 
 
 @pytest.mark.parametrize("word", ["please stop", "stop the delivery", "nonstop"])
-def test_stop_within_a_sentence_is_not_for_us(engine, word):
+def test_stop_within_a_sentence_is_ignored(engine, word):
     row = prompted(engine)
     say(engine, row, message(row, word))
     say(engine, row, message({"x_user_id": "999"}, "stop"))
@@ -293,11 +293,11 @@ def test_an_unsigned_or_wrongly_signed_push_is_refused(engine):
 
 
 @pytest.mark.parametrize("raw", [b"", b"null", b"[]", b"{}", b"\xff", b"[" * 100_000, b'{"for_user_id":1e999}'])
-def test_what_is_signed_and_cannot_be_read_is_not_sent_for_ever(engine, raw):
+def test_a_signed_unreadable_push_is_acknowledged(engine, raw):
     assert post(browser(engine), raw).get_json() == {"received": 0}
 
 
-def test_a_packed_push_is_unpacked_after_its_signature_was_checked(engine):
+def test_a_compressed_push_is_decompressed_after_verification(engine):
     row = prompted(engine)
     raw = gzip.compress(json.dumps(pushed(message(row, "4"))).encode())
     assert post(browser(engine), raw, **{"Content-Encoding": "gzip"}).get_json() == {"received": 1}
@@ -313,7 +313,7 @@ def test_a_packed_push_is_unpacked_after_its_signature_was_checked(engine):
     ],
     ids=["bomb", "no gzip", "half", "unknown"],
 )
-def test_a_bomb_and_what_cannot_be_unpacked_are_refused_with_a_reason(engine, raw, encoding, status):
+def test_decompression_bombs_and_broken_encodings_are_refused(engine, raw, encoding, status):
     given = post(browser(engine), raw, **{"Content-Encoding": encoding})
     assert (given.status_code, bool(given.get_json()["detail"])) == (status, True)
 
@@ -355,7 +355,7 @@ def test_of_several_apps_the_one_that_an_account_is_named_of_answers(sqlite_engi
     assert given.get_json() == {"response_token": f"sha256={proof}"}
 
 
-def test_a_push_is_taken_for_the_account_it_names_of_the_app_that_signed_it(engine):
+def test_a_push_counts_for_the_named_account_of_the_signing_app(engine):
     shop = SETTINGS.accounts["shop"]
     row = prompted(engine)
     accounts = {

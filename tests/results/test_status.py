@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from service.accounts import turns
+from service.accounts import task_leases
 from service.db import reading, writing
 from service.results.poll import poll_once
 from service.results.refresh import refresh_once
@@ -66,7 +66,7 @@ def test_what_the_webhook_missed_and_how_far_all_is_read(engine):
     assert health(engine, x.now + 40 * DAY).missed_by_webhook_recent == 0
 
 
-def test_what_refresh_brings_first_the_webhook_has_missed(engine):
+def test_answers_found_by_refresh_count_as_missed_by_the_webhook(engine):
     x = Outside()
     rows = [x.send_card(engine) for _ in range(3)]
     for row in rows[:2]:
@@ -82,7 +82,7 @@ def test_what_refresh_brings_first_the_webhook_has_missed(engine):
     assert health(engine, x.now).missed_by_webhook_recent == 1, "polling meets what refresh brought"
 
 
-def test_events_nobody_could_read_are_counted_with_their_window(engine):
+def test_unreadable_events_are_counted_with_their_window(engine):
     x = Outside()
     row = x.send_card(engine)
     x.answer(row, score=1)
@@ -118,7 +118,7 @@ def test_what_is_recent_is_of_the_last_thirty_days_to_the_microsecond(engine):
     assert [health(engine, at).strays_recent for at in (then - timedelta(microseconds=1), then)] == [1, 0]
 
 
-def test_debts_strays_and_contradictions_are_counted(engine):
+def test_refreshes_strays_and_contradictions_are_counted(engine):
     x = Outside()
     rows = [x.send_card(engine) for _ in range(3)]
     refresh_once(engine, SHOP, x.client, x.now, worker="w1")
@@ -137,7 +137,7 @@ def test_another_accounts_figures_are_not_ours(engine):
     take(engine, snapshot(row, x.now, score=1), "show", now=x.now)
     take(engine, snapshot(row, x.now + HOUR, score=2), now=x.now)
     with writing(engine) as connection:
-        turns.set_moment(connection, "other", "webhook", NOW)
+        task_leases.set_moment(connection, "other", "webhook", NOW)
         connection.execute(sa.text("UPDATE feedback_request SET account = 'other'"))
     found = health(engine, x.now)
     assert (found.webhook_seen_at, found.anomalies_recent, found.missed_by_webhook_recent) == (None, 0, 0)

@@ -62,7 +62,7 @@ def test_a_later_different_answer_by_another_way_is_kept_and_not_applied(engine)
     ]  # fmt: skip
 
 
-def test_the_first_score_counts_whichever_was_told_of_first(engine):
+def test_the_first_score_counts_in_any_order_of_reports(engine):
     row = request(engine)
     say(engine, row, "page", NOW, score=1)
     assert take(engine, snapshot(row, NOW - HOUR, score=5), "events") == Verdict.APPLIED
@@ -70,7 +70,7 @@ def test_the_first_score_counts_whichever_was_told_of_first(engine):
     assert [each["verdict"] for each in history_of(engine, row)] == ["anomaly", "applied"]
 
 
-def test_the_same_said_twice_by_one_way_is_a_repeat_and_by_another_is_not(engine):
+def test_equal_answers_repeat_only_within_one_way(engine):
     row = request(engine)
     say(engine, row, "page", NOW, score=4)
     assert say(engine, row, "page", NOW, score=4) == Verdict.REPEAT
@@ -79,7 +79,7 @@ def test_the_same_said_twice_by_one_way_is_a_repeat_and_by_another_is_not(engine
     assert result_of(engine, row)["update_count"] == 2
 
 
-def test_a_card_told_of_after_another_way_gives_the_row_its_id(engine):
+def test_a_card_reported_after_another_way_gives_the_row_its_id(engine):
     row = request(engine)
     say(engine, row, "page", NOW, score=4)
     take(engine, snapshot(row, NOW - HOUR))
@@ -95,7 +95,7 @@ def test_nobody_asked_is_a_stray_and_an_erased_person_says_nothing_more(engine):
 
 
 @pytest.mark.parametrize("score", [0, 6, 11])
-def test_a_score_off_the_scale_of_the_question_is_kept_and_never_stands(engine, score):
+def test_a_score_off_the_scale_is_stored_and_never_counts(engine, score):
     row = request(engine)
     assert say(engine, row, "page", NOW, score=score) == Verdict.ANOMALY
     assert result_of(engine, row) is None
@@ -188,7 +188,7 @@ def test_many_cards_cost_a_few_statements_each(engine):
     assert bring(engine, [snapshot(row, NOW, score=4) for row in rows]) <= 40 * 8 + 8
 
 
-def test_many_repeats_and_many_strays_cost_hardly_any(engine):
+def test_many_repeats_and_strays_cost_few_statements(engine):
     row = request(engine)
     body = snapshot(row, NOW, score=4)
     take(engine, body)
@@ -198,7 +198,7 @@ def test_many_repeats_and_many_strays_cost_hardly_any(engine):
     assert len(strays(engine)) == 50
 
 
-def test_fields_nobody_could_read_are_counted_with_the_answer(engine):
+def test_unreadable_fields_are_counted_with_the_answer(engine):
     row = request(engine)
     take(engine, snapshot(row, NOW, score=4, dm_id=1.9e18))
     (kept,) = history_of(engine, row)

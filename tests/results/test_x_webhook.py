@@ -94,7 +94,7 @@ def test_a_batch_is_taken_whole(engine, client, wrap):
         ({"webhook_signature": True}, {"consumer_secret": "another app's"}, False),
     ],
 )
-def test_who_has_proved_as_much_as_another_account_asks_brings_its_cards(engine, ours, theirs, taken):
+def test_one_webhook_brings_cards_of_accounts_with_the_same_proof(engine, ours, theirs, taken):
     accounts = {"shop": replace(shop(), **ours), "care": replace(shop(), name="care", user_id="3434", **theirs)}
     row = request(engine, account="care")
     raw = json.dumps(event(snapshot(row, NOW, score=2, from_user_id="3434"))).encode()
@@ -103,7 +103,7 @@ def test_who_has_proved_as_much_as_another_account_asks_brings_its_cards(engine,
     assert (result_of(engine, row) is not None) is taken
 
 
-def test_of_two_deliveries_within_a_minute_the_second_is_taken_too(engine, client):
+def test_two_deliveries_within_a_minute_are_both_accepted(engine, client):
     rows = [request(engine) for _ in range(2)]
     for row in rows:
         post(client, event(snapshot(row, NOW, score=4)))
@@ -203,7 +203,7 @@ def test_a_stray_is_answered_200_and_counted(engine, client):
     ],
     ids=lambda body: body[:30].decode("latin-1"),
 )
-def test_what_nobody_can_read_is_answered_200_so_that_it_does_not_come_again(engine, client, body):
+def test_an_unreadable_body_is_answered_200_to_stop_repeats(engine, client, body):
     assert post(client, body).get_json() == {"received": 0}
 
 
@@ -244,7 +244,7 @@ def test_logs_and_answers_hold_no_customers_words(engine, client):
     ],
     ids=str,
 )
-def test_without_the_password_nothing_is_taken(engine, client, headers):
+def test_without_the_password_everything_is_refused(engine, client, headers):
     row = request(engine)
     given = post(client, event(snapshot(row, NOW, score=1)), headers=headers)
     assert given.status_code == 401
@@ -257,7 +257,7 @@ def test_an_unknown_account_is_404(client):
     assert client.get("/webhooks/x/nobody?crc_token=a").status_code == 404
 
 
-def test_a_webhook_without_a_password_or_signature_is_shut(engine):
+def test_a_webhook_without_a_password_or_signature_is_closed(engine):
     client = browser(engine, webhook_user=None, webhook_password=None)
     for headers in ({}, basic("", ""), basic("x", "")):
         assert post(client, {}, headers=headers).status_code == 404
@@ -302,12 +302,12 @@ def test_half_a_login_opens_nothing_wherever_it_came_from(engine, half):
         ("unix:", 403),
     ],
 )
-def test_only_networks_on_the_list_may_speak_where_there_is_one(engine, address, status):
+def test_an_allow_list_admits_only_its_networks(engine, address, status):
     client = browser(engine, webhook_networks=["199.59.148.0/22", "2001:db8::/32"])
     assert post(client, {}, environ_base={"REMOTE_ADDR": address}).status_code == status
 
 
-def test_a_network_nobody_can_read_stops_the_start(engine):
+def test_an_invalid_network_prevents_the_start(engine):
     with pytest.raises(SettingsError, match=r"accounts\.shop\.webhook_networks"):
         browser(engine, webhook_networks=["199.59.148.0/99"])
 
@@ -383,7 +383,7 @@ def test_every_view_says_how_it_authenticates(engine):
 
 
 @pytest.mark.parametrize("odd", [b'"name": "Ren\xe9\xf0\x9f"', b'"number": ' + b"9" * 5000])
-def test_what_is_odd_in_a_field_of_no_use_costs_no_answer(engine, client, odd):
+def test_an_odd_unused_field_loses_no_answer(engine, client, odd):
     row = request(engine)
     raw = json.dumps(event(snapshot(row, NOW, score=4))).encode()
     assert post(client, b"{" + odd + b", " + raw[1:]).get_json() == {"received": 1}
@@ -395,7 +395,7 @@ def in_two_members(body):
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, zlib.compress, in_two_members])
-def test_a_packed_body_is_unpacked_after_its_proof(engine, pack):
+def test_a_compressed_body_is_decompressed_after_verification(engine, pack):
     row = request(engine)
     raw = pack(json.dumps(event(snapshot(row, NOW, score=4))).encode())
     named = {"Content-Encoding": "deflate" if pack is zlib.compress else "gzip, identity"}
@@ -405,7 +405,7 @@ def test_a_packed_body_is_unpacked_after_its_proof(engine, pack):
     assert (given.status_code, given.get_json(), result_of(engine, row)["score"]) == (200, {"received": 1}, 4)
 
 
-def test_an_encoding_nobody_knows_is_not_taken_for_nothing(engine):
+def test_an_unknown_encoding_is_not_an_empty_body(engine):
     assert post(browser(engine), b"\xff", headers={"Content-Encoding": "br", **basic()}).status_code == 415
     assert post(browser(engine), b"{}", headers={"Content-Encoding": "br"}).status_code == 401
 
@@ -487,7 +487,7 @@ anything = st.recursive(
 
 @examples(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=anything)
-def test_no_json_is_answered_otherwise_than_200(engine, body):
+def test_any_json_is_answered_200(engine, body):
     request(engine)
     assert post(browser(engine), body).status_code == 200
 

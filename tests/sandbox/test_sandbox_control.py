@@ -129,7 +129,7 @@ def test_an_unrendered_nps_card_is_never_answered(x, control, switch, answered):
         ("/webhooks", {"mode": {"eat": 1}}),
     ],
 )
-def test_what_does_not_fit_is_answered_400_with_a_sentence(x, control, path, body):
+def test_invalid_input_is_answered_400_with_a_sentence(x, control, path, body):
     given = x.sandbox.post(f"/_control{path}", base_url=BASE, json=body)
     assert given.status_code == 400, given.data
     assert given.get_json()["code"] == "invalid"
@@ -193,7 +193,7 @@ def test_a_refusal_is_on_record_with_its_code(x, control):
     assert {name: line[name] for name in wanted} == wanted
 
 
-def test_reset_forgets_all_but_what_it_keeps(x, control):
+def test_reset_clears_everything_except_what_it_keeps(x, control):
     control.switch(dates="collapsed")
     control.fault("slow", times=1)
     control.advance(500)

@@ -154,7 +154,7 @@ def test_oauth_body_hash_is_a_switch(x, control, switch, status):
     assert x.send("GET", url, {"Authorization": header}).status == status
 
 
-def test_credentials_that_are_replaced_open_nothing_any_more(x, control):
+def test_replaced_credentials_stop_working(x, control):
     assert x.get("account/verify_credentials").status == 200
     anew = {"token": "another-token", "token_secret": "another-secret"}
     said = control.post("/credentials", account=x.account.user_id, **anew)
@@ -172,7 +172,7 @@ def test_credentials_that_are_replaced_open_nothing_any_more(x, control):
     ("given", "status"),
     [({"account": "1"}, 404), ({}, 404), ({"token": ""}, 400), ({"token": 1}, 400), ({"password": "p"}, 400)],
 )
-def test_credentials_that_are_none_change_nothing(x, given, status):
+def test_invalid_credentials_change_nothing(x, given, status):
     body = {"account": x.account.user_id, **given} if given and "account" not in given else given
     assert x.sandbox.post("/_control/credentials", base_url="http://x.test", json=body).status_code == status
     assert x.get("account/verify_credentials").status == 200

@@ -21,19 +21,19 @@ def enrolled(engine: Engine, now: datetime) -> None:
         holds.enrol(connection, ["crm"], now)
 
 
-def test_a_minute_s_calls_are_counted_together_though_one_clock_is_ahead(engine: Engine, now: datetime) -> None:
+def test_calls_per_minute_are_counted_across_differing_clocks(engine: Engine, now: datetime) -> None:
     enrolled(engine, now)
     assert [spend(engine, at) for at in (now + AHEAD, now, now + AHEAD, now)] == [True, True, False, False]
     assert spend(engine, now + AHEAD + timedelta(minutes=1))
 
 
-def test_a_minute_of_a_clock_that_was_set_back_binds_nobody(engine: Engine, now: datetime) -> None:
+def test_a_minute_from_before_the_clock_was_set_back_is_ignored(engine: Engine, now: datetime) -> None:
     enrolled(engine, now)
     assert [spend(engine, now) for _ in range(3)] == [True, True, False]
     assert spend(engine, now - timedelta(hours=1))
 
 
-def test_a_pause_of_a_day_holds_on_every_machine_and_one_beyond_on_none(engine: Engine, now: datetime) -> None:
+def test_a_pause_of_a_day_holds_everywhere_and_a_longer_one_nowhere(engine: Engine, now: datetime) -> None:
     enrolled(engine, now)
     for until, rests in ((now + AHEAD + holds.LONGEST_PAUSE, True), (now + 2 * holds.LONGEST_PAUSE, False)):
         with writing(engine) as connection:

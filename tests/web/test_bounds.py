@@ -67,7 +67,7 @@ def test_forms_take_no_files(sqlite_engine: Engine) -> None:
     assert "Files are not accepted" in answer.text
 
 
-def test_what_the_server_cannot_read_is_the_clients_mistake(sqlite_engine: Engine) -> None:
+def test_an_unreadable_request_is_a_client_error(sqlite_engine: Engine) -> None:
     class ParseException(Exception):
         """As gunicorn's, which we do not know."""
 
@@ -85,13 +85,13 @@ def test_what_the_server_cannot_read_is_the_clients_mistake(sqlite_engine: Engin
 
 
 @pytest.mark.parametrize("path", ["/v1/results/a%00b", "/v1/requests/%00", "/v1/customers/1%00", "/webhooks/x/%00"])
-def test_a_nul_in_an_address_is_nowhere(engine: Engine, path: str) -> None:
+def test_a_nul_in_a_path_is_not_found(engine: Engine, path: str) -> None:
     house = House(engine)
     method = "DELETE" if "customers" in path else "GET"
     assert house.refused(404, method, path, house.key()) == "not_found"
 
 
-def test_a_login_nobody_can_read_is_no_login(sqlite_engine: Engine) -> None:
+def test_an_unreadable_authorization_header_is_401(sqlite_engine: Engine) -> None:
     house = House(sqlite_engine)
     for header in ("Basic \xff", "Basic AAA\u00e9", "Basic ===", "Basic Ym9i", "Digest a=\xff", "Bearer \xff"):
         for method, path in (("POST", "/webhooks/x/acme"), ("GET", "/v1/results"), ("POST", "/webhooks/crm/crm")):
@@ -142,7 +142,7 @@ def address(settings: Any, engine: Engine, peer: str, forwarded: str) -> str:
         ),
     ],
 )
-def test_a_forwarded_address_is_believed_of_our_own_proxies_only(
+def test_forwarded_headers_count_from_trusted_proxies_only(
     sqlite_engine: Engine, web: dict[str, Any], peer: str, says: str
 ) -> None:
     assert address(settings_of(**web), sqlite_engine, peer, "192.0.2.9") == says
@@ -162,14 +162,14 @@ def test_the_server_itself_believes_no_forwarded_header() -> None:
 
 
 @pytest.mark.parametrize("path", ["/dashboard", "/v1//results", "/f//x", "//evil.example/..", "/\\evil.example//x"])
-def test_nobody_is_sent_on_to_the_host_he_named(sqlite_engine: Engine, path: str) -> None:
+def test_redirects_never_use_the_clients_host(sqlite_engine: Engine, path: str) -> None:
     answer = House(sqlite_engine).call("GET", path, headers={"Host": "evil.example"})
     where = answer.headers.get("Location", "/")
     assert where.startswith("/"), where
     assert not where.startswith(("//", "/\\")), where
 
 
-def test_a_redirect_of_the_router_leads_on(sqlite_engine: Engine) -> None:
+def test_the_routers_redirects_work(sqlite_engine: Engine) -> None:
     answer = House(sqlite_engine).call("GET", "/dashboard", headers={"Host": "evil.example"})
     assert (answer.status_code, answer.headers["Location"]) == (308, "/dashboard/")
 
@@ -177,7 +177,7 @@ def test_a_redirect_of_the_router_leads_on(sqlite_engine: Engine) -> None:
 # -- whom to tell
 
 
-def test_whoever_finds_a_fault_is_told_whom_to_tell(sqlite_engine: Engine) -> None:
+def test_security_txt_names_the_contact(sqlite_engine: Engine) -> None:
     path = "/.well-known/security.txt"
     named = House(sqlite_engine, settings_of(web__security_contact="mailto:security@acme.example"))
     assert named.call("GET", path).text.splitlines() == [
@@ -190,7 +190,7 @@ def test_whoever_finds_a_fault_is_told_whom_to_tell(sqlite_engine: Engine) -> No
     assert House(sqlite_engine).refused(404, "GET", path) == "no_security_contact"
 
 
-def test_search_engines_and_browsers_are_told_that_there_is_nothing_for_them(sqlite_engine: Engine) -> None:
+def test_robots_and_favicon_are_answered(sqlite_engine: Engine) -> None:
     house = House(sqlite_engine)
     assert house.call("GET", "/robots.txt").text == "User-agent: *\nDisallow: /\n"
     assert house.call("GET", "/favicon.ico").status_code == 204

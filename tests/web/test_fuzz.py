@@ -77,7 +77,7 @@ def application(engine: Engine) -> tuple[flask.Flask, str]:
         return app, keys.create(connection, "fuzz", "admin", (), START)
 
 
-def test_nothing_that_can_be_sent_is_a_fault_of_ours(engine: Engine) -> None:
+def test_no_request_causes_a_500(engine: Engine) -> None:
     app, key = application(engine)
     client = app.test_client()
     assert client.post("/dashboard/sign-in", data={"key": key}).status_code == 303

@@ -12,7 +12,8 @@ from sqlalchemy.engine import Engine
 
 import service
 from service.app import create_app
-from service.web import openapi, statuses
+from service.web import statuses
+from service.web.docs import document
 from tests.support import settings_of
 
 CALLED = re.compile(r"HTTPStatus(\(.*\)|\.[A-Z_]+)\.(phrase|name)")
@@ -35,23 +36,23 @@ def references(value: Any) -> set[str]:
     return set().union(*(references(each) for each in value)) if isinstance(value, list) else set()
 
 
-def test_the_description_is_the_same_where_the_interpreter_calls_a_status_otherwise(
+def test_the_description_does_not_depend_on_the_interpreters_status_names(
     sqlite_engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here = openapi.openapi_yaml(create_app(settings_of(), sqlite_engine))
+    here = document.openapi_yaml(create_app(settings_of(), sqlite_engine))
     monkeypatch.setattr("flask_smorest.arguments.http", SimpleNamespace(HTTPStatus=Renamed))
-    assert openapi.openapi_yaml(create_app(settings_of(), sqlite_engine)) == here
+    assert document.openapi_yaml(create_app(settings_of(), sqlite_engine)) == here
 
 
 def test_every_reference_of_the_description_leads_somewhere(sqlite_engine: Engine) -> None:
-    spec = openapi.document(create_app(settings_of(), sqlite_engine))
+    spec = document.document(create_app(settings_of(), sqlite_engine))
     for each in references(spec):
         place: Any = spec
         for name in each.removeprefix("#/").split("/"):
             place = place[name]
 
 
-def test_no_file_of_ours_asks_the_interpreter_what_a_status_is_called() -> None:
+def test_no_file_uses_the_interpreters_status_names() -> None:
     asking = [
         path for path in Path(inspect.getfile(service)).parent.rglob("*.py") if CALLED.search(path.read_text("utf-8"))
     ]

@@ -44,7 +44,7 @@ def test_either_form_says_whose_it_is_and_what_came(form):
         {"data": {"filter": {"user_id": "2"}, "payload": []}},
     ],
 )
-def test_what_is_no_message_has_none(raw):
+def test_other_pushes_contain_no_message(raw):
     assert (parse_activity(raw).user_id, parse_activity(raw).messages) == ("2", ())
 
 
@@ -54,7 +54,7 @@ def test_an_unreadable_message_does_not_hide_the_others():
 
 
 @pytest.mark.parametrize("response", ["x", [], {"metadata": 5}, {"metadata": ""}, {"metadata": "x" * 1001}, None])
-def test_a_tap_nobody_can_read_is_a_message_that_was_typed(response):
+def test_an_unreadable_tap_is_a_typed_message(response):
     content = {"text": "4", "quick_reply_response": response}
     message = {**MESSAGE, "message_create": {**MESSAGE["message_create"], "message_data": content}}
     (read,) = parse_activity(account_activity(message)).messages
@@ -75,6 +75,6 @@ def test_a_tap_nobody_can_read_is_a_message_that_was_typed(response):
         {"data": {"filter": 1}},
     ],
 )
-def test_what_names_no_account_is_neither(raw):
+def test_a_push_without_an_account_is_refused(raw):
     with pytest.raises(ParseProblem):
         parse_activity(raw)

@@ -120,7 +120,7 @@ def test_a_refused_customer_ends_a_request_in_a_word_of_the_ledger():
     assert {code for code, row in CODES.items() if row.ends_as == "cannot_dm"} == {136, 150, 349, 389, 476}
 
 
-def test_where_x_takes_no_call_at_all_reading_stops_too():
+def test_refusals_of_every_call_stop_reading_too():
     assert {
         "account_locked", "account_suspended", "app_suspended", "bad_authentication", "keys_not_verified",
         "not_authenticated", "sign_in_lost", "tls_required", "token_invalid", "unauthorized", "wrong_kind_of_token",
@@ -128,7 +128,7 @@ def test_where_x_takes_no_call_at_all_reading_stops_too():
 
 
 @pytest.mark.parametrize("kind", [AccountProblem, UnknownToX, Retired])
-def test_what_every_request_would_meet_is_about_us(kind):
+def test_errors_every_request_would_meet_are_about_us(kind):
     assert kind("It is said of all.", reason="r").about_us
     assert not RecipientRefused("It is said of one.", reason="r").about_us
 
@@ -235,12 +235,12 @@ def test_a_code_is_found_in_every_form_of_body(body):
         ("nobody-knows", AccountProblem, "forbidden"),
     ],
 )
-def test_a_problem_of_v2_is_known_by_the_last_part_of_its_type(name, kind, reason):
+def test_a_v2_problem_is_identified_by_the_last_part_of_its_type(name, kind, reason):
     body = {"title": "T", "detail": "D", "status": 403, "type": f"https://api.twitter.com/2/problems/{name}"}
     assert (type(answer(403, body)), answer(403, body).reason) == (kind, reason)
 
 
-def test_v2_says_in_words_alone_that_a_customer_takes_no_message_of_ours():
+def test_v2_reports_an_unreachable_customer_in_words_only():
     detail = "You do not have permission to DM one or more participants."
     error = answer(403, {"title": "Forbidden", "detail": detail, "type": "about:blank", "status": 403}, sends=True)
     assert (type(error), error.row.ends_as) == (RecipientRefused, "cannot_dm")
@@ -281,7 +281,7 @@ def test_a_refusal_without_a_code_has_not_looked_at_the_message(status):
     assert answer(status, b"<html>no</html>").about_us
 
 
-def test_a_message_x_has_already_is_known_by_its_code_or_by_the_words_of_another():
+def test_a_duplicate_is_recognised_by_code_or_words():
     said = answer(403, coded(151, "There was an error sending your message: Whoops! You Already Said that."))
     assert (type(said), said.code, said.reason, said.row.had_before) == (MessageRefused, 151, "duplicate", True)
     assert answer(403, coded(187)).row.had_before
@@ -291,11 +291,11 @@ def test_a_message_x_has_already_is_known_by_its_code_or_by_the_words_of_another
 @pytest.mark.parametrize(
     "said", [coded(151, "You have already sent this message."), coded(99999, "Status is a duplicate.")]
 )
-def test_a_message_x_has_already_is_known_by_other_words_too(said):
+def test_a_duplicate_is_recognised_by_other_words_too(said):
     assert answer(403, said, sends=True).row.had_before
 
 
-def test_where_only_words_say_so_it_is_a_verdict_on_nobody():
+def test_a_duplicate_in_words_only_is_no_verdict():
     said = json.dumps({"title": "Forbidden", "detail": "You are not allowed to send duplicate content."}).encode()
     found = answer(403, said, sends=True)
     assert (type(found), found.row.had_before, found.about_us) == (Unexplained, True, False)
@@ -346,7 +346,7 @@ RESET = int(NOW.timestamp()) + 300
     ],
 )
 @pytest.mark.parametrize("status", [420, 429])
-def test_a_limit_says_when_it_ends_or_that_nobody_knows(status, headers, reset_at):
+def test_a_limit_has_a_reset_or_none(status, headers, reset_at):
     error = answer(status, coded(88), headers, sends=True)
     assert type(error) is RateLimited
     assert error.reset_at == reset_at

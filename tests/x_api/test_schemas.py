@@ -149,7 +149,7 @@ def test_a_score_that_cannot_be_one_is_a_problem_that_names_it(kind, score):
         (None, "body"),
     ],
 )
-def test_what_cannot_be_read_is_a_problem_that_names_its_field(raw, field):
+def test_an_unreadable_value_is_a_problem_that_names_its_field(raw, field):
     with pytest.raises(ParseProblem) as caught:
         parse_feedback(raw)
     assert caught.value.field == field
@@ -196,7 +196,7 @@ def test_a_field_in_another_form_is_absent_and_named_and_costs_nothing_else(plac
     assert read == replace(parse_feedback(expected), unread=(place,))
 
 
-def test_what_is_read_in_full_names_nothing():
+def test_a_complete_reading_reports_nothing():
     assert parse_feedback(ANSWERED).unread == ()
 
 
@@ -314,7 +314,7 @@ def test_every_spelling_of_a_date_is_the_same_instant_in_utc(written, read):
         "١٢",
     ],
 )
-def test_what_is_no_date_is_refused(written):
+def test_an_invalid_date_is_refused(written):
     with pytest.raises(ValueError):
         parse_date(written)
 
@@ -446,7 +446,7 @@ def test_a_page_of_messages_leaves_out_what_is_no_message_and_keeps_messages_of_
 
 
 @pytest.mark.parametrize("lost", ["sender_id", "target"])
-def test_a_listed_message_that_may_be_anybodys_is_a_problem_and_no_absence(lost):
+def test_an_unreadable_listed_message_is_a_problem_and_no_absence(lost):
     said = {name: value for name, value in SENT["event"]["message_create"].items() if name != lost}
     page = parse_dm_page({"events": [{**SENT["event"], "message_create": said}]})
     assert (page.events, [problem.field for problem in page.problems]) == ((), ["events[0].message_create"])

@@ -48,7 +48,7 @@ LINKS = [
         ("https://t.co/unknown", "https://t.co/unknown"),
     ],
 )
-def test_a_shown_text_is_read_as_it_was_typed(shown, typed):
+def test_a_displayed_text_is_restored_as_typed(shown, typed):
     assert readable(shown, LINKS) == typed
 
 
@@ -83,7 +83,7 @@ def test_odd_entities_are_no_entities(urls):
         ("no\u00a0break", "no break"),
     ],
 )
-def test_our_text_is_known_again(ours, shown):
+def test_our_text_is_recognised(ours, shown):
     assert same_text(ours, shown)
     assert same_text(shown, ours)
 
@@ -152,7 +152,7 @@ def test_the_beginning_of_ours_is_nearly_ours_and_a_greeting_is_anybody_s():
 
 @settings(max_examples=100, deadline=None)
 @given(ANY_TEXT)
-def test_every_text_is_known_again_after_x_escaped_it(ours):
+def test_every_text_is_recognised_after_x_escaped_it(ours):
     escaped = ours.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     assert same_text(ours, escaped)
     assert same_text(ours, readable(escaped))

@@ -128,13 +128,13 @@ def test_an_answer_with_nothing_in_it_is_no_conversation():
         x.list_dms_with("501")
 
 
-def test_a_message_nobody_can_tell_the_sender_of_is_a_problem_and_no_absence():
+def test_a_message_without_a_sender_is_a_problem_and_no_absence():
     x, _ = asking(200, {"data": [{**EVENT, "sender_id": None}]})
     assert [each.field for each in x.list_dms_with("501").value.problems] == ["events[0].sender_id"]
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "../me", "501?x=1", "\u0665", "a b"])
-def test_what_is_no_id_never_becomes_a_path(name):
+def test_an_invalid_id_never_becomes_a_path(name):
     x, asked = asking(200, ADA)
     with pytest.raises(ValueError, match="no id"):
         x.send_dm(name, "Hi", signed_at=NOW)
@@ -150,7 +150,7 @@ def test_what_is_no_id_never_becomes_a_path(name):
         ({"title": "Forbidden", "status": 403, "type": "about:blank", "detail": "Forbidden"}, AccountProblem),
     ],
 )  # fmt: skip
-def test_a_refusal_says_of_whom_it_speaks(body, kind):
+def test_a_refusal_says_whether_it_is_about_us_or_the_customer(body, kind):
     x, _ = asking(403, body)
     with pytest.raises(kind):
         x.send_dm("501", "Hi", signed_at=NOW)

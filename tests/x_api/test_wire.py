@@ -100,7 +100,7 @@ def test_a_lost_answer_is_unknown_after_a_send_and_temporary_after_a_question(sc
 
 
 @pytest.mark.parametrize("send", SENDS)
-def test_where_nobody_listens_nothing_was_sent(send):
+def test_a_refused_connection_sent_nothing(send):
     with socket.create_server(("127.0.0.1", 0)) as once:
         url = f"http://127.0.0.1:{once.getsockname()[1]}"
     with client(url) as x:
@@ -174,7 +174,7 @@ def test_a_kept_connection_that_x_closes_makes_a_send_unknown_and_is_not_tried_a
     "body",
     [b"", b"null", b"[]", b"{}", b"<html>", b'{"event": {"id"', b"\xff", b'{"errors":[{"code":349}]}', b"[" * 50_000],
 )
-def test_a_yes_that_cannot_be_read_is_unknown_after_a_send(body):
+def test_an_unreadable_success_is_unknown_after_a_send(body):
     transport = httpx.MockTransport(lambda _: httpx.Response(200, content=body, headers={"x-transaction": "t1"}))
     with client("http://x.example", transport=transport) as x:
         for send in (entry.values[0] for entry in SENDS):

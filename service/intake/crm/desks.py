@@ -13,7 +13,7 @@ from service.intake.definition.load import load_with_api
 from service.intake.definition.tables import Definition
 from service.settings import Settings
 from service.settings.sources import Api
-from service.sources.desk import Desk
+from service.sources.lookup_desk import Desk
 
 
 def desks_of(settings: Settings, clock: Callable[[], datetime]) -> Mapping[str, Desk]:

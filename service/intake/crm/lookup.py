@@ -20,7 +20,7 @@ from service.intake.definition.tables import Definition
 from service.intake.expressions.compiled import PER_DELIVERY, Expression, ExpressionError
 from service.intake.expressions.evaluate import Budget, TooCostly
 from service.intake.values import fields, identity
-from service.words import folded
+from service.text import folded
 
 NOBODY = frozenset({404, 410})
 REFUSED = frozenset({401, 403})

@@ -18,7 +18,7 @@ from service.intake.definition.tables import Definition
 from service.intake.expressions.compiled import PER_DELIVERY, Expression, ExpressionError
 from service.intake.expressions.evaluate import Budget, TooCostly
 from service.intake.values import fields
-from service.words import folded
+from service.text import folded
 
 CURSORS = frozenset({"cursor"})
 UNAUTHORIZED = 401

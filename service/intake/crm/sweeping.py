@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from service.crm_api.client import Client
 from service.db import reading, writing
-from service.intake.crm.listed import Listed, ListPage, PageWanted, ended, read_page
+from service.intake.crm.conversation_list import Listed, ListPage, PageWanted, ended, read_page
 from service.intake.definition.load import load_with_api
 from service.intake.definition.sweep import Sweep
 from service.intake.definition.tables import Definition
@@ -25,7 +25,7 @@ from service.intake.mapping.events import ConversationEnded, ConversationReopene
 from service.intake.verify.parts import Verified
 from service.requests.retry import wait
 from service.settings import Settings
-from service.sources import counted, holds, sweeps, waiting
+from service.sources import call_counts, holds, sweeps, waiting
 from service.sources.sweeps import Sweeping
 
 LONGEST_BACK = timedelta(days=7)  # of a list that was not read for weeks: what ended before is stale
@@ -137,9 +137,9 @@ def _store(engine: Engine, definition: Definition, listed: Sequence[Listed], sin
 def _record(connection: Connection, errand: Errand, taken: Sweeping, page: ListPage, found: int, now: datetime) -> None:
     holds.answered(connection, holds.lock(connection, errand.source), now)
     known = sum(map(ended, page.listed)) - found
-    for outcome, by in ((counted.SWEPT, found), (counted.SWEPT_KNOWN, known)):
+    for outcome, by in ((call_counts.SWEPT, found), (call_counts.SWEPT_KNOWN, known)):
         if by:
-            counted.count(connection, errand.source, outcome, now, by)
+            call_counts.count(connection, errand.source, outcome, now, by)
     if page.more and taken.page < MOST_PAGES and (page.next is None or page.next != taken.cursor):
         sweeps.turn_page(connection, taken, page.next, now + errand.pace)
     else:
@@ -152,7 +152,7 @@ def _put_off(connection: Connection, errand: Errand, taken: Sweeping, page: List
     """The list could not be read: a refused key concerns the whole source, a missing right or page only the list."""
     problem, pause = page.problem or "", min(wait(taken.attempts + 1, taken.source), waiting.LONGEST)
     holds.lock(connection, errand.source)
-    counted.count(connection, errand.source, counted.SWEEP_FAILED, now)
+    call_counts.count(connection, errand.source, call_counts.SWEEP_FAILED, now)
     match problem:
         case "refused_401":
             holds.hold(connection, errand.source, problem, now)

@@ -9,12 +9,13 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from service.crm_api.path import GAP
-from service.intake.definition.nulls import only_null
+from service.intake.definition.dead_expressions import only_null
 from service.intake.definition.tables import Definition, Grammar
 from service.intake.expressions.compiled import Expression
 from service.intake.values.languages import language_tag
+from service.language_tags import nearest_first
 from service.settings import Campaign, Mistake
-from service.words import folded, nearest_first
+from service.text import folded
 
 # a campaign's filter, the field it looks at, and what follows where a source never fills that
 FILTERS = (

@@ -17,7 +17,7 @@ from service.intake.definition.tables import RECEIVED, OverBody, When
 from service.intake.expressions.compiled import ROOT_NAMES, Expression, ExpressionError, compile_expression
 from service.intake.verify.parts import PARTS, PLAIN_PARTS, PREFIXED_PARTS, HeaderName, Part, SignatureAt
 from service.settings.declare import KINDS, Section, reader_of
-from service.words import folded
+from service.text import folded
 
 WRONG_SIGNATURE = (
     "must be a header's name or a table: "

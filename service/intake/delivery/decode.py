@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from service.errors import UnknownEncoding
 from service.intake.delivery.inbound import Inbound
-from service.packed import layers, undone
+from service.network.content_encoding import layers, undone
 
 BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),

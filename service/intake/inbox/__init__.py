@@ -2,7 +2,7 @@
 
 accept.py   one transaction, deduplicated     group.py   many deliveries in one commit
 dedupe.py   recognises a repeated delivery    ends.py    is this end new?
-judging.py, late.py   what becomes of each item; reopenings that came late
-stored.py   deliveries as rows                told.py    the shapes passed around here
+judging.py, late_reopenings.py   what becomes of each item; reopenings that came late
+stored.py   deliveries as rows                records.py    the shapes passed around here
 replay.py   reads stored ones again           forget.py  retention and erasure
 """

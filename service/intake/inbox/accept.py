@@ -21,9 +21,8 @@ from service.intake.definition.tables import Definition
 from service.intake.delivery.inbound import Inbound
 from service.intake.inbox.dedupe import by_arrival, by_content
 from service.intake.inbox.judging import judge, lock, open_book
-from service.intake.inbox.late import let_in
-from service.intake.inbox.stored import Arrived, known_if_erased, write_deliveries
-from service.intake.inbox.told import (
+from service.intake.inbox.late_reopenings import let_in
+from service.intake.inbox.records import (
     ACCEPTED,
     DUPLICATE,
     IGNORED,
@@ -35,6 +34,7 @@ from service.intake.inbox.told import (
     Told,
     rounds,
 )
+from service.intake.inbox.stored import Arrived, known_if_erased, write_deliveries
 from service.intake.mapping.events import Reading
 from service.intake.verify.parts import Verified
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from service.db.leases import CLOCKS_DIFFER
-from service.intake.inbox.told import SAME_CONVERSATION
+from service.intake.inbox.records import SAME_CONVERSATION
 
 AT_ONCE = timedelta(microseconds=1)  # the least by which two moments are two
 

@@ -14,11 +14,11 @@ from sqlalchemy.engine import Connection
 
 from service.at_rest.unreadable import is_unreadable
 from service.db import insert
+from service.db.batch_deletion import Condition, Overdue
 from service.db.partitioned import partitioned_tables
 from service.ids import first_id
 from service.intake.inbox.dedupe import body_digest, by_arrival, by_content
 from service.models import conversation, delivery_item, delivery_key, feedback_request, reopening, webhook_delivery
-from service.retention import Condition, Overdue
 
 SHORTEST_NAME = 4  # a shorter one stands in too many bodies by chance; X itself gives none any more
 AT_ONCE = 500

@@ -17,8 +17,7 @@ from service.db import from_micros
 from service.encrypting.in_force import hold as hold_keys
 from service.ids import new_id
 from service.intake.inbox.ends import Timeline
-from service.intake.inbox.stored import write_items
-from service.intake.inbox.told import (
+from service.intake.inbox.records import (
     ACCEPTED,
     DUPLICATE,
     IGNORED,
@@ -30,6 +29,7 @@ from service.intake.inbox.told import (
     Told,
     notes,
 )
+from service.intake.inbox.stored import write_items
 from service.intake.mapping.events import ConversationEnded, ConversationReopened, Ignored, Unmappable
 from service.models import conversation, reopening
 from service.requests.opening import NewRequest, open_all

@@ -16,8 +16,8 @@ from service.db.outages import is_away
 from service.errors import Unavailable
 from service.intake.definition.tables import Definition
 from service.intake.inbox.accept import store, store_unavailable
+from service.intake.inbox.records import UNMAPPABLE, Told
 from service.intake.inbox.stored import load_delivery
-from service.intake.inbox.told import UNMAPPABLE, Told
 from service.intake.mapping.readings import read
 from service.models import delivery_item, webhook_delivery
 

@@ -16,7 +16,7 @@ from service.at_rest.unreadable import is_unreadable
 from service.bulk import Among, Into, IntoApart, Row
 from service.db.partitioned import keys_are_apart
 from service.intake.delivery.inbound import Inbound, storable
-from service.intake.inbox.told import Delivery, Item, Told
+from service.intake.inbox.records import Delivery, Item, Told
 from service.models import delivery_item, delivery_key, webhook_delivery
 
 MAX_CONTENT_TYPE = 200

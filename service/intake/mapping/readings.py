@@ -20,7 +20,7 @@ from service.intake.mapping.one_item import OneItem
 from service.intake.mapping.who import handled_by, identity_of, somebody
 from service.intake.values import fields
 from service.intake.values.times import event_time
-from service.words import folded
+from service.text import folded
 
 MAX_EVENT_ID = 512
 MOST_PLACES = 4

@@ -9,7 +9,7 @@ from typing import Any
 from service.intake.definition.tables import HANDLED_BY
 from service.intake.mapping.one_item import OneItem
 from service.intake.values import fields, identity
-from service.words import folded
+from service.text import folded
 
 
 def somebody(item: OneItem, given: str | None) -> str | None:

@@ -7,7 +7,7 @@ brackets. Never guesses: a name that is not in the table is no language.
 import re
 import unicodedata
 
-from service.words import CALLED_NOW
+from service.language_tags import CALLED_NOW
 
 TAG = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*")
 NAME = re.compile(r"([^()]+?)\s*(?:[(\uff08]([^()]+)[)\uff09])?")

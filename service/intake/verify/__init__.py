@@ -1,8 +1,8 @@
 """Did the source send these bytes? `Verified` or `Refused`.
 
-plain.py       a token, Basic, a value             keyed.py     HMAC over signed bytes
-public.py, jwks.py   public-key signatures         tokens.py    JSON Web Tokens
-messages.py    HTTP Message Signatures (RFC 9421)  twilio.py, sns.py   their own schemes
+plain.py       a token, Basic, a value             shared_secret.py     HMAC over signed bytes
+public_key.py, jwks.py   public-key signatures         jwt.py    JSON Web Tokens
+message_signatures.py    HTTP Message Signatures (RFC 9421)  twilio.py, sns.py   their own schemes
 parts.py       what they share                     signing.py   signs as a source does, to try one
 
 A verifier is an object with one method, `check`; a definition's verifiers are alternatives. Their grammar is in

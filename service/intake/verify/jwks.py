@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
 
 from service.crm_api.get import NoAnswer, fetch_json
 from service.intake.verify.parts import NotNow, Refusal, decode
-from service.intake.verify.public import PublicKey, right_kind
+from service.intake.verify.public_key import PublicKey, right_kind
 
 FRESH, PAUSE = timedelta(hours=1), timedelta(minutes=1)
 MOST_KEYS = 50

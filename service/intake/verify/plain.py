@@ -17,8 +17,8 @@ from service.intake.delivery.formats import BodyProblem
 from service.intake.delivery.inbound import Inbound
 from service.intake.expressions.compiled import Expression, ExpressionError
 from service.intake.expressions.evaluate import TooCostly
-from service.intake.verify.keyed import secret_of
 from service.intake.verify.parts import HeaderName, Key, Keyed, Refusal, as_sent, asked, header
+from service.intake.verify.shared_secret import secret_of
 from service.settings.declare import REQUIRED, setting
 from service.settings.values import NOT_EMPTY, one_of
 

@@ -9,9 +9,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from service.intake.delivery.inbound import Inbound
-from service.intake.verify.keyed import Hmac
 from service.intake.verify.parts import Keyed, Refusal, SignedTime, Verifier, encode
 from service.intake.verify.plain import Basic, Static
+from service.intake.verify.shared_secret import Hmac
 from service.intake.verify.twilio import SIGNATURE, Twilio, ending
 
 NOT_YET = "0"  # stands for a signature while the bytes are put together that it is made of

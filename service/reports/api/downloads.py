@@ -14,7 +14,7 @@ from service.reports.rows.as_csv import Form
 from service.reports.rows.export import source_of
 from service.reports.rows.formats import CONTENT_TYPES, writer_of
 from service.web import in_a_slot
-from service.web.behind import tell_behind
+from service.web.replica_lag import tell_behind
 
 OWN = ("bom", "separator", "raw", "manifest")
 TEXT = ("csv",)

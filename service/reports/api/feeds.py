@@ -21,8 +21,8 @@ from service.reports.figures import saved
 from service.reports.figures.saved import SavedSchema
 from service.reports.roles import READERS_OF_ANSWERS
 from service.web import a_slot, reads
-from service.web.behind import read
-from service.web.once import PARAMETER, once
+from service.web.idempotency import PARAMETER, once
+from service.web.replica_lag import read
 
 PATH = "/v1/feeds/{id}/{secret}.csv"
 SAYS = (

@@ -17,15 +17,15 @@ from service.reports.api import schemas
 from service.reports.api.routes import Routes, conditional
 from service.reports.dimensions import BY, NAMED
 from service.reports.figures import figures
-from service.reports.figures.several import WhichFigures, several
+from service.reports.figures.batch import WhichFigures, several
 from service.reports.figures.shapes import Several
 from service.reports.filters import FigureFilterSchema, Filter
+from service.reports.query_values import is_whole
 from service.reports.roles import EVERYBODY
 from service.reports.statistics.definitions import DEFINITION_VERSION, define
 from service.reports.thresholds import thresholds
-from service.reports.written import is_whole
 from service.settings import Settings
-from service.web.behind import read
+from service.web.replica_lag import read
 
 Ask = Callable[[Connection, Settings, Reader, Filter, datetime], Any]
 

@@ -25,7 +25,7 @@ from service.reports.rows.position import Page, Position
 from service.reports.rows.query import Kind, Order
 from service.reports.rows.row import Row
 from service.reports.visible import cutoff
-from service.web.once import PARAMETER, once
+from service.web.idempotency import PARAMETER, once
 
 ALL_SEEN = timedelta(minutes=1)  # where nothing is held back: whatever was told until now, by any clock of ours
 tr = transition.c

@@ -14,10 +14,10 @@ from service.db import reading, writing
 from service.reports.api.lists import found_result
 from service.reports.api.routes import Routes
 from service.reports.api.schemas import NoParametersSchema, number, text, time
+from service.reports.query_values import YesNo
 from service.reports.roles import READERS_OF_ANSWERS
 from service.reports.rows import marks
 from service.reports.rows.row import Row
-from service.reports.written import YesNo
 
 PATH = "/results/<request_id>/mark"
 

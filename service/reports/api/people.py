@@ -15,8 +15,8 @@ from service.db import EPOCH, reading, writing
 from service.errors import Invalid, NotAllowed
 from service.reports.api.routes import Routes
 from service.reports.api.schemas import NoParametersSchema, text
-from service.reports.people import sheet, stored
-from service.reports.people.called import EVERY_ACCOUNT, KINDS
+from service.reports.people import names_csv, stored
+from service.reports.people.name_at import EVERY_ACCOUNT, KINDS
 from service.reports.people.stored import NameLine, StoredName
 from service.reports.roles import READERS_OF_ANSWERS
 from service.settings import Settings
@@ -104,12 +104,12 @@ def _lines(items: list[dict[str, Any]], routes: Routes) -> list[NameLine]:
     for number, each in enumerate(items):
         _demand(each["account"], routes.reader)
         try:
-            found.append(sheet.line_of(_as_row(each), routes.settings))
+            found.append(names_csv.line_of(_as_row(each), routes.settings))
         except ValueError as error:
             wrong[str(number)] = [str(error)]
     if wrong:
         raise Invalid("wrong_names", "Some names cannot be kept, so none was.", errors={"items": wrong})
-    if twice := sheet.twice(found):
+    if twice := names_csv.twice(found):
         raise Invalid("wrong_names", f"{twice[0]}. None was kept.")
     return found
 

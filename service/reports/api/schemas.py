@@ -12,11 +12,11 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate
 from service.clock import rfc3339
 from service.reports.counting.periods import PERIODS, SEVEN_DAYS
 from service.reports.dimensions import BY, COVERED, FILTERED
-from service.reports.figures.several import FIGURES
+from service.reports.figures.batch import FIGURES
 from service.reports.filters import FigureFilterSchema, FilterSchema
+from service.reports.query_values import WHEN, Moment, WholeNumber, Word, YesNo
 from service.reports.rows.as_csv import SEPARATORS
 from service.reports.rows.query import DEFAULT_LIMIT, MOST, SORTS
-from service.reports.written import WHEN, Moment, WholeNumber, Word, YesNo
 
 
 class Time(fields.DateTime):

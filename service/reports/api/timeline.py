@@ -12,10 +12,10 @@ from service.db import reading, writing
 from service.reports import timeline
 from service.reports.api.routes import Routes
 from service.reports.api.schemas import NoParametersSchema, text, time
+from service.reports.query_values import Word
 from service.reports.roles import EVERYBODY, READERS_OF_ANSWERS
 from service.reports.visible import view_of
-from service.reports.written import Word
-from service.web.once import PARAMETER, once
+from service.web.idempotency import PARAMETER, once
 
 
 class TimelineAskSchema(NoParametersSchema):

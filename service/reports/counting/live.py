@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from service.db.steady import found_once
+from service.db.transaction_cache import found_once
 from service.models import feedback_request, result, tally
 from service.reports.counting.book import TallyBook, book_of
 from service.reports.counting.facts import CLOCKS, Facts, counted_facts, facts_of

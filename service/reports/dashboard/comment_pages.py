@@ -17,7 +17,7 @@ from service.db import reading, writing
 from service.errors import Invalid, NotFound
 from service.reports.dashboard.comments import ORDERS, Comment, comments, life, marked, neighbours
 from service.reports.dashboard.door import safe_path
-from service.reports.dashboard.place import Place
+from service.reports.dashboard.page_context import Place
 from service.reports.dashboard.question import PageQuery, choices
 from service.reports.filters import MOODS, Filter
 from service.reports.roles import READERS_OF_ANSWERS

@@ -23,8 +23,8 @@ from service.auth.guard import demand_reach, demand_role
 from service.db import reading, writing
 from service.db.outages import AWAY
 from service.errors import NotAllowed, NotFound
-from service.reports.dashboard import unsent, words
-from service.reports.dashboard.unsent import Unsent
+from service.reports.dashboard import resubmitted_form, words
+from service.reports.dashboard.resubmitted_form import Unsent
 from service.reports.roles import EVERYBODY
 from service.settings import Settings
 
@@ -103,7 +103,7 @@ class Door:
         return response
 
     def _onward(self, onward: str) -> Response:
-        left = unsent.of_sign_in()
+        left = resubmitted_form.of_sign_in()
         if left is None or safe_path(left.action) != left.action:
             return flask.redirect(safe_path(onward), 303)
         back = safe_path(left.back or onward)
@@ -156,7 +156,7 @@ class Door:
 
     def _asked_who(self) -> Response | tuple[str, int]:
         """The sign-in page. It carries the fields of an earlier form, if that was ours."""
-        if flask.request.method == "POST" and (left := unsent.of_request()) is not None:
+        if flask.request.method == "POST" and (left := resubmitted_form.of_request()) is not None:
             self._demand_own_page()
             return self.page(HOME, WHY["unsent"], left=left), 401
         onward = flask.request.full_path.rstrip("?") if flask.request.method == "GET" else HOME

@@ -21,19 +21,19 @@ from service.db import writing
 from service.errors import NotFound
 from service.reports.dashboard.explore import and_by_of, by_of
 from service.reports.dashboard.names import full_name, group_name, row_name
-from service.reports.dashboard.place import Place
+from service.reports.dashboard.page_context import Place
 from service.reports.dashboard.question import PageQuery
 from service.reports.figures import figures
 from service.reports.figures.figures import Breakdown, Rate, Score
 from service.reports.figures.then_now import Differences
-from service.reports.formulas import guarded
+from service.reports.formula_injection import guarded
 from service.reports.roles import READERS_OF_ANSWERS
 from service.reports.rows import as_xlsx, export
 from service.reports.rows.as_csv import BOM, Form
 from service.reports.rows.formats import CONTENT_TYPES, NEEDS, writer_of
 from service.reports.thresholds import thresholds
 from service.web import in_a_slot, reads
-from service.web.behind import read, tell_behind
+from service.web.replica_lag import read, tell_behind
 
 NAMES = {"csv": "CSV", "jsonl": "JSON lines", "xlsx": "Excel", "parquet": "Parquet"}
 OF_FIGURES = ("csv", "xlsx")

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 
 from service.errors import Invalid
 from service.reports.dashboard.names import full_name, group_name, row_name
-from service.reports.dashboard.place import Place
+from service.reports.dashboard.page_context import Place
 from service.reports.dashboard.question import DEFAULT_DAYS, EXPLORED, WITHOUT, PageQuery, choices
 from service.reports.dashboard.sentences import UNITS
 from service.reports.dashboard.this_week import drill_down
@@ -21,13 +21,13 @@ from service.reports.dimensions import DIMENSIONS, NAMED, Value
 from service.reports.figures import figures
 from service.reports.figures.shapes import Compared
 from service.reports.figures.then_now import Differences, ThenNow
-from service.reports.people.called import SEVERAL
+from service.reports.people.name_at import SEVERAL
+from service.reports.query_values import is_whole
 from service.reports.roles import sees_rows
 from service.reports.statistics.definitions import define
 from service.reports.thresholds import thresholds
-from service.reports.written import is_whole
 from service.web import reads
-from service.web.behind import read
+from service.web.replica_lag import read
 
 TABS = tuple((each.name, each.label) for each in DIMENSIONS)
 SHOWN = (("score", "Scores"), ("response", "Response rates"))

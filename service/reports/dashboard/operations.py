@@ -15,11 +15,11 @@ from werkzeug.wrappers import Response
 from service.errors import Invalid
 from service.metrics.health import is_silent, last_worker
 from service.replica import of_primary
-from service.reports.dashboard import pictures
+from service.reports.dashboard import figure_charts
+from service.reports.dashboard.account_standing import standings
 from service.reports.dashboard.names import REST, group_name
-from service.reports.dashboard.place import Place, shared_query
+from service.reports.dashboard.page_context import Place, shared_query
 from service.reports.dashboard.question import PageQuery, choices
-from service.reports.dashboard.standing import standings
 from service.reports.dashboard.this_week import most_frequent
 from service.reports.dimensions import COVERED, NAMED
 from service.reports.figures import figures
@@ -30,7 +30,7 @@ from service.reports.rows.query import Order
 from service.reports.statistics.definitions import define
 from service.reports.thresholds import thresholds
 from service.web import reads
-from service.web.behind import read
+from service.web.replica_lag import read
 
 TABS = tuple((name, NAMED[name].label) for name in COVERED)
 NEWEST = Order("ended_at", "requests", newest_first=True)
@@ -84,7 +84,7 @@ def _page(place: Place, name: str, own: tuple[str, ...], facts: Facts, ask: Aski
     found = ask(place.engine, found_in)
     known = define(thresholds(place.settings))
     return flask.render_template(
-        f"dashboard/{name}.html", asked=question, definitions=known, pictures=pictures, **found
+        f"dashboard/{name}.html", asked=question, definitions=known, pictures=figure_charts, **found
     )
 
 
@@ -117,7 +117,7 @@ def _coverage(place: Place, connection: Connection, question: PageQuery, now: da
             f"Nothing is grouped by '{by}' here; there are {', '.join(name for _, name in TABS)}.",
         )
     found = figures.coverage(connection, place.settings, place.reader, question.filter, now, by)
-    outside = pictures.unusual(found.rows)
+    outside = figure_charts.unusual(found.rows)
     return {
         "by": by,
         "tabs": TABS,

@@ -25,7 +25,7 @@ from service.reports.dimensions import FILTERED, NAMED, Dimension, Value
 from service.reports.disclosure import work
 from service.reports.disclosure.conversations import covered_people
 from service.reports.disclosure.spans import over_at, span_of
-from service.reports.figures.asking import LEDGER, NOT_NAMED, Inquiry, asking
+from service.reports.figures.inquiry import LEDGER, NOT_NAMED, Inquiry, asking
 from service.reports.figures.labels import Asked, labels
 from service.reports.filters import Filter, parse
 from service.reports.roles import sees_rows

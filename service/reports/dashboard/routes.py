@@ -16,24 +16,24 @@ from service.auth import Reader, declares
 from service.db import MICROSECOND, reading
 from service.errors import NotAuthenticated, NotFound, ServiceError, TooMany
 from service.reports.dashboard import (
-    asked_again,
     comment_pages,
     downloads,
     explore,
+    figure_charts,
+    invalid_filter,
     names,
     operations,
-    pictures,
+    resubmitted_form,
     sentences,
     session_pages,
     this_week,
     timeline_page,
-    unsent,
     words,
 )
 from service.reports.dashboard.assets import add_assets
 from service.reports.dashboard.door import WHY, Door
 from service.reports.dashboard.hindrances import Hindrance, hindrances
-from service.reports.dashboard.place import PAGES, Place, shared_query
+from service.reports.dashboard.page_context import PAGES, Place, shared_query
 from service.reports.dashboard.report import page as report_page
 from service.reports.dimensions import NAMED
 from service.settings import Settings
@@ -55,10 +55,10 @@ def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime])
         pages.add_app_template_filter(getattr(words, name), name)
     for name in ("value", "bounds", "share", "judged", "in_full", "before", "difference"):
         pages.add_app_template_filter(getattr(sentences, name), name)
-    pages.add_app_template_filter(pictures.of_strip, "strip")
-    pages.add_app_template_filter(pictures.of_response, "response_strip")
-    pages.add_app_template_filter(pictures.of_share, "share_strip")
-    pages.add_app_template_filter(pictures.funnel_plot, "funnel_plot")
+    pages.add_app_template_filter(figure_charts.of_strip, "strip")
+    pages.add_app_template_filter(figure_charts.of_response, "response_strip")
+    pages.add_app_template_filter(figure_charts.of_share, "share_strip")
+    pages.add_app_template_filter(figure_charts.funnel_plot, "funnel_plot")
     pages.add_app_template_filter(names.group_name, "group_name")
     pages.add_app_template_filter(lambda kind: sentences.TITLES[kind], "title_of")
     pages.add_app_template_filter(lambda name: NAMED[name].label, "label")
@@ -99,7 +99,7 @@ def _add_door(pages: flask.Blueprint, place: Place) -> None:
         try:
             return door.sign_in(flask.request.form.get("key", ""), flask.request.remote_addr or "", onward)
         except (NotAuthenticated, TooMany) as error:
-            page = door.page(onward, error.sentence, wrong=True, left=unsent.of_sign_in())
+            page = door.page(onward, error.sentence, wrong=True, left=resubmitted_form.of_sign_in())
             return page, error.status, {name: value for name, value in error.headers.items() if name != CHALLENGE}
 
     @pages.post("/sign-out")
@@ -142,10 +142,10 @@ def _told(error: ServiceError) -> tuple[str, int, Mapping[str, str]]:
     """A refusal as a page, in the same words as over the API."""
     headline = HEADLINES.get(error.status, error.title)
     args = flask.request.args
-    again = asked_again.fields(error, args) if flask.request.method == "GET" else []
+    again = invalid_filter.fields(error, args) if flask.request.method == "GET" else []
     page = flask.render_template(
-        "dashboard/error.html", error=error, headline=headline, sentence=asked_again.sentence_of(error),
-        again=again, kept=asked_again.kept(args), action=flask.request.path,
+        "dashboard/error.html", error=error, headline=headline, sentence=invalid_filter.sentence_of(error),
+        again=again, kept=invalid_filter.kept(args), action=flask.request.path,
     )  # fmt: skip
     return page, error.status, error.headers
 

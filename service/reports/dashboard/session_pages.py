@@ -3,7 +3,7 @@
 import flask
 from werkzeug.wrappers import Response
 
-from service.reports.dashboard.place import Place
+from service.reports.dashboard.page_context import Place
 from service.reports.statistics.definitions import define
 from service.reports.thresholds import thresholds
 

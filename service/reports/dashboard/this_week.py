@@ -21,10 +21,10 @@ from service.reports.counting.periods import SEVEN_DAYS
 from service.reports.dashboard import sentences
 from service.reports.dashboard.comment_pages import addressed
 from service.reports.dashboard.comments import Comment, worst_open
+from service.reports.dashboard.figure_charts import of_score, over_weeks
 from service.reports.dashboard.hindrances import first_run
 from service.reports.dashboard.names import row_name
-from service.reports.dashboard.pictures import of_score, over_weeks
-from service.reports.dashboard.place import Place
+from service.reports.dashboard.page_context import Place
 from service.reports.dashboard.question import PageQuery, choices
 from service.reports.days import midnight
 from service.reports.dimensions import NAMED
@@ -39,7 +39,7 @@ from service.reports.timeline import TimelineNote
 from service.reports.visible import view_of
 from service.states import sentence_of
 from service.web import reads
-from service.web.behind import read
+from service.web.replica_lag import read
 
 log = structlog.get_logger(__name__)
 DAYS = 7

@@ -13,7 +13,7 @@ from service.db import reading, writing
 from service.errors import Invalid
 from service.reports import timeline
 from service.reports.dashboard.door import safe_path
-from service.reports.dashboard.place import Place
+from service.reports.dashboard.page_context import Place
 from service.reports.roles import READERS_OF_ANSWERS, sees_rows
 from service.reports.visible import view_of
 from service.web import reads

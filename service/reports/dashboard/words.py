@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta, tzinfo
 from typing import Any
 
-from service.phrases import many as counted
+from service.humanize import many as counted
 
 MINUS, DASH = "\u2212", "\u2013"
 DECIMALS_FROM = 1000

@@ -12,7 +12,7 @@ from itertools import islice
 from sqlalchemy.engine import Connection, Engine
 
 from service.db import reading, writing
-from service.keeping_on import keeping_on
+from service.loops import keeping_on
 from service.reports.disclosure import cohorts, frozen, partitions, store, work
 from service.reports.disclosure.days import Ground, close_days, first_day
 from service.reports.disclosure.partitions import PARTITIONS, REST

@@ -15,8 +15,9 @@ from service.errors import Invalid
 from service.reports.completeness import AccountCompleteness, Completeness, completeness_of
 from service.reports.counting.periods import PERIODS, SEVEN_DAYS
 from service.reports.dimensions import BY, COVERED
-from service.reports.figures import asking, differing, labels, live, released, released_groups, sides
-from service.reports.figures.comparing import by_case, change_of, ways_differ
+from service.reports.figures import differences as differing
+from service.reports.figures import inquiry, labels, live, released, released_groups, sides
+from service.reports.figures.comparison import by_case, change_of, ways_differ
 from service.reports.figures.shapes import (
     Breakdown,
     BreakdownRow,
@@ -74,7 +75,7 @@ __all__ = [
 def summary(connection: Connection, settings: Settings, reader: Reader, filter: Filter, now: datetime) -> Summary:
     """Return the tiles: CSAT and NPS, how many were asked, how many of them answered."""
     who = (connection, settings, reader, filter, now)
-    return live.summary(asking.asking(*who)) if sees_rows(reader) else released.summary(released.asking(*who))
+    return live.summary(inquiry.asking(*who)) if sees_rows(reader) else released.summary(released.asking(*who))
 
 
 def trend(
@@ -96,7 +97,7 @@ def trend(
         _demand(by, BY, "by")
     who = (connection, settings, reader, filter, now)
     if sees_rows(reader):
-        found = live.trends(asking.asking(*who, zone), period, settings.reports.answer_window, by)
+        found = live.trends(inquiry.asking(*who, zone), period, settings.reports.answer_window, by)
         return Trends(labels.of_trends(found, who, by))
     if zone is not None and zone.key != settings.service.time_zone.key:
         raise Invalid(
@@ -112,7 +113,7 @@ def breakdown(
     """Return each kind of card by one of the dimensions."""
     _demand(by, BY, "by")
     who = (connection, settings, reader, filter, now)
-    found = live.breakdowns(asking.asking(*who), by) if sees_rows(reader) else None
+    found = live.breakdowns(inquiry.asking(*who), by) if sees_rows(reader) else None
     told = released_groups.breakdowns(released.asking(*who), by) if found is None else found
     return Breakdowns(labels.of_breakdowns(told, who, by))
 
@@ -128,7 +129,7 @@ def compare(
     one, two = (summary(*side) for side in asked)
     counts = None if sees_rows(reader) else [released.counts(released.asking(*side)) for side in asked]
     pairs = [(a, b) for a, b in ((one.csat, two.csat), (one.nps, two.nps)) if a is not None and b is not None]
-    cases = by_case(*(asking.asking(*side) for side in asked)) if sees_rows(reader) else {}
+    cases = by_case(*(inquiry.asking(*side) for side in asked)) if sees_rows(reader) else {}
     changes = [change_of(a, b, counts) for a, b in pairs]
     rate_a, rate_b = one.response_rate_of_delivered, two.response_rate_of_delivered
     rates = differing.rate_change(rate_a, rate_b)
@@ -161,7 +162,7 @@ def differences(
     asked = [(connection, settings, reader, each, now) for each in (before, filter)]
     if sees_rows(reader):
         names = (by,) if and_by is None else (by, and_by)
-        then, here = (sides.of_rows(asking.asking(*each), *names) for each in asked)
+        then, here = (sides.of_rows(inquiry.asking(*each), *names) for each in asked)
     else:
         then, here = (sides.of_releases(released.asking(*each), by) for each in asked)
     smallest = settings.reports.smallest_difference
@@ -201,14 +202,14 @@ def coverage(
     _demand(by, COVERED, "by")
     who = (connection, settings, reader, filter, now)
     rows = sees_rows(reader)
-    found = live.coverage(asking.asking(*who), by) if rows else released.coverage(released.asking(*who), by)
+    found = live.coverage(inquiry.asking(*who), by) if rows else released.coverage(released.asking(*who), by)
     return labels.of_coverage(found, who)
 
 
 def funnel(connection: Connection, settings: Settings, reader: Reader, filter: Filter, now: datetime) -> Funnel:
     """Return the steps from conversations that ended in the period to their answers."""
     who = (connection, settings, reader, filter, now)
-    return live.funnel(asking.asking(*who)) if sees_rows(reader) else released.funnel(released.asking(*who))
+    return live.funnel(inquiry.asking(*who)) if sees_rows(reader) else released.funnel(released.asking(*who))
 
 
 def completeness(
@@ -218,7 +219,7 @@ def completeness(
     who = (connection, settings, reader, filter, now)
     if not sees_rows(reader):
         return released.completeness(released.asking(*who))
-    ask = asking.asking(*who)
+    ask = inquiry.asking(*who)
     return completeness_of(connection, ask.view, filter)
 
 

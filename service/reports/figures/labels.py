@@ -16,7 +16,7 @@ from service.reports.dimensions import FILTERED, NAMED, Value
 from service.reports.figures.shapes import Breakdown, Coverage, Trend
 from service.reports.figures.then_now import Differences, ThenNow
 from service.reports.filters import Filter
-from service.reports.people.called import Called, question_of
+from service.reports.people.name_at import Called, question_of
 from service.reports.people.stored import called_of
 from service.settings import Settings
 

@@ -16,8 +16,8 @@ from service.reports.counting.periods import demand_few, pieces, start_of
 from service.reports.counting.zones import day_of
 from service.reports.days import midnight
 from service.reports.dimensions import Value
-from service.reports.figures.asking import LEDGER, NOT_NAMED, Inquiry
-from service.reports.figures.covering import coverage_of
+from service.reports.figures.coverage import coverage_of
+from service.reports.figures.inquiry import LEDGER, NOT_NAMED, Inquiry
 from service.reports.figures.printed import Basis, rate_of, reasons, response, score_of
 from service.reports.figures.shapes import (
     Breakdown,

@@ -22,8 +22,8 @@ from service.reports.dimensions import NAMED, Value
 from service.reports.disclosure import conversations, published
 from service.reports.disclosure.asked import ONE_AT_A_TIME, PEOPLE, Asked, Group, Published
 from service.reports.disclosure.conversations import Answered, Cohort
-from service.reports.figures.asking import LEDGER, demand_groups, kinds_of
-from service.reports.figures.covering import coverage_of
+from service.reports.figures.coverage import coverage_of
+from service.reports.figures.inquiry import LEDGER, demand_groups, kinds_of
 from service.reports.figures.live import REST
 from service.reports.figures.printed import Basis, no_rate, rate_of, reasons, score_of
 from service.reports.figures.shapes import (

@@ -14,7 +14,7 @@ from service.reports.dimensions import Value
 from service.reports.disclosure import conversations, published
 from service.reports.disclosure.asked import Group, Pooled, Published
 from service.reports.disclosure.conversations import Cohort, Conversations
-from service.reports.figures.asking import kinds_of
+from service.reports.figures.inquiry import kinds_of
 from service.reports.figures.live import ordered
 from service.reports.figures.released import (
     BY_ACCOUNT,

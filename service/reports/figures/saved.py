@@ -15,12 +15,12 @@ from service.auth.keys import Reader
 from service.db import reading
 from service.reports.counting.periods import PERIODS
 from service.reports.dimensions import BY
-from service.reports.figures.as_table import HEADS, as_csv
-from service.reports.figures.several import WhichFigures, several
+from service.reports.figures.batch import WhichFigures, several
+from service.reports.figures.csv_table import HEADS, as_csv
 from service.reports.filters import FigureFilterSchema, Filter, from_values
-from service.reports.written import WholeNumber
+from service.reports.query_values import WholeNumber
 from service.settings import Settings
-from service.web.complaints import refused
+from service.web.validation_errors import refused
 
 OWN = ("figure", "by", "period", "last_days")
 SPLIT = ("trend", "breakdown", "coverage")

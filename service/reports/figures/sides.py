@@ -7,8 +7,8 @@ from service.reports.counting.lines import Line
 from service.reports.dimensions import Value
 from service.reports.disclosure.asked import Group, Pooled, Published
 from service.reports.figures import live, printed, released
-from service.reports.figures.asking import NOT_NAMED, Inquiry, kinds_of
-from service.reports.figures.differing import Name, Side, SideRow
+from service.reports.figures.differences import Name, Side, SideRow
+from service.reports.figures.inquiry import NOT_NAMED, Inquiry, kinds_of
 from service.reports.figures.released import BY_ACCOUNT, NOBODY, DaysInquiry
 from service.reports.figures.released_groups import rest_of
 

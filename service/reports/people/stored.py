@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 from service.at_rest.columns import encrypting
 from service.db import EPOCH, insert, to_micros
 from service.models import person_name
-from service.reports.people.called import EVERY_ACCOUNT, Called, GivenName
+from service.reports.people.name_at import EVERY_ACCOUNT, Called, GivenName
 from service.settings import Settings
 
 pn = person_name.c

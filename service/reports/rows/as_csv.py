@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from service.reports.formulas import guarded
+from service.reports.formula_injection import guarded
 from service.reports.rows.row import COLUMNS, KINDS, REPEATED, Columns, Kept, stamp, written
 
 BOM = b"\xef\xbb\xbf"

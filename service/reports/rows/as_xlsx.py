@@ -15,7 +15,7 @@ from typing import Any
 
 from service.db import to_micros
 from service.errors import Invalid
-from service.reports.rows import sheet
+from service.reports.rows import xlsx_parts
 from service.reports.rows.as_parquet import read
 from service.reports.rows.row import COLUMNS, KINDS, REPEATED, SAYS, SECOND, Columns, Kept
 from service.reports.statistics.definitions import define
@@ -49,7 +49,7 @@ def _book(
 ) -> Iterator[bytes]:
     with tempfile.TemporaryFile() as file:
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=2) as book:
-            for path, text in sheet.parts(name).items():
+            for path, text in xlsx_parts.parts(name).items():
                 book.writestr(zipfile.ZipInfo(path), text)
             with book.open(_part("xl/worksheets/sheet1.xml"), "w") as part:
                 size = 0
@@ -69,7 +69,7 @@ def _part(name: str) -> zipfile.ZipInfo:
 
 
 def _feedback(pages: Iterable[Columns]) -> Iterator[bytes]:
-    yield sheet.opening([(_head(name, kind), WIDTHS[kind]) for name, kind in zip(COLUMNS, KINDS, strict=True)])
+    yield xlsx_parts.opening([(_head(name, kind), WIDTHS[kind]) for name, kind in zip(COLUMNS, KINDS, strict=True)])
     number = 2
     for page in pages:
         rows = len(page[0])
@@ -77,17 +77,17 @@ def _feedback(pages: Iterable[Columns]) -> Iterator[bytes]:
             raise Invalid("too_many_rows", f"A sheet holds {MOST:,} rows; narrow the filter or use CSV.")
         yield _lines(page, range(number, number + rows))
         number += rows
-    yield sheet.ENDING
+    yield xlsx_parts.ENDING
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[bytes]:
-    yield sheet.opening([(name, WIDTHS["text"]) for name in head])
-    places = [sheet.letters(at) for at in range(len(head))]
+    yield xlsx_parts.opening([(name, WIDTHS["text"]) for name in head])
+    places = [xlsx_parts.letters(at) for at in range(len(head))]
     for number, row in enumerate(rows, 2):
         told = [(place, value) for place, value in zip(places, row, strict=True) if value is not None]
         cells = "".join(f'<c r="{place}{number}{_any(value)}' for place, value in told)
         yield f'<row r="{number}">{cells}</row>'.encode()
-    yield sheet.ENDING
+    yield xlsx_parts.ENDING
 
 
 def _any(value: Any) -> str:
@@ -102,7 +102,7 @@ def _head(name: str, kind: str) -> str:
 
 
 def _lines(page: Columns, numbers: range) -> bytes:
-    places = [sheet.letters(at) for at in range(len(COLUMNS))]
+    places = [xlsx_parts.letters(at) for at in range(len(COLUMNS))]
     kept = {kind: Kept(shown, "") for kind, shown in SHOWN.items()}
     cells = [
         _cells(kept[kind].__getitem__ if name in REPEATED else SHOWN[kind], place, column, numbers)
@@ -122,7 +122,7 @@ def _text(value: str) -> str:
 
 
 def _time(value: int) -> str:
-    return f'" s="{sheet.TIME}"><v>{value / DAY + DAYS_BEFORE_1970!r}</v></c>'
+    return f'" s="{xlsx_parts.TIME}"><v>{value / DAY + DAYS_BEFORE_1970!r}</v></c>'
 
 
 SHOWN: dict[str, Callable[[Any], str]] = {
@@ -158,4 +158,4 @@ def _definitions(columns: Iterable[tuple[str, str]], thresholds: Thresholds) -> 
         f'<row r="{at}"><c r="A{at}{_text(name)}<c r="B{at}{_text(says)}</row>'
         for at, (name, says) in enumerate(rows, 2)
     )
-    return sheet.opening([("column or figure", 24), ("what it is", 110)]) + body.encode() + sheet.ENDING
+    return xlsx_parts.opening([("column or figure", 24), ("what it is", 110)]) + body.encode() + xlsx_parts.ENDING

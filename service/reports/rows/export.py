@@ -21,12 +21,12 @@ from service.auth import log_access
 from service.auth.keys import Reader
 from service.clock import rfc3339
 from service.db import writing
-from service.files import appearing
 from service.replica import ReadFrom
 from service.reports.completeness import completeness_of
 from service.reports.filters import Filter
 from service.reports.rows import as_jsonl, query
 from service.reports.rows.as_csv import Form
+from service.reports.rows.atomic_file import appearing
 from service.reports.rows.formats import FORMATS, PLAIN, writer_of
 from service.reports.rows.position import Erased, Page, Position
 from service.reports.rows.query import Kind, Order

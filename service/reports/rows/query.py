@@ -20,11 +20,11 @@ from service.reports.filters import Filter
 from service.reports.rows.conditions import answer_conditions, request_conditions
 from service.reports.rows.mood import place_of
 from service.reports.rows.position import Erased, Page, Position
+from service.reports.rows.redaction import told
 from service.reports.rows.row import COLUMNS, Columns, Row
 from service.reports.rows.search import TEXT
 from service.reports.rows.search import found as having
-from service.reports.rows.told import told
-from service.reports.rows.worst import worst_first
+from service.reports.rows.worst_first import worst_first
 from service.reports.visible import View, view_of
 from service.requests.rows import ASKED_BY
 from service.settings import Settings

@@ -7,10 +7,10 @@ language.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from service.language_tags import nearest_first
 from service.settings import Campaign
 from service.ways.catalogue import Language
 from service.ways.scale import words
-from service.words import nearest_first
 from service.x_api.questions import SCORE_RANGE, question
 
 

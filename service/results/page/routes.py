@@ -16,11 +16,11 @@ from service.auth import declares
 from service.db import reading
 from service.errors import NotFound
 from service.results.page import store
-from service.results.page.drawn import LOGOS, Drawn, PageState, plain_page, question_page
-from service.results.page.found import Answerable, find
-from service.results.page.pace import ANSWERS, LOOKS, PerMinute
+from service.results.page.branding import Sender, sender_of
 from service.results.page.question import ask, own_words
-from service.results.page.sender import Sender, sender_of
+from service.results.page.rate_limit import ANSWERS, LOOKS, PerMinute
+from service.results.page.rendering import LOGOS, Drawn, PageState, plain_page, question_page
+from service.results.page.token_lookup import Answerable, find
 from service.settings import Settings
 from service.ways.catalogue import Language, choose, languages
 from service.web.bounds import takes

@@ -12,11 +12,11 @@ from datetime import datetime
 from sqlalchemy.engine import Engine
 
 from service.db import reading, writing
-from service.results import kept
+from service.results import answer_rows
 from service.results.answer import Answer
 from service.results.ingest import ingest
 from service.results.merge import Update
-from service.results.page.found import Answerable
+from service.results.page.token_lookup import Answerable
 from service.ways.catalogue import Language
 from service.x_api.questions import SCORE_RANGE, TEXT_LIMIT
 from service.x_api.texts import clean
@@ -66,7 +66,7 @@ def keep(engine: Engine, asked: Answerable, given: Given, now: datetime) -> None
 
 def _is_full(engine: Engine, asked: Answerable) -> bool:
     with reading(engine) as connection:
-        return kept.how_many_by_page(connection, asked.request_id) >= MOST_TELLINGS
+        return answer_rows.how_many_by_page(connection, asked.request_id) >= MOST_TELLINGS
 
 
 def _comment(written: str, language: Language) -> Given:

@@ -22,7 +22,7 @@ from service.reports.disclosure import store
 from service.reports.disclosure.closing import close_due
 from service.reports.disclosure.store import Release, Who
 from service.settings import Settings
-from tests import template
+from tests import migrated_sqlite
 from tests.reports.attack.ledgers import Spoken
 from tests.reports.world import name_everybody, settings_of
 from tests.support import request_row
@@ -116,7 +116,7 @@ class Lived:
 @contextmanager
 def database(folder: Path) -> Iterator[Engine]:
     """A database that may be lost in a power cut, which makes it quick."""
-    template.put(folder / "attacked.db")
+    migrated_sqlite.put(folder / "attacked.db")
     engine = open_engine(f"sqlite:///{folder}/attacked.db")
     event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
     yield engine

@@ -25,7 +25,7 @@ from tests.reports.attack.play import ZONED, Lived, database
 
 
 @pytest.mark.parametrize(("seed", "read"), [(8, over_http), (0, over_html), (11, collect), (206, collect)])
-def test_the_attacker_comes_back_with_empty_hands(seed: int, read: attacker.Reading) -> None:
+def test_the_attacker_finds_nothing(seed: int, read: attacker.Reading) -> None:
     found = attack(seed, read, most=6, bounds=2)
     assert found.nothing, found
     assert found.figures > 100 or found.shape == "three_answers"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.mould import poured
+from tests.filled_ledgers import poured
 from tests.reports.attack.http import Analysts
 from tests.reports.attack.ledgers import BEGIN, Spoken, ledger
 from tests.reports.attack.play import Lived, database
@@ -34,7 +34,7 @@ def analyst(lived: Lived) -> Client:
     return Analysts(lived).world.client("analyst")
 
 
-def test_a_second_look_between_two_releases_is_told_the_same_to_the_byte(lived: Lived) -> None:
+def test_between_two_releases_answers_are_identical(lived: Lived) -> None:
     """Whatever came meanwhile: conversations, answers, somebody erased; from the API, its ETags and the dashboard."""
     analysts = Analysts(lived)
     before, rows = analysts.everything(), _n(analysts.world.client("supervisor"))
@@ -62,7 +62,7 @@ def test_windows_that_end_a_day_apart_differ_by_a_whole_release(analyst: Client)
 
 
 @pytest.mark.parametrize("clock", ["scored_at", "sent_at", "ended_at", "updated_at"])
-def test_there_is_one_clock(analyst: Client, clock: str) -> None:
+def test_only_one_clock_is_offered(analyst: Client, clock: str) -> None:
     assert analyst.refused("/v1/summary", 422, date_field=clock) == "one_clock"
 
 
@@ -74,7 +74,7 @@ def test_response_rates_are_of_whole_days_whatever_moment_is_asked(analyst: Clie
     assert len(told) == 1
 
 
-def test_two_keys_are_told_the_same_of_an_account(lived: Lived) -> None:
+def test_two_keys_get_the_same_answers_about_an_account(lived: Lived) -> None:
     """All accounts by campaign, minus one account by campaign, are the releases of the other."""
     world = Analysts(lived).world
     both, one, other = (_campaigns(world.client("analyst", *accounts)) for accounts in ((), ("acme",), ("other",)))

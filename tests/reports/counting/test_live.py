@@ -227,7 +227,7 @@ def test_roll_ups_give_what_the_ledger_gives(
         assert differences(connection) == []
 
 
-def test_the_roll_ups_do_answer(engine: Engine) -> None:
+def test_the_roll_ups_are_used(engine: Engine) -> None:
     """Else the test above would compare the ledger with itself."""
     ledger = Ledger(engine)
     for each in range(7):
@@ -249,7 +249,7 @@ def test_the_roll_ups_do_answer(engine: Engine) -> None:
         assert told.n == 7
 
 
-def test_another_zone_counts_everything_anew_and_is_right_meanwhile(engine: Engine) -> None:
+def test_another_zone_is_recounted_and_correct_meanwhile(engine: Engine) -> None:
     ledger = Ledger(engine)
     for each in range(5):
         ledger.run(("add", {"ended_at": NOW - timedelta(days=each, hours=-11)}))

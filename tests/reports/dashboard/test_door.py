@@ -121,9 +121,7 @@ def begins_to_write(connection: sa.Connection) -> list[str]:
     return ["WRITES"] if connection.get_execution_options().get("dm_feedback_writes") else []
 
 
-def test_past_the_limit_a_wrong_key_costs_no_database_work(
-    app: flask.Flask, engine: Engine, population: Population
-) -> None:
+def test_beyond_the_limit_a_wrong_key_costs_no_query(app: flask.Flask, engine: Engine, population: Population) -> None:
     client = app.test_client()
     for _ in range(WRONG_PER_WINDOW + 1):
         wrong(client)
@@ -135,7 +133,7 @@ def test_past_the_limit_a_wrong_key_costs_no_database_work(
     assert not [each for each in asked if each.startswith(("INSERT", "UPDATE", "WRITES"))]
 
 
-def test_old_counts_go(app: flask.Flask, engine: Engine, clock: Clock) -> None:
+def test_old_counts_are_removed(app: flask.Flask, engine: Engine, clock: Clock) -> None:
     client = app.test_client()
     wrong(client)
     clock.forward(minutes=30)
@@ -144,7 +142,7 @@ def test_old_counts_go(app: flask.Flask, engine: Engine, clock: Clock) -> None:
         assert connection.scalars(sa.select(key_use.c.used)).all() == [1]
 
 
-def test_who_comes_and_goes_is_in_the_access_log_without_a_secret(
+def test_sign_ins_and_outs_are_logged_without_a_secret(
     app: flask.Flask, engine: Engine, population: Population
 ) -> None:
     client = app.test_client()
@@ -198,7 +196,7 @@ def test_keys_of_machines_open_no_dashboard(app: flask.Flask, engine: Engine, cl
     assert wrong(app.test_client(), key) == 403
 
 
-def test_a_session_holds_only_where_its_key_does(app: flask.Flask, engine: Engine, clock: Clock) -> None:
+def test_a_session_is_valid_only_where_its_key_is(app: flask.Flask, engine: Engine, clock: Clock) -> None:
     with writing(engine) as connection:
         bounds = keys.Bounds(networks=("127.0.0.0/8",), expires_at=clock.now + timedelta(minutes=5))
         key = keys.create(connection, "bound", "analyst", [], clock.now, bounds)
@@ -224,7 +222,7 @@ def test_a_session_ends_by_idling_and_the_page_says_so(client: FlaskClient, cloc
     assert 'value="/dashboard/operations"' in answer.text
 
 
-def test_what_was_typed_outlives_the_session_and_is_sent_once_more(
+def test_a_form_outlives_its_session_and_is_sent_again(
     client: FlaskClient, population: Population, engine: Engine, clock: Clock
 ) -> None:
     path = f"/dashboard/results/{population.commented[0]}/notes"
@@ -373,7 +371,7 @@ def test_our_own_pages_may_post(app: flask.Flask, population: Population) -> Non
         "",
     ],
 )
-def test_after_signing_in_one_stays_in_the_house(onward: str) -> None:
+def test_after_signing_in_no_redirect_leaves_the_dashboard(onward: str) -> None:
     assert safe_path(onward) == "/dashboard/"
 
 

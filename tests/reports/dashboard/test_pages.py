@@ -25,7 +25,7 @@ from service.reports.filters import Filter
 from service.reports.rows import export
 from service.reports.rows.mood import rank_of
 from service.settings import Settings
-from service.web.slots import NAME
+from service.web.read_slots import NAME
 from tests.conftest import NOW
 from tests.reports.dashboard.population import BLAME, FEW, PRAISE, SMALL, Population, populate
 from tests.reports.dashboard.test_door import PAGES, token_of
@@ -151,7 +151,7 @@ def test_an_empty_installation_has_every_page(settings: Settings, sqlite_engine:
     assert {path: client.get(f"/dashboard{path}").status_code for path in PAGES} == dict.fromkeys(PAGES, 200)
 
 
-def test_a_page_can_be_turned_tomorrow(client: FlaskClient, clock: Clock) -> None:
+def test_a_cursor_still_works_tomorrow(client: FlaskClient, clock: Clock) -> None:
     onward = re.search(r'href="(\?[^"]*)">Further ones', client.get("/dashboard/comments").text)
     assert onward is not None
     for _ in range(26):  # somebody clicks now and then, until it is tomorrow in Berlin
@@ -233,7 +233,7 @@ def test_a_result_shows_its_life_and_takes_notes(client: FlaskClient, engine: En
     assert [line.action for line in logged(engine)][-2:] == ["dashboard.note", "dashboard.result"]
 
 
-def test_a_note_that_cannot_be_kept_comes_back_with_why(client: FlaskClient, population: Population) -> None:
+def test_an_invalid_note_comes_back_with_the_reason(client: FlaskClient, population: Population) -> None:
     address = f"/dashboard/results/{population.commented[-1]}/notes"
     for text in ("   ", "x" * 4001, "nul\0"):
         answer = client.post(address, data={"text": text, "form_token": token_of(client)})
@@ -252,7 +252,7 @@ def test_a_result_of_a_small_group_names_nobody(client: FlaskClient, population:
 
 
 @pytest.mark.parametrize("request_id", ["fr_none", "%00", "fr_%00", "x" * 41, "..%2f..", "%f0%9f%92%a3"])
-def test_what_is_no_result_is_not_found(client: FlaskClient, request_id: str) -> None:
+def test_an_unknown_result_is_not_found(client: FlaskClient, request_id: str) -> None:
     assert client.get(f"/dashboard/results/{request_id}").status_code == 404
 
 
@@ -317,7 +317,7 @@ def test_a_question_that_cannot_be_asked_is_answered_in_words(client: FlaskClien
     assert client.get("/dashboard/explore?by=mood").status_code == 422
 
 
-def test_what_is_wrong_stands_beside_its_field_and_the_form_stays_filled(client: FlaskClient) -> None:
+def test_an_error_is_shown_beside_its_field_and_the_form_stays_filled(client: FlaskClient) -> None:
     page = client.get("/dashboard/comments?since=2026-11-09&to=2026-11-02&q=refund&team_id=Billing&cursor=x").text
     assert re.search('name="to" value="2026-11-02" aria-invalid="true" aria-describedby="why-to">', page)
     assert re.search('<p class="notice warn" id="why-to">The first day lies after the last one.</p>', page)
@@ -412,7 +412,7 @@ def test_figures_as_a_sheet_are_numbers_whatever_mark_decimals_have(client: Flas
     assert client.get("/dashboard/download/figures.pdf").status_code == 404
 
 
-def test_who_sees_no_rows_is_told_that_the_first_release_waits(signed_in: Callable[[str], FlaskClient]) -> None:
+def test_readers_without_rows_are_told_that_the_first_release_waits(signed_in: Callable[[str], FlaskClient]) -> None:
     client = signed_in("analyst")
     for path in ("/", "/explore", "/coverage"):
         page = client.get(f"/dashboard{path}?{QUERY}")
@@ -573,7 +573,7 @@ def test_nobody_asked_is_a_sentence(client: FlaskClient) -> None:
     assert "Nobody was asked, so nobody could answer." in page
 
 
-def test_what_happened_stands_in_the_charts_of_everybody(
+def test_notes_appear_in_everybodys_charts(
     client: FlaskClient, signed_in: Callable[[str], FlaskClient], engine: Engine
 ) -> None:
     form = {"day": "2026-11-11", "account": "", "text": "Parcels <i>lost</i>", "form_token": token_of(client)}
@@ -592,7 +592,7 @@ def test_what_happened_stands_in_the_charts_of_everybody(
     assert [line.action for line in logged(engine) if "timeline" in line.action] == ["timeline.add"] * 2
 
 
-def test_a_note_on_the_time_line_that_cannot_be_kept_comes_back_filled(client: FlaskClient) -> None:
+def test_an_invalid_timeline_note_comes_back_filled_in(client: FlaskClient) -> None:
     token = {"form_token": token_of(client)}
     for given in ({"day": "soon", "text": "A launch"}, {"day": "2026-11-11", "text": "A launch " + "x" * 120}):
         answer = client.post("/dashboard/timeline", data=given | token)
@@ -739,7 +739,7 @@ def test_a_conversation_that_does_not_say_whose_it_is_says_why(client: FlaskClie
     assert not any("does not say whose it is" in each for each in pages if each not in hidden)
 
 
-def test_words_that_retention_took_are_not_said_to_be_kept_back(
+def test_texts_removed_by_retention_are_not_called_hidden(
     client: FlaskClient, engine: Engine, population: Population
 ) -> None:
     one = population.commented[0]
@@ -797,7 +797,7 @@ def test_two_agents_are_compared_by_the_same_cases(client: FlaskClient) -> None:
         ("/completeness", "/operations"),
     ],
 )
-def test_addresses_that_were_shared_lead_on(client: FlaskClient, before: str, now: str) -> None:
+def test_former_addresses_redirect(client: FlaskClient, before: str, now: str) -> None:
     answer = client.get(f"/dashboard{before}")
     assert (answer.status_code, answer.headers["Location"]) == (301, f"/dashboard{now}")
 

@@ -20,8 +20,8 @@ from service.models import access_log
 from service.reports.dashboard import sentences
 from service.reports.dashboard.comments import worst_open
 from service.reports.dashboard.report import paper
-from service.reports.dashboard.report.gathered import CommentChoice, ReportFacts, facts
-from service.reports.dashboard.report.laid_out import MadeBy, company_of, scope_of, sheet, title_of
+from service.reports.dashboard.report.content import CommentChoice, ReportFacts, facts
+from service.reports.dashboard.report.html import MadeBy, company_of, scope_of, sheet, title_of
 from service.reports.dashboard.report.spans import (
     ReportSpan,
     days_of,
@@ -32,7 +32,7 @@ from service.reports.dashboard.report.spans import (
 )
 from service.reports.filters import Filter
 from service.reports.thresholds import thresholds
-from service.web.slots import NAME
+from service.web.read_slots import NAME
 from tests.reports.world import NOW, World, settings_of
 
 VALUE = re.compile(r'<data value="([^"]+)">')
@@ -66,7 +66,7 @@ def test_its_line_is_of_twelve_months() -> None:
 
 
 @pytest.mark.parametrize("given", ["2026-13", "2026-1", "october", "2026-10-01", "0000-10"])
-def test_what_is_no_month_is_refused_with_what_would_be(given: str) -> None:
+def test_an_invalid_month_is_refused_with_what_would_be_right(given: str) -> None:
     with pytest.raises(Invalid, match="a month like 2026-10"):
         month_of(given)
     with pytest.raises(Invalid, match="1 to 366 days"):
@@ -128,7 +128,7 @@ def test_it_says_who_was_asked_what_differs_and_how_to_read_it(quick: World) -> 
     assert "Made 22 Nov 2026" in page
 
 
-def test_comments_are_a_choice(quick: World) -> None:
+def test_comments_are_chosen(quick: World) -> None:
     filled(quick)
     worst, _ = made(quick, "supervisor", choice=CommentChoice("worst"))
     assert [row.score for row in worst.comments or ()] == [2] * 5
@@ -149,7 +149,7 @@ def test_an_analysts_report_has_no_comment_and_whole_releases(quick: World) -> N
     assert "in whole releases" in page
 
 
-def test_who_is_too_small_to_be_named_is_not_on_it(quick: World) -> None:
+def test_groups_too_small_to_name_are_not_on_it(quick: World) -> None:
     filled(quick)
     quick.add(3, score=1, text="Hidden words", days_ago=35, team_id="tiny", agent_id="tim")
     _, page = made(quick, "supervisor", choice=CommentChoice("worst"))
@@ -157,7 +157,7 @@ def test_who_is_too_small_to_be_named_is_not_on_it(quick: World) -> None:
     assert "Hidden words" not in page
 
 
-def test_comments_that_may_not_be_read_take_no_place_of_others(quick: World) -> None:
+def test_hidden_comments_take_no_place_of_others(quick: World) -> None:
     quick.add(8, score=1, text="To be read", days_ago=36)
     for each in range(60):
         quick.add(1, score=1, text="Hidden words", days_ago=35, agent_id=f"a{each}")
@@ -169,19 +169,19 @@ def test_comments_that_may_not_be_read_take_no_place_of_others(quick: World) -> 
     assert [each.row.text for each in worst] == ["To be read"] * 3
 
 
-def test_days_that_are_not_over_are_said_not_to_be(quick: World) -> None:
+def test_unfinished_days_are_marked(quick: World) -> None:
     filled(quick)
     assert "not over yet" not in made(quick, "supervisor", last_week(TODAY))[1]
     assert "30 Nov 2026, not over yet" in made(quick, "supervisor", month_of("2026-11"))[1]
 
 
-def test_nothing_is_said_of_days_without_an_answer(quick: World) -> None:
+def test_days_without_answers_have_no_figure(quick: World) -> None:
     _, page = made(quick, "supervisor")
     assert "Nobody answered in these days." in page
     assert VALUE.findall(page) == []
 
 
-def test_a_file_needs_nothing_beside_it(quick: World) -> None:
+def test_a_file_is_self_contained(quick: World) -> None:
     filled(quick)
     found, page = made(quick, "supervisor")
     document = paper.document(Markup(page), f"Customer feedback, {title_of(found)}", "Letter")
@@ -290,13 +290,13 @@ def test_a_report_of_one_team_says_so(client: FlaskClient) -> None:
         ("bogus=1", "no parameter"),
     ],
 )
-def test_what_cannot_be_asked_is_said(client: FlaskClient, query: str, says: str) -> None:
+def test_an_invalid_question_is_explained(client: FlaskClient, query: str, says: str) -> None:
     answer = client.get(f"/dashboard/report?{query}")
     assert answer.status_code == 422
     assert says in answer.text.replace("&#39;", "'")
 
 
-def test_reading_comments_on_it_is_written_down(
+def test_reading_its_comments_is_logged(
     engine: Engine, client: FlaskClient, signed_in: Callable[[str], FlaskClient]
 ) -> None:
     client.get("/dashboard/report")

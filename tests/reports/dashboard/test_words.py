@@ -61,5 +61,5 @@ def test_stable_words_are_written_as_people_write_them() -> None:
     ]
 
 
-def test_complaints_of_any_shape_become_a_sentence() -> None:
+def test_errors_of_any_shape_become_a_sentence() -> None:
     assert words.said({"0": ["is wrong", "is odd"]}) == "0: is wrong; is odd"

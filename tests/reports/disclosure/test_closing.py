@@ -100,7 +100,7 @@ def test_a_score_that_comes_after_its_comment_is_in_the_next_release(early: Worl
 
 
 @pytest.mark.parametrize("told", [datetime(2199, 1, 1, tzinfo=UTC), datetime(2007, 1, 1, tzinfo=UTC)])
-def test_clocks_of_x_decide_nothing(early: World, told: datetime) -> None:
+def test_clocks_of_x_are_ignored(early: World, told: datetime) -> None:
     """X's date of an answer may lie in the future or before the card; ours is when we saw it."""
     for each in on(early, MONDAY, 5):
         early.set_result(each, score_at=told, text_at=told, x_updated_at=told)
@@ -190,7 +190,7 @@ def test_an_account_that_left_keeps_its_releases_and_what_waits_is_still_closed(
     assert said(early).total.n == 12
 
 
-def test_a_damaged_release_is_said_no_more_and_never_made_again(early: World) -> None:
+def test_a_damaged_release_is_hidden_and_never_made_again(early: World) -> None:
     for place in range(7):
         on(early, MONDAY + place * DAY, 6)
     close(early, MONDAY + 3 * DAY)
@@ -206,7 +206,7 @@ def test_a_damaged_release_is_said_no_more_and_never_made_again(early: World) ->
     assert said(early, "team").total.n == 30
 
 
-def test_what_is_erased_stays_a_number_and_what_waits_is_never_counted(early: World) -> None:
+def test_erased_answers_stay_in_closed_releases_and_out_of_later_ones(early: World) -> None:
     """With erase_scores the score goes: from what waits, not from sums that are nobody's any more."""
     gone = on(early, MONDAY, 6)
     close(early, MONDAY + DAY)
@@ -220,7 +220,7 @@ def test_what_is_erased_stays_a_number_and_what_waits_is_never_counted(early: Wo
     assert said(early).total.n == 11
 
 
-def test_a_ledger_that_exists_is_closed_from_its_oldest_day_and_readers_are_told_to_wait(world: World) -> None:
+def test_an_existing_ledger_is_closed_from_its_oldest_day(world: World) -> None:
     for place in range(30):
         on(world, MONDAY + place * DAY, 6, agent_id="ann", team_id="red")
     world.clock.now = datetime(2026, 9, 30, 12, tzinfo=UTC)
@@ -244,7 +244,7 @@ def test_each_account_and_kind_of_card_has_releases_of_its_own(early: World) -> 
     assert [len(closed(early, "day", who)) for who in (CSAT, Who("acme", "nps"), Who("other", "csat"))] == [1, 0, 1]
 
 
-def test_one_that_cannot_be_closed_holds_up_no_other(early: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_release_that_cannot_be_closed_delays_no_other(early: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor what the same account was given to do, which has no answers; only its rates wait for its days."""
     days_cannot_be_closed(monkeypatch, CSAT)
     on(early, MONDAY, 6)
@@ -258,7 +258,7 @@ def test_one_that_cannot_be_closed_holds_up_no_other(early: World, monkeypatch: 
     assert [len(closed(early, *each)) for each in everything] == [1, 1, 1]
 
 
-def test_while_a_release_is_divided_others_write(early: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dividing_a_release_blocks_no_writer(early: World, monkeypatch: pytest.MonkeyPatch) -> None:
     leaves, wrote = closing.partitions.leaves, []
 
     def slow(*asked: Any) -> Any:
@@ -273,7 +273,7 @@ def test_while_a_release_is_divided_others_write(early: World, monkeypatch: pyte
     assert len(closed(early, "team")) == 1
 
 
-def test_a_walk_that_cannot_begin_holds_up_no_other(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_account_that_cannot_begin_delays_no_other(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     begin = closing._begin
 
     def fail(connection: Connection, ground: Ground) -> Mapping[str, date]:
@@ -309,7 +309,7 @@ def walked(world: World, who: Who = CSAT) -> Mapping[str, date]:
         return store.walks(connection)[who]
 
 
-def test_where_nothing_was_answered_nothing_is_being_made(begun: World) -> None:
+def test_without_answers_no_release_is_made(begun: World) -> None:
     assert said(begun).reason == "waits"
 
 
@@ -381,7 +381,7 @@ def test_twelve_weeks_name_those_who_were_among_the_others_of_their_team(begun: 
     assert left == 0, "what no later release will be made of is gone"
 
 
-def test_campaigns_and_languages_together_tell_no_handful(begun: World) -> None:
+def test_campaigns_and_languages_together_reveal_no_small_group(begun: World) -> None:
     """All that is German less a whole campaign would be three answers."""
     for campaign, language, n in (("sale", "de", 6), ("care", "de", 3), ("care", "en", 9)):
         on(begun, MONDAY, n, campaign=campaign, language=language)
@@ -391,7 +391,7 @@ def test_campaigns_and_languages_together_tell_no_handful(begun: World) -> None:
     assert [said(begun, None, campaign=each).total.n for each in ("care", "sale")] == [12, 6]
 
 
-def test_only_what_is_too_small_is_a_pool(begun: World) -> None:
+def test_only_small_groups_are_pooled(begun: World) -> None:
     begun.settings = settings_of(reports__answer_window="2d")
     on(begun, MONDAY, 6)
     close(begun, MONDAY + 5 * WEEK)
@@ -400,7 +400,7 @@ def test_only_what_is_too_small_is_a_pool(begun: World) -> None:
     assert [leaf.pooled for those in whole for each in those for leaf in each.leaves] == [False] * 6
 
 
-def test_what_a_later_version_tells_begins_with_its_next_weeks_and_holds_up_nothing(begun: World) -> None:
+def test_partitions_of_a_later_version_begin_with_the_next_weeks(begun: World) -> None:
     """Answers before were not frozen with it. What there was already is told when it always was."""
     for week in range(16):
         on(begun, TWELVE + week * WEEK, 6)
@@ -420,7 +420,7 @@ def test_what_a_later_version_tells_begins_with_its_next_weeks_and_holds_up_noth
     assert [n for *_, n in spans(closed(begun, "way"))] == [24]
 
 
-def test_it_says_how_many_steps_it_took_and_takes_all_that_are_due(begun: World) -> None:
+def test_it_takes_all_due_steps_and_returns_their_number(begun: World) -> None:
     """A day of two kinds of card and a cohort, of each of two accounts."""
     begun.settings = settings_of(reports__answer_window="24h")
     begun.clock.now = datetime(2026, 9, 2, 2, tzinfo=UTC)
@@ -436,7 +436,7 @@ def test_at_most_so_many_steps_are_taken_at_once_of_all_accounts(begun: World, m
     assert [close_due(begun.engine, begun.settings, now) for _ in range(5)] == [3, 3, 3, 1, 0]
 
 
-def test_where_nothing_is_due_one_look_is_all(begun: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_if_nothing_is_due_one_query_is_enough(begun: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The worker comes each second, and on SQLite who writes keeps all others waiting."""
     begun.settings = settings_of(reports__answer_window="2d")
     on(begun, MONDAY, 3)
@@ -450,7 +450,7 @@ def test_where_nothing_is_due_one_look_is_all(begun: World, monkeypatch: pytest.
     assert looks == ["reading"]
 
 
-def test_what_an_earlier_version_closed_is_said_still() -> None:
+def test_releases_of_an_earlier_version_are_still_shown() -> None:
     """A checksum is calculated today as it was when the first release was closed."""
     leaf = Leaf(("Zoë",), False, {"c1": 6, "c0": 1})
     made = store._checksum(CSAT, "team", Release(1, MONDAY, MONDAY + WEEK, (leaf,)))

@@ -37,7 +37,7 @@ def answered(n: int) -> dict[str, int]:
 
 
 @pytest.mark.parametrize(("window", "days"), [("24h", 2), ("25h", 3), ("2d", 3)])
-def test_a_cohort_is_told_when_the_answer_window_of_its_last_day_is_over(quick: World, window: str, days: int) -> None:
+def test_a_cohort_is_published_after_the_answer_window_of_its_last_day(quick: World, window: str, days: int) -> None:
     begun(quick, window)
     on(quick, MONDAY, 6)
     close(quick, MONDAY + (days - 1) * DAY)
@@ -94,7 +94,7 @@ def test_what_became_of_all_and_what_was_answered_of_each_kind_of_card(quick: Wo
     }  # fmt: skip
 
 
-def test_an_answer_to_what_may_not_have_been_delivered_is_in_no_rate(quick: World) -> None:
+def test_an_answer_to_a_possibly_undelivered_card_is_in_no_rate(quick: World) -> None:
     begun(quick)
     on(quick, MONDAY, 5)
     on(quick, MONDAY, 6, state="unknown")
@@ -103,7 +103,7 @@ def test_an_answer_to_what_may_not_have_been_delivered_is_in_no_rate(quick: Worl
     assert (counts["csat:delivered"], counts["csat:answered"], counts["csat:scored"], counts["unknown"]) == (5, 5, 5, 6)
 
 
-def test_a_ledger_that_exists_is_told_from_the_day_of_its_first_conversation(quick: World) -> None:
+def test_an_existing_ledger_begins_with_its_first_conversation(quick: World) -> None:
     quick.settings = settings_of(reports__answer_window="2d")
     quick.clock.now = NOON
     on(quick, MONDAY - 9 * DAY, 6)
@@ -113,7 +113,7 @@ def test_a_ledger_that_exists_is_told_from_the_day_of_its_first_conversation(qui
     assert cohorts(quick, "other") == [(-8, -7, answered(6))]
 
 
-def test_closed_each_morning_it_comes_to_the_same(quick: World) -> None:
+def test_closing_daily_gives_the_same_cohorts(quick: World) -> None:
     """What a few days do not suffice for is told with the days after them, also before the first cohort there is."""
     begun(quick)
     for day, n in ((0, 3), (1, 2), (2, 1), (3, 4), (4, 5)):
@@ -142,7 +142,7 @@ def test_comments_do_not_make_up_for_scores(quick: World) -> None:
     assert (first, end, counts["csat:scored"], counts["csat:answered"], counts["csat:commented"]) == (0, 2, 5, 7, 2)
 
 
-def test_of_a_kind_of_card_with_comments_alone_no_handful_is_told_either(quick: World) -> None:
+def test_comments_without_scores_reveal_no_small_group(quick: World) -> None:
     begun(quick)
     for day, said in ((0, 2), (1, 3)):
         on(quick, MONDAY + day * DAY, 5)
@@ -180,7 +180,7 @@ def test_answers_of_later_conversations_may_wait(quick: World) -> None:
     assert cohorts(quick) == [(0, 1, answered(5))]
 
 
-def test_no_handful_of_a_cohort_is_told_after_its_last_day(quick: World) -> None:
+def test_no_small_rest_of_a_cohort_is_published_later(quick: World) -> None:
     begun(quick)
     on(quick, MONDAY, 5)
     seen(quick, 0, 1, 1)
@@ -193,7 +193,7 @@ def test_no_handful_of_a_cohort_is_told_after_its_last_day(quick: World) -> None
     ("kind", "late", "friday", "ends"),
     [("csat", 1, 0, [1]), ("csat", 4, 0, [1]), ("csat", 5, 0, [1, 4]), ("csat", 1, 5, [1, 4]), ("nps", 5, 0, [1, 4])],
 )
-def test_no_handful_that_came_too_late_follows_from_days_and_cohorts(
+def test_late_answers_cannot_be_derived_from_days_and_cohorts(
     quick: World, kind: str, late: int, friday: int, ends: list[int]
 ) -> None:
     """Five answer on Monday; some of Monday's on Thursday, after their two days, beside Thursday's own."""
@@ -207,9 +207,7 @@ def test_no_handful_that_came_too_late_follows_from_days_and_cohorts(
     assert [end for _, end, _ in cohorts(quick)] == ends
 
 
-def test_a_day_that_cannot_be_closed_holds_up_no_other_account_s_rates(
-    quick: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_day_that_cannot_be_closed_delays_no_other_account(quick: World, monkeypatch: pytest.MonkeyPatch) -> None:
     begun(quick)
     for account in ("acme", "other"):
         on(quick, MONDAY, 5, account=account)

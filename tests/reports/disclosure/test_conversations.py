@@ -35,7 +35,7 @@ def test_a_span_is_closed_three_days_after_its_end(early: World, partition: str,
     assert spans(early, partition) == [(MONDAY, MONDAY + weeks * WEEK)]
 
 
-def test_a_span_in_which_nothing_was_heard_of_is_not_told(early: World) -> None:
+def test_an_empty_span_is_not_published(early: World) -> None:
     on(early, MONDAY + 8 * DAY, 1)
     on(early, MONDAY, 1, test=True)
     on(early, MONDAY, 1, account="other")
@@ -70,7 +70,7 @@ def covered(world: World, by: str, wanted: Mapping[str, str], first: date | None
         ("agent", {"team": "green"}, {}),
     ],
 )
-def test_coverage_is_told_of_teams_and_agents(
+def test_coverage_is_published_by_team_and_agent(
     early: World, by: str, wanted: Mapping[str, str], told: Mapping[str, tuple[int, int]]
 ) -> None:
     at = MIDNIGHT + 9 * DAY
@@ -91,7 +91,7 @@ def test_coverage_is_told_of_teams_and_agents(
     assert (found.first, found.end) == tuple(MONDAY + n * WEEK for n in weeks)
 
 
-def test_no_days_are_counted_where_no_span_lies_in_the_period(early: World) -> None:
+def test_a_period_without_a_span_counts_no_days(early: World) -> None:
     on(early, MONDAY, 3)
     close(early, MONDAY + 2 * WEEK)
     assert covered(early, "team", {}).first == MONDAY
@@ -100,7 +100,7 @@ def test_no_days_are_counted_where_no_span_lies_in_the_period(early: World) -> N
     )  # fmt: skip
 
 
-def test_cohorts_are_added_up_and_told_by_the_period_of_their_last_day(early: World) -> None:
+def test_cohorts_belong_to_the_period_of_their_last_day(early: World) -> None:
     early.settings = settings_of(reports__answer_window="2d")
     for day in (0, 6, 7, 30):
         on(early, MONDAY + day * DAY, 5)

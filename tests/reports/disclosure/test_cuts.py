@@ -21,12 +21,12 @@ def told(cells) -> int:
     return min((n for n in found if n), default=0)
 
 
-def test_a_table_without_holes_tells_nothing() -> None:
+def test_a_full_table_reveals_nothing() -> None:
     assert small_cut({(r, c): 2 for r in ROWS for c in COLUMNS}, 5) is None
     assert small_cut({("mon", "ann"): 4, ("mon", "bob"): 5, ("tue", "ann"): 1, ("tue", "bob"): 5}, 5) is None
 
 
-def test_an_agent_of_one_day_is_told_by_what_the_day_has_more() -> None:
+def test_an_agent_of_one_day_follows_from_the_difference() -> None:
     cells = {("mon", "ann"): 2, ("mon", "bob"): 6, ("tue", "ann"): 5}
     assert small_cut(cells, 5) == ("mon", "ann")
     assert small_cut({**cells, ("tue", "bob"): 0}, 5) is None, "a cell that could have answers hides it"
@@ -45,7 +45,7 @@ def table(mon, tue, wed):
 @example(table((9, None, 2), (0, 1, None), (None, 0, 9)))
 @example(table((3, 9, 1), (0, 9, 3), (9, None, 9)))  # a way that takes back what another one took
 @settings(max_examples=400, deadline=None)
-def test_it_finds_a_small_set_exactly_where_trying_all_combinations_does(cells) -> None:
+def test_it_finds_the_same_small_sets_as_brute_force(cells) -> None:
     assert (small_cut(cells, 5) is not None) == (0 < told(cells) < 5)
 
 
@@ -61,5 +61,5 @@ def split(cells) -> int:
 
 @given(st.dictionaries(st.tuples(st.sampled_from(ROWS), st.sampled_from(COLUMNS)), st.integers(1, 7), min_size=1))
 @settings(max_examples=400, deadline=None)
-def test_rows_are_set_apart_exactly_where_trying_all_finds_a_handful(cells) -> None:
+def test_rows_are_pooled_exactly_where_brute_force_finds_a_small_set(cells) -> None:
     assert (small_split(cells, 5) is not None) == (0 < split(cells) < 5)

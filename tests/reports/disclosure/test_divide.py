@@ -60,7 +60,7 @@ def test_an_answer_is_in_the_leaf_of_its_team_in_the_week_of_its_day(at: Cell, p
     ("team_of", "agent", "leaf"),
     [("red", "ann", ANN), ("red", "bob", OTHERS), ("red", "new", OTHERS), ("blue", "ann", ((), True))],
 )
-def test_who_has_no_leaf_is_in_the_nearest_pool(team_of: str, agent: str, leaf: Leaf) -> None:
+def test_a_group_without_a_leaf_is_in_the_nearest_pool(team_of: str, agent: str, leaf: Leaf) -> None:
     row = AlreadyTold([told(1, 0, 28, ANN, OTHERS, ((), True))], DAYS, person).rows()
     assert row(cell(10, team_of, agent)) == (1, leaf)
 
@@ -82,24 +82,24 @@ CUT = [cell(1, "red", "ann", 2), cell(1, "red", "bob", 6), cell(2, "red", "ann",
 """All of the first day, less bob, are ann's two."""
 
 
-def test_agents_who_would_be_told_by_a_day_are_told_together() -> None:
+def test_agents_a_day_would_reveal_are_pooled() -> None:
     assert of(CUT) == {ANN: 7, BOB: 6}
     assert of(CUT, day) == {OTHERS: 13}
     assert of(CUT, day, joinable=lambda _one, _other: False) == {ANN: 7, BOB: 6}
 
 
-def test_nobody_else_is_joined() -> None:
+def test_nobody_else_is_pooled() -> None:
     more = [cell(4, "blue", "dan", 9), cell(5, "blue", "dan", 9), cell(4, "blue", "eve", 9), cell(5, "blue", "eve", 9)]
     assert of([*CUT, *more], day) == {OTHERS: 13, (("blue", "dan"), False): 18, (("blue", "eve"), False): 18}
 
 
-def test_each_team_s_are_joined_among_themselves() -> None:
+def test_agents_are_pooled_within_their_team() -> None:
     there = [cell(3, "blue", "dan", 3), cell(3, "blue", "eve", 7), cell(4, "blue", "dan", 6)]
     found = of([*CUT, *there, cell(5, "green", "fay", 9)], day)
     assert found == {OTHERS: 13, (("blue",), True): 16, (("green", "fay"), False): 9}
 
 
-def test_what_is_in_no_release_is_subtracted_from_nothing() -> None:
+def test_answers_in_no_release_cannot_be_subtracted() -> None:
     """The third day's release is damaged, and so is not told."""
     cells = [cell(1, "red", "ann", 5), cell(3, "red", "ann", 2), cell(3, "red", "bob", 5)]
     assert of(cells, day) == {OTHERS: 12}

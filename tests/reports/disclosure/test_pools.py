@@ -29,7 +29,7 @@ def test_a_team_without_answers_is_where_it_could_have_some() -> None:
     assert pools.leaf_of(("blue", "new")) is None
 
 
-def test_who_may_not_be_named_is_among_the_others_of_all_with_whoever_is_smallest() -> None:
+def test_an_unnamed_group_is_pooled_with_the_smallest() -> None:
     pools = Pools({("red",): 9, ("blue",): 6, (NOBODY,): 2}, 5)
     assert pools.leaves == {(("red",), False): 9, ((), True): 8}
     pools = Pools({("red", "ann"): 9, ("red", "bob"): 6, (NOBODY, NOBODY): 5}, 5)
@@ -37,7 +37,7 @@ def test_who_may_not_be_named_is_among_the_others_of_all_with_whoever_is_smalles
     assert pools.leaf_of((NOBODY, NOBODY)) == ((), True)
 
 
-def test_who_has_just_enough_is_named() -> None:
+def test_exactly_enough_answers_are_named() -> None:
     sizes = {("red", "ann"): 5, ("red", "bob"): 9}
     assert Pools(sizes, 5).leaves == {(label, False): n for label, n in sizes.items()}
 
@@ -47,7 +47,7 @@ def test_a_pool_takes_nobody_of_another_team_along() -> None:
     assert pools.leaves == {(("red", "ann"), False): 9, (("red",), True): 8, (("blue", "dan"), False): 5}
 
 
-def test_what_is_too_small_looks_in_its_own_team_first() -> None:
+def test_a_small_group_is_pooled_in_its_own_team_first() -> None:
     """Bob takes ann along before dan, who has nobody, goes to the others of all."""
     assert Pools({("red", "ann"): 9, ("red", "bob"): 3, ("blue", "dan"): 2}, 5).leaves == {((), True): 14}
 
@@ -60,7 +60,7 @@ def test_a_path_of_three_goes_up_one_step_at_a_time() -> None:
 SMALL = {("blue", "dan"): 2, ("green", "eve"): 3}
 
 
-def test_two_of_a_team_are_joined_in_its_pool_and_nobody_with_them() -> None:
+def test_two_of_a_team_are_pooled_with_nobody_else() -> None:
     pools = Pools({("red", "ann"): 9, ("red", "bob"): 6, **SMALL}, 5)
     joined = pools.joined((("red", "ann"), False), (("red", "bob"), False))
     assert joined.leaves == {(("red",), True): 15, ((), True): 5}
@@ -72,7 +72,7 @@ def test_two_teams_are_joined_with_the_pools_between() -> None:
     assert joined.leaves == {((), True): 20}
 
 
-def test_who_grows_coarser_goes_to_the_others_of_the_team() -> None:
+def test_a_coarser_group_joins_the_others_of_its_team() -> None:
     pools = Pools({("red", "ann"): 9, ("red", "bob"): 6, **SMALL}, 5)
     assert pools.coarsen((("red", "bob"), False))
     assert pools.leaves == {(("red", "ann"), False): 9, (("red",), True): 6, ((), True): 5}

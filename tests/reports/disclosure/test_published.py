@@ -59,7 +59,7 @@ def test_a_pool_is_named_by_its_team_or_is_that_of_all(
 @pytest.mark.parametrize(
     "wanted", [{"agent": "bob"}, {"team": "blue"}, {"team": "nobody"}, {"agent": "cat", "team": "red"}]
 )
-def test_of_who_is_in_a_pool_nothing_is_said_alone(four_weeks: World, wanted: Mapping[str, str]) -> None:
+def test_members_of_a_pool_are_never_shown_alone(four_weeks: World, wanted: Mapping[str, str]) -> None:
     found = said(four_weeks, None, **wanted)
     assert (found.groups, found.total, found.reason) == ((), None, "pooled")
 
@@ -70,7 +70,7 @@ def test_teams_by_an_agent_count_the_agent_s_pool_nowhere(four_weeks: World) -> 
     assert {group.label: group.n for group in groups} == {None: 6}
 
 
-def test_groups_are_told_by_class_and_the_account_by_score(four_weeks: World) -> None:
+def test_groups_are_published_by_class_and_the_account_by_score(four_weeks: World) -> None:
     whole, [red] = said(four_weeks), said(four_weeks, "team", team="red").groups
     assert whole.total is not None
     assert whole.total.scores == {1: 3, 2: 6, 3: 5, 4: 2, 5: 14}
@@ -78,14 +78,14 @@ def test_groups_are_told_by_class_and_the_account_by_score(four_weeks: World) ->
     assert (dict(red.scores), red.classes, red.counts("csat")) == ({}, (3, 11), {1: 3, 5: 11})
 
 
-def test_what_is_told_of_the_account_waits_for_the_release_of_its_groups(four_weeks: World) -> None:
+def test_waiting_counts_are_those_of_the_groups_release(four_weeks: World) -> None:
     on(four_weeks, MONDAY + 28 * DAY, 7)
     close(four_weeks, MONDAY + 29 * DAY)
     assert (said(four_weeks).waiting, said(four_weeks, "agent").waiting) == (0, 7)
     assert said(four_weeks, "agent", first=MONDAY + DAY) == Published(waiting=7, reason="waits")
 
 
-def test_groups_are_told_in_the_order_of_their_names_and_pools_last(four_weeks: World) -> None:
+def test_groups_are_sorted_by_name_with_pools_last(four_weeks: World) -> None:
     assert [each.label for each in said(four_weeks, "team").groups] == ["red", None, OF_ALL]
 
 
@@ -132,7 +132,7 @@ def test_accounts_are_added_up_over_the_days_of_either(quick: World) -> None:
 @pytest.mark.parametrize(
     ("by", "refused"), [(None, ()), ("team", ("day",)), ("agent", ("day", "week")), ("campaign", ("day", "week"))]
 )
-def test_no_period_is_told_that_has_no_whole_release(
+def test_a_period_without_a_whole_release_is_not_shown(
     four_weeks: World, by: str | None, refused: tuple[str, ...]
 ) -> None:
     for period in ("day", "week", "month"):

@@ -22,7 +22,7 @@ def test_the_link_is_written_where_the_text_has_its_place_and_found_by_the_hash(
     assert token_hash(token(KEY, "fr_1")) == hash_of(KEY, "fr_1")
 
 
-def test_what_is_no_token_has_no_hash() -> None:
+def test_an_invalid_token_has_no_hash() -> None:
     assert token_hash(token(KEY, "fr_1")) is not None
     for wrong in ("", "x", "a" * 23, "a" * 21 + "/", "ä" * 22, token(KEY, "fr_1") + "\n", "\x00" * 22):
         assert token_hash(wrong) is None

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Engine
 from service.app import create_app
 from service.db import reading, writing
 from service.models import feedback_request, result, result_update
-from service.results.page.pace import ANSWERS
+from service.results.page.rate_limit import ANSWERS
 from service.results.page.store import MOST_TELLINGS
 from service.ways.links import Links, hash_of
 from service.x_api.questions import TEXT_LIMIT
@@ -96,7 +96,7 @@ def test_a_score_is_stored_at_once_and_a_comment_may_follow(page: Page) -> None:
     assert "<form" not in shown  # nothing is left to be added
 
 
-def test_nothing_that_was_given_is_shown_again_or_can_be_tried_out(page: Page) -> None:
+def test_an_answer_already_given_is_never_shown_again(page: Page) -> None:
     """The link lies in the account's own messages, or in a CRM, where the agent who is rated may open it."""
     page.post(score="4")
     page.post(comment="Ann was rude.")
@@ -110,7 +110,7 @@ def test_nothing_that_was_given_is_shown_again_or_can_be_tried_out(page: Page) -
     assert (page.stored().score, page.stored().text) == (4, "Ann was rude.")
 
 
-def test_what_is_given_stands_and_another_answer_is_an_anomaly(page: Page) -> None:
+def test_the_first_answer_is_kept_and_another_is_an_anomaly(page: Page) -> None:
     page.post(score="2")
     page.clock.forward(seconds=5)
     again = page.post(score="5")
@@ -118,7 +118,7 @@ def test_what_is_given_stands_and_another_answer_is_an_anomaly(page: Page) -> No
     assert (page.stored().score, page.stored().anomalies) == (2, 1)
 
 
-def test_who_sends_again_and_again_is_answered_alike_and_no_more_is_kept(page: Page) -> None:
+def test_repeated_answers_get_the_same_reply_and_are_kept_only_so_often(page: Page) -> None:
     """Everything that is kept of a request is read again with each telling, and on SQLite nobody else writes then."""
     before = [page.post(comment=f"the {n}th").headers["Location"] for n in range(MOST_TELLINGS)]
     after = [page.post(comment=f"not the {n}th").headers["Location"] for n in range(5)]
@@ -138,7 +138,7 @@ def test_two_tabs_may_send_their_parts_in_any_order(page: Page) -> None:
 
 
 @pytest.mark.parametrize("score", ["", "0", "6", "-1", "1.0", " 3", "٣", "three", "1" * 5000, "\x00"])
-def test_a_score_that_is_none_is_asked_for_again(page: Page, score: str) -> None:
+def test_an_invalid_score_is_asked_for_again(page: Page, score: str) -> None:
     answer = page.post(score=score)
     assert answer.status_code == 422
     assert "Please choose one of the answers." in answer.text
@@ -167,7 +167,7 @@ def test_a_comment_that_is_too_long_is_kept_in_the_form(page: Page) -> None:
     assert len(page.stored().text) == LONGEST
 
 
-def test_a_body_past_all_measure_is_refused_unread(page: Page) -> None:
+def test_an_oversized_body_is_refused_unread(page: Page) -> None:
     assert page.post(comment="x" * 1_000_000).status_code == 413
     assert page.stored() is None
 
@@ -199,7 +199,7 @@ def test_erased_and_late_are_as_if_never_asked(page: Page, columns: dict[str, An
     assert page.stored() is None
 
 
-def test_nothing_leads_from_the_page_to_anything_else(page: Page) -> None:
+def test_the_page_links_to_nothing(page: Page) -> None:
     for answer in (page.get(), page.browser.get("/f/wrong")):
         policy = answer.headers["Content-Security-Policy"]
         assert policy.startswith("default-src 'none'; style-src 'sha256-")
@@ -245,7 +245,7 @@ def test_a_logo_is_served_by_us_and_can_do_nothing(engine: Engine, tmp_path: Any
     file = tmp_path / "logo.svg"
     file.write_text('<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>', "utf-8")
     browser = create_app(settings_of(accounts__acme__page_logo=str(file)), engine, Clock()).test_client()
-    from service.results.page.sender import read_logo
+    from service.results.page.branding import read_logo
 
     answer = browser.get(f"/f/logo/{read_logo(file).digest}")
     assert (answer.status_code, answer.content_type) == (200, "image/svg+xml")
@@ -253,7 +253,7 @@ def test_a_logo_is_served_by_us_and_can_do_nothing(engine: Engine, tmp_path: Any
     assert browser.get("/f/logo/none").status_code == 404
 
 
-def test_what_retention_has_taken_is_not_asked_for_again(page: Page) -> None:
+def test_a_text_removed_by_retention_is_not_asked_for_again(page: Page) -> None:
     page.post(score="3")
     page.post(comment="Gone soon.")
     with writing(page.engine) as connection:
@@ -263,7 +263,7 @@ def test_what_retention_has_taken_is_not_asked_for_again(page: Page) -> None:
     assert "Gone soon" not in shown
 
 
-def test_an_address_that_asks_for_very_much_waits_a_minute_and_nobody_else_does(page: Page) -> None:
+def test_only_an_address_with_too_many_requests_is_limited(page: Page) -> None:
     for _ in range(ANSWERS):
         page.post(score="9")
     assert page.post(score="4").status_code == 429
@@ -299,12 +299,12 @@ def test_tokens_of_every_wrong_kind_look_alike(page: Page, token: str) -> None:
         {"comment": "a" * 100_000},
     ],
 )  # fmt: skip
-def test_forms_of_every_wrong_kind_are_told_what_is_missing_and_store_nothing(page: Page, form: dict[str, str]) -> None:
+def test_invalid_forms_say_what_is_missing_and_store_nothing(page: Page, form: dict[str, str]) -> None:
     assert page.post(**form).status_code in {422, 413}
     assert page.stored() is None
 
 
-def test_a_comment_with_what_steers_a_terminal_or_turns_words_is_kept_harmless(page: Page) -> None:
+def test_control_characters_in_a_comment_do_no_harm(page: Page) -> None:
     page.post(score="3")
     raw = b"comment=fine%00%20%E2%80%AEenif%E2%80%AC%20%ED%A0%BD%FF"  # NUL, an override, half a pair, no UTF-8
     form = "application/x-www-form-urlencoded"

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from service.results.page.drawn import TEMPLATES
+from service.results.page.branding import CONTRAST, DARK, LIGHT, NOBODY, contrast, readable, sender_of
 from service.results.page.question import ask, own_words
-from service.results.page.sender import CONTRAST, DARK, LIGHT, NOBODY, contrast, readable, sender_of
+from service.results.page.rendering import TEMPLATES
 from service.settings import SettingsError
 from service.ways.catalogue import choose, languages
 from tests.support import settings_of

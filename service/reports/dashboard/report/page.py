@@ -13,10 +13,10 @@ from werkzeug.datastructures import MultiDict
 from service.auth import log_access
 from service.db import reading, writing
 from service.errors import Invalid
-from service.reports.dashboard.place import Place
+from service.reports.dashboard.page_context import Place
 from service.reports.dashboard.question import PageQuery, choices
 from service.reports.dashboard.report import paper
-from service.reports.dashboard.report.gathered import (
+from service.reports.dashboard.report.content import (
     CHOICES,
     MOST_COMMENTS,
     CommentChoice,
@@ -24,7 +24,7 @@ from service.reports.dashboard.report.gathered import (
     candidates,
     facts,
 )
-from service.reports.dashboard.report.laid_out import MadeBy, company_of, scope_of, sheet, title_of
+from service.reports.dashboard.report.html import MadeBy, company_of, scope_of, sheet, title_of
 from service.reports.dashboard.report.spans import LAST, MONTHS, PRESETS, ReportSpan, back, days_of, month_of
 from service.reports.roles import sees_rows
 from service.reports.thresholds import thresholds

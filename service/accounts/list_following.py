@@ -1,0 +1,92 @@
+"""Following X's DM list: what is new in it since the last reading, and where to continue.
+
+A task has few calls. When they run out before the list is read back far enough, its cursor is kept and the next reading
+continues there, after looking at what is new. So every list is read in time and nothing is missed. Draws no conclusion
+from what it finds.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.engine import Connection, Engine
+
+from service.accounts import task_leases
+from service.accounts.dm_list import OVERLAP, Ask, Listing, a_share, read_back
+from service.db import reading
+from service.settings import Account
+from service.x_api import DirectMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Who follows the list: the name of its turns, and of what is kept of its readings."""
+
+    name: str
+    pages_at_most: int
+
+    @property
+    def read(self) -> str:
+        """The name under which the start of the last complete reading is stored."""
+        return f"{self.name}_read"
+
+    @property
+    def rest(self) -> str:
+        """The name under which the cursor of an incomplete reading is stored."""
+        return f"{self.name}_rest"
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOn:
+    """What one reading found. `whole`: nothing is left unread since `since`."""
+
+    parts: Sequence[Listing]
+    since: datetime
+
+    @property
+    def messages(self) -> Sequence[DirectMessage]:
+        """What it showed, some of it twice."""
+        return [message for part in self.parts for message in part.messages]
+
+    @property
+    def whole(self) -> bool:
+        """Whether the last part reaches back to what was read before."""
+        return self.parts[-1].reaches(self.since)
+
+    @property
+    def pages(self) -> int:
+        """How many calls it took."""
+        return sum(part.pages for part in self.parts)
+
+    @property
+    def problem(self) -> str | None:
+        """Why it was not read further."""
+        return self.parts[-1].problem
+
+
+def read_on(
+    engine: Engine, account: Account, task: Task, token: str, ask: Ask, oldest: datetime, clock: Callable[[], datetime]
+) -> ReadOn:
+    """Read what is new, then what was left, back to where the last whole reading began and no further than `oldest`."""
+    with reading(engine) as connection:
+        whole_at = task_leases.moment(connection, account.name, task.read)
+        left = task_leases.cursor(connection, account.name, task.rest)
+    overlap = max(OVERLAP, account.list_lag * 2)
+    since = max(oldest, (whole_at or oldest) - overlap)
+    may_ask, pages = a_share(engine, account, task.name, token), task.pages_at_most
+    new_since = since if left is None else max(since, left[0] - overlap)
+    new = read_back(engine, account, ask, new_since, may_ask, clock, pages_at_most=pages)
+    if left is None or new.reaches(since) or not new.reaches(new_since):  # else what was left lies behind its end
+        return ReadOn([new], since)
+    more = read_back(engine, account, ask, since, may_ask, clock, pages_at_most=pages - new.pages, start=left[1])
+    return ReadOn([new, more], since)
+
+
+def keep(connection: Connection, account: Account, task: Task, found: ReadOn) -> None:
+    """Store how far it came, in the same transaction as what it found."""
+    began, last = found.parts[0].read_at, found.parts[-1]
+    if not found.pages:
+        return
+    if found.whole:
+        task_leases.set_moment(connection, account.name, task.read, began)
+    task_leases.set_moment(connection, account.name, task.rest, began, None if found.whole else last.goes_on)

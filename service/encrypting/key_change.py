@@ -1,0 +1,80 @@
+"""Turns encryption on, moves it to another key, or turns it off; refuses if that is not safe yet.
+
+Every process follows for new values within seconds; existing rows are existing_rows.py's work. Code that could not read them
+is kept from starting on this database. Never rewrites a value itself.
+"""
+
+import secrets
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.engine import Connection
+
+from service.at_rest.columns import ring_of
+from service.at_rest.ring import Ring
+from service.db import insert
+from service.encrypting.in_force import PLACE, HeldKeys, WalkProgress, follow, hold_alone, living, progress
+from service.errors import Conflict, Invalid
+from service.migrations import set_floor
+from service.models import encryption, encryption_key
+
+ANEW: Mapping[str, Any] = {
+    "finished_at": None, "at_table": None, "at_row": None, "everybody": None,
+    "looked_at": 0, "changed": 0, "rewritten": 0, "skipped": 0, "refused": 0,
+}  # fmt: skip
+
+
+def turn_on(connection: Connection, now: datetime) -> str:
+    """Change to the first key in the settings; return its id. Raises Conflict, Invalid with what would be right."""
+    ring = ring_of(connection.dialect)
+    if ring is None:
+        raise Invalid(
+            "no_encryption_key",
+            "There is no privacy.encryption_key: make one with `openssl rand -base64 32`, keep a copy where the "
+            "database is not, write it into the settings, restart web and workers, and run this again.",
+        )
+    _demand_idle(progress(connection), ring.first)
+    _demand_held(living(connection, now), ring.first)
+    _go_over(connection, ring, ring.first, now)
+    return ring.first
+
+
+def turn_off(connection: Connection, now: datetime) -> None:
+    """Change to no key. Raises Conflict if nothing is encrypted."""
+    ring, found = ring_of(connection.dialect), progress(connection)
+    if ring is None or found is None or found.key_id is None:
+        raise Conflict("not_encrypted", "Nothing is encrypted here, or it is being decrypted already.")
+    _demand_held(living(connection, now), None)
+    _go_over(connection, ring, None, now)
+
+
+def _go_over(connection: Connection, ring: Ring, to: str | None, now: datetime) -> None:
+    hold_alone(connection)
+    follow(connection)
+    secret = ring.digest_key or secrets.token_bytes(32)
+    held = secret.hex() if to is None else ring.lock_text(secret.hex(), PLACE, to)
+    row = {"key_id": to, "ids": to is not None and ring.locks_ids, "digest_key": held, "begun_at": now, **ANEW}
+    statement = insert(connection, encryption).values(id=1, **row)
+    connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=row))
+    if to is not None:
+        connection.execute(insert(connection, encryption_key).values(id=to, since=now).on_conflict_do_nothing())
+    set_floor(connection)
+    follow(connection)
+
+
+def _demand_idle(found: WalkProgress | None, wanted: str) -> None:
+    if found is not None and found.key_id == wanted and found.ids is not None:
+        state = "everything is" if found.finished_at else "everything is being"
+        raise Conflict("encrypted_already", f"The first key of privacy.encryption_key is in force, {state} encrypted.")
+
+
+def _demand_held(processes: Iterable[HeldKeys], wanted: str | None) -> None:
+    """A process that cannot read what others write would show encrypted values as they are stored."""
+    without = sorted(each.name for each in processes if not each.known or (wanted and wanted not in each.held))
+    if without:
+        sentence = (
+            f"{', '.join(without)} run without the key: restart them with these settings, and run this again half a "
+            "minute later, when those that have ended are forgotten."
+        )
+        raise Conflict("processes_without_key", sentence)

@@ -1,0 +1,20 @@
+"""Twelve months as a line. What cannot be shown is a gap. Calculates nothing."""
+
+from zoneinfo import ZoneInfo
+
+from markupsafe import Markup
+
+from service.reports.dashboard import sentences
+from service.reports.dashboard.figure_charts import SCALE, point_of
+from service.reports.dashboard.line_chart import over_time
+from service.reports.dashboard.svg import Caption
+from service.reports.figures.shapes import Trend
+
+
+def of_months(trend: Trend) -> Markup:
+    """The line of one kind of card, the last month labelled."""
+    zone = ZoneInfo(trend.zone)
+    title = f"{sentences.TITLES[trend.type]} by month"
+    points = [point_of(each, "month", zone) for each in trend.points]
+    told = "; ".join(f"{each.label}: {each.shown}" for each in points)
+    return over_time(points, Caption(f"report-{trend.type}", title, f"{told}."), *SCALE[trend.type])

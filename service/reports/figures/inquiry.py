@@ -1,0 +1,186 @@
+"""One question of a reader of rows: the lines every figure is made of.
+
+People too small to be named in rows are not named here either: split by people they form one group, and asked for by
+name they are left out, as their rows are.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from operator import itemgetter
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.engine import Connection
+
+from service.auth.keys import Reader
+from service.db.transaction_cache import found_once
+from service.errors import Invalid
+from service.reports.counting.lines import Line, Slice
+from service.reports.counting.live import lines
+from service.reports.counting.periods import SEVEN_DAYS
+from service.reports.dimensions import FILTERED, NAMED, PEOPLE, Value
+from service.reports.disclosure.naming import Names, is_over, names_of
+from service.reports.filters import Filter
+from service.reports.visible import View, view_of
+from service.settings import CARD_TYPES, Settings
+
+LEDGER = "ended_at"
+DAILY = ("day", "week", SEVEN_DAYS)
+NOT_NAMED, NAMED_ONES = "\0", "\0\0"  # nobody's names: no database of ours holds a NUL
+NOT_FOR_FIGURES = (
+    "scores", "score_from", "score_to", "moods", "done", "owner", "q",
+    "states", "reasons", "request_ids", "conversation_ids", "has_text", "answered", "updated_since",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """Who asks what. `score_clock` and `rate_clock` say by which moment scores and rates are dated."""
+
+    connection: Connection
+    view: View
+    names: Names
+    filter: Filter
+    now: datetime
+    zone: ZoneInfo
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of card asked about; they are never added."""
+        return kinds_of(self.filter)
+
+    @property
+    def until(self) -> datetime | None:
+        """The end of the period; None: open, so it includes what is yet to come."""
+        return self.filter.until if self.filter.until is not None and self.filter.until < self.now else None
+
+    @property
+    def score_clock(self) -> str:
+        """The clock of scores: the filter's, or the day the score was given."""
+        return self.filter.date_field or "scored_at"
+
+    @property
+    def rate_clock(self) -> str:
+        """The clock of response rates: their cohort is what was sent, or ended if the filter says so."""
+        return LEDGER if self.filter.date_field == LEDGER else "sent_at"
+
+    @property
+    def withholds(self) -> bool:
+        """Whether people were asked for by name while some may not be named."""
+        return self.filter.names_people and self.names.hides
+
+    def lines(self, clock: str, by: str | None = None, *, period: str | None = None) -> list[Line]:
+        """Conversations by a clock, people as rows name them; the first of a line's `values` is its group."""
+        return self.as_named(self.all_lines(clock, by, period=period), by)
+
+    def scored(self, by: str | None = None, *, period: str | None = None) -> list[Line]:
+        """The scored answers, by their clock, people as rows name them."""
+        return self.as_named(self.all_scored(by, period=period), by)
+
+    def all_scored(self, by: str | None = None, *, period: str | None = None) -> list[Line]:
+        """The same with every name, for `as_named`."""
+        return self._lines(self.score_clock, by, period, "scores")
+
+    def all_lines(self, clock: str, by: str | None = None, *, period: str | None = None) -> list[Line]:
+        """Conversations with every name, if no answers are involved, or for `as_named`."""
+        return self._lines(clock, by, period, "work")
+
+    def crossed(self, clock: str, by: tuple[str, ...], wanted: Literal["scores", "work"]) -> list[Line]:
+        """Conversations grouped by several dimensions at once; people as rows name them, or else without any name."""
+        people = PEOPLE if self.filter.names_people or any(NAMED[name].people for name in by) else ()
+        split = tuple(dict.fromkeys((*by, *people)))
+        q = Slice(
+            clock, self.zone, self.filter.since, self.until, by=split, chosen=self.filter.chosen,
+            types=self.filter.types, wanted=wanted,
+        )  # fmt: skip
+        return self._named(self._count(q), split, len(by))
+
+    def _lines(self, clock: str, by: str | None, period: str | None, wanted: Literal["scores", "work"]) -> list[Line]:
+        q = Slice(
+            clock, self.zone, self.filter.since, self.until, by=self._split(by), chosen=self.filter.chosen,
+            types=self.filter.types, daily=period in DAILY, monthly=period == "month", wanted=wanted,
+        )  # fmt: skip
+        return self._of_teams(q) if by == "team" and not self.filter.names_people else self._count(q)
+
+    def _of_teams(self, q: Slice) -> list[Line]:
+        """Whole teams, plus their few unnamed agents separately, rather than every agent of each team."""
+        whole = [replace(line, values=(*line.values, NAMED_ONES)) for line in self._count(replace(q, by=q.by[:2]))]
+        if not self.names.few:
+            return whole
+        few = self._count(replace(q, chosen={**q.chosen, "agent": self.names.few}))
+        return [*whole, *few, *(replace(_less(line), values=(*line.values[:2], NAMED_ONES)) for line in few)]
+
+    def _count(self, q: Slice) -> list[Line]:
+        """Count groups by their names of today: the ledger keeps what was usual when a conversation ended."""
+        found = lines(self.connection, self.view, q)
+        if not any(NAMED[name].tags for name in q.by):
+            return found
+        called = [NAMED[name].called for name in q.by]
+        named = (tuple(name(value) for name, value in zip(called, line.values, strict=True)) for line in found)
+        return [replace(line, values=values) for line, values in zip(found, named, strict=True)]
+
+    def as_named(self, found: list[Line], by: str | None) -> list[Line]:
+        """Name nobody whom rows do not name."""
+        return self._named(found, self._split(by))
+
+    def _named(self, found: list[Line], split: tuple[str, ...], groups: int = 1) -> list[Line]:
+        if not set(PEOPLE) <= set(split):
+            return found
+        who = itemgetter(*(split.index(name) for name in PEOPLE))
+        named = {each: self._is_named(*each) for each in {who(line.values) for line in found}}  # lines are many more
+        shown = []
+        for line in found:
+            if named[who(line.values)]:
+                shown.append(line)
+            elif not self.filter.names_people:
+                shown.append(replace(line, values=((NOT_NAMED,) * groups + line.values[groups:])))
+            elif is_over(line.state, line.reason) and not line.answered:
+                shown.append(line)
+        return shown
+
+    def _is_named(self, account: Value, team: Value, agent: Value) -> bool:
+        return agent == NAMED_ONES or self.names.may_show(str(account), _word(team), _word(agent))
+
+    def _split(self, by: str | None) -> tuple[str, ...]:
+        people = self.filter.names_people or (by is not None and NAMED[by].people)
+        return tuple(dict.fromkeys((*([by] if by else []), *(PEOPLE if people else ()))))
+
+
+def asking(
+    connection: Connection,
+    settings: Settings,
+    reader: Reader,
+    filter: Filter,
+    now: datetime,
+    zone: ZoneInfo | None = None,
+) -> Inquiry:
+    """Start an inquiry. Raises Invalid for a filter that figures do not accept."""
+    demand_groups(filter)
+    view = view_of(connection, settings, reader, now)
+    names = found_once(connection, (names_of, view.accounts), lambda: names_of(connection, view.accounts))
+    return Inquiry(connection, view, names, filter, now, zone or settings.service.time_zone)
+
+
+def kinds_of(filter: Filter) -> tuple[str, ...]:
+    """The kinds of card a filter asks about."""
+    return tuple(kind for kind in CARD_TYPES if not filter.types or kind in filter.types)
+
+
+def demand_groups(filter: Filter) -> None:
+    """Raise Invalid for filters that figures do not accept: those that select rows, not groups."""
+    for name in NOT_FOR_FIGURES:
+        if getattr(filter, name) not in ((), None):
+            raise Invalid(
+                "filter_not_for_figures",
+                f"Figures cannot be filtered by '{name}'; they accept {', '.join(FILTERED)}, type and a period.",
+            )
+
+
+def _less(line: Line) -> Line:
+    """The same counted out."""
+    scores = tuple(-n for n in line.scores)
+    return replace(line, n=-line.n, answered=-line.answered, commented=-line.commented, scores=scores)
+
+
+def _word(value: Value) -> str | None:
+    return None if value is None else str(value)

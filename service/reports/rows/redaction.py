@@ -1,0 +1,128 @@
+"""What a reader is told of the rows found: columns, blanked where they must be.
+
+Whose a row is, and its comment, are blanked where too few have answered. The score always stays: without the name it
+belongs to nobody.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+from urllib.parse import quote
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from service.reports.people.name_at import question_of
+from service.reports.people.stored import called_of
+from service.reports.rows.row import COLUMNS, SECOND, Columns
+from service.settings import Settings
+
+WHOSE = ("conversation_id", "team_id", "agent_id", "customer_ref")
+MARK = "{conversation_id}"
+Column = Sequence[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """What the select returns, by column, under the select's names."""
+
+    id: Column
+    conversation_id: Column
+    source: Column
+    account: Column
+    campaign: Column
+    team_id: Column
+    agent_id: Column
+    type: Column
+    question_variant_id: Column
+    display_name: Column
+    ended_at: Column
+    card_sent_at: Column
+    state: Column
+    reason: Column
+    language: Column
+    test: Column
+    channel: Column
+    way: Column
+    tags: Column
+    customer_ref: Column
+    score: Column
+    score_at: Column
+    text: Column
+    text_at: Column
+    updated_at: Column
+    update_count: Column
+    erased_at: Column
+    score_way: Column
+    answered: Column
+    hidden: Column
+    unread: Column
+
+
+def told(connection: Connection, found: Sequence[sa.Row[Any]], settings: Settings) -> Columns:
+    """Return the page by column, with what may not be told blanked."""
+    if not found:
+        return tuple(() for _ in COLUMNS)
+    raw = Selected(*list(zip(*found, strict=True))[: len(Selected.__slots__)])
+    hidden, text = raw.hidden, _blanked(raw.text, raw.unread)
+    told_of: dict[str, Column] = {
+        **{name: getattr(raw, name) for name in COLUMNS if name in Selected.__slots__},
+        **{name: _blanked(getattr(raw, name), hidden) for name in WHOSE},
+        "request_id": raw.id,
+        "conversation_url": _blanked(_links(raw, settings), hidden),
+        "sent_at": raw.card_sent_at,
+        "score_after_s": _seconds(raw.card_sent_at, raw.score_at),
+        "text": text,
+        "text_after_s": _seconds(raw.card_sent_at, raw.text_at),
+        "suppressed": [hides or shown != given for hides, shown, given in zip(hidden, text, raw.text, strict=True)]
+        if any(raw.unread)
+        else hidden,
+        "tags": _blanked([_tags(each) for each in raw.tags], hidden),
+    }
+    told_of |= _names(connection, raw, told_of, settings)
+    return tuple(told_of[name] for name in COLUMNS)
+
+
+def _names(
+    connection: Connection, raw: Selected, told_of: Mapping[str, Column], settings: Settings
+) -> dict[str, Column]:
+    """The names, when the conversation ended, of those whose ids are told; and the question in X's words."""
+    agents, teams = told_of["agent_id"], told_of["team_id"]
+    known = called_of(connection, settings, {*agents, *teams})
+    return {
+        "agent_name": known.column("agent", agents, raw.account, raw.ended_at),
+        "team_name": known.column("team", teams, raw.account, raw.ended_at),
+        "question": list(map(question_of, raw.type, raw.question_variant_id, raw.display_name)),
+    }
+
+
+def _blanked(column: Column, hidden: Sequence[bool]) -> Column:
+    """A column without the values of these rows."""
+    if not any(hidden):
+        return column
+    return [None if hides else value for value, hides in zip(column, hidden, strict=True)]
+
+
+def _links(raw: Selected, settings: Settings) -> Column:
+    """The link to the conversation in the CRM, if the source says where that is."""
+    places: Mapping[str, str | None] = {name: source.conversation_url for name, source in settings.sources.items()}
+    if not any(places.get(each) for each in set(raw.source)):
+        return [None] * len(raw.source)
+    pairs = zip(raw.source, raw.conversation_id, strict=True)
+    return [
+        place.replace(MARK, quote(each, safe="")) if (place := places.get(source)) else None for source, each in pairs
+    ]
+
+
+def _seconds(start: Column, end: Column) -> Column:
+    """Whole seconds from one to the other, if there are both."""
+    pairs = zip(start, end, strict=True)
+    return [None if since is None or until is None else int((until - since) / SECOND) for since, until in pairs]
+
+
+@lru_cache(4096)
+def _tags(given: str) -> tuple[str, ...]:
+    """The tags in a JSON text, cached: conversations share few lists of tags."""
+    return tuple(json.loads(given))

@@ -1,0 +1,239 @@
+"""The description of the API: /openapi.yaml (OpenAPI 3.1) and a page at /docs, from the registered blueprints.
+
+The committed openapi.yaml is exactly what this returns. The page needs no script and no network.
+"""
+
+import threading
+from collections.abc import Mapping
+from copy import deepcopy
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import flask
+import flask_smorest
+import yaml
+from apispec import APISpec
+from flask_smorest.utils import prepare_response
+from marshmallow import Schema, fields
+
+from service.auth import declares
+from service.errors import PROBLEM_JSON, NotFound
+from service.web.docs.completion import complete
+from service.web.docs.error_catalogue import known
+from service.web.docs.handwritten import PATHS, TAGS
+from service.web.problems import CODES
+from service.web.statuses import PHRASES, component, reference
+
+TITLE, VERSION = "dm-feedback", "1"
+ABOUT = (
+    "Feedback on customer service over X Direct Messages, for supervisors only. Keys come in the Authorization "
+    "header (`Bearer dmf_…`), never in an address; spreadsheets may read with HTTP Basic, the key as the password. "
+    "Times are RFC 3339 in UTC; ids are strings. Periods are half-open: `[since, until)`. "
+    "Pages of other origins may read where the setting `web.origins` names them. Unknown parameters are errors. "
+    "Every error is a problem document (RFC 9457) with a stable `code`. Lists are JSON alone: `Accept: text/csv` is "
+    "answered 406, and rows as files are at /v1/results.csv, .jsonl, .xlsx and .parquet. Answers leave as zstd or gzip "
+    "where `Accept-Encoding` names it."
+)
+SHARED = ("401", "403", "406", "422", "429", "503")
+RATE_HEADERS = {
+    "RateLimit-Limit": "Calls a key may make in a minute",
+    "RateLimit-Remaining": "Calls left in this minute",
+    "RateLimit-Reset": "Seconds until the minute is over",
+}
+PAGE = "public, max-age=300"
+HTTP_CODES = (*CODES.items(), (500, "http_error"))
+STYLE = Path(__file__).parent / "static" / "docs.css"
+
+
+class ProblemSchema(Schema):
+    """What every error looks like."""
+
+    type = fields.String(required=True)
+    title = fields.String(required=True)
+    status = fields.Integer(strict=True, required=True)
+    code = fields.String(required=True, metadata={"description": "stable; programs may rely on it"})
+    detail = fields.String(required=True, metadata={"description": "what is wrong and what would be right"})
+    request_id = fields.String(required=True, metadata={"description": "tell it to your operator"})
+    errors = fields.Dict(metadata={"description": "every mistake, by parameter or field"})
+
+
+class ProblemApi(flask_smorest.Api):
+    """smorest without its error handler, and with ours in the description."""
+
+    ERROR_SCHEMA = ProblemSchema
+    spec: APISpec
+
+    def __init__(self, app: flask.Flask) -> None:
+        about = {"description": ABOUT, "license": {"name": "MIT", "identifier": "MIT"}}
+        options = {"title": TITLE, "version": VERSION, "openapi_version": "3.1.0", "info": about}
+        self._undescribed: list[flask_smorest.Blueprint] = []
+        self._one_at_a_time = threading.Lock()
+        self._has_responses = False
+        super().__init__(app, spec_kwargs=options)
+        self.spec.components.security_scheme(
+            "key", {"type": "http", "scheme": "bearer", "description": "A key made with `dm-feedback keys create`"}
+        )
+        basic = "For reading: the key as the password, any user. Spreadsheets know no other way"
+        self.spec.components.security_scheme("basic", {"type": "http", "scheme": "basic", "description": basic})
+
+    def register_blueprint(self, blp: flask_smorest.Blueprint, **options: Any) -> None:
+        """Route it; its routes are described only when somebody asks, because that costs more than all the rest."""
+        self._app.extensions["flask-smorest"]["blp_name_to_api"][blp.name] = self
+        self._app.register_blueprint(blp, **options)
+        self._undescribed.append(blp)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what smorest knows of every route."""
+        with self._one_at_a_time:
+            self._add_responses()
+            for blueprint in self._undescribed:
+                blueprint.register_views_in_doc(self, self._app, self.spec, name=blueprint.name, parameters=None)
+                self.spec.tag({"name": blueprint.name, "description": blueprint.description})
+            self._undescribed.clear()
+            return deepcopy(self.spec.to_dict())
+
+    def _register_error_handlers(self) -> None:
+        """Leave errors to problems.py: smorest's handler drops headers and would handle the dashboard's errors too."""
+
+    def _register_responses(self) -> None:
+        """Leave the common answers until somebody asks, too."""
+
+    def _add_responses(self) -> None:
+        if self._has_responses:
+            return
+        self._has_responses = True
+        for status, phrase in PHRASES.items():
+            response: dict[str, Any] = {"description": phrase}
+            if status >= 400:  # noqa: PLR2004 - where errors begin
+                response["schema"] = self.ERROR_SCHEMA
+            prepare_response(response, self.spec, PROBLEM_JSON)
+            self.spec.components.response(component(status), response, lazy=True)
+        default = {"description": "Any other error", "schema": self.ERROR_SCHEMA}
+        prepare_response(default, self.spec, PROBLEM_JSON)
+        self.spec.components.response(self.DEFAULT_ERROR_RESPONSE_NAME, default, lazy=True)
+
+
+def document(app: flask.Flask) -> dict[str, Any]:
+    """Return the whole description as plain data."""
+    api: ProblemApi = app.extensions["flask-smorest"]["apis"][""]["ext_obj"]
+    spec = api.describe()
+    spec["paths"] = {**{path: _with_errors(each) for path, each in spec["paths"].items()}, **deepcopy(PATHS)}
+    answers = {**spec["components"].get("responses", {}), **_error_responses()}
+    spec["components"]["responses"] = dict(sorted(answers.items()))
+    spec["security"] = [{"key": []}, {"basic": []}]
+    spec["servers"] = [{"url": "/", "description": "Where this description was read"}]
+    spec["tags"] = [*spec.get("tags", []), *TAGS]
+    plain: dict[str, Any] = _plain(spec)
+    plain["components"]["schemas"].pop("PaginationMetadata", None)  # smorest's own; our pages have cursors
+    complete(plain)
+    return plain
+
+
+def openapi_yaml(app: flask.Flask) -> str:
+    """Return the description as YAML, the same for the same routes."""
+    text: str = yaml.safe_dump(document(app), sort_keys=False, allow_unicode=True, width=110)
+    return text
+
+
+def register_docs(app: flask.Flask) -> None:
+    """Serve the description and its page, covering everything registered by the first call."""
+    # once an application: they are open to everybody and cost far more to build than to send
+    described = cache(lambda: openapi_yaml(app))
+    as_json = cache(lambda: flask.json.dumps(document(app)))
+    drawn = cache(lambda: flask.render_template("docs.html", spec=document(app), schema_name=_schema_name))
+    docs = flask.Blueprint("docs", __name__, template_folder="templates")
+
+    @docs.get("/openapi.yaml")
+    @declares("nobody: the description of the API holds no data")
+    def openapi() -> flask.Response:
+        return _public(described(), "application/yaml; charset=utf-8")
+
+    @docs.get("/openapi.json")
+    @declares("nobody: the description of the API holds no data")
+    def openapi_json() -> flask.Response:
+        return _public(as_json(), "application/json")
+
+    @docs.get("/docs/problems/<code>")
+    @declares("nobody: what our refusals mean holds no data")
+    def problem(code: str) -> flask.Response:
+        found = known(HTTP_CODES).get(code)
+        if found is None:
+            raise NotFound("no_such_problem", "There is no error with this code; codes are in our answers.")
+        return _public(flask.render_template("problem.html", problem=found), "text/html; charset=utf-8")
+
+    @docs.get("/docs/versions")
+    @declares("nobody: how we change the API holds no data")
+    def versions() -> flask.Response:
+        return _public(flask.render_template("versions.html"), "text/html; charset=utf-8")
+
+    @docs.get("/docs")
+    @declares("nobody: the description of the API holds no data")
+    def page() -> flask.Response:
+        return _public(drawn(), "text/html; charset=utf-8")
+
+    @docs.get("/docs/style.css")
+    @declares("nobody: a stylesheet")
+    def style() -> flask.Response:
+        return _public(STYLE.read_text("utf-8"), "text/css; charset=utf-8")
+
+    app.register_blueprint(docs)
+
+
+def _public(body: str, content_type: str) -> flask.Response:
+    response = flask.Response(body, content_type=content_type)
+    response.headers["Cache-Control"] = PAGE
+    return response
+
+
+def _with_errors(path: Mapping[str, Any]) -> dict[str, Any]:
+    """Add the errors and headers that all operations of the API share."""
+    found = deepcopy(dict(path))
+    for method, operation in found.items():
+        if method == "parameters":
+            continue
+        if method != "get":
+            operation.setdefault("security", [{"key": []}])
+        responses = operation.setdefault("responses", {})
+        for status, response in responses.items():
+            if "$ref" in response and str(status).isdigit():
+                responses[status] = reference(int(status))  # smorest names it by the interpreter's table
+            elif str(status).startswith("2"):
+                response["headers"] = {**response.get("headers", {}), **_rate_headers()}
+        for status in SHARED:
+            responses.setdefault(status, reference(int(status)))
+        operation["responses"] = dict(sorted(responses.items()))
+    return found
+
+
+def _error_responses() -> dict[str, Any]:
+    body = {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {
+        component(int(status)): {"description": PHRASES[int(status)], "content": deepcopy(body)} for status in SHARED
+    }
+
+
+def _rate_headers() -> dict[str, Any]:
+    return {name: {"description": says, "schema": {"type": "integer"}} for name, says in RATE_HEADERS.items()}
+
+
+def _schema_name(schema: Mapping[str, Any]) -> str:
+    """How the page names a schema: what it refers to, or its type."""
+    if "$ref" in schema:
+        return str(schema["$ref"]).rpartition("/")[2]
+    kind = schema.get("type", "")
+    kinds = [kind] if isinstance(kind, str) else list(kind)
+    if "array" in kinds:
+        return f"list of {_schema_name(schema.get('items', {}))}"
+    if "enum" in schema:
+        return " | ".join(str(each) for each in schema["enum"])
+    return " or ".join(kinds) + (f" ({schema['format']})" if "format" in schema else "")
+
+
+def _plain(value: Any) -> Any:
+    """Reduce to what YAML knows: string keys, lists, no subclasses of str."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    return str(value) if isinstance(value, str) else value

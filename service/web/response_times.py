@@ -1,0 +1,47 @@
+"""How long answers took: counts by route and status, and nothing of who asked for what.
+
+An answer that waits for a commit is counted when it is known, a stream when it begins.
+"""
+
+import time
+from collections.abc import Callable
+from functools import partial
+
+import flask
+
+from service.telemetry.counters import PROCESS_COUNTS
+from service.web.deferred import Promised
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+UNKNOWN = "other"  # methods that strangers make up must not become labels
+
+
+def register_timing(app: flask.Flask) -> None:
+    """Count every answer."""
+    app.before_request(_begin)
+    app.after_request(_end)
+
+
+def _begin() -> None:
+    flask.g.began = time.monotonic()
+
+
+def _end(response: flask.Response) -> flask.Response:
+    route = flask.request.url_rule.rule if flask.request.url_rule is not None else UNKNOWN
+    method = flask.request.method if flask.request.method in METHODS else UNKNOWN
+    counted = counting(method, route, flask.g.began)
+    if isinstance(response, Promised):
+        response.counted = counted
+    else:
+        counted(response.status_code)
+    return response
+
+
+def counting(method: str, route: str, began: float) -> Callable[[int], None]:
+    """Return a function to call with the status of an answer that began at this monotonic time."""
+    return partial(_count, method, route, began)
+
+
+def _count(method: str, route: str, began: float, status: int) -> None:
+    PROCESS_COUNTS.add("http_requests", method, route, str(status))
+    PROCESS_COUNTS.observe("http_request_seconds", time.monotonic() - began, method, route)

@@ -1,0 +1,35 @@
+"""The one thread of deliveries: whatever its settling does, everybody is answered and it lives on."""
+
+import threading
+from collections.abc import Sequence
+from typing import Any, cast
+
+from service.listening.answering import Application, Open
+from service.listening.lanes import _settle
+from service.web.deferred import Later, Outcome
+
+
+class Answered:
+    """Stands where the application is called: keeps what each request is told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[Any, Outcome]] = []
+        self.all_told = threading.Semaphore(0)
+
+    def settled(self, opened: Open, outcome: Outcome) -> None:
+        self.told.append((opened.later.matter, outcome))
+        self.all_told.release()
+
+
+def test_too_few_outcomes_fail_each_request_and_the_thread_survives() -> None:
+    def settle(matters: Sequence[Any]) -> Sequence[Outcome]:
+        return [{"done": each} for each in matters if each != "lost"]
+
+    answered = Answered()
+    for matters in (["one", "lost"], ["two"]):
+        _settle(
+            cast("Application", answered),
+            [Open(cast("Any", None), None, Later(cast("Any", None), each, settle)) for each in matters],
+        )
+    assert [matter for matter, _ in answered.told] == ["one", "lost", "two"]
+    assert [type(outcome) for _, outcome in answered.told] == [ValueError, ValueError, dict]

@@ -1,0 +1,156 @@
+"""On the real server: settings are read again on SIGHUP, what cannot be read is no fault, and no key is in a log."""
+
+import os
+import signal
+import socket
+
+import httpx
+import pytest
+
+from service.auth import keys
+from service.customers.hash_key import open_key
+from service.db import open_engine, writing
+from tests.processes.children import Child, cli, until
+from tests.processes.deliveries import deliver
+from tests.processes.house import House
+from tests.support import START
+
+CONTACT = "/.well-known/security.txt"
+
+
+def serving(house: House, *words: str) -> Child:
+    return cli(words[0], house.directory, "--config", str(house.config), *words)
+
+
+def status(house: House, path: str = CONTACT) -> int:
+    try:
+        return httpx.get(f"{house.web_url}{path}", timeout=5, trust_env=False, verify=False).status_code
+    except httpx.HTTPError:
+        return 0
+
+
+def write(house: House, old: str, new: str) -> None:
+    text = house.config.read_text("utf-8")
+    assert old in text
+    house.config.write_text(text.replace(old, new, 1), "utf-8")
+
+
+def test_web_reloads_settings_on_sighup_and_keeps_the_old_if_the_new_are_wrong(sqlite_house: House) -> None:
+    house = sqlite_house
+    with serving(house, "web") as web:
+        until(lambda: status(house) == 404, 60, "web answers, nobody is named")
+        write(house, "[web]\n", '[web]\nsecurity_contact = "https://acme.example/security"\n')
+        web.hang_up()
+        until(lambda: status(house) == 200, 60, "the contact is told")
+        write(house, "https://acme.example/security", "nobody")
+        web.hang_up()
+        until(lambda: "settings_not_taken" in web.output(), 60, "the mistake is said")
+        until(lambda: status(house) == 200, 60, "the old contact is told")
+        assert "web.security_contact" in web.output()
+
+
+SETTINGS_THAT_START_NOTHING = {
+    "a definition": ('preset = "standard"', 'preset = "standard"\ncolour = "red"', "sources.crm.colour"),
+    "another secret": ("-chaos", "-other", "service.secret_key is not the one"),
+    "a database that is not there": ("sqlite:///", "postgresql://nobody@127.0.0.1:1/nothing#", "database.url"),
+    "a picture": ("[accounts.acme]\n", '[accounts.acme]\npage_logo = "none.png"\n', "accounts.acme.page_logo"),
+}
+
+
+@pytest.mark.parametrize("what", SETTINGS_THAT_START_NOTHING)
+def test_unusable_settings_stop_nothing_that_runs(sqlite_house: House, what: str) -> None:
+    old, new, says = SETTINGS_THAT_START_NOTHING[what]
+    house, engine = sqlite_house, open_engine(sqlite_house.database_url)
+    open_key(engine, house.tree()["service"]["secret_key"])
+    engine.dispose()
+    with serving(house, "web") as web:
+        until(lambda: status(house, "/healthz") == 200, 60, "web answers")
+        before = set(web.forked())
+        write(house, old, new)
+        refuse_twice(web)
+        assert set(web.forked()) == before, "nobody was begun anew for settings that were not taken"
+        assert says in web.output()
+        assert deliver(house, "c-1") == 200
+
+
+def refuse_twice(web: Child) -> None:
+    """Hang up twice: the second time is heard when all that follows from the first is done."""
+    for times in (1, 2):
+        web.hang_up()
+        until(lambda times=times: web.output().count("settings_not_taken") == times, 60, "why is said")
+
+
+def test_a_reload_during_an_outage_keeps_the_running_processes(sqlite_house: House) -> None:
+    house, engine = sqlite_house, open_engine(sqlite_house.database_url)
+    with serving(house, "web") as web:
+        until(lambda: status(house, "/readyz") == 200, 60, "web answers")
+        before = set(web.forked())
+        with writing(engine) as connection:
+            connection.exec_driver_sql("ALTER TABLE encryption_key RENAME TO elsewhere")
+        refuse_twice(web)
+        assert set(web.forked()) == before
+        assert status(house, "/healthz") == 200
+        assert "database.url has no tables yet" in web.output()
+        with writing(engine) as connection:
+            connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO encryption_key")
+    engine.dispose()
+
+
+def test_a_process_that_begins_while_the_database_is_away_waits_for_it_and_ends_no_other(sqlite_house: House) -> None:
+    house = sqlite_house
+    with serving(house, "web") as web:
+        until(lambda: status(house, "/healthz") == 200, 60, "web answers")
+        engine = open_engine(house.database_url)
+        with writing(engine) as connection:
+            connection.exec_driver_sql("ALTER TABLE encryption_key RENAME TO elsewhere")
+        [before] = web.forked()
+        os.kill(before, signal.SIGKILL)
+        until(lambda: '"database_away"' in web.output(), 60, "it says that it waits")
+        with writing(engine) as connection:
+            connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO encryption_key")
+        engine.dispose()
+        until(lambda: status(house, "/healthz") == 200, 60, "it has begun")
+        assert web.running
+
+
+def test_a_worker_restarts_on_sighup_unless_the_settings_are_wrong(sqlite_house: House) -> None:
+    house = sqlite_house
+
+    def started(worker: Child) -> int:
+        return worker.output().count('"worker_started"')
+
+    with serving(house, "worker") as worker:
+        until(lambda: started(worker) == 1, 60, "it works")
+        worker.hang_up()
+        until(lambda: started(worker) == 2, 60, "it works with the new settings")
+        write(house, "-chaos", "-other")
+        worker.hang_up()
+        until(lambda: "service.secret_key is not the one" in worker.output(), 60, "the mistake is said")
+        assert worker.running
+        assert started(worker) == 2
+
+
+def raw(house: House, request: bytes) -> bytes:
+    with socket.create_connection(("127.0.0.1", house.web_port), timeout=10) as line:
+        line.sendall(request)
+        return line.recv(65_536)
+
+
+def test_a_body_nobody_can_read_is_the_clients_mistake_and_a_broken_header_shows_no_key(sqlite_house: House) -> None:
+    house = sqlite_house
+    engine = open_engine(house.database_url)
+    with writing(engine) as connection:
+        key = keys.create(connection, "ada", "admin", (), START)
+    engine.dispose()
+    chunked = (
+        f"POST /v1/opt-outs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nContent-Type: application/json\r\n"
+        "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\nzz\r\n{}\r\n0\r\n\r\n"
+    )
+    with serving(house, "web") as web:
+        until(lambda: status(house, "/healthz") == 200, 60, "web answers")
+        assert b" 400 " in raw(house, chunked.encode()).partition(b"\r\n")[0]
+        for broken in (f"Authorization Bearer {key}", f"Authorization: Bearer {key}\x00"):
+            answer = raw(house, f"GET /v1/results HTTP/1.1\r\nHost: x\r\n{broken}\r\n\r\n".encode())
+            assert b" 400 " in answer.partition(b"\r\n")[0]
+        assert key.partition(".")[2] not in web.output()
+        assert "Traceback" not in web.output()
