@@ -15,7 +15,7 @@ What all chapters stand on, each the only writer of its tables:
     customers/ what we keep of a person: opted out, identities, contacts
     ways/      the ways of asking, one file each
 
-The edges: x_api/ is the only room that speaks HTTP to X, crm_api/ the only one to a CRM, both through network/transport.py.
+The edges: x_api/ is the only room that speaks HTTP to X, crm_api/ the only one to a CRM, both over network/.
 
 The floor, which knows no chapter:
 
@@ -24,15 +24,15 @@ The floor, which knows no chapter:
     auth/        keys, sessions, the access log      web/         what all routes share
     at_rest/     encrypted columns                   encrypting/  changing the key while everything runs
     partitions/  time partitions in PostgreSQL       metrics/     metrics, health, traces
+    network/     addresses, calls, compressed bodies telemetry/   logs, counters, traces of this process
     copying/     one database into another           compliance/  a buyer's papers, written from the settings
 
-    states.py      states of a request               errors.py    every refusal, in one shape
-    bulk.py        many rows in one statement        replica.py   reads that may lag a little
-    db/batch_deletion.py   deleting in small commits         startup.py  checks before a process starts
-    ids.py         ids and keyed hashes              telemetry/logs.py      one line per event
-    telemetry/counters.py      counters of this process          telemetry/traces.py    one trace per request
-    network/content_encoding.py      compressed request bodies         loops.py  loops that survive failures
-    clock.py, process.py, network/addresses.py, reports/rows/atomic_file.py, text.py, humanize.py   small things, each in one place
+    states.py    states of a request                 errors.py    every refusal, in one shape
+    bulk.py      many rows in one statement          replica.py   reads that may lag a little
+    startup.py   checks before a process starts      loops.py     loops that survive failures
+    ids.py       ids and keyed hashes                text.py      texts of others compared, and shown harmlessly
+    clock.py     the time                            language_tags.py   languages and their codes
+    process.py   name, signals, memory               humanize.py  numbers and spans as people say them
 
 What runs it, and knows everybody: app.py (the web application), worker/ (the loop), serving.py (gunicorn, and both
 side by side), listening/ (sockets: no thread waits for a slow client), reload.py (new settings without a restart),

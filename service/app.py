@@ -11,7 +11,7 @@ from service.intake import routes as intake
 from service.intake.definition.load import load_definitions
 from service.intake.definition.proofs import fetches_keys
 from service.intake.delivery.inbound import DELIVERIES
-from service.intake.fast_path import short_road
+from service.intake.fast_path import with_fast_path
 from service.intake.reception import Reception
 from service.metrics import health, prometheus
 from service.privacy import customer_routes
@@ -21,7 +21,7 @@ from service.results import x_activity, x_webhook
 from service.results.page import routes as page
 from service.settings import Settings
 from service.web import slow_routes
-from service.web.docs.spreadsheets import register_how_to
+from service.web.docs.spreadsheets import register_spreadsheets
 from service.web.well_known import register_well_known
 
 
@@ -32,11 +32,11 @@ def create_app(settings: Settings, engine: Engine | None = None, clock: Clock = 
     app = flask.Flask(__name__, static_folder=None)
     app.secret_key = settings.service.secret_key
     register_well_known(app, settings, clock)
-    register_how_to(app, settings.service.public_url)
+    register_spreadsheets(app, settings.service.public_url)
     guard = Guard(engine, clock, settings.web.requests_per_minute)
     definitions = load_definitions(settings.sources, tuple(settings.accounts))
     reception = Reception(settings, engine, definitions, clock)
-    app.wsgi_app = short_road(reception, app.wsgi_app)  # type: ignore[method-assign,assignment]  # as Flask's own documentation does
+    app.wsgi_app = with_fast_path(reception, app.wsgi_app)  # type: ignore[method-assign,assignment]  # as Flask's own documentation does
     slow_routes.tell(app, (f"{DELIVERIES}{name}" for name, each in definitions.items() if fetches_keys(each.verifiers)))
     api = web.setup(app, settings.web)
     api.register_blueprint(reports.blueprint(settings, engine, guard, clock))

@@ -113,8 +113,8 @@ class Into:
 class IntoApart(Into):
     """The same, but only for rows whose key is new; keys are in a table of their own, filled by the same statement.
 
-    `keys`: columns of that table, those that are its primary key among them; `filled_by`: the columns that fill them;
-    `this`: the one of `keys` that tells the rows of one statement apart. PostgreSQL's alone.
+    `keys`: columns of that table, including its primary key; `filled_by`: the columns that fill them; `this`: the one
+    of `keys` that differs between the rows of a statement. PostgreSQL only.
     """
 
     keys: tuple[sa.Column[Any], ...] = ()
@@ -139,9 +139,9 @@ class IntoApart(Into):
 
 @dataclass(frozen=True)
 class Among:
-    """SELECT for many keys of two texts each; each part of `text` starts from `{wanted}`, of the columns a and b.
+    """SELECT for many keys of two texts each; each part of `text` starts from `{wanted}`, with columns a and b.
 
-    `ids`: of which kind the second ones are; then it is the second column that is found, too.
+    `ids`: the kind of the second texts if they are ids that may be encrypted; then the second column found is one too.
     """
 
     text: str
@@ -186,7 +186,7 @@ def _converter(column: sa.Column[Any], of_bytes: Convert) -> Convert | None:
 
 
 def _plain(rows: Sequence[Row], converters: Sequence[Convert | None]) -> list[Row]:
-    """Rows of what JSON knows."""
+    """Rows with values that JSON can hold."""
     columns = (
         values if to is None else [None if each is None else to(each) for each in values]
         for values, to in zip(zip(*rows, strict=True), converters, strict=True)

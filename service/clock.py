@@ -15,5 +15,5 @@ def utc_now() -> datetime:
 
 
 def rfc3339(moment: datetime) -> str:
-    """Return e.g. `2026-11-29T12:00:00.000000Z`: always of one width, as readers guess a column by its first value."""
+    """Return e.g. `2026-11-29T12:00:00.000000Z`; one width, as readers guess a column's type by its first value."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -4,7 +4,7 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
 def many(n: int, one: str, several: str = "") -> str:
-    """Return the number with its word; `several` if the plural is not made by an s."""
+    """Return the number with its noun; `several` if the plural does not end in s."""
     return f"{n:,} {one if n == 1 else several or one + 's'}"
 
 

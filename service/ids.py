@@ -17,7 +17,7 @@ def new_id(prefix: str, now: datetime) -> str:
 
 
 def first_id(prefix: str, moment: datetime) -> str:
-    """Return what sorts before every id of this moment and after every older one."""
+    """Return an id that sorts before all of this moment and after all older ones."""
     return f"{prefix}_{int(moment.timestamp() * 1000):012x}"
 
 
@@ -37,7 +37,7 @@ def secret_digest(secret: str) -> str:
 
 
 def draw(hash_key: str, purpose: str, *parts: str) -> float:
-    """Return a number in [0, 1) that depends only on the key and the parts: the same input draws the same lot."""
+    """Return a number in [0, 1) that depends only on the key and the parts: the same input gives the same number."""
     digest = _keyed(hash_key, f"draw:{purpose}", *parts).digest()
     return (int.from_bytes(digest[:8]) >> (64 - DRAW_BITS)) / float(1 << DRAW_BITS)
 

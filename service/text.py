@@ -1,22 +1,7 @@
-"""Words that others wrote: compared regardless of case, width, dashes and invisible characters; shown harmlessly.
-
-Also the codes by which a language is known, and its less specific forms.
-"""
+"""Words that others wrote: compared regardless of case, width, dashes and invisible characters; shown harmlessly."""
 
 import re
 import unicodedata
-
-CALLED_NOW = {
-    "iw": "he", "in": "id", "ji": "yi", "jw": "jv", "mo": "ro", "no": "nb", "tl": "fil",
-    "ara": "ar", "ben": "bn", "bul": "bg", "cat": "ca", "ces": "cs", "cze": "cs", "dan": "da", "deu": "de", "dut": "nl",
-    "ell": "el", "eng": "en", "est": "et", "fas": "fa", "fin": "fi", "fra": "fr", "fre": "fr", "ger": "de", "gre": "el",
-    "heb": "he", "hin": "hi", "hrv": "hr", "hun": "hu", "ind": "id", "isl": "is", "ita": "it", "jpn": "ja", "kor": "ko",
-    "lav": "lv", "lit": "lt", "may": "ms", "msa": "ms", "nld": "nl", "nno": "nn", "nob": "nb", "nor": "nb", "per": "fa",
-    "pol": "pl", "por": "pt", "ron": "ro", "rum": "ro", "rus": "ru", "slk": "sk", "slo": "sk", "slv": "sl", "spa": "es",
-    "sqi": "sq", "srp": "sr", "swe": "sv", "tam": "ta", "tgl": "fil", "tha": "th", "tur": "tr", "ukr": "uk",
-    "urd": "ur", "vie": "vi", "zho": "zh", "chi": "zh",
-}  # fmt: skip
-"""Languages under two codes: Java's and Salesforce's old ones, and the three letters of ISO 639-2."""
 
 STEERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
@@ -25,25 +10,6 @@ def folded(word: str) -> str:
     """The same for every spelling of a word: somebody who tags `No\u2011Survey` means `no-survey`."""
     plain = "".join(map(_plain, unicodedata.normalize("NFKC", word)))
     return unicodedata.normalize("NFKC", " ".join(plain.casefold().split()))
-
-
-def nearest_first(language: str | None) -> list[str]:
-    """A language and its more general forms: zh-hant-tw, zh-hant, zh. Nothing if none is given."""
-    first, *rest = folded(language or "").replace("_", "-").split("-")
-    parts = [CALLED_NOW.get(first, first), *rest]
-    return ["-".join(parts[:length]) for length in range(len(parts), 0, -1) if parts[0]]
-
-
-def called_now(tag: str) -> str:
-    """The tag as it is written today: nb-NO for no-NO."""
-    first, dash, rest = tag.partition("-")
-    return CALLED_NOW.get(first, first) + dash + rest
-
-
-def ever_called(tag: str) -> list[str]:
-    """Every tag of the same language: what was stored when another was usual keeps it."""
-    first, dash, rest = called_now(tag).partition("-")
-    return [code + dash + rest for code in (first, *(old for old, new in CALLED_NOW.items() if new == first))]
 
 
 def harmless(text: str) -> str:

@@ -1,9 +1,9 @@
-"""Two clusters behind one nginx: accounts go from the first to the second while CRMs deliver without a pause.
+"""Moves accounts from one cluster to another behind one nginx while CRMs keep delivering.
 
 `python -m tests.clusters` (root, Debian: apt-get install nginx; four minutes). Three accounts and their sources live in
-the first cluster. One begins the second, then, with both at work, another follows, by the steps of deploy/README.md and
+the first cluster. One begins the second, then another follows with both at work, by the steps of deploy/README.md and
 with deploy/proxy's files. A CRM repeats what was not answered 2xx, and now and then what was. Afterwards ledgers,
-answers and X's truth are held together. Exits with 0 only if nothing is lost and nobody was written to twice.
+answers and X's truth are compared. Exits with 0 only if nothing is lost and nobody was written to twice.
 """
 
 import json
@@ -56,7 +56,7 @@ class Cluster:
     children: list[Child] = field(default_factory=list)
 
     def serve(self, *serves: str) -> None:
-        """Write whom it serves, and let its processes read that: web by SIGHUP, the worker by a new one."""
+        """Write whom it serves, and reload: web by SIGHUP, the worker by restarting it."""
         self.serves = serves
         tree: dict[str, Any] = self.house.tree()
         mine = {f"{name}_crm": {"preset": "standard", "keys": [SOURCE_KEY], "account": name} for name in serves}
@@ -99,7 +99,7 @@ class Cluster:
 
 @dataclass
 class Crm:
-    """A CRM a account, that delivers through nginx and repeats what was not answered 2xx."""
+    """One CRM per account, which delivers through nginx and repeats what was not answered 2xx."""
 
     proxy: Proxy
     account: str
@@ -167,7 +167,7 @@ class Router:
 
 @dataclass
 class Moving:
-    """What carrying one account took."""
+    """The cost of moving one account."""
 
     passes_s: list[float] = field(default_factory=list)
     kept_waiting_s: float = 0.0

@@ -1,9 +1,9 @@
-"""What is made of statements, routes and pages (SQLAlchemy, werkzeug, Jinja), kept for a whole run of tests.
+"""Keeps compiled SQL, route builders and templates (SQLAlchemy, werkzeug, Jinja) for a whole test run.
 
-A process of ours keeps it for its life. Each test opens engines and applications of its own, and they forget: of 82 ms
-of a test that asks somebody, 31 went into writing the same SQL anew. Here a statement is one text for every engine of
-one kind with the same keys at rest. Likewise each application compiles what writes the addresses of its routes, half of
-the 90 ms that one takes to make, and the templates of its pages.
+A service process keeps them all its life, but each test opens engines and applications of its own and would compile
+everything again: 31 of 82 ms of a test that sends were spent on writing the same SQL. Here engines of one kind with the
+same keys at rest share statements, and applications share URL builders (half of the 90 ms an application takes to
+build) and page templates.
 """
 
 from collections.abc import Callable
@@ -30,7 +30,7 @@ def keep() -> None:
 
 
 class Statements(LRUCache[Key, Any]):
-    """SQLAlchemy's own cache, whose first word is the engine's dialect: engines that write alike are one here."""
+    """SQLAlchemy's cache keyed by the engine's dialect: engines that write the same SQL share it."""
 
     def get(self, key: Key, default: Any = None) -> Any:
         return super().get(_alike(key), default)
@@ -49,7 +49,7 @@ WRITERS: dict[Key, Callable[..., tuple[str, str]]] = {}
 
 
 def _writer(rule: Rule, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
-    """What writes the addresses of a route: the same for every rule of these parts, wherever it is bound."""
+    """The URL builder of a route, the same for every rule of these parts."""
     if rule.defaults:
         return _compile(rule, append_unknown)
     key = (rule.rule, *rule._trace, append_unknown)
@@ -59,7 +59,7 @@ def _writer(rule: Rule, append_unknown: bool = True) -> Callable[..., tuple[str,
 
 
 class Pages(BytecodeCache):
-    """Compiled templates, each as long as its source is the same."""
+    """Compiled templates, each as long as its source is unchanged."""
 
     def __init__(self) -> None:
         self._kept: dict[Key, Any] = {}

@@ -1,7 +1,7 @@
-"""What every test may ask for: a migrated database of each kind, and settings that work.
+"""Fixtures for all tests: a migrated database of each kind, and settings that work.
 
-PostgreSQL comes from TEST_DATABASE_URL if that is set, else from a server that a wheel carries and that is started
-once per run. Nothing is skipped: where neither works the run fails and says so.
+PostgreSQL comes from TEST_DATABASE_URL if set, else from a server that a wheel carries, started once per run. Nothing
+is skipped: if neither works, the run fails and says so.
 """
 
 import gc
@@ -123,7 +123,7 @@ def database_url(kind_of_database: str, request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def engine(kind_of_database: str, request: pytest.FixtureRequest) -> Iterator[Engine]:
-    """The same, opened."""
+    """The same database, opened."""
     if kind_of_database == "postgresql":
         place = request.getfixturevalue("postgresql_place")
         with place.shelf.serving(open_engine(place.address)) as engine:
@@ -136,7 +136,7 @@ def engine(kind_of_database: str, request: pytest.FixtureRequest) -> Iterator[En
 
 @pytest.fixture
 def sqlite_engine(sqlite_url: str) -> Iterator[Engine]:
-    """For tests whose point is not the database."""
+    """For tests that do not depend on the database."""
     engine = _prepared(open_engine(sqlite_url))
     yield engine
     engine.dispose()
@@ -151,7 +151,7 @@ def postgresql_engine(postgresql_url: str) -> Iterator[Engine]:
 
 
 def _prepared(opened: Engine) -> Engine:
-    """With TEST_ENCRYPTED=1 all is encrypted at rest from the first row on, with TEST_PARTITIONED=1 cut by time."""
+    """TEST_ENCRYPTED=1 encrypts everything from the first row on, TEST_PARTITIONED=1 partitions it."""
     if os.environ.get("TEST_PARTITIONED") and opened.dialect.name == "postgresql":
         from tests.partitions.house import turn
 

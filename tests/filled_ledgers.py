@@ -1,7 +1,7 @@
-"""Ledgers that many tests begin with: filled once a process on each kind of database, poured for everybody after.
+"""Ledgers that many tests begin with: filled once per process and kind of database, then copied for each test.
 
-In: an engine on a migrated, empty database, a name, and what fills it. Out: the same rows in a tenth of the time, and
-a copy of what the filling returned (plain data). What a test does to its ledger is nobody else's.
+Takes an engine on an empty migrated database, a name, and a function that fills it; inserts the same rows in a tenth of
+the time and returns a copy of what the function returned (plain data). Tests never share a ledger.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ Said = TypeVar("Said")
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """What a mould gives each time."""
+    """What `fill` returned, and a function that copies its rows into a database."""
 
     said: Any
     pour: Callable[[Any], None]
@@ -29,7 +29,7 @@ CASTS: dict[tuple[str, str], Cast] = {}
 
 
 def poured(engine: Engine, name: str, fill: Callable[[], Said]) -> Said:
-    """Have in this database what `fill` puts there; return what it returns."""
+    """Put into this database what `fill` would; return what it returned."""
     key = (engine.dialect.name, name)
     if key in CASTS:
         with closing(engine.raw_connection()) as connection:

@@ -1,9 +1,9 @@
 """Several machines: web and two workers in network namespaces of their own over one PostgreSQL, clocks 90 s apart.
 
 `python -m tests.machines` (root, Debian: apt-get install iproute2 faketime postgresql; six minutes). One worker's clock
-is ahead of the others' by 90 s; while sends of its are under way its link goes down for 40 s, and a worker of
-another machine takes over. Afterwards three records are held together: what the sender was answered, the ledger, X's
-truth. Exits with 0 only if nothing is lost, nobody was written to twice, and everything has an outcome.
+is 90 s ahead; while it is sending, its link goes down for 40 s and a worker of another machine takes over. Afterwards
+three records are compared: what the sender was answered, the ledger, X's truth. Exits with 0 only if nothing is lost,
+nobody was written to twice, and everything has an outcome.
 """
 
 import json
@@ -129,7 +129,7 @@ def send(at_web: "OnMachine", taken: set[str]) -> None:
 
 
 class OnMachine:
-    """Where the sender reaches web: the other end of its link."""
+    """The sender's way to web: the other end of its link."""
 
     def __init__(self, machine: Machine, port: int) -> None:
         self.web_url = f"http://{machine.there}:{port}"
@@ -147,7 +147,7 @@ def workers(engine: sa.Engine) -> int:
 
 
 def under_way(engine: sa.Engine) -> int:
-    """Sends whose intent is committed and whose answer is not."""
+    """Sends with a committed intent and no answer yet."""
     with reading(engine) as connection:
         mine = sa.select(sa.func.count()).select_from(send_attempt).where(send_attempt.c.outcome.is_(None))
         return connection.scalar(mine) or 0

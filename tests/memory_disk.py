@@ -1,7 +1,7 @@
-"""Where what tests write lies: in memory where there is enough of it, so that no test waits for a disk.
+"""Puts temporary files into memory if there is enough of it, so that no test waits for a disk.
 
-In: the environment. Out: TMPDIR in it, which every library and every process of ours obeys. Where the variable is set,
-it stays; a small file system in memory (64 MB is a container's usual one), or one that runs no programs, is left alone.
+Sets TMPDIR, which every library and every process of ours obeys, unless it is set already. A small file system in
+memory (containers usually have 64 MB), or one that runs no programs, is not used.
 """
 
 import os

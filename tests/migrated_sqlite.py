@@ -1,4 +1,4 @@
-"""A migrated SQLite file for whoever wants one: migrated once a process, and copied from then on."""
+"""A migrated SQLite file: migrated once per process, then copied."""
 
 from functools import cache
 from pathlib import Path

@@ -1,10 +1,10 @@
-"""PostgreSQL for tests: one server for a run, and databases that are emptied after a test instead of made anew.
+"""PostgreSQL for tests: one server per run, and databases that are emptied after a test instead of created anew.
 
-In: a migrated template. Out: databases that are like it. Making one and dropping it costs a quarter of a second of the
-machine's time, emptying one a hundredth. Nothing of a test is left behind. Rows and the numbers of sequences are put
-back; where the schema, a right, a setting or a statistic is another one than before, the database is dropped. Sessions
-of a test's own engine are made new and kept (`postgresql_sessions.py`); all others are ended, and whoever was told the address
-cannot come back, as the database has another name afterwards. `test_isolation.py` proves it.
+Takes a migrated template and hands out databases like it. Creating and dropping one costs a quarter of a second of CPU,
+emptying one a hundredth. Nothing of a test is left behind: rows and sequences are reset, and a database whose schema,
+rights, settings or statistics have changed is dropped. Sessions of a test's own engine are reset and kept (see
+`postgresql_sessions.py`); all others are ended, and nobody who knew the address can come back, because the database
+gets another name. `test_isolation.py` proves it.
 """
 
 import os
@@ -93,7 +93,7 @@ def connect(url: str) -> psycopg.Connection[Any]:
 
 
 def on_server(server: str, statement: str) -> None:
-    """Have a server do something that belongs to no transaction."""
+    """Run a statement outside of any transaction."""
     with connect(server) as connection:
         connection.execute(statement.encode())
 
@@ -238,7 +238,7 @@ def contents_of(connection: psycopg.Connection[Any]) -> Contents:
 
 
 def put(connection: psycopg.Connection[Any], wanted: Contents) -> None:
-    """Have this in the database and nothing else."""
+    """Make these the contents of the database."""
     filled = {name for name, size in connection.execute(SIZED.encode()) if size}
     right = all(name in filled and _rows(connection, name) == rows for name, rows in wanted.rows.items())
     if wrong := filled - wanted.rows.keys() if right else filled:

@@ -1,7 +1,7 @@
-"""Sessions of PostgreSQL that outlive the test they served: in, its engine; out, the same sessions for the next one.
+"""PostgreSQL sessions that outlive their test and serve the next one.
 
-A session begins by reading the catalogs, which takes the server longer than most tests do. Only sessions that the test
-let go at its end are kept, as new as they can be made (DISCARD ALL); what it closes before is closed.
+A new session reads the catalogs, which takes the server longer than most tests run. Only sessions that a test returned
+at its end are kept, reset as far as possible (DISCARD ALL); what it closed before stays closed.
 """
 
 import os
@@ -21,12 +21,12 @@ class Session(psycopg.Connection[Any]):
     shelf: "Shelf | None" = None
 
     def close(self) -> None:
-        """Close it, or lay it back."""
+        """Close it, or return it to the shelf."""
         if self.shelf is None or not self.shelf.lay_back(self):
             super().close()
 
     def renewed(self) -> bool:
-        """Make it as it was when it began; say whether that was possible."""
+        """Reset it to its initial state; say whether that was possible."""
         with suppress(psycopg.Error):
             self.rollback()
             self.autocommit = True
@@ -65,7 +65,7 @@ class Shelf:
         return session
 
     def lay_back(self, session: Session) -> bool:
-        """Take a session that an engine lets go, if its test is over and it can be made new."""
+        """Take a session an engine releases, if its test is over and it can be reset."""
         fit = self._takes_back and session.renewed()
         if fit:
             self._mine.append(session)

@@ -1,7 +1,7 @@
-"""What to test after a change: in, the files git calls changed; out, the paths for pytest, one a line.
+"""Chooses what to test after a change: changed files from git in, paths for pytest out, one per line.
 
-A changed test is run itself, and what holds presets, tables and revisions where one of them changed. A changed file
-of the service is tested by those tests of its room that name it, else by those that name what imports it, else by the
+A changed test is run itself, and so are the tests of presets, tables and revisions if one of those changed. For a
+changed file of the service, the tests of its room that name it are run, else those that name what imports it, else the
 whole room. Used by `bash deploy/test --quick`; the full run remains what decides.
 """
 

@@ -1,4 +1,4 @@
-"""The rights of deploy/roles.sql: in, the owner of a database; out, engines that may do what a role may."""
+"""The rights of deploy/roles.sql: engines that may do what a role may, from the owner of a database."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

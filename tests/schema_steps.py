@@ -1,7 +1,7 @@
-"""What a step of the schema takes from code that ran before it: in, two inspections; out, sentences, none for nothing.
+"""Finds what a migration takes away from code that ran before it: two inspections in, sentences out.
 
-Code of the version before goes on during a rolling upgrade. It names the columns it knows, gives no value to those it
-does not, relies on each unique key it names in ON CONFLICT, and must not meet a rule it was not written for.
+During a rolling upgrade the previous version keeps running. It names the columns it knows, gives no value to others,
+relies on each unique key it names in ON CONFLICT, and must not meet a constraint it was not written for.
 """
 
 from collections.abc import Iterator

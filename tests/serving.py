@@ -1,6 +1,7 @@
-"""An application of ours on a port of this machine: in, the application; out, its address until the block ends.
+"""Serves an application on a local port until the block ends.
 
-werkzeug's server looks twice a second whether it should stop, and who stops it waits for that: here it looks oftener.
+werkzeug's server checks twice a second whether it should stop, and whoever stops it waits for that: here it checks more
+often.
 """
 
 import threading

@@ -1,4 +1,4 @@
-"""What outreach and story tests share: settings that work, a clock that is moved by hand, X in the same process."""
+"""What outreach and story tests share: settings that work, a clock that tests set, X in the same process."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,5 +1,6 @@
-"""Each alert fires from what /metrics really says when its trouble is there, none while all is well; and dashboards ask
-for figures that exist. Prometheus' own tool decides; where it is not installed (Debian: prometheus) it says so.
+"""Each alert fires on what /metrics says in its trouble, and none otherwise; dashboards ask for existing figures.
+
+Prometheus' own tool decides; without it (Debian: prometheus) the tests say so.
 """
 
 import json

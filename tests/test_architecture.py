@@ -1,4 +1,4 @@
-"""The house stays as designed: imports go down, routes say how they authenticate, files stay small and say what for."""
+"""The architecture: imports go down, routes declare their authentication, files and functions stay short."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""The API keeps the contract it publishes: whatever is asked, it answers as described, never 500."""
+"""The API keeps its published contract: every answer is as described, and never 500."""
 
 import pytest
 import schemathesis

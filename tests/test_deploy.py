@@ -1,4 +1,4 @@
-"""Each file in deploy/ is read by its own tool, as far as that goes without its engine; a missing tool is named."""
+"""Each file in deploy/ is read by its own tool as far as possible; a missing tool is named."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""The description is whole: what is always there is required, and every answer and error has an example that fits."""
+"""The API description is complete: constant fields are required, and every answer and error has a valid example."""
 
 import json
 from collections.abc import Iterator

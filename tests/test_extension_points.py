@@ -1,4 +1,4 @@
-"""What tests/README.md promises a newcomer: one line in one place is enough, or the first import says where else."""
+"""What tests/README.md promises contributors: one line in one place is enough, or the first import says where else."""
 
 import subprocess
 import sys

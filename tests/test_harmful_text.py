@@ -1,7 +1,7 @@
-"""What steers, computes or breaks elsewhere goes in by both webhooks and out by every surface, and does nothing there.
+"""Harmful text (control characters, formulas, markup) comes in by both webhooks and does nothing on any surface.
 
-Ten kinds of poison as agent, team, tag, channel, customer reference and comment, on both databases; then every route
-that can be read is read, and every file is opened by the library that reads such files.
+Ten kinds, as agent, team, tag, channel, customer reference and comment, on both databases. Then every readable route is
+read, and every file is opened by the library that reads such files.
 """
 
 import base64

@@ -1,4 +1,4 @@
-"""What a test leaves in its PostgreSQL database, no other test finds: the database is used again, so this is proven."""
+"""No test finds what another has left in its PostgreSQL database, although databases are used again."""
 
 import threading
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The schema's history: it makes what the models say, survives an interruption, and refuses what it does not know."""
+"""Migrations make what the models say, survive an interruption, and refuse unknown revisions."""
 
 import os
 import threading

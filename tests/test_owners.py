@@ -1,7 +1,6 @@
-"""One fact, one writer: each table is written only in the room that owns it, and a request's state in one place.
+"""Each table is written only in the room that owns it, and a request's state in one place.
 
-Each table says in its own words who writes it; the syntax tree of every file of the service is held against them, so a
-statement elsewhere is found before it is run.
+Each table says who writes it; the syntax tree of every file is compared with that.
 """
 
 import ast

@@ -1,4 +1,4 @@
-"""What the service does all day costs the same in its tenth year as in its first week: nothing reads a whole table.
+"""Everyday statements cost the same after ten years as after a week: none reads a whole table.
 
 SQLite is asked for the plan of every statement while one conversation goes all the way. A table that grows with the
 ledger must be entered by an index, and by more of it than an account's or a source's name.

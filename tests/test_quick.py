@@ -1,4 +1,4 @@
-"""The quick lane finds the tests of what changed."""
+"""The quick run finds the tests of what changed."""
 
 import subprocess
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the README shows works as it stands there: its CRM in fifteen lines, its addresses, its commands."""
+"""Everything the README shows works as it is written: its fifteen-line CRM, its addresses, its commands."""
 
 import hashlib
 import hmac

@@ -1,4 +1,4 @@
-"""deploy/roles.sql on PostgreSQL: each process does its work with its rights, and nothing beyond them."""
+"""deploy/roles.sql on PostgreSQL: each process can do its work with its rights, and nothing more."""
 
 import re
 from collections.abc import Iterator

@@ -1,5 +1,6 @@
-"""What deploy/security claims is so: each "met" and each line of the threat model names a test that is there, runs and
-can fail; each line of the model is tried on a running service; the list of parts is that of the pins.
+"""What deploy/security claims: each "met" and each threat names a test that exists, runs and can fail.
+
+Each line of the threat model is also tried on a running service, and the list of parts is that of the pins.
 """
 
 import ast

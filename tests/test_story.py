@@ -1,4 +1,4 @@
-"""The README's story over real HTTP and real processes, on both databases, held together record by record."""
+"""The README's story over real HTTP and real processes, on both databases, compared record by record."""
 
 import socket
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What every route shares: one error shape, headers, strict parameters, the description and its page."""
+"""What every route shares: one error shape, headers, strict parameters, the API description and its page."""
 
 import re
 

@@ -1,7 +1,7 @@
-"""A copy of the tree, which a test may change and run: in, a folder; out, the environment of programs that run there.
+"""A copy of the tree that a test may change and run; returns the environment for programs that run there.
 
-What this run has compiled already is used for the copy as well, as the times of its files are the same; what a test
-changes is compiled anew and kept nowhere. To compile all of it takes longer than what is to be seen.
+Byte code compiled in this run is reused, because file times are the same; what a test changes is compiled anew and kept
+nowhere. Compiling everything would take longer than the test itself.
 """
 
 import os

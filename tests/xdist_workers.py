@@ -1,6 +1,6 @@
-"""Several processes of one run of tests (xdist): who does what first, so that none does what another has done.
+"""Divides work among the processes of one test run (xdist): who does what first, so that nothing is done twice.
 
-In: pytest's configuration and the tests found. Out: an order, and files on disk that the others find.
+Orders the tests, and keeps results in files that the other processes find.
 """
 
 from collections.abc import Iterator

@@ -21,9 +21,10 @@ fr = feedback_request.c
 
 
 def free_at(connection: Connection, mine: Account, accounts: Sequence[Account], now: datetime) -> datetime | None:
-    """Return None where `mine` may send one more, else when to ask again. `accounts`: all of the app, ours among them.
+    """Return None if `mine` may send one more, else when to ask again.
 
-    Their transactions follow each other by the lock of the first: whoever is here has his own already.
+    `accounts`: all accounts of the app, including `mine`. The caller holds the lock of the first, which makes them take
+    turns.
     """
     standing.lock(connection, min(each.name for each in accounts), now)
     used = {each.name: slots.used(connection, each, KINDS, now) for each in accounts}

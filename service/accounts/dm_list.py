@@ -56,7 +56,7 @@ class Listing:
         return self.back_to < moment
 
     def proves_absence_since(self, moment: datetime) -> bool:
-        """Whether a message missing here is missing from X's list since then; an unreadable message might be it."""
+        """Whether a message missing here has been missing from X's list since then; an unreadable one might be it."""
         return self.readable and self.reaches(moment)
 
 
@@ -66,8 +66,8 @@ def read_back(
 ) -> Listing:  # fmt: skip
     """Read the list page by page, from the top or a cursor, until a message is older than `back_to` or the list ends.
 
-    If a message stands out of place, one old message says nothing about the next ones: then a whole page must be older,
-    and the pages must be in order. That proves nothing: `to_prove` an absence, such a list is read to its end.
+    If a message is out of order, one old message proves nothing about the next ones: then a whole page must be older,
+    and the pages must be in order. That is not enough `to_prove` an absence: such a list is read to its end.
     """
     read_at, cursor, seen, messages, readable = clock(), start, set[str | None](), list[DirectMessage](), True
     oldest, newest, in_order, pages_fall, problem = NOTHING_YET, NOTHING_YET, True, not to_prove, "many_pages"
@@ -100,13 +100,13 @@ def read_back(
 
 
 def _falls(oldest: datetime, times: Sequence[datetime]) -> bool:
-    """Whether none of these is newer than what the list showed before it, of which `oldest` is the last."""
+    """Whether no message is newer than those listed before it, the last of which dates from `oldest`."""
     before = accumulate(times, min, initial=oldest)
     return all(each <= earlier + DISORDER for each, earlier in zip(times, before, strict=False))
 
 
 def whole_window(engine: Engine, account: Account, token: str, lease: timedelta) -> MayAsk:
-    """For whoever holds the account's look: all calls that X allows."""
+    """For the holder of the list lease: all calls that X allows."""
 
     def may_ask(now: datetime) -> bool:
         with writing(engine) as connection:
@@ -117,7 +117,7 @@ def whole_window(engine: Engine, account: Account, token: str, lease: timedelta)
 
 
 def a_share(engine: Engine, account: Account, task: str, token: str) -> MayAsk:
-    """For whoever holds the turn at a task: a third of the calls."""
+    """For the holder of a task lease: a third of the calls."""
 
     def may_ask(now: datetime) -> bool:
         limit, window = account.lookups_per_window, account.window

@@ -35,9 +35,9 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Nothing more for this account (or for one of its endpoints) until then.
+    """Nothing more for this account, or for one of its endpoints, until then.
 
-    `first`: until when at first, where it may be said of this one customer: others decide whether it is.
+    `first`: until when at first, while it may concern this one customer only.
     """
 
     until: datetime
@@ -47,7 +47,7 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Strange:
-    """A refusal that may be about us: it is, if several customers in a row meet one at this endpoint."""
+    """A refusal that may be about us: it is if several customers in a row meet one at this endpoint."""
 
     endpoint: str
     code: int | None
@@ -56,11 +56,11 @@ class Strange:
 
 @dataclass(frozen=True, slots=True)
 class Away:
-    """X did not answer, or only that it is unwell."""
+    """X did not answer, or only with an error of its own."""
 
 
 def for_access(account: Account, who: OwnAccount) -> Hold | None:
-    """Return the hold X's answer to "who are we?" calls for: somebody else's token, or an app that cannot write."""
+    """Return the hold for somebody else's token or for an app that may not write; None if all is well."""
     if who.id != account.user_id:
         return Hold(None, NOT_OURS)
     if who.access_level is not None and who.access_level != WRITES:
@@ -69,9 +69,9 @@ def for_access(account: Account, who: OwnAccount) -> Hold | None:
 
 
 def is_refused(connection: Connection, account: str) -> bool:
-    """Whether X takes no call of this account at all, or none is ours to make: it lives in another database.
+    """Whether X refuses every call of this account, or the account lives in another database.
 
-    One that may not write may still read its answers.
+    An account that may not write may still read its answers.
     """
     elsewhere = acct.moved.is_not(None)
     refused = sa.select(sa.or_(elsewhere, acct.hold_reason.in_({NOT_OURS, *STOPS_READING})))
@@ -91,7 +91,7 @@ def hold(connection: Connection, account: str, why: Hold, now: datetime) -> bool
 
 
 def hold_if_refused(connection: Connection, account: str, reason: str | None, code: int | None, now: datetime) -> None:
-    """Hold the account if reading was refused in a way that every call would be."""
+    """Hold the account if the refusal of a read applies to every call."""
     if reason is not None and reason in STOPS_READING:
         hold(connection, account, Hold(code, reason), now)
 

@@ -20,7 +20,7 @@ from service.x_api import DirectMessage
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Who follows the list: the name of its turns, and of what is kept of its readings."""
+    """Who follows the list: the name of its lease, and names for what is stored of its readings."""
 
     name: str
     pages_at_most: int
@@ -67,7 +67,7 @@ class ReadOn:
 def read_on(
     engine: Engine, account: Account, task: Task, token: str, ask: Ask, oldest: datetime, clock: Callable[[], datetime]
 ) -> ReadOn:
-    """Read what is new, then what was left, back to where the last whole reading began and no further than `oldest`."""
+    """Read what is new, then what was left over, back to the start of the last complete reading or to `oldest`."""
     with reading(engine) as connection:
         whole_at = task_leases.moment(connection, account.name, task.read)
         left = task_leases.cursor(connection, account.name, task.rest)

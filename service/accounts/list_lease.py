@@ -21,7 +21,7 @@ def looked_at(connection: Connection, account: str) -> datetime | None:
 
 
 def begin(connection: Connection, account: str, lease: timedelta, now: datetime) -> str | None:
-    """Take the look if nobody holds it; a dead worker's ends with its lease."""
+    """Take the lease if it is free; a dead worker's expires."""
     token = new_id("lk", now)
     free = is_over(acct.lookup_lease_until, now, lease)
     mine = sa.update(account_state).where(acct.account == account, free)
@@ -30,18 +30,18 @@ def begin(connection: Connection, account: str, lease: timedelta, now: datetime)
 
 
 def extend(connection: Connection, account: str, token: str, lease: timedelta, now: datetime) -> bool:
-    """Extend the look by another lease. False: somebody else has it by now."""
+    """Extend the lease. False: somebody else has it."""
     mine = sa.update(account_state).where(acct.account == account, acct.lookup_lease_token == token)
     return connection.execute(mine.values(lookup_lease_until=now + lease)).rowcount == 1
 
 
 def end_whole(connection: Connection, account: str, token: str, read_at: datetime) -> None:
-    """The list was read far enough back: note when."""
+    """Return the lease and note when the list was read: far enough back."""
     _end(connection, account, token, looked_at=read_at, lookup_lease_until=None)
 
 
 def end_short(connection: Connection, account: str, token: str, again_at: datetime) -> None:
-    """X cut the look short: come again soon, but not at once."""
+    """Return the lease; X ended the reading early, so the next one is soon, but not at once."""
     _end(connection, account, token, lookup_lease_until=again_at)
 
 

@@ -21,22 +21,22 @@ GONE: Moved = "gone"
 
 
 def moved(connection: Connection) -> Mapping[str, str]:
-    """Return the accounts that have left or are on their way, and which of the two."""
+    """Return the accounts that have left or are arriving, and which of the two."""
     query = sa.select(acct.account, acct.moved).where(acct.moved.is_not(None))
     return {name: str(how) for name, how in connection.execute(query)}
 
 
 def known(connection: Connection, accounts: Collection[str]) -> frozenset[str]:
-    """Return those of the accounts that have ever stood here."""
+    """Return which of the accounts were ever in this database."""
     return frozenset(connection.scalars(sa.select(acct.account).where(acct.account.in_(accounts))))
 
 
 def say(connection: Connection, accounts: Collection[str], how: Moved | None, now: datetime) -> None:
-    """Say that accounts are gone, arriving, or here (None). Waits for whoever has their rows locked."""
+    """Mark accounts as gone, arriving, or here (None). Waits for whoever has locked their rows."""
     enrol(connection, accounts, now)
     connection.execute(sa.update(account_state).where(acct.account.in_(accounts)).values(moved=how, updated_at=now))
 
 
 def forget(connection: Connection, accounts: Collection[str]) -> None:
-    """Forget how accounts stood here."""
+    """Remove these marks."""
     connection.execute(sa.delete(account_state).where(acct.account.in_(accounts)))

@@ -40,7 +40,7 @@ class AccountStanding:
     x_away_since: datetime | None = None
 
     def pause(self, now: datetime) -> datetime | None:
-        """Return when the pause ends that is in force, by the rule that workers go by; None: there is none."""
+        """Return when the present pause ends, by the workers' own rule; None: there is none."""
         until = self.paused_until
         return until if until is not None and now < until <= beyond(now, LONGEST_PAUSE) else None
 
@@ -55,14 +55,14 @@ class Locked:
 
 
 def enrol(connection: Connection, accounts: Iterable[str], now: datetime) -> None:
-    """Make sure every account of the settings has its row."""
+    """Make sure every account in the settings has a row."""
     for account in accounts:
         row = {"account": account, "updated_at": now}
         connection.execute(insert(connection, account_state).values(row).on_conflict_do_nothing())
 
 
 def standings(connection: Connection) -> list[AccountStanding]:
-    """Return how every account stands that was ever enrolled."""
+    """Return how every account stands that was ever in the settings."""
     columns = (acct.account, acct.hold_code, acct.hold_reason, acct.held_at, acct.paused_until, acct.x_away_since)
     return [AccountStanding(*row) for row in connection.execute(sa.select(*columns).order_by(acct.account))]
 
@@ -73,9 +73,9 @@ def rests(connection: Connection, account: str, now: datetime) -> bool:
 
 
 def lock(connection: Connection, account: str, now: datetime) -> Locked:
-    """Make transactions about one account's slots run one after the other, and say how it stands.
+    """Lock the account, so that transactions about its slots take turns, and return how it stands.
 
-    On SQLite the write lock, already taken, does that.
+    SQLite has locked the whole database already.
     """
     row = connection.execute(LOCK, {"this": account, **at(now)}).one_or_none()
     return Locked(rests=False, x_was_away=False, met_strange=False) if row is None else locked_of(row)
@@ -88,11 +88,11 @@ def locked_of(row: Sequence[Any]) -> Locked:
 
 
 def lock_if_free(connection: Connection, account: str, now: datetime) -> bool:
-    """Take the lock if nobody has it, and say whether the account may send now: who claims has other accounts too."""
+    """Lock the account if nobody has, and say whether it may send now: claims can turn to others."""
     locked = connection.execute(LOCK_IF_FREE, {"this": account, **at(now)}).one_or_none()
     return locked is not None and not locked.rests
 
 
 def at(now: datetime) -> dict[str, datetime]:
-    """What `RESTS` is asked with."""
+    """The parameters of `RESTS`."""
     return {"now": now, "believable": beyond(now, LONGEST_PAUSE)}

@@ -22,14 +22,14 @@ tk = account_task.c
 
 
 def may_begin(connection: Connection, account_name: str, task: str, now: datetime, every: timedelta) -> bool:
-    """Whether `begin` would give a turn now; only reads, so that an idle worker writes nothing."""
+    """Whether `begin` would give a lease now. Only reads, so an idle worker writes nothing."""
     mine = sa.and_(tk.account == account_name, tk.task == task)
     row = connection.execute(sa.select(_open(now, every).label("open")).where(mine)).first()
     return row is None or bool(row.open)
 
 
 def begin(connection: Connection, account_name: str, task: str, now: datetime, every: timedelta) -> str | None:
-    """Take the turn if it is due and free. `every` is the longest time `end` ever sets ahead."""
+    """Take the lease if the task is due and free. `every` is the furthest ahead `end` ever sets the next one."""
     token = new_id("turn", now)
     taken = {"lease_token": token, "lease_until": now + LEASE}
     row = connection.execute(
@@ -42,17 +42,17 @@ def begin(connection: Connection, account_name: str, task: str, now: datetime, e
 
 
 def extend(connection: Connection, account_name: str, task: str, token: str, now: datetime) -> bool:
-    """Extend the turn by another lease. False: somebody else has it by now, and nothing may be recorded."""
+    """Extend the lease. False: somebody else has it, and nothing may be recorded."""
     return _mine(connection, account_name, task, token, lease_until=now + LEASE)
 
 
 def end(connection: Connection, account_name: str, task: str, token: str, next_at: datetime) -> bool:
-    """Return the turn; the next one is not before `next_at`. False: somebody else has it by now, record nothing."""
+    """Return the lease; the next one is not before `next_at`. False: somebody else has it, record nothing."""
     return _mine(connection, account_name, task, token, lease_token=None, lease_until=None, next_at=next_at)
 
 
 def moment(connection: Connection, account_name: str, task: str) -> datetime | None:
-    """What `set_moment` last wrote."""
+    """The moment `set_moment` wrote last."""
     return connection.scalar(sa.select(tk.next_at).where(tk.account == account_name, tk.task == task))
 
 
@@ -64,7 +64,7 @@ def set_moment(connection: Connection, account_name: str, task: str, when: datet
 
 
 def cursor(connection: Connection, account_name: str, task: str) -> tuple[datetime, str] | None:
-    """The moment and the cursor that `set_moment` last wrote; None where there was no cursor."""
+    """The moment and cursor `set_moment` wrote last; None without a cursor."""
     kept = sa.select(tk.next_at, tk.cursor).where(tk.account == account_name, tk.task == task, tk.cursor.is_not(None))
     row = connection.execute(kept).one_or_none()
     return None if row is None else (row.next_at, str(row.cursor))

@@ -78,7 +78,7 @@ class AccountTokens:
         return HeldTokens(access, refresh, row.expires_at, row.access_token)
 
     def _renewed(self, held: HeldTokens) -> str:
-        """Renew them, or wait for who does."""
+        """Renew them, or wait for whoever is doing it."""
         give_up_at = time.monotonic() + WAIT_S
         while not self._begin(held):
             if (now_held := self._held()).access_token != held.access_token:
@@ -100,7 +100,7 @@ class AccountTokens:
         return granted.access_token
 
     def _keep(self, granted: Granted, held: HeldTokens) -> None:
-        """Store them while nobody else may renew: the old ones are used up, and X gives these only once."""
+        """Store new tokens before the lease is returned: the old ones are used up, and X gives these only once."""
         give_up_at = time.monotonic() + KEEP_S
         while True:
             try:
@@ -115,7 +115,7 @@ class AccountTokens:
                 return
 
     def _failed(self, held: HeldTokens, error: XError) -> NoReturn:
-        """Let others renew. The token stays: a wrong `client_id` is refused as a spent token is, and can be mended."""
+        """Return the lease. The token stays: a wrong `client_id` is refused as a spent token is, and can be mended."""
         mine = (xt.account == self._account, xt.access_token == held.stored)
         with writing(self._engine) as connection:
             connection.execute(sa.update(x_token).where(*mine).values(renewing_until=None))
@@ -126,7 +126,7 @@ class AccountTokens:
         raise Temporary("The account's tokens could not be renewed.", reason="token_not_renewed") from error
 
     def _begin(self, held: HeldTokens) -> bool:
-        """Take the renewal, if nobody has it and it is still to do."""
+        """Take the lease to renew, unless somebody has it or has renewed already."""
         now = self._clock()
         free = is_over(xt.renewing_until, now, RENEWING)
         mine = sa.update(x_token).where(xt.account == self._account, xt.access_token == held.stored, free)

@@ -28,17 +28,17 @@ def limit_of(endpoint: str) -> str:
 
 
 def is_about_us(connection: Connection, account: str, endpoint: str, request_id: str) -> bool:
-    """Count one more; say whether enough different customers have met one since the last success."""
+    """Count one more, and say whether enough different customers have met one since the last success."""
     met = {"account": account, "endpoint": endpoint, "request_id": request_id}
     connection.execute(insert(connection, strange_refusal).values(met).on_conflict_do_nothing())
     return (connection.scalar(CUSTOMERS, {"of": account, "at": endpoint}) or 0) >= IN_A_ROW
 
 
 def went_well(connection: Connection, account: str, endpoint: str) -> None:
-    """Forget what was counted: X takes such calls of this account."""
+    """Start again from zero: X accepts such calls of this account."""
     connection.execute(FORGET, {"of": account, "all": [endpoint, limit_of(endpoint)]})
 
 
 def forget(connection: Connection, account: str) -> None:
-    """Begin anew where a person has released the account."""
+    """Start again from zero for an account that a person has released."""
     connection.execute(sa.delete(strange_refusal).where(sr.account == account))

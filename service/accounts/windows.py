@@ -33,7 +33,7 @@ alw = allowance.c
 def take(
     connection: Connection, account_name: str, endpoint: str, limit: int, window: timedelta, now: datetime
 ) -> datetime | None:
-    """Count one call to `endpoint`. None: go ahead. Else: not now, come back then."""
+    """Count one call to `endpoint`. None: go ahead; otherwise when to come back."""
     this = {"this": account_name, "called": endpoint, "fresh": now + window, "now": now, "most": limit}
     row = connection.execute(_take(connection.dialect.name), this).one()
     # A refusal still counts one, up to one past the limit: that is what tells it from the last call allowed.
@@ -61,7 +61,7 @@ def take_share(
 ) -> datetime | None:
     """Count one call of a task that may use a third of a window, so that no task takes another's share.
 
-    The last third stays for whoever takes whole windows. Returns as `take` does.
+    The last third stays for whoever takes whole windows. Returns what `take` does.
     """
     third = max(1, limit // SHARES)
     again = take(connection, account_name, f"{endpoint} for {by}", third, window, now)
@@ -71,7 +71,7 @@ def take_share(
 def exhausted(
     connection: Connection, account_name: str, endpoint: str, reset_at: datetime | None, now: datetime
 ) -> datetime:
-    """X says that nothing is left (until `reset_at`, where it says so). Returns when `take` will allow calls again."""
+    """Note that X allows no more calls until `reset_at`, if given. Returns when `take` will allow calls again."""
     until = max(reset_at or now + UNSAID, now + SHORTEST)
     connection.execute(
         insert(connection, allowance)

@@ -32,5 +32,5 @@ def ended(connection: Connection, account: str) -> None:
 
 
 def since(x_away_since: datetime | None, now: datetime) -> datetime | None:
-    """Return since when X is to be called away."""
+    """Return since when X counts as away."""
     return x_away_since if x_away_since is not None and x_away_since <= now - SAID_AFTER else None

@@ -48,7 +48,7 @@ class AtRest(sa.types.TypeDecorator[Any]):
 class Encrypted(AtRest):
     """A column whose values are encrypted. `place`: table.column; `by`: the columns that identify a row for good.
 
-    `was`: how long a text SQLite's table was made for, before it was locked; it holds longer ones all the same.
+    `was`: the length of the plain column in SQLite's table, which stores longer texts all the same.
     """
 
     impl: Any = sa.Text
@@ -92,7 +92,7 @@ class Encrypted(AtRest):
 
     @property
     def instead(self) -> Any:
-        """What stands in the place of a value that does not open."""
+        """The marker for a value that could not be decrypted."""
         return unreadable.TEXT
 
     def column_expression(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
@@ -137,7 +137,7 @@ class EncryptedJson(Encrypted):
         return ring.lock_text(json.dumps(plain), self.place_of(row), under)
 
     def opened(self, ring: Ring, row: str, held: Any) -> Any:
-        """Return a value that was stored: of ours none is a text, unless it is locked."""
+        """Return a stored value; plain JSON of ours is never a text, so a text is encrypted."""
         if not isinstance(held, str):
             return held
         if ring.key_of(held) is None:
@@ -152,7 +152,7 @@ class EncryptedJson(Encrypted):
         return BETWEEN.join(map(str, row)), held
 
     def from_bytes(self, read: Any) -> Any:
-        """Return a value as it lies there; what is no JSON any more is a text, and none of ours."""
+        """Return a value as stored; a text that is no JSON is none of ours."""
         if not isinstance(read, (str, bytes)):
             return read
         try:
@@ -181,7 +181,7 @@ class EncryptedBytes(Encrypted):
         return BETWEEN.encode().join(row).decode(), held
 
     def from_bytes(self, read: Any) -> Any:
-        """Return a value as it lies there."""
+        """Return a value as stored."""
         return bytes(read)
 
     @property
@@ -233,7 +233,7 @@ def _as_text(read: bytes) -> str:
 
 
 def refused(ring: Ring, place: str, row: str) -> None:
-    """Count a value that did not open, and tell of it once."""
+    """Count a value that could not be decrypted, and log its place once."""
     PROCESS_COUNTS.add("unreadable_values", place)
     if ring.is_news(f"{place}{BETWEEN}{row}"):
         log.error("encrypted_value_refused", column=place, row=row.replace(BETWEEN, ", "))

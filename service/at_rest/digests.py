@@ -9,7 +9,7 @@ from service.at_rest.columns import ring_of
 
 
 class Blinded(sa.types.TypeDecorator[str]):
-    """A digest of an encrypted text, under a key of our own: a plain one of a short text could be guessed.
+    """A digest of an encrypted text, under a key of our own: a plain digest of a short text could be guessed.
 
     Read as stored: to find one, look for both forms, `digest` and `blinding(connection)(digest)`.
     """
@@ -24,6 +24,6 @@ class Blinded(sa.types.TypeDecorator[str]):
 
 
 def blinding(connection: Connection) -> Callable[[str], str]:
-    """Return what makes the other form of a digest."""
+    """Return what turns a digest into its other form."""
     ring = ring_of(connection.dialect)
     return str if ring is None else ring.blinded

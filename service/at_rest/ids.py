@@ -106,7 +106,7 @@ class Forms(sa.types.TypeDecorator[Any]):
 
 
 class EitherForm(FunctionElement[bool]):
-    """A comparison of ids that matches both forms of the id it looks for."""
+    """A comparison of ids that matches both stored forms."""
 
     inherit_cache = True
     name = "either_form"
@@ -116,7 +116,7 @@ class EitherForm(FunctionElement[bool]):
         super().__init__(plain, column, wanted)
 
     def self_group(self, against: Any = None) -> Any:  # noqa: ARG002 - SQLAlchemy's
-        """Stand for itself: SQLAlchemy would have SQLite compare it with 1, past every index."""
+        """Return itself, or SQLAlchemy would make SQLite compare it with 1, past every index."""
         return self
 
 

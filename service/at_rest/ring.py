@@ -33,18 +33,18 @@ T = TypeVar("T", str, bytes)
 
 @dataclass(frozen=True)
 class CipherKey:
-    """One key of the settings. Its text is in no repr."""
+    """One key of the settings. Never shown in a repr."""
 
     secret: str = field(repr=False)
 
     @cached_property
     def id(self) -> str:
-        """What values locked under it say."""
+        """The key's id, which encrypted values name."""
         return _derived(self.secret, b"id", ID_LENGTH // 2).hex()
 
     @cached_property
     def head(self) -> str:
-        """How a value locked under it begins."""
+        """The beginning of a value encrypted under it."""
         return f"{MARK}{self.id}."
 
     @cached_property
@@ -54,9 +54,9 @@ class CipherKey:
 
 
 class Ring:
-    """The keys a process holds. `under` encrypts new values; None: they are stored as they are.
+    """The keys a process holds. `under` encrypts new values; None: they are stored in plain text.
 
-    `settled`: every value lies under it. Until then a customer's own words may begin as a locked value does.
+    `settled`: every value is under it. Until then a plain text may happen to begin like an encrypted one.
     """
 
     def __init__(self, texts: Sequence[str]) -> None:
@@ -81,12 +81,12 @@ class Ring:
         return nonce + self.keys[under].cipher.encrypt(nonce, plain, place.encode())
 
     def lock_text(self, plain: str, place: str, under: str) -> str:
-        """Lock a text; what comes out is a text."""
+        """Encrypt a text as a text."""
         locked = self.lock(plain.encode("utf-8", "surrogatepass"), place, under)
         return self.keys[under].head + b2a_base64(locked, newline=False).decode()
 
     def lock_bytes(self, plain: bytes, place: str, under: str) -> bytes:
-        """Lock bytes; what comes out is bytes."""
+        """Encrypt bytes as bytes."""
         return self.keys[under].head.encode() + self.lock(plain, place, under)
 
     def key_of(self, held: Held) -> CipherKey | None:
@@ -140,7 +140,7 @@ class Ring:
             raise damaged(kind) from None
 
     def forms(self, plain: str, kind: str) -> list[str]:
-        """Return every form in which an id may lie there."""
+        """Return every form in which an id may be stored."""
         return [plain] if self.digest_key is None or not plain else [plain, self.lock_id(plain, kind)]
 
     def blinded(self, digest: str) -> str:
@@ -151,7 +151,7 @@ class Ring:
 
 
 def damaged(place: str) -> Unavailable:
-    """Say that a value was not written where it lies."""
+    """Return the error for a value that was not written for its place."""
     table, _, row = place.partition("\x1f")
     return Unavailable(
         "encrypted_value_refused",

@@ -23,5 +23,5 @@ TEXT, BYTES = UnreadableText(WORD), UnreadableBytes(WORD.encode())
 
 
 def is_unreadable(value: Any) -> bool:
-    """Whether a value that was read is the word in its place."""
+    """Whether a value is the marker."""
     return isinstance(value, (UnreadableText, UnreadableBytes))

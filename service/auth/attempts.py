@@ -34,7 +34,7 @@ log = structlog.get_logger(__name__)
 
 
 class Attempts:
-    """Looks up keys, and loses patience with addresses that send wrong ones."""
+    """Looks up keys, and slows down addresses that send wrong ones."""
 
     def __init__(self, engine: Engine, clock: Callable[[], datetime], surface: str) -> None:
         self._engine, self._clock, self._surface = engine, clock, surface

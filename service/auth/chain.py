@@ -104,7 +104,7 @@ def unsealed(connection: Connection) -> int:
 
 
 def verify(connection: Connection) -> Iterator[str]:
-    """Yield a sentence for each place where the chain is broken; nothing if every line is as it was written."""
+    """Yield a sentence for each place where the chain is broken; nothing if every line is unchanged."""
     ends = connection.execute(sa.select(access_chain)).one_or_none()
     number, digest = (0, BEGIN) if ends is None else (ends.pruned_number, ends.pruned_hash)
     for line in sealed_after(connection, number):
@@ -153,10 +153,10 @@ def prune(connection: Connection, before: datetime, *, dry_run: bool) -> int:
 
 
 def leave_behind(connection: Connection, until: datetime, before: datetime) -> bool:
-    """Put the anchor behind all lines older than `until`, which are about to be dropped whole.
+    """Move the anchor behind all lines older than `until`, which are about to be dropped whole.
 
-    False, and nothing is changed, where one of them is not sealed, or stands in the chain behind one that is not older
-    than `before`. Some few that stand before them and are a little younger go with them.
+    False, and no change, if one of them is not sealed, or comes in the chain after one that is not older than `before`.
+    A few slightly younger lines before them go too.
     """
     theirs = acs.at < until
     if connection.scalar(sa.select(acs.id).where(theirs, acs.number.is_(None)).limit(1)) is not None:

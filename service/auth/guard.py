@@ -46,7 +46,7 @@ class Guard:
         self._attempts = Attempts(engine, clock, "api")
 
     def requires(self, *roles: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        """Let in readers with one of `roles`; their Reader stands in `flask.g.reader`."""
+        """Let readers with one of `roles` in, as `flask.g.reader`."""
 
         def around(view: Callable[..., Any]) -> Callable[..., Any]:
             @wraps(view)

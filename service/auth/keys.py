@@ -106,7 +106,7 @@ class KeyLine:
 def create(
     connection: Connection, name: str, role: str, accounts: Sequence[str], now: datetime, bounds: Bounds | None = None
 ) -> str:
-    """Make a key and return it; it cannot be shown again. Raises Invalid for a role we do not have, or a bad name."""
+    """Make a key and return it; it cannot be shown again. Raises Invalid for an unknown role or a bad name."""
     if role not in ROLES:
         raise Invalid("unknown_role", f"There is no role '{role}'; there are {', '.join(ROLES)}.")
     if not (0 < len(name) <= LONGEST_NAME and name.isprintable()):
@@ -121,7 +121,7 @@ def create(
 
 
 def rotate(connection: Connection, key_id: str, overlap: timedelta, now: datetime) -> str:
-    """Make a key with the same rights; the old one ends after `overlap`. Raises NotFound if that is not valid."""
+    """Make a key with the same rights; the old one ends after `overlap`. Raises NotFound if it is not valid."""
     key_id = id_of(key_id)
     row = connection.execute(sa.select(api_key).where(ak.id == key_id, _is_valid(now))).one_or_none()
     if row is None:
@@ -179,7 +179,7 @@ def id_of(given: str) -> str:
 
 
 def public_id(key: str) -> str | None:
-    """Return the part of a key that may be shown; None if this is no key of ours."""
+    """Return the part of a key that may be shown; None if it is no key of ours."""
     key_id = id_of(key)
     return key_id if key.startswith(PREFIX) and KEY_ID.fullmatch(key_id) else None
 

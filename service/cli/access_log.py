@@ -37,7 +37,7 @@ def verify(context: click.Context, anchor: str | None) -> None:
 
 
 def _not_anchored(connection: Connection, anchor: str | None) -> list[str]:
-    """What speaks against a link that was kept elsewhere: only it tells of a chain that was made anew as a whole."""
+    """What contradicts a link kept elsewhere: only that reveals a chain that was rebuilt as a whole."""
     if anchor is None:
         return []
     number, _, kept = anchor.partition(":")
@@ -85,14 +85,14 @@ def _kept(state: Path) -> int:
 
 
 def _keep(state: Path, after: int) -> None:
-    """Write the number down beside, and put it in place whole: on a full disk the older one stays."""
+    """Write the number beside the file and rename it: on a full disk the old one stays."""
     part = state.with_name(state.name + ".part")
     part.write_text(f"{after}\n", "utf-8")
     part.replace(state)
 
 
 def _printed(engine: Engine, after: int) -> int:
-    """Print all there is and return the last number. In no transaction: who reads the pipe may be slow."""
+    """Print everything and return the last number. Outside of a transaction: the pipe's reader may be slow."""
     while True:
         with reading(engine) as connection:
             page = chain.some_after(connection, after)

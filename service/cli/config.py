@@ -59,7 +59,7 @@ def check(context: click.Context) -> None:
 
 
 def _readable_by_others(url: str) -> list[Mistake]:
-    """What customers wrote lies in the file and in the ones SQLite keeps beside it."""
+    """The file contains customers' words, and so do those that SQLite keeps beside it."""
     file = _sqlite_file(url)
     if file is None:
         return []
@@ -69,7 +69,7 @@ def _readable_by_others(url: str) -> list[Mistake]:
 
 
 def _secrets_for_all(path: Path, settings: Settings) -> list[Mistake]:
-    """Secrets that stand in the settings file itself, and not behind an `_env` or `_file`."""
+    """Secrets in the settings file itself instead of behind `_env` or `_file`."""
     if not _mode(str(path)) & 0o004:
         return []
     written, tables = path.read_text("utf-8"), (settings.service, settings.privacy, *settings.accounts.values())
@@ -79,7 +79,7 @@ def _secrets_for_all(path: Path, settings: Settings) -> list[Mistake]:
 
 
 def _replica(database: Database) -> list[Mistake]:
-    """What is the matter with the replica. Says nothing where the primary is away: it has to be asked too."""
+    """What is wrong with the replica; nothing if the primary is away, because checking asks both."""
     with ExitStack() as opened:
         try:
             primary = open_engine(database.url)

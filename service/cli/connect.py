@@ -58,7 +58,7 @@ def connect(context: click.Context, account: str, back_to: str) -> None:
 
 
 def code_of(pasted: str, challenge: Pkce) -> str:
-    """Read the code from the address X sent the browser to. Raises Invalid where it is none of ours."""
+    """Read the code from the address X sent the browser to. Raises Invalid if it is not our call-back."""
     query = parse_qs(urlsplit(pasted.strip()).query)
     if query.get("state") != [challenge.state]:
         raise Invalid("not_this_sign_in", "This is not the address of this sign-in; paste all of it, or start again.")

@@ -136,7 +136,7 @@ def recount(context: click.Context, dry_run: bool) -> None:  # noqa: FBT001 - cl
 
 
 def _build(engine: Engine, settings: Settings) -> None:
-    """Seal and count all there is."""
+    """Seal and count everything."""
     columns = (SpinnerColumn(), TextColumn("{task.completed} requests looked at"), TimeElapsedColumn())
     with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar:
         task = bar.add_task("requests", total=None)

@@ -68,7 +68,7 @@ def _until_ctrl_c() -> None:
 
 
 def _fresh(folder: Path) -> Path:
-    """An empty folder: what an earlier run left would only mislead."""
+    """Empty the folder: remains of an earlier run would mislead."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)
     return folder.resolve()

@@ -6,7 +6,7 @@ import click
 
 
 class Friendly(click.Group):
-    """Shows what we know as a sentence. A stack trace is for bugs."""
+    """Shows errors of ours as sentences; bugs keep their stack trace."""
 
     def invoke(self, context: click.Context) -> Any:
         """Run the command."""

@@ -79,7 +79,7 @@ def show(context: click.Context, request_id: str) -> None:
 
 
 def _draws(decision: Draws | None) -> Iterator[tuple[str, str]]:
-    """Each lot against the share that is asked: a number below it is asked."""
+    """Each draw against its share: a number below the share is asked."""
     for name, draw in (decision or {}).items():
         verdict = "asked" if draw["drawn"] else "not asked"
         yield f"{name} lot", f"{draw['lot']:.3f} of 0 to 1, {verdict}: {draw['share']:.0%} are"

@@ -81,7 +81,7 @@ def _ended(counts: Mapping[str, int]) -> tuple[str, str]:
 
 
 def _swept(read: Sweeping | None, counts: Mapping[str, int]) -> tuple[str, str]:
-    """How far the list of ended conversations is read, and how many of those it told of had brought no webhook."""
+    """How far the list of ended conversations is read, and for how many of them no webhook had come."""
     if read is None:
         return "no list", ""
     found, known = counts.get(call_counts.SWEPT, 0), counts.get(call_counts.SWEPT_KNOWN, 0)

@@ -74,7 +74,7 @@ def _delivery(settings: Settings, definition: Definition, file: str | None, said
 
 
 def _proven(definition: Definition, inbound: Inbound) -> Inbound:
-    """Sign by the first way that a key of ours can prove."""
+    """Sign for the first verifier that one of our keys satisfies."""
     for verifier in definition.verifiers:
         found = signed(verifier, inbound, now())
         if found is not None and isinstance(verify(definition, found, now()), Verified):
@@ -92,7 +92,7 @@ def _address(settings: Settings, inbound: Inbound, to: str | None) -> str:
 
 
 def _told(definition: Definition, inbound: Inbound, status: int, answer: object) -> Iterator[str]:
-    """What the service answered, and where to look on."""
+    """What the service answered, and where to look next."""
     yield f"answered {status}   {answer if answer is not None else ''}".rstrip()
     for each in read(definition, inbound, now()):
         if isinstance(each, ConversationEnded) and status == OK:

@@ -214,7 +214,7 @@ def _mine(settings: Settings, recent: dict[str, tuple[str, ...]]) -> Table:
 
 
 def _counted(engine: Engine) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """What each source sent lately: the newest delivery, ends here and elsewhere, what was not understood, and why."""
+    """Recent deliveries of each source: the newest, ends here and elsewhere, what was not understood and why."""
     ended = sa.func.count().filter(di.outcome == "accepted")
     elsewhere = sa.func.count().filter(di.reason.in_(ELSEWHERE))
     lost = sa.func.count().filter(di.outcome == "unmappable")
@@ -238,7 +238,7 @@ def _counted(engine: Engine) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def _whom(ended: ConversationEnded, definition: Definition, *, can_look_up: bool) -> str:
-    """Say who would be asked, or why nobody and what would find somebody."""
+    """Say who would be asked, or why nobody would and what would help."""
     if ended.x_user_id or ended.x_handle:
         return f"customer    {ended.x_user_id or f'@{ended.x_handle}'} (trust {ended.identity_trust})"
     customer = ended.customer_ref or "ID"

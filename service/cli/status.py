@@ -35,7 +35,7 @@ def status(context: click.Context, as_json: bool) -> None:  # noqa: FBT001 - cli
 
 
 def _document(found: Overview) -> dict[str, Any]:
-    """The same as JSON has it: moments and spans of time are none there."""
+    """The same for JSON, which has no datetimes and spans."""
     return {**asdict(found), "at": found.at.isoformat(), "replica": _replica(found.replica)}
 
 

@@ -30,7 +30,7 @@ def worker(context: click.Context) -> None:
 
 
 def _begin_anew(path: Path, again: Event) -> None:
-    """Stop as on SIGTERM, to begin anew; where the new settings are wrong, go on with the old ones."""
+    """Stop as on SIGTERM, to restart with new settings; continue with the old ones if those are wrong."""
     if reread(path) is not None:
         again.set()
         os.kill(os.getpid(), signal.SIGTERM)

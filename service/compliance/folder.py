@@ -14,7 +14,7 @@ ENDING = ".txt"
 
 
 def write(folder: Path, settings: Settings, now: datetime) -> Sequence[str]:
-    """Write every paper anew. Raises OSError where the folder takes none."""
+    """Write every paper again. Raises OSError if the folder cannot be written to."""
     folder.mkdir(parents=True, exist_ok=True)
     facts = facts_of(settings, now)
     made = {f"{name}.md": (PAPERS / f"{name}{ENDING}").read_text("utf-8").format_map(facts) for name in names()}

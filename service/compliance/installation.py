@@ -21,7 +21,7 @@ NOT_AT_REST = "**not encrypted by the service (`privacy.encryption_key` is not s
 
 
 def facts_of(settings: Settings, now: datetime) -> Mapping[str, str]:
-    """Return every fact the papers have a place for."""
+    """Return the value of every placeholder in the papers."""
     keep = settings.privacy
     return {
         "date": f"{now:%Y-%m-%d}",
@@ -57,7 +57,7 @@ def _campaign(each: Campaign) -> str:
 
 
 def _ceilings(settings: Settings) -> Iterable[tuple[SettingDoc, int | timedelta]]:
-    """The settings that bound something, with what they are here."""
+    """The settings that limit something, with their values."""
     for doc in reference():
         section, _, name = doc.path.partition(".")
         if section in {"web", "worker", "reports"} and isinstance(
@@ -80,7 +80,7 @@ def _host(address: str) -> str:
 
 
 def _span(length: timedelta) -> str:
-    """In the largest unit that says it whole."""
+    """In the largest unit without a remainder."""
     for name, unit in UNITS.items():
         if length and not length % unit:
             return many(length // unit, name)

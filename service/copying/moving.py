@@ -179,17 +179,14 @@ def _put(ours: Connection, target: Engine, rows: Rows, tell: Tell) -> tuple[int,
         keys = [rows.key_of(row) for row in found]
         with writing(target) as theirs:
             there = rows.by_key(theirs, keys)
-            differing = [row for key, row in zip(keys, found, strict=True) if _differs(rows, there.get(key), row)]
+            pairs = [(there.get(key), row) for key, row in zip(keys, found, strict=True)]
+            differing = [row for old, row in pairs if (old is None if rows.once else old != row)]
             if differing:
                 _demand_own_numbers(rows, theirs, keys)
                 rows.put(theirs, differing)
         seen, written = seen + len(found), written + len(differing)
         tell(rows.table.name, seen)
     return seen, written
-
-
-def _differs(rows: Rows, there: Stored | None, row: Stored) -> bool:
-    return there is None if rows.once else there != row
 
 
 def _demand_own_numbers(rows: Rows, theirs: Connection, keys: Sequence[Stored]) -> None:
@@ -215,7 +212,7 @@ def _take_out(ours: Connection, target: Engine, rows: Rows) -> int:
 
 
 def _go_on_numbering(source: Engine, target: Engine) -> None:
-    """Let PostgreSQL's sequences continue where they are."""
+    """Let PostgreSQL's sequences continue from the copied rows."""
     if target.dialect.name != "postgresql":
         return
     with reading(source) as ours, writing(target) as theirs:

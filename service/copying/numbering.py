@@ -46,7 +46,7 @@ def numbered(tables: Iterable[sa.Table]) -> list[sa.Table]:
 
 
 def sequence(table: sa.Table) -> sa.Function[str]:
-    """What gives a table's numbers; NULL where nothing does."""
+    """The sequence of a table's row numbers; NULL if it has none."""
     column = table.autoincrement_column
     assert column is not None
     return sa.func.pg_get_serial_sequence(table.name, column.name, type_=sa.String())

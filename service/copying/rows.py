@@ -23,10 +23,10 @@ Stored = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of a table that are carried.
+    """The rows of a table that are copied. `wanted` selects them; None: all.
 
-    `wanted` says which, None is all. `own`: columns each database fills by itself, and with what where a row is new.
-    `once`: what both may hold, and change each for itself: a row that is there stays as it is.
+    `own`: columns that each database fills itself, with their value for a new row. `once`: rows that both may hold and
+    change on their own; an existing one stays as it is.
     """
 
     table: sa.Table
@@ -36,7 +36,7 @@ class Rows:
 
     @cached_property
     def columns(self) -> list[sa.Column[Any]]:
-        """What is carried of a row."""
+        """The columns that are copied."""
         return [each for each in self.table.columns if each.name not in self.own]
 
     @cached_property
@@ -69,7 +69,7 @@ class Rows:
         return {self.key_of(row): row for row in rows}
 
     def missing(self, connection: Connection, keys: Sequence[Stored]) -> list[Stored]:
-        """Return those keys whose rows are not here, or not wanted."""
+        """Return those keys whose rows are missing here or not wanted."""
         here = sa.select(*self.key).where(sa.tuple_(*self.key).in_(keys))
         there = {tuple(row) for row in connection.execute(here if self.wanted is None else here.where(self.wanted))}
         return [key for key in keys if key not in there]
@@ -100,7 +100,7 @@ class Rows:
         return statement.on_conflict_do_nothing()
 
     def _has_key(self, connection: Connection) -> bool:
-        """Whether the database enforces the key: across partitions it only can if it includes what they are cut by."""
+        """Whether the database enforces the key: across partitions it can only with the partition column in it."""
         cut_by = CUT_BY.get(self.table.name)
         return [each.name for each in self.key] == [cut_by] or self.table.name not in partitioned_tables(connection)
 
@@ -139,7 +139,7 @@ class Rows:
 
 
 def _lying(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
-    """A column of a key as it lies there."""
+    """A key column as it is stored."""
     kind = stored(column.type)
     return column if kind is column.type else sa.type_coerce(column, kind)
 

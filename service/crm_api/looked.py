@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class CrmCall:
-    """One call: its path, the answer's status, how long it took, which facts it gave. A body only if asked for."""
+    """One call: its path, status, duration and the facts it gave. The body only if asked for."""
 
     path: str
     step: str  # the path as its definition writes it, with gaps

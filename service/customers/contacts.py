@@ -23,7 +23,7 @@ ct = contact.c
 
 
 def note(connection: Connection, account: str, wrote: Iterable[tuple[str, datetime]], *, hash_key: str) -> None:
-    """Keep of each sender when they wrote last."""
+    """Note for each sender when they wrote last."""
     newest: dict[str, datetime] = {}
     for x_user_id, at in wrote:
         newest[x_user_id] = max(at, newest.get(x_user_id, at))
@@ -53,5 +53,5 @@ def erase(connection: Connection, x_user_id: str, *, hash_key: str) -> int:
 
 
 def too_old(now: datetime) -> Overdue:
-    """Say what goes: who wrote long ago."""
+    """Which rows retention deletes: who wrote long ago."""
     return Overdue("contacts", contact, ct.wrote_at < now - KEPT)

@@ -43,7 +43,7 @@ def hash_of(hash_key: str, source: str, customer_ref: str | None) -> str | None:
 
 
 def known(connection: Connection, source: str, customer: str, now: datetime) -> FoundIdentity | None:
-    """Return what the CRM said lately of this customer."""
+    """Return what the CRM said of this customer, if that is recent enough."""
     row = connection.execute(
         sa.select(fi.x_user_id, fi.x_handle, fi.trust, fi.language, fi.looked_at).where(
             fi.source == source, fi.customer == customer
@@ -57,7 +57,7 @@ def known(connection: Connection, source: str, customer: str, now: datetime) -> 
 
 
 def remember(connection: Connection, source: str, customer: str, found: FoundIdentity, now: datetime) -> None:
-    """Keep what the CRM said."""
+    """Store what the CRM said."""
     said = {
         "x_user_id": found.x_user_id, "x_handle": found.x_handle, "trust": found.trust, "language": found.language,
         "looked_at": now,
@@ -79,5 +79,5 @@ def erase(connection: Connection, x_user_id: str, handles: Iterable[str]) -> int
 
 
 def too_old(now: datetime) -> Overdue:
-    """Say what goes: what is not believed any more."""
+    """Which rows retention deletes: those no longer believed."""
     return Overdue("found_identities", found_identity, fi.looked_at < now - FOUND_KEPT)

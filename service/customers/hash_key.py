@@ -37,9 +37,9 @@ def open_key(engine: Engine, secret: str) -> str:
 
 
 def demand_right_secret(engine: Engine, secret: str) -> None:
-    """Refuse to start with another secret than this database's. Writes nothing: the first user of the key creates it.
+    """Refuse to start with another secret than this database's. Raises Unavailable if it does not decrypt the key.
 
-    Raises Unavailable if the secret does not decrypt the key.
+    Writes nothing: the first user of the key creates it.
     """
     with reading(engine) as connection:
         find(connection, secret)
@@ -77,7 +77,7 @@ def rotate(connection: Connection, old: str, new: str) -> bool:
 
 
 def _hashes_are_there(connection: Connection) -> bool:
-    """Whether hashes were made before there was a key: with the secret itself, which then stays the key."""
+    """Whether there are hashes from before there was a key: made with the secret itself, which then stays the key."""
     fr = feedback_request.c
     hashes = (sa.select(opt_out.c.person), sa.select(fr.person).where(fr.person.is_not(None)))
     return any(connection.scalar(each.limit(1)) is not None for each in hashes)

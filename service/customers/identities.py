@@ -17,14 +17,14 @@ xi = x_identity.c
 
 
 def known(connection: Connection, handle: str, now: datetime) -> str | None:
-    """Return the id X gave for this handle lately."""
+    """Return the id X gave for this handle, if that is recent enough."""
     lately = (xi.seen_at > now - KEPT, xi.seen_at <= now)
     newest = sa.select(xi.x_user_id).where(xi.handle == handle.lower(), *lately).order_by(xi.seen_at.desc()).limit(1)
     return connection.scalar(newest)
 
 
 def remember(connection: Connection, handle: str, x_user_id: str, now: datetime) -> None:
-    """Keep the id X gave for a handle, and when."""
+    """Store the id X gave for a handle, and when."""
     seen = insert(connection, x_identity).values(handle=handle.lower(), x_user_id=x_user_id, seen_at=now)
     connection.execute(
         seen.on_conflict_do_update(index_elements=["handle"], set_={"x_user_id": x_user_id, "seen_at": now})
@@ -48,5 +48,5 @@ def erase(connection: Connection, x_user_id: str) -> int:
 
 
 def too_old(before: datetime) -> Overdue:
-    """Say what goes: whatever X told us before a time."""
+    """Which rows retention deletes: those from before a time."""
     return Overdue("handles", x_identity, xi.seen_at < before)

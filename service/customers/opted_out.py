@@ -44,7 +44,7 @@ def remove(connection: Connection, x_user_id: str, *, hash_key: str, account: st
 
 
 def is_listed(whom: Any, account: Any) -> sa.Exists:
-    """Say as SQL whether a person, by their hash, must not be asked by an account."""
+    """SQL condition: an account must not ask the person with this hash."""
     return sa.exists().where(oo.person == whom, oo.account.in_([account, EVERY_ACCOUNT]))
 
 

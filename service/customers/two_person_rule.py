@@ -17,7 +17,7 @@ ea = erasure_ask.c
 
 
 def agreed(connection: Connection, whom: str, asked_by: str, now: datetime) -> bool:
-    """Say whether another person asked for it lately; if not, remember that this one did."""
+    """Whether somebody else asked for it recently; if not, remember this request."""
     prune(connection, now)
     first = connection.scalar(sa.select(ea.asked_by).where(ea.person == whom).with_for_update())
     if first is not None:
@@ -28,10 +28,10 @@ def agreed(connection: Connection, whom: str, asked_by: str, now: datetime) -> b
 
 
 def done(connection: Connection, whom: str) -> None:
-    """Forget that it was asked."""
+    """Delete the request."""
     connection.execute(sa.delete(erasure_ask).where(ea.person == whom))
 
 
 def prune(connection: Connection, now: datetime) -> None:
-    """Forget what nobody else asked for in time."""
+    """Delete requests that nobody confirmed in time."""
     connection.execute(sa.delete(erasure_ask).where(ea.asked_at < now - STANDS))

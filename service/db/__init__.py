@@ -3,13 +3,15 @@
 SQLite runs in WAL mode with `synchronous=FULL` and a library without the WAL-reset bug; PostgreSQL with
 `synchronous_commit=on`. Every 2xx we answer relies on both.
 
-engines.py       an engine for either database      transactions.py  reading, writing, what to do after the commit
-sqlite.py        SQLite as we use it                postgresql.py    PostgreSQL as we use it
-multi_host_url.py         addresses with several hosts       micros.py        how moments are stored
-outages.py       is it away, or a mistake of ours?  driver_errors.py what a driver's error may reveal
-deadline.py      how long a statement may take      watchdog.py      ends waits for a hanging server
-leases.py        leases: held, or over              partitioned.py   which tables are partitioned by time
-transaction_cache.py        caches within one read transaction table_locks.py          locks a table while others use it
+engines.py            an engine for either database
+transactions.py       reading, writing, what to do after the commit
+sqlite.py             SQLite as we use it                  postgresql.py     PostgreSQL as we use it
+multi_host_url.py     addresses with several hosts         micros.py         how moments are stored
+outages.py            is it away, or a mistake of ours?    driver_errors.py  what a driver's error may reveal
+deadline.py           how long a statement may take        watchdog.py       ends waits for a hanging server
+leases.py             leases: held, or over                partitioned.py    which tables are partitioned by time
+batch_deletion.py     deletes in small commits
+transaction_cache.py  caches within one read transaction   table_locks.py    locks a table while others use it
 
 Knows no table of ours.
 """

@@ -7,15 +7,13 @@ run several times at once. Knows no table.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from service.db import reading, writing
-from service.settings import Settings
+from service.db.transactions import reading, writing
 
 AT_ONCE = 2000
 Condition = sa.ColumnElement[bool]
@@ -25,18 +23,13 @@ Stop = Callable[[], bool]
 
 @dataclass(frozen=True, slots=True)
 class Overdue:
-    """A kind of rows, which of them are too old, and how to forget those a condition names; None: a DELETE."""
+    """A kind of rows: which of them are too old, and how to delete those a condition selects; None: a plain DELETE."""
 
     name: str
     table: sa.Table
     old: Condition
     forget: Callable[[Connection, Condition], int] | None = None
     among: Condition | None = None  # only these can be old; limits the partitions to look into
-
-
-def identities_kept(settings: Settings) -> timedelta:
-    """How long X's ids and handles are kept: never shorter than a cooldown, or somebody would be asked too soon."""
-    return max(settings.privacy.keep_identities, *(each.cooldown for each in settings.campaigns), timedelta())
 
 
 def never() -> bool:
@@ -50,7 +43,7 @@ def count(engine: Engine, kind: Overdue) -> int:
 
 
 def forget(engine: Engine, kind: Overdue, stop: Stop = never) -> int:
-    """Forget all rows that are too old, until `stop` says so; return how many."""
+    """Delete all rows that are too old, until `stop` says so; return how many."""
     gone, take = 0, kind.forget or partial(_deleted, kind.table)
     for keys in _steps(engine, kind):
         if stop():
@@ -67,7 +60,7 @@ def _deleted(table: sa.Table, connection: Connection, those: Condition) -> int:
 
 
 def _steps(engine: Engine, kind: Overdue) -> Iterator[Keys]:
-    """The keys of rows that are too old, one stretch of the table at a time."""
+    """The keys of rows that are too old, a stretch of the table at a time."""
     key = list(kind.table.primary_key)
     found = sa.select(*key, sa.case((kind.old, 1), else_=0)).order_by(*key).limit(AT_ONCE)
     found = found if kind.among is None else found.where(kind.among)

@@ -29,10 +29,10 @@ def is_held(until: sa.ColumnElement[Any], now: datetime, longest: timedelta) -> 
 
 
 def has_ended(until: datetime | None, now: datetime, longest: timedelta) -> bool:
-    """The same of a lease that was read."""
+    """Whether a lease that was read has ended."""
     return until is None or until <= now or until > beyond(now, longest)
 
 
 def beyond(now: datetime, longest: timedelta) -> datetime:
-    """Return the moment no lease of this length reaches."""
+    """Return a moment that no lease of this length reaches."""
     return now + longest + CLOCKS_DIFFER

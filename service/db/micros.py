@@ -23,10 +23,10 @@ class Micros(sa.types.TypeDecorator[datetime]):
 
 
 def to_micros(moment: datetime) -> int:
-    """Return an aware moment as it is stored."""
+    """Return a moment as it is stored."""
     return (moment - EPOCH) // MICROSECOND
 
 
 def from_micros(stored: int) -> datetime:
-    """Return what is stored as a moment in UTC."""
+    """Return a stored moment, in UTC."""
     return EPOCH + timedelta(microseconds=stored)

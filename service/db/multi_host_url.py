@@ -24,7 +24,7 @@ def parse(url: str) -> URL:
 
 
 def hosts(url: URL) -> list[str | None]:
-    """Return every host of an address, without ports; None stands for this machine's socket."""
+    """Return the hosts of a URL, without ports; None stands for this machine's socket."""
     several = url.query.get("host")
     if several is None:
         return [url.host]

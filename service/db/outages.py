@@ -23,9 +23,9 @@ PRIMARY = 0xFF  # of a code of SQLite; what stands above it says more
 
 
 def is_away(error: BaseException) -> bool:
-    """Whether the database is away, full, read-only, busy, not yet migrated or granted: the same may succeed later.
+    """Whether the database is away, full, read-only, busy, not yet migrated or granted: a later try may succeed.
 
-    A mistake in one of our statements does not count, because nobody must repeat that for ever.
+    A mistake in one of our statements does not count, because it would be repeated for ever.
     """
     if isinstance(error, sa.exc.DBAPIError) and error.connection_invalidated:
         return True
@@ -40,7 +40,7 @@ def is_away(error: BaseException) -> bool:
 
 
 def why_away(error: BaseException) -> str:
-    """Say what is wrong with a database that is away, as the end of a sentence, without quoting it."""
+    """What is wrong with a database that is away, as the end of a sentence, without quoting the error."""
     original = getattr(error, "orig", None)
     if getattr(original, "sqlstate", None) == DENIED:
         return "lacks the rights that deploy/roles.sql gives"
@@ -49,7 +49,7 @@ def why_away(error: BaseException) -> str:
 
 
 def advice(error: BaseException) -> str:
-    """Tell an operator what would be right where the database's own words do not."""
+    """What would help, if the database's own words do not say so."""
     original = getattr(error, "orig", None)
     if getattr(original, "sqlstate", None) == DENIED:
         return (

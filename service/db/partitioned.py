@@ -41,6 +41,6 @@ def keys_are_apart(connection: Connection) -> bool:
 
 
 def look_again(of: Engine | Dialect) -> None:
-    """Ask again at the next delivery: a write may have failed because the table has just been partitioned."""
+    """Ask again at the next delivery: a write may have failed because the table was just partitioned."""
     dialect = of.dialect if isinstance(of, Engine) else of
     setattr(dialect, KEYS_APART, None)

@@ -66,7 +66,7 @@ def take_your_time(connection: Connection) -> None:
 
 
 def _leave_transactions_to_us(connection: Any, _record: Any) -> None:
-    """Keep the driver from beginning by itself, a round trip before our settings."""
+    """Keep the driver from opening transactions itself, which would cost a round trip before our settings."""
     connection.autocommit = True
 
 

@@ -77,7 +77,7 @@ def is_there(engine: Engine) -> bool:
 
 @contextmanager
 def in_turn(engine: Engine) -> Iterator[None]:
-    """Let the threads of one process write to SQLite one after the other; PostgreSQL needs no turns.
+    """Let the threads of a process write to SQLite one after the other; PostgreSQL needs no turns.
 
     SQLite has no queue for its write lock: whoever does not get it keeps trying. Only processes, of which there are
     few, should compete like that.
@@ -126,10 +126,10 @@ def _begin(connection: Connection) -> None:
 
 
 def _take_write_lock(connection: Connection) -> None:
-    """Keep asking for the write lock: SQLite's own waiting sleeps longer and longer.
+    """Keep asking for the write lock, because SQLite's own waiting sleeps longer and longer.
 
-    Asks the driver rather than SQLAlchemy: beside another process nearly every try ends in an error, which would cost
-    ten times as much through SQLAlchemy.
+    Asks the driver, not SQLAlchemy: beside another process nearly every try ends in an error, which costs ten times as
+    much there.
     """
     give_up_at = time.monotonic() + BUSY_TIMEOUT_S
     raw = connection.connection.cursor()
@@ -146,7 +146,7 @@ def _take_write_lock(connection: Connection) -> None:
 
 
 def _is_taken(cursor: Any) -> bool:
-    """Begin to write, and say whether somebody else is writing. Any other error passes."""
+    """Begin a write transaction, and say whether somebody else is writing. Other errors pass through."""
     try:
         cursor.execute(BEGIN_WRITING)
     except sqlite_driver.DatabaseError as error:

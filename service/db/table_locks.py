@@ -25,7 +25,7 @@ Done = TypeVar("Done")
 
 
 def patiently(engine: Engine, do: Callable[[Connection], Done]) -> Done:
-    """Run it in a transaction that hardly waits for a table; if somebody holds one, try again. Raises Conflict."""
+    """Run a transaction that hardly waits for table locks, and try again while somebody holds one. Raises Conflict."""
     give_up_at = time.monotonic() + PATIENCE_S
     while True:
         try:
@@ -41,11 +41,11 @@ def patiently(engine: Engine, do: Callable[[Connection], Done]) -> Done:
 
 
 def hardly_wait(connection: Connection) -> None:
-    """Let nothing in this transaction wait longer than a moment for a table."""
+    """Limit the wait for any table lock in this transaction to a moment."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{A_MOMENT}'")
 
 
 def is_held(error: sa.exc.DBAPIError) -> bool:
-    """Whether somebody else held the lock we wanted."""
+    """Whether the error says that somebody else held the lock."""
     return getattr(error.orig, "sqlstate", "") in HELD

@@ -14,7 +14,7 @@ OF = "the transaction it was found in"
 
 
 def found_once(connection: Connection, what: Hashable, find: Callable[[], Found]) -> Found:
-    """Return what `find` finds, and do not call it again before the transaction ends."""
+    """Return what `find` returns, calling it once per transaction."""
     options, transaction = connection.get_execution_options(), connection.get_transaction()
     found: dict[Hashable, Any] | None = options.get("dm_feedback_found")
     if found is None or transaction is None or not options.get("dm_feedback_steady"):

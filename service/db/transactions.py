@@ -77,13 +77,13 @@ def _begun(engine: Engine, options: Mapping[str, object]) -> tuple[Connection, s
 
 
 def once_committed(connection: Connection, tell: Callable[[], None]) -> None:
-    """Call this once the transaction is committed, and never if it is rolled back."""
+    """Call this after the commit, and never after a rollback."""
     waiting: list[Callable[[], None]] = connection.get_execution_options()["dm_feedback_committed"]
     waiting.append(tell)
 
 
 def insert(connection: Connection, table: sa.Table) -> Any:
-    """Return an INSERT that knows ON CONFLICT, which SQLAlchemy spells once per database."""
+    """Return an INSERT with ON CONFLICT, which SQLAlchemy spells differently for each database."""
     return insert_of(connection.dialect.name, table)
 
 

@@ -39,7 +39,7 @@ class WaitingConnections:
             self._thread.start()
 
     def answered(self, raw: Any) -> None:
-        """A connection that has its answer waits for nothing."""
+        """Stop watching a connection that has its answer."""
         self._until.pop(raw, None)
 
     def _look(self) -> None:
@@ -56,7 +56,7 @@ os.register_at_fork(after_in_child=WAITING.begin_anew)
 
 
 def watch(engine: Engine, seconds: float) -> None:
-    """Shut down every connection of an engine on which a statement or commit stays unanswered for so long.
+    """Shut down connections of an engine on which a statement or commit stays unanswered for so long.
 
     A statement executed for many rows may take a second more for each of them.
     """
@@ -77,11 +77,11 @@ def watch(engine: Engine, seconds: float) -> None:
 
 
 def allow(connection: Connection, seconds: float | None) -> None:
-    """Set the time for what is asked next on this connection; None: no limit."""
+    """Set the time limit for the next statements on this connection; None: no limit."""
     connection.execution_options(**{OPTION: seconds})
 
 
 def _shut_down(raw: Any) -> None:
-    """Shut it down from our side: whoever reads from it sees that it has ended."""
+    """Shut it down from our side, so that whoever reads from it sees its end."""
     with suppress(Exception), socket.socket(fileno=os.dup(raw.fileno())) as its_socket:  # it may be closed by now
         its_socket.shutdown(socket.SHUT_RDWR)

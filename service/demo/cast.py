@@ -16,7 +16,7 @@ DM, CARD, USER = "direct_messages/events/new", "feedback/create", "users/show"
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """Who served the customer; the last thing a supervisor may see alone when few answered."""
+    """Who served the customer."""
 
     id: str
     team: str
@@ -64,7 +64,7 @@ class Customer:
 
     @property
     def at_x(self) -> dict[str, Any]:
-        """The profile to give to the sandbox."""
+        """The profile as the sandbox takes it."""
         return {
             "user_id": self.user_id, "screen_name": self.handle, "name": self.name, "script": list(self.script),
             **self.profile,

@@ -25,7 +25,7 @@ AN_HOUR_S = 3600
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """One request as the sender remembers it. `status` 0: nobody answered. `ended_at` is the end it told of."""
+    """One request as the sender remembers it. `status` 0: nobody answered. `ended_at` is the end it reported."""
 
     delivery: ScriptedDelivery
     ended_at: datetime
@@ -60,7 +60,7 @@ class Crm:
         return posted
 
     def _told(self, delivery: ScriptedDelivery) -> bytes:
-        """The bytes. What a conversation's end was is decided when it is first told, and stays so."""
+        """The body. The end of a conversation is fixed when it is first reported."""
         now = self.clock()
         if delivery.kind == "reopened":
             self._reopenings.setdefault(delivery.conversation_id, now)

@@ -36,7 +36,7 @@ class Happening:
 
 @dataclass(slots=True)
 class Feed:
-    """Remembers what it has told already."""
+    """Remembers what it has printed."""
 
     engine: Engine
     people: Mapping[str, Customer]  # by conversation id
@@ -110,7 +110,7 @@ def _stopped(row: Any) -> str:
 
 
 def of_posts(posted: Sequence[Posted]) -> list[Happening]:
-    """What the CRM did that was not a plain end of a conversation, and what it was answered."""
+    """What the CRM did other than report an end, and how it was answered."""
     return [
         Happening("CRM", f"{each.delivery.note}: {each.status}{_said(each)}")
         for each in posted

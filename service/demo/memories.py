@@ -18,7 +18,7 @@ Truth = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class ShownAnswer:
-    """An answer as a supervisor is shown it; `suppressed`: of a group so small that its comment is kept back."""
+    """An answer as a supervisor sees it; `suppressed`: its comment is hidden because the group is small."""
 
     score: int | None
     text: str | None
@@ -36,7 +36,7 @@ class ToldToTool:
 
 @dataclass(frozen=True, slots=True)
 class Memories:
-    """What everybody remembers."""
+    """What all participants remember."""
 
     script: Script
     posted: Sequence[Posted]
@@ -55,12 +55,12 @@ class Memories:
 
     @property
     def prompts(self) -> list[Mapping[str, Any]]:
-        """DMs at X that ask: they read like the asking text of a request of another way than the card's."""
+        """DMs at X with the asking text of a request that asks in another way than by card."""
         asking = {(each.x_user_id, each.card_text) for each in self.ledger.requests if not each.by_card}
         return [each for each in self.at_x("dm") if (each["recipient"], frozen(each["text"])) in asking]
 
     def prompt_id(self, request: RequestRow) -> str | None:
-        """X's id of the DM that asks; where an answer proved the send, nobody told us of it."""
+        """X's id of the DM that asks; None in the ledger if an answer proved the send."""
         theirs = (request.x_user_id, request.card_text)
         found = [each["id"] for each in self.prompts if (each["recipient"], frozen(each["text"])) == theirs]
         return request.card_dm_id or next(iter(found), None)
@@ -91,7 +91,7 @@ LINK = re.compile(r"https?://\S+/f/[A-Za-z0-9_-]+")
 
 
 def frozen(text: str) -> str:
-    """A text as the ledger has it: with the link's place in it, and no link."""
+    """A text as the ledger stores it, with a placeholder instead of the link."""
     return LINK.sub("{page}", text)
 
 

@@ -66,7 +66,7 @@ class Run:
 
 @dataclass(slots=True)
 class Play:
-    """A service and an X that run, with the keys to both."""
+    """A running service and X, with the keys of both."""
 
     stage: Stage
     engine: Engine
@@ -139,7 +139,7 @@ class Play:
 def staged(
     folder: Path, database_url: str | None = None, *, pace: Pace = UNHURRIED, usual_ports: bool = False
 ) -> Iterator[Play]:
-    """Run a service, an X and the CRM's API for the length of the context, everything about them in `folder`."""
+    """Run a service, an X and the CRM's API until the context ends, with all their files in `folder`."""
     known = Crms(people={each.crm_id: _as_known(each) for each in cast.CAST if each.known_by == "crm"})
     with CrmServer(known) as crms:
         built = stage.build(folder, database_url, pace=pace, usual_ports=usual_ports, crm_url=crms.url)
@@ -163,7 +163,7 @@ def _staged(built: Stage) -> Iterator[Play]:
 
 
 def is_over(script: Script, ledger: Ledger, truth: Truth) -> bool:
-    """Whether everybody who will answer has, and all of it is in the ledger."""
+    """Whether everybody who will answer has, and the ledger has all of it."""
     customers = {each.user_id: each for each in script.customers}
     open_ones = any(each.state not in ENDED for each in ledger.requests)
     asked = [each for each in ledger.requests if each.state == State.CARD_SENT]

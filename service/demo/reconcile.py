@@ -26,12 +26,12 @@ class Check:
 
     @property
     def holds(self) -> bool:
-        """Whether it was kept. A check of nothing shows nothing."""
+        """Whether it was kept. A check of no records proves nothing."""
         return self.records > 0 and not self.wrong
 
 
 def reconcile(memories: Memories) -> list[Check]:
-    """Hold everything against everything."""
+    """Compare everything with everything."""
     return [Check(promise, *check(memories)) for promise, check in CHECKS.items()]
 
 
@@ -64,7 +64,7 @@ def _stored_once(m: Memories) -> Found:
 
 
 def _one_outcome(m: Memories) -> Found:
-    """Every conversation the sender was told is accepted has one row, which has come to an end; there are no others."""
+    """Every conversation accepted from the sender has one row, which has ended; there are no others."""
     accepted = Counter(
         (each.delivery.source, each.delivery.conversation_id, each.ended_at) for each in m.posted if each.accepted
     )
@@ -84,7 +84,7 @@ ENDED = {str(each) for each in END_STATES}
 
 
 def _as_written(m: Memories) -> Found:
-    """Every conversation came to the end that its part in the play foresees."""
+    """Every conversation ended as the script foresees."""
     ends = {
         (each.delivery.source, each.delivery.conversation_id, each.ended_at): each.delivery.end
         for each in m.posted
@@ -103,7 +103,7 @@ def _as_written(m: Memories) -> Found:
 
 
 def _every_dm(m: Memories) -> Found:
-    """An opening at X is the opening of one request, word for word and to the right person, and the other way round."""
+    """Each opening at X belongs to one request, with its text and recipient, and the other way round."""
     sent = {each.dm_event_id: each for each in m.ledger.requests if each.dm_event_id is not None}
     there = {each["id"]: each for each in m.openings}
     wrong = [
@@ -116,7 +116,7 @@ def _every_dm(m: Memories) -> Found:
 
 
 def _every_prompt(m: Memories) -> Found:
-    """A DM at X that asks is that of one request of such a way, word for word, and the other way round."""
+    """Each DM at X that asks belongs to one request of such a way, and the other way round."""
     asked = [each for each in m.ledger.requests if each.state == State.CARD_SENT and not each.by_card]
     claimed = Counter((m.prompt_id(each), each.x_user_id, each.card_text) for each in asked)
     there = Counter((each["id"], each["recipient"], frozen(each["text"])) for each in m.prompts)
@@ -126,7 +126,7 @@ def _every_prompt(m: Memories) -> Found:
 
 
 def _every_card(m: Memories) -> Found:
-    """A card at X is the card of one request that says so, and the other way round."""
+    """Each card at X belongs to one request that says so, and the other way round."""
     wrong = []
     for card in m.truth["cards"]:
         request = m.requests.get(card["external_id"])
@@ -149,7 +149,7 @@ def _never_twice(m: Memories) -> Found:
 
 
 def _nobody_else(m: Memories) -> Found:
-    """Whom the ledger says we did not ask got nothing from X."""
+    """Nobody whom the ledger says we did not ask got anything from X."""
     asked = {(each.account, each.x_user_id) for each in m.ledger.requests if each.state == State.CARD_SENT}
     spared = [each for each in m.ledger.requests if each.state == State.SKIPPED and each.x_user_id is not None]
     spared = [each for each in spared if (each.account, each.x_user_id) not in asked]
@@ -159,7 +159,7 @@ def _nobody_else(m: Memories) -> Found:
 
 
 def _every_attempt(m: Memories) -> Found:
-    """Every intent to send is settled: `sent` where X has the message, `not_sent` where it has not."""
+    """Every intent to send is settled: `sent` if X has the message, `not_sent` if not."""
     cards = {each["id"]: each for each in m.truth["cards"]}
     there = Counter({each["id"]: 1 for each in m.at_x("dm")}) + Counter(dict.fromkeys(cards, 1))
     by_dm = {each["dm_id"]: each["id"] for each in m.truth["cards"]}
@@ -172,7 +172,7 @@ def _every_attempt(m: Memories) -> Found:
 
 
 def _every_call(m: Memories) -> Found:
-    """Every write X received was one we had committed to, and was made once."""
+    """Every write X received had been committed as an intent, and was made once."""
     writes = [each for each in m.truth["requests"] if each["endpoint"] in WRITES]
     # X reads no further than a signature it refuses, so it cannot say to whom that was; it did nothing either.
     unread = [each for each in writes if each["recipient"] is None and each["committed"] is None]
@@ -185,7 +185,7 @@ WRITES = ("direct_messages/events/new", "feedback/create")
 
 
 def _every_answer(m: Memories) -> Found:
-    """Every score and text that a customer gave is in our results, and nothing else is."""
+    """Our results hold every score and text that customers gave, and nothing else."""
     there = m.answers_at_x
     here = {each.request_id: (each.score, each.text) for each in m.ledger.results
             if each.score is not None or each.text is not None}  # fmt: skip
@@ -193,7 +193,7 @@ def _every_answer(m: Memories) -> Found:
 
 
 def _told_the_same(m: Memories) -> Found:
-    """API and CSV tell every score of the ledger, and its comments but for those of small groups; nothing else."""
+    """API and CSV show every score of the ledger, and its comments except those of small groups; nothing else."""
     here = {each.request_id: ShownAnswer(each.score, each.text) for each in m.ledger.results}
     return len(m.told.results), (*_differently(here, m.told.results, "API"), *_differently(here, m.told.csv, "CSV"))
 
@@ -210,7 +210,7 @@ NOTHING = ShownAnswer(None, None)
 
 
 def _counted_right(m: Memories) -> Found:
-    """The n of the summary is the number of scores at X without the test traffic."""
+    """The n of the summary is the number of scores at X, without test traffic."""
     scored = [m.requests.get(key) for key, (score, _) in m.answers_at_x.items() if score is not None]
     n = Counter(each.type for each in scored if each is not None and not each.test)
     wrong = [

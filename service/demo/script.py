@@ -22,7 +22,7 @@ Fate = tuple[State, str | None]
 
 @dataclass(frozen=True, slots=True)
 class ScriptedDelivery:
-    """One POST of the CRM. `answers` are the status and, item by item, what the service should say became of it."""
+    """One POST of the CRM. `answers`: the expected status and, item by item, outcome."""
 
     note: str
     kind: str  # ended | reopened | look-alike | nonsense
@@ -47,7 +47,7 @@ DUPLICATE, IGNORED, UNMAPPABLE = {"duplicate": 1}, {"ignored": 1}, {"unmappable"
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """The whole play. `ends` are the ended conversations that the ledger must hold, each with its fate."""
+    """The whole play. `ends` are the ended conversations the ledger must hold, each with its outcome."""
 
     customers: Sequence[Customer]
     deliveries: Sequence[ScriptedDelivery]
@@ -107,7 +107,7 @@ def _ended(customer: Customer, note: str = "a conversation ended", **changes: An
 
 
 def _troubled() -> list[ScriptedDelivery]:
-    """First those who take longest, so that the play does not wait for them at its end."""
+    """Those who take longest come first, so that the play does not wait for them at its end."""
     slowest = (
         cast.CUT_BEFORE,
         cast.CUT_AFTER,
@@ -129,7 +129,7 @@ def _first_ends(extras: Sequence[Customer]) -> list[ScriptedDelivery]:
 
 
 def _oddities() -> list[ScriptedDelivery]:
-    """What CRMs do beside telling once that a conversation ended; each right after the delivery it belongs to."""
+    """What CRMs send besides the end of a conversation, each with the delivery it follows."""
     x, twice, ignored, no = cast, (200, DUPLICATE), (200, IGNORED), (401, dict[str, int]())
     told_again, came_again = "told again under another message id", "the same delivery again"
     like = "an event that looks like an end"
@@ -152,7 +152,7 @@ def _oddities() -> list[ScriptedDelivery]:
 
 
 def _woven(ends: Sequence[ScriptedDelivery], oddities: Sequence[ScriptedDelivery]) -> list[ScriptedDelivery]:
-    """Put each oddity behind its own conversation's end, three deliveries later where there are as many."""
+    """Put each oddity behind its own conversation's end, if possible three deliveries later."""
     woven = list(ends)
     for odd in oddities:
         after = max(n for n, each in enumerate(woven) if each.customer is odd.customer)

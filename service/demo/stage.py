@@ -35,7 +35,7 @@ LOSSES = {"lose": 0.07, "double": 0.08, "delay": 0.08, "delay_s": [1, 3], "reord
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How long doubt lasts, in seconds: how far X's DM list lags, and how late a lost call may still land."""
+    """How long uncertainty lasts, in seconds: the lag of X's DM list, and how late a lost call may arrive."""
 
     lag_s: int = 4
     signature_s: int = 8
@@ -74,9 +74,9 @@ def build(
     usual_ports: bool = False,
     crm_url: str = NO_CRM,
 ) -> Stage:
-    """Write both settings into `folder`, which must exist; without `database_url` SQLite lies there too.
+    """Write both settings into `folder`, which must exist; without `database_url` SQLite is used there too.
 
-    `crm_url` is where the CRM's own API listens.
+    `crm_url` is the address of the CRM's own API.
     """
     service_port, x_port = free_ports(USUAL_PORTS if usual_ports else (0, 0))
     service_url, x_url = f"http://{LOCAL}:{service_port}", f"http://{LOCAL}:{x_port}"
@@ -104,7 +104,7 @@ def build(
 
 
 def free_ports(wanted: tuple[int, ...]) -> list[int]:
-    """Return a free port for each wanted one: that one where it is free, else any."""
+    """Return a free port for each wanted one: that one if it is free, else any."""
     held = [_bound(port) for port in wanted]
     ports = [each.getsockname()[1] for each in held]
     for each in held:
@@ -113,7 +113,7 @@ def free_ports(wanted: tuple[int, ...]) -> list[int]:
 
 
 def _bound(port: int) -> socket.socket:
-    """All are held until all are found, so that no two are the same."""
+    """All stay bound until all are found, so that no two are the same."""
     try:
         return socket.create_server((LOCAL, port))
     except OSError:

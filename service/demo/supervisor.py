@@ -32,7 +32,7 @@ class FigureInWords:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What was read. `call` is one an integration would make, `answered` the beginning of its answer."""
+    """What was read. `call` is an example of an integration's call, `answered` the beginning of its answer."""
 
     told: ToldToTool
     figures: Sequence[FigureInWords]
@@ -43,13 +43,16 @@ class Reading:
 
 
 def bearer(key: str) -> dict[str, str]:
-    """The header a key comes in."""
+    """The header with a key."""
     return {"authorization": f"Bearer {key}"}
 
 
 def read(service_url: str, key: str) -> Reading:
     """Read everything. Raises NobodyAnswered."""
-    results = {each["request_id"]: _answered(each) for each in _results(service_url, key)}
+    results = {
+        each["request_id"]: ShownAnswer(each["score"], each["text"], each["suppressed"])
+        for each in _results(service_url, key)
+    }
     table = _csv(service_url, key)
     rows = {each["request_id"]: _from_csv(each) for each in csv.DictReader(io.StringIO(table.decode("utf-8-sig")))}
     summary = call_json("GET", f"{service_url}/v1/summary", headers=bearer(key))
@@ -100,10 +103,6 @@ def _csv(service_url: str, key: str) -> bytes:
     return answer.body
 
 
-def _answered(row: Mapping[str, Any]) -> ShownAnswer:
-    return ShownAnswer(row["score"], row["text"], row["suppressed"])
-
-
 def _from_csv(row: Mapping[str, str]) -> ShownAnswer:
     text = row["text"] or None
     if text is not None and text[:2] in GUARDED:
@@ -141,7 +140,7 @@ def _whose(row: Mapping[str, Any]) -> str:
 
 
 def _ways(tables: Sequence[Mapping[str, Any]]) -> Iterator[FigureInWords]:
-    """How many of those asked in each way answered, and what they gave."""
+    """How many of those asked in each way answered, and their scores."""
     for table in tables:
         unit = " %" if table["type"] == "csat" else ""
         for row in table["rows"]:

@@ -24,7 +24,7 @@ class Trouble:
 
 
 def told(memories: Memories) -> list[Trouble]:
-    """Everything that went wrong, what happened at X first."""
+    """Everything that went wrong, X's faults first."""
     return [each for part in (_at_x, _pushes, _deliveries) for each in part(memories) if each.times]
 
 

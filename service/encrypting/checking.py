@@ -25,7 +25,7 @@ AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class CheckedColumn:
-    """How many values are encrypted under which key (None: plain), and the rows whose values do not belong there."""
+    """How many values are encrypted under which key (None: plain), and the rows with values of other places."""
 
     column: str
     lies: Mapping[str | None, int]
@@ -39,7 +39,7 @@ class _Count:
 
 
 def check(engine: Engine) -> Iterator[CheckedColumn]:
-    """Open every value there is."""
+    """Decrypt every value."""
     ring = ring_of(engine.dialect) or Ring(())
     for table in TABLES:
         for column in table.c:
@@ -80,7 +80,7 @@ def _counted_ids(engine: Engine, ring: Ring, column: sa.Column[Any], kind: Locke
 
 
 def scrub(engine: Engine) -> None:
-    """Rewrite the files of the tables concerned, so that nothing older is left in them."""
+    """Rewrite the files of the encrypted tables, so that they hold no older values."""
     outside = engine.execution_options(isolation_level="AUTOCOMMIT")
     with outside.connect() as connection:
         raw_connection = connection.connection.cursor()

@@ -32,7 +32,7 @@ PLACE = "encryption.digest_key"
 
 @dataclass(frozen=True, slots=True)
 class WalkProgress:
-    """How far a change to a key has come. `key_id` None: to no key."""
+    """How far a change of key has come. `key_id` None: to no key."""
 
     key_id: str | None
     begun_at: datetime
@@ -97,7 +97,7 @@ def follow_each_write(engine: Engine) -> None:
 def hold(connection: Connection) -> None:
     """Keep the present form of ids until the commit, so that no unique key is written in two forms.
 
-    A change of the key waits for all who hold. On SQLite the write lock, already taken, sees to that.
+    A change of the key waits for all who hold this lock. On SQLite the write lock does that.
     """
     ring = ring_of(connection.dialect)
     if ring is None:
@@ -108,7 +108,7 @@ def hold(connection: Connection) -> None:
 
 
 def hold_alone(connection: Connection) -> None:
-    """Wait for all who hold; from then until the commit nobody else can."""
+    """Wait for all who hold this lock; from then on until the commit nobody else can."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({SWITCH})")
 
@@ -153,7 +153,7 @@ def said_of(engine_keys: Ring | None, before: Mapping[str, Any] | None, now: dat
 
 
 def is_alive(now: datetime) -> sa.ColumnElement[bool]:
-    """Say as SQL which rows of `process_count` belong to living processes, which update them every few seconds."""
+    """SQL condition for rows of `process_count` whose process is alive: it updates its row every few seconds."""
     return sa.and_(pct.name != GONE, pct.seen_at > now - ALIVE)
 
 

@@ -1,7 +1,7 @@
 """Turns encryption on, moves it to another key, or turns it off; refuses if that is not safe yet.
 
-Every process follows for new values within seconds; existing rows are existing_rows.py's work. Code that could not read them
-is kept from starting on this database. Never rewrites a value itself.
+Every process follows for new values within seconds; existing_rows.py rewrites what is stored. Code that could not read
+them is kept from starting on this database. Never rewrites a value itself.
 """
 
 import secrets
@@ -70,7 +70,7 @@ def _demand_idle(found: WalkProgress | None, wanted: str) -> None:
 
 
 def _demand_held(processes: Iterable[HeldKeys], wanted: str | None) -> None:
-    """A process that cannot read what others write would show encrypted values as they are stored."""
+    """Refuse if a process lacks the key: it would show encrypted values as they are stored."""
     without = sorted(each.name for each in processes if not each.known or (wanted and wanted not in each.held))
     if without:
         sentence = (

@@ -38,7 +38,7 @@ class Rewritten:
 
 
 def lies_otherwise(table: sa.Table, to: str | None, ids: Sequence[str], *, locks_ids: bool) -> sa.ColumnElement[bool]:
-    """Which rows hold a value that is not under key `to`; with `to` None, a value that is under one of `ids`."""
+    """Which rows hold a value that is not under key `to`; with `to` None, a value under one of `ids`."""
     values = (_otherwise(each, to, ids) for each in table.c if isinstance(each.type, (Encrypted, Blinded)))
     names = (_id_otherwise(each, locks_ids=locks_ids) for each in table.c if isinstance(each.type, LockedId))
     return sa.or_(sa.false(), *values, *names)
@@ -61,7 +61,7 @@ def _otherwise(column: sa.Column[Any], to: str | None, ids: Sequence[str]) -> sa
 
 
 def _as_it_lies(column: sa.Column[Any]) -> tuple[sa.ColumnElement[Any], Sequence[Held]]:
-    """The value as stored, and how an empty one is stored."""
+    """The stored value, and how an empty one is stored."""
     if isinstance(column.type, EncryptedJson):
         return sa.cast(column, sa.Text), ("{}", "[]", "null", '""')
     if isinstance(column.type, EncryptedBytes):
@@ -76,7 +76,7 @@ def _written(column: sa.Column[Any], head: str) -> Held:
 
 
 def rewrite(connection: Connection, ring: Ring, table: sa.Table, keys: Keys, to: str | None) -> Rewritten:
-    """Take rows over to a key; `to` None: to none."""
+    """Change rows to a key; `to` None: to plain text."""
     if not keys:
         return Rewritten()
     key = list(table.primary_key)
@@ -104,7 +104,7 @@ def rewrite(connection: Connection, ring: Ring, table: sa.Table, keys: Keys, to:
 
 @cache
 def _looked_at(table: sa.Table) -> Sequence[sa.Column[Any]]:
-    """Encrypted columns, what they are bound to, and keys and digests: not the rest of a wide row."""
+    """The columns to read: encrypted ones, their row's key, digests; not the rest of a wide row."""
     bound = {name for _, kind in _of(table, Encrypted) for name in kind.by} | APART
     ours = (*OURS, Blinded)
     return [each for each in table.c if isinstance(each.type, ours) or each.primary_key or each.name in bound]
@@ -117,7 +117,7 @@ def _of(table: sa.Table, kind: type[Any]) -> Sequence[tuple[str, Any]]:
 
 
 def _gives_way(connection: Connection, table: sa.Table, change: dict[str, Any]) -> bool:
-    """Delete a row whose key somebody has meanwhile written in its other form: that one is newer."""
+    """Delete a row whose key somebody has written in its other form meanwhile: that row is newer."""
     key = {each: change.get(each.name, change[f"this_{each.name}"]) for each in table.primary_key}
     there = sa.select(sa.literal(1)).select_from(table).where(*(raw(each) == value for each, value in key.items()))
     if connection.scalar(there) is None:
@@ -207,16 +207,16 @@ def plain_kind(column: sa.Column[Any]) -> sa.types.TypeEngine[Any]:
 
 
 def as_it_lies(column: sa.Column[Any], dialect: str) -> sa.ColumnElement[Any]:
-    """A column read as stored, even if damaged: SQLite would refuse a value that is no valid text."""
+    """SQL for a column as stored, even if damaged: SQLite would refuse a value that is no valid text."""
     bytewise = dialect != "postgresql" and isinstance(column.type, Encrypted)
     return sa.cast(raw(column), sa.LargeBinary) if bytewise else raw(column)
 
 
 def read_of(column: sa.Column[Any], read: Any) -> Any:
-    """What was read so, as `kind.opened` wants it."""
+    """Return what `as_it_lies` read, as `kind.opened` takes it."""
     return column.type.from_bytes(read) if isinstance(column.type, Encrypted) and isinstance(read, bytes) else read
 
 
 def raw(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
-    """A column as it lies there."""
+    """SQL for a column as stored."""
     return sa.type_coerce(column, plain_kind(column))

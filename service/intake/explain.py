@@ -137,6 +137,6 @@ def _fields(reading: Reading) -> Iterable[tuple[str, str]]:
 
 
 def _shown(text: str) -> str:
-    """A foreign text, short, and harmless to a terminal."""
+    """A text of somebody else's, shortened and harmless to a terminal."""
     text = "".join(each if each.isprintable() else repr(each)[1:-1] for each in text[: SHOWN + 1]) + text[SHOWN + 1 :]
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}… ({len(text)} characters)"

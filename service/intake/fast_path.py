@@ -19,20 +19,20 @@ from service.web.deferred import Later, ResponseStart
 from service.web.headers import always, id_of
 from service.web.response_times import counting
 
-ROUTE = f"{DELIVERIES}<source>"  # as the long road's is counted
+ROUTE = f"{DELIVERIES}<source>"  # counted like the framework's
 ADDRESS = re.compile(rf"{DELIVERIES}[\w.-]+", re.ASCII)
 LENGTH = re.compile("[0-9]{1,15}")  # more digits are no plausible length, and Python refuses thousands of them
 NEEDS_NO_READING = "Bearer "
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
-def short_road(reception: Reception, long_road: Wsgi) -> Wsgi:
+def with_fast_path(reception: Reception, framework: Wsgi) -> Wsgi:
     """Return the application with a fast path for plain deliveries."""
     public_url = reception.settings.service.public_url
 
     def call(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         if not _is_plain(environ, reception.largest):
-            return long_road(environ, start_response)
+            return framework(environ, start_response)
         request_id = id_of(environ.get("HTTP_X_REQUEST_ID", ""))
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(http_request_id=request_id)
@@ -42,7 +42,7 @@ def short_road(reception: Reception, long_road: Wsgi) -> Wsgi:
         try:
             definition = reception.find(environ["PATH_INFO"].removeprefix(DELIVERIES))
             found = reception.receive(definition, _inbound(environ, public_url), request_id)
-        except Exception as error:  # noqa: BLE001 - told to the caller and logged, as on the long road
+        except Exception as error:  # noqa: BLE001 - told to the caller and logged, as in the framework
             return answer.tell(error)
         return Later(answer, found, reception.settle) if isinstance(found, Unsettled) else answer.tell(found)
 
@@ -50,7 +50,7 @@ def short_road(reception: Reception, long_road: Wsgi) -> Wsgi:
 
 
 def _is_plain(environ: dict[str, Any], limit: int) -> bool:
-    """Whether it needs nothing of the framework. Ignores whether the source exists, or timing would reveal it."""
+    """Whether the framework is not needed. Ignores whether the source exists, which timing would reveal."""
     length = environ.get("CONTENT_LENGTH") or ""
     return (
         environ["REQUEST_METHOD"] == "POST"

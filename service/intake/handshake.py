@@ -73,7 +73,7 @@ def _answer(answers: Iterable[Challenge], context: Mapping[str, Any]) -> Reply |
 
 
 def _claims_a_proof(definition: Definition, inbound: Inbound) -> bool:
-    """A wrong signature with an empty body is a wrong signature, not a connection test."""
+    """Whether it carries a signature: a wrong one with an empty body is no connection test."""
     return bool(definition.secret_headers & inbound.headers.keys() or definition.secret_query & inbound.query.keys())
 
 

@@ -58,7 +58,7 @@ class Reception:
         return self.settings.web.max_body_bytes
 
     def find(self, source: str) -> Definition | None:
-        """Return the source of an address, also if it was typed with capitals: names have none."""
+        """Return the source of an address; names have no capitals, so case does not matter."""
         found = self.definitions.get(source.lower())
         if found is None:
             log.warning("intake.unknown_source", source=source[:64])
@@ -112,7 +112,7 @@ class Reception:
 
 
 def spoken(answer: Reply) -> Spoken:
-    """The answer of a handshake as it is written."""
+    """The answer of a handshake in its written form."""
     return PlainText(answer, PLAIN_TEXT) if isinstance(answer, str) else answer
 
 
@@ -127,7 +127,7 @@ def too_large(limit: int) -> TooLarge:
 
 
 def headers_of(environ: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The headers as WSGI has them: having werkzeug respell each name costs more than verifying the signature."""
+    """The headers as WSGI has them: letting werkzeug respell each name costs more than verifying the signature."""
     found = [(name[5:].replace("_", "-"), value) for name, value in environ.items() if name.startswith("HTTP_")]
     return found + [(name.replace("_", "-"), environ[name]) for name in BARE if environ.get(name)]
 

@@ -25,7 +25,7 @@ MESSAGE_ID = re.compile(r"(?:-id|-delivery)$")
 
 @dataclass(frozen=True, slots=True)
 class TryOf:
-    """What a trial delivery says: a conversation, and the customer by the CRM's id, X's id, or a handle."""
+    """What a trial delivery reports: a conversation, and the customer by the CRM's id, X's id, or a handle."""
 
     conversation: str | None = None
     customer: str | None = None
@@ -47,7 +47,7 @@ def sample(preset: str, public_url: str, source: str, said: TryOf, now: datetime
 
 
 def _changes(told: Mapping[str, Any], said: TryOf, now: datetime) -> Iterator[tuple[str, str | None]]:
-    """What is to stand instead of what; None: nothing."""
+    """Old texts and their replacements; None: nothing."""
     old = str(told["conversation_id"])
     another = str(int(now.timestamp()))
     yield old, said.conversation or (another if old.isdecimal() else f"{old}-{another}")
@@ -68,7 +68,7 @@ def _with(body: str, old: str, new: str | None) -> str:
 
 
 def _at(body: str, ended_at: str | None, now: datetime) -> str:
-    """Let it have ended now, written the way it writes times."""
+    """Set its end to now, in the format it uses for times."""
     then = None if ended_at is None else datetime.fromisoformat(ended_at)
 
     def anew(match: re.Match[str]) -> str:

@@ -3,13 +3,13 @@
 Each table has one writer, named beside it; everybody else only reads. Times are aware UTC datetimes (`Micros`), X's ids
 are strings (they exceed 2**53), words are those of `states.py`. Chapters hand over through these rows.
 
-    intake.py     what sources sent              ledger.py   requests, their history, intents to send
-    x_account.py  X accounts and people at X     answers.py  what customers said, how far X was asked
-    readers.py    keys, feeds, notes             naming.py   who may be named, and how
-    counting.py   what readers have been told    releases.py what analysts may read
-    running.py    workers, the schema            idempotency.py     requests with an Idempotency-Key
-    sources.py    CRMs that can be asked         encryption.py  which key values are encrypted under
-    base.py       what all pages share
+    intake.py       what sources sent             ledger.py       requests, their history, intents to send
+    x_account.py    X accounts and people at X    answers.py      what customers said, how far X was asked
+    readers.py      keys, feeds, notes            naming.py       who may be named, and how
+    counting.py     what readers have been told   releases.py     what analysts may read
+    running.py      workers, the schema           idempotency.py  requests with an Idempotency-Key
+    sources.py      CRMs that can be asked        encryption.py   which key values are encrypted under
+    base.py         what all pages share
 """
 
 from service.models.answers import (

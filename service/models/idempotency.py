@@ -1,4 +1,4 @@
-"""What a POST with an Idempotency-Key has made: the table that web/once writes."""
+"""What a POST with an Idempotency-Key has made: the table that web/idempotency writes."""
 
 from datetime import datetime
 from typing import Any

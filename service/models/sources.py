@@ -47,7 +47,7 @@ class LookUpCountColumns(TypedColumns):
     day = Column(String(10), primary_key=True)  # of UTC, as in 2026-11-29
     outcome = Column(
         String(16), primary_key=True
-    )  # found | nobody | channel | limited | away | refused; swept…: counted.py
+    )  # found | nobody | channel | limited | away | refused; swept…: sources/call_counts.py
     n: Named[int]
 
 

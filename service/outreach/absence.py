@@ -41,7 +41,7 @@ def held_to_what_we_know(
     with reading(engine) as connection:
         known = [_known(connection, account, *each) for each in found]
     return [
-        listing if messages <= _shown(listing) else _hiding(account, listing)
+        listing if messages <= {message.id for message in listing.messages} else _hiding(account, listing)
         for (_, _, listing), messages in zip(found, known, strict=True)
     ]
 
@@ -67,10 +67,6 @@ def _known(connection: Connection, account: Account, request: Request, attempt: 
         for until in (settled, min(settled, attempt.intended_at))
     )
     return {each.id for each in among if each is not None}
-
-
-def _shown(listing: Listing) -> set[str]:
-    return {message.id for message in listing.messages}
 
 
 def _hiding(account: Account, listing: Listing) -> Listing:

@@ -77,7 +77,7 @@ def choose(
 def takes(campaign: Campaign, conversation: Conversation) -> bool:
     """Whether every filter of the campaign matches. An empty filter matches everything.
 
-    Words match however they are written (`words.folded`): somebody who tags `No-Survey` means `no-survey`.
+    Words match however they are written (`text.folded`): somebody who tags `No-Survey` means `no-survey`.
     """
     one_of = (
         (campaign.sources, {conversation.source}),

@@ -27,7 +27,6 @@ from service.outreach.context import Workplace
 from service.partitions import upkeep
 from service.partitions.cuts import TableCut
 from service.privacy import held
-from service.privacy.housekeeping import identities_kept
 from service.reports.rows import marks, notes
 from service.requests import forget as requests
 from service.results import forget as results
@@ -93,6 +92,11 @@ def _tasks(
     yield "access_log", partial(_access_log, engine, before, dry_run=dry_run, stop=stop)
     for kind in _kinds(engine, settings, now, cut):
         yield kind.name, partial(count, engine, kind) if dry_run else partial(forget, engine, kind, stop)
+
+
+def identities_kept(settings: Settings) -> timedelta:
+    """How long X's ids and handles are kept: never shorter than a cooldown, or somebody would be asked too soon."""
+    return max(settings.privacy.keep_identities, *(each.cooldown for each in settings.campaigns), timedelta())
 
 
 def _kinds(engine: Engine, settings: Settings, now: datetime, cut: Mapping[str, TableCut]) -> Iterator[Overdue]:

@@ -1,16 +1,16 @@
 """Who may see it: the answers and what they add up to. Imports only go down this list.
 
-    api/  dashboard/   two surfaces over the same figures and rows; neither has rules of its own
-    figures/           sums of rows for those who may list rows, sums of whole releases for those who may not
-    rows/              one filtered select: lists, exports, changes
-    people/            what agents and teams are called
-    disclosure/        what may be told to whom: releases, and who may be named
-    counting/          how many, when, of whom: roll-ups that equal the ledger
-    statistics/        figures with their uncertainty, and definitions in words; pure
-    filters.py, visible.py, completeness.py     what is asked, what a reader may see, until when data is complete
-    query_values.py, formula_injection.py                     parameters as text; texts a spreadsheet would compute
-    dimensions.py, thresholds.py, roles.py      the groups there are, minimum group sizes, who may read
-    timeline.py, days.py                        notes on what happened on a day; where a day begins
+    api/, dashboard/                         two surfaces over the same figures and rows; neither has rules of its own
+    figures/                                 sums of rows, or of whole releases for those who may list none
+    rows/                                    one filtered select: lists, exports, changes
+    people/                                  what agents and teams are called
+    disclosure/                              what may be told to whom: releases, and who may be named
+    counting/                                how many, when, of whom: roll-ups that equal the ledger
+    statistics/                              figures with their uncertainty, and definitions in words; pure
+    filters.py, visible.py, completeness.py  what is asked, what a reader may see, until when data is complete
+    query_values.py, formula_injection.py    parameters as text; texts a spreadsheet would compute
+    dimensions.py, thresholds.py, roles.py   the groups there are, minimum group sizes, who may read
+    timeline.py, days.py                     notes on what happened on a day; where a day begins
 
 What a row tells (disclosure/naming.py). A result's row always has its score, times and kind of card. It names agent,
 team and conversation, and links to the CRM, once the agent (or the team, where there is no agent) has `min_score_n`

@@ -45,7 +45,8 @@ def send(call: Call) -> tuple[int, dict[str, Any]]:
     message = messages.commit(world, call.caller, recipient, text, via="dm", at_ms=call.now_ms)
     call.notes["committed"] = str(message.id)
     visits.plan(world, message)
-    return 201, {"data": {"dm_conversation_id": _conversation(call.caller, recipient), "dm_event_id": str(message.id)}}
+    conversation = "-".join(sorted((call.caller, recipient), key=int))
+    return 201, {"data": {"dm_conversation_id": conversation, "dm_event_id": str(message.id)}}
 
 
 def list_with(call: Call) -> dict[str, Any]:
@@ -86,10 +87,6 @@ def _event(call: Call, message: Message) -> dict[str, Any]:
         "id": str(message.id), "event_type": "MessageCreate", "text": data["text"], "sender_id": message.sender,
         "created_at": at, "entities": {"urls": data["entities"]["urls"]},
     }  # fmt: skip
-
-
-def _conversation(one: str, other: str) -> str:
-    return "-".join(sorted((one, other), key=int))
 
 
 def problem(error: XRefusal) -> dict[str, Any]:

@@ -1,10 +1,10 @@
 """Settings: one TOML file and the environment become frozen dataclasses, built once and passed as arguments.
 
-sections.py   how the service runs                     asking.py     whom it asks about what
-declare.py    how a setting is declared                values.py     kinds of value and their rules
-load.py       reads it, with every mistake at once     checks.py     mistakes across sections
-secret_references.py secrets kept elsewhere                   sources.py    a source's own API
-reference.py  the list of all settings                 advice.py     what works but deserves a thought
+sections.py           how the service runs                   asking.py   whom it asks about what
+declare.py            how a setting is declared              values.py   kinds of value and their rules
+load.py               reads it, with every mistake at once   checks.py   mistakes across sections
+secret_references.py  secrets kept elsewhere                 sources.py  a source's own API
+reference.py          the list of all settings               advice.py   what works but deserves a thought
 
 A new setting is one line in sections.py or asking.py.
 """

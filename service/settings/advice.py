@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from service.network.addresses import is_this_machine
-from service.settings.asking import Campaign, Source, Texts
+from service.settings.asking import Account, Campaign, Source, Texts
 from service.settings.declare import declared
 from service.settings.sections import Mistake, Service, Web
 from service.settings.values import host_and_port
@@ -19,35 +19,39 @@ def warnings(parts: dict[str, Any]) -> list[Mistake]:
     """Settings that work but whose consequence an operator should know."""
     found = [*_web_warnings(parts["service"], parts["web"]), *_secret_warnings(parts)]
     for name in ("url", "read_url"):
-        found.extend(_database_warnings(name, getattr(parts["database"], name) or ""))
-    if len(parts["service"].secret_key) < STRONG_SECRET or len(set(parts["service"].secret_key)) < STRONG_VARIETY:
-        found.append(Mistake("service.secret_key", "is weak; use 32 random bytes, e.g. from `openssl rand -hex 32`"))
+        found += _database_warnings(name, getattr(parts["database"], name) or "")
+    found += _weak_secret(parts["service"].secret_key)
     for name, source in parts["sources"].items():
-        found.extend(
-            Mistake(
-                f"sources.{name}.keys[{i}]",
-                "is short; a token of at least 22 random characters cannot be guessed",
-            )
-            for i, key in enumerate(source.keys)
-            if len(key) < SHORT_KEY
-        )
-    found.extend(_shared_keys(parts["sources"]))
-    for name, account in parts["accounts"].items():
-        if _open_to_the_road(account.base_url):
-            sentence = "is http:// to another machine: tokens and texts could be read on the way; write https://"
-            found.append(Mistake(f"accounts.{name}.base_url", sentence))
-        if account.webhook_password is not None and len(account.webhook_password) < STRONG_PASSWORD:
-            found.append(Mistake(f"accounts.{name}.webhook_password", "X asks for at least 20 random characters"))
-        if account.webhook_user is None and _asks_by_card(parts["campaigns"], name):
-            found.append(
-                Mistake(
-                    f"accounts.{name}.webhook_user",
-                    "is not set: answers arrive by polling only, up to a day late",
-                )
-            )
+        found += _short_keys(name, source)
+    found += _shared_keys(parts["sources"])
+    for account in parts["accounts"].values():
+        found += _account_warnings(account, parts["campaigns"])
     for name, campaign in parts["campaigns"].items():
-        found.extend(_campaign_warnings(f"campaigns.{name}", campaign))
+        found += _campaign_warnings(f"campaigns.{name}", campaign)
     return found
+
+
+def _weak_secret(key: str) -> Iterator[Mistake]:
+    if len(key) < STRONG_SECRET or len(set(key)) < STRONG_VARIETY:
+        yield Mistake("service.secret_key", "is weak; use 32 random bytes, e.g. from `openssl rand -hex 32`")
+
+
+def _short_keys(name: str, source: Source) -> Iterator[Mistake]:
+    sentence = "is short; a token of at least 22 random characters cannot be guessed"
+    for i, key in enumerate(source.keys):
+        if len(key) < SHORT_KEY:
+            yield Mistake(f"sources.{name}.keys[{i}]", sentence)
+
+
+def _account_warnings(account: Account, campaigns: Mapping[str, Campaign]) -> Iterator[Mistake]:
+    path = f"accounts.{account.name}"
+    if _open_to_the_road(account.base_url):
+        sentence = "is http:// to another machine: tokens and texts could be read on the way; write https://"
+        yield Mistake(f"{path}.base_url", sentence)
+    if account.webhook_password is not None and len(account.webhook_password) < STRONG_PASSWORD:
+        yield Mistake(f"{path}.webhook_password", "X asks for at least 20 random characters")
+    if account.webhook_user is None and _asks_by_card(campaigns, account.name):
+        yield Mistake(f"{path}.webhook_user", "is not set: answers arrive by polling only, up to a day late")
 
 
 def _asks_by_card(campaigns: Mapping[str, Campaign], account: str) -> bool:
@@ -56,43 +60,28 @@ def _asks_by_card(campaigns: Mapping[str, Campaign], account: str) -> bool:
     return any("card" in each.ways for each in mine)
 
 
-def _campaign_warnings(path: str, campaign: Campaign) -> list[Mistake]:
-    found = []
+def _campaign_warnings(path: str, campaign: Campaign) -> Iterator[Mistake]:
     if campaign.test:
-        found.append(Mistake(f"{path}.test", "is true: its answers count nowhere, neither at X nor here"))
+        yield Mistake(f"{path}.test", "is true: its answers count nowhere, neither at X nor here")
     if campaign.type == "nps" and "card" in campaign.ways:
-        found.append(
-            Mistake(
-                f"{path}.type",
-                "some X clients (XChat) show an NPS card as a raw id; prefer csat until X mends it",
-            )
+        yield Mistake(
+            f"{path}.type", "some X clients (XChat) show an NPS card as a raw id; prefer csat until X mends it"
         )
     for language, texts in campaign.texts.items():
-        where = f"{path}.texts.{language}"
-        found.extend(_unseen(where, texts))
-        if NEEDS_CARD.search(texts.card):
-            found.append(
-                Mistake(
-                    f"{where}.card",
-                    "makes sense only when the card shows; X's web client and old apps do not show it",
-                )
-            )
-        if (
-            texts.page
-            and "card" in campaign.ways
-            and not any("{page}" in each for each in (texts.card, texts.opening or ""))
-        ):
-            sentence = (
-                "lacks {page}, and so does the opening: who sees no card cannot answer; write it into one of them"
-            )
-            found.append(Mistake(f"{where}.card", sentence))
-        found.extend(
-            Mistake(f"{where}.{key}", "begs for a score; honest feedback needs a neutral question")
-            for key in SENT
-            for given in [getattr(texts, key)]
-            if BEGS.search(given or "")
-        )
-    return found
+        yield from _text_warnings(f"{path}.texts.{language}", texts, by_card="card" in campaign.ways)
+
+
+def _text_warnings(path: str, texts: Texts, *, by_card: bool) -> Iterator[Mistake]:
+    yield from _unseen(path, texts)
+    if NEEDS_CARD.search(texts.card):
+        sentence = "makes sense only when the card shows; X's web client and old apps do not show it"
+        yield Mistake(f"{path}.card", sentence)
+    if texts.page and by_card and not any("{page}" in each for each in (texts.card, texts.opening or "")):
+        sentence = "lacks {page}, and so does the opening: who sees no card cannot answer; write it into one of them"
+        yield Mistake(f"{path}.card", sentence)
+    for key in SENT:
+        if BEGS.search(getattr(texts, key) or ""):
+            yield Mistake(f"{path}.{key}", "begs for a score; honest feedback needs a neutral question")
 
 
 def _unseen(where: str, texts: Texts) -> Iterator[Mistake]:

@@ -20,7 +20,7 @@ READABLE = (
 )
 
 
-def register_origins(app: flask.Flask, origins: Sequence[str]) -> None:
+def register_cors(app: flask.Flask, origins: Sequence[str]) -> None:
     """Let pages of these origins read the API."""
     if not origins:
         return

@@ -69,7 +69,10 @@ def _http(error: HTTPException) -> Response | HTTPException:
         return error
     given: Mapping[str, Any] = getattr(error, "data", None) or {}
     complaints = given.get("messages") or given.get("errors")
-    refusal = _refused(complaints) if isinstance(complaints, Mapping) else _plain(error, status)
+    if isinstance(complaints, Mapping):  # of a body or query that did not come from the strict parser
+        refusal: ServiceError = Invalid("invalid", "Some values are wrong; 'errors' names them.", errors=complaints)
+    else:
+        refusal = _plain(error, status)
     kept = dict(error.get_headers(flask.request.environ)) | dict(given.get("headers") or {})
     kept.pop("Content-Type", None)
     refusal.headers = {**kept, **refusal.headers}
@@ -80,11 +83,6 @@ def _plain(error: HTTPException, status: int) -> ServiceError:
     refusal = ServiceError(CODES.get(status, "http_error"), error.description or error.name)
     refusal.status, refusal.title = status, error.name
     return refusal
-
-
-def _refused(complaints: Mapping[str, Any]) -> ServiceError:
-    """Validation errors of a body or query that did not come from the strict parser."""
-    return Invalid("invalid", "Some values are wrong; 'errors' names them.", errors=complaints)
 
 
 def _unexpected(error: Exception) -> Response:

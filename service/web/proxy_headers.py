@@ -16,7 +16,7 @@ SCHEME = "HTTP_X_FORWARDED_PROTO"
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
-def behind(application: Wsgi, web: Web) -> Wsgi:
+def trusting(application: Wsgi, web: Web) -> Wsgi:
     """Return the application, wrapped for the proxies in the settings."""
     hops = web.trusted_proxies
     if not hops:

@@ -12,12 +12,12 @@ DASHBOARD = "/dashboard/"
 PLACES = {"dashboard": DASHBOARD, "api": "/docs", "description": "/openapi.yaml", "health": "/readyz"}
 
 
-def register_beginning(app: flask.Flask) -> None:
+def register_root(app: flask.Flask) -> None:
     """Answer the bare address."""
 
     @app.get("/")
     @declares("nobody: where to begin holds no data")
-    def beginning() -> Response:
+    def root() -> Response:
         if flask.request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html":
             return flask.redirect(DASHBOARD, 302)
         return flask.jsonify({"name": "dm-feedback", **PLACES})

@@ -34,7 +34,7 @@ def clean(text: str) -> str:
 
 def readable(text: str, urls: object = None) -> str:
     """The text as it was typed: `&amp; &lt; &gt;` undone once, t.co links replaced by their `expanded_url`."""
-    typed = _unescaped(text)
+    typed = _ENTITY.sub(lambda found: _ENTITIES[found[0]], text)
     links = _links(urls)
     if not links:
         return typed
@@ -103,10 +103,6 @@ def _covers(shortened: str, word: str) -> bool:
         return False
     before, after = shortened[: found[0].start()], shortened[found[-1].end() :]
     return len(word) > len(before) + len(after) and word.startswith(before) and word.endswith(after)
-
-
-def _unescaped(text: str) -> str:
-    return _ENTITY.sub(lambda found: _ENTITIES[found[0]], text)
 
 
 def _links(urls: object) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""`python -m tests.bench NAME`: one benchmark a file of this folder, one command each; `--help` lists them."""
+"""`python -m tests.bench NAME`: each file of this folder is a benchmark with its own command; see `--help`."""
 
 from importlib import import_module
 from pathlib import Path

@@ -1,10 +1,10 @@
-"""Deliveries accepted a second, beside a no-op and a Celery peer in the same run: verified, mapped, stored, fsynced.
+"""Accepted deliveries per second, beside a no-op server and a Celery peer in the same run.
 
     python -m tests.bench accept --database sqlite
 
-Each round starts each server anew, on an empty ledger, and sends distinct, signed deliveries for some seconds. Ratios
-are made within a round, so that a machine that is busy for a while is busy for both. With `--rows`, ours also runs on
-a ledger that holds so many already: is it flat?
+Each delivery is verified, mapped, stored and fsynced. Each round restarts each server on an empty ledger and sends
+distinct, signed deliveries for some seconds. Ratios are made within a round, so that other load on the machine affects
+both sides. With `--rows`, ours also runs on a ledger that already holds so many, to see whether the rate stays flat.
 """
 
 import shutil
@@ -51,7 +51,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Found:
-    """What a round saw of one server."""
+    """One round's figures of one server."""
 
     seen: Load
     cost_ms: float  # processor a request
@@ -106,7 +106,7 @@ def line(seen: Load) -> str:
 def servers(
     choice: Choice, folder: Path, celery_python: str
 ) -> dict[str, Callable[[], AbstractContextManager[Server]]]:
-    """Each server of a round by name; started when it is its turn."""
+    """The servers of a round by name, each started when its turn comes."""
     folder.mkdir()
     chosen: dict[str, Callable[[], AbstractContextManager[Server]]] = {
         "no-op": lambda: load.gunicorn("noop", folder, load.PYTHON, choice.workers, 4),
@@ -124,7 +124,7 @@ def servers(
 
 
 def house(choice: Choice, folder: Path, rows: int, *, in_pieces: bool = False) -> House:
-    """A house of ours with so many rows in its ledger, whole or in time partitions."""
+    """A service with so many rows in its ledger, whole or partitioned."""
     folder.mkdir()
     database = open_database(choice.database, folder)
     if rows:
@@ -140,14 +140,14 @@ def house(choice: Choice, folder: Path, rows: int, *, in_pieces: bool = False) -
 
 
 def served(choice: Choice, folder: Path, url: str) -> House:
-    """A house of ours over this database, with the processes and threads that were chosen."""
+    """Our service over this database, with the chosen processes and threads."""
     folder.mkdir(exist_ok=True)
     threads = choice.threads or settings_of().web.threads
     return House(folder, url, changes={"web__workers": choice.workers, "web__threads": threads}).write()
 
 
 def report(choice: Choice, found: dict[str, list[Found]]) -> None:
-    """Medians, ratios to the no-op of the same round, and the goal beside them."""
+    """Medians, ratios to the no-op of the same round, and goals."""
     good, least = GOALS[choice.database]
     what = f"{choice.connections} connections, {choice.workers} processes, medians of {choice.rounds}"
     click.echo(f"-- {choice.database}, {what}")

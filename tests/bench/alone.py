@@ -1,4 +1,4 @@
-"""One delivery alone: from its first byte to its 2xx, one after the other on one connection, nobody else there.
+"""Latency of a delivery from its first byte to its 2xx, one at a time on one connection, without other load.
 
 python -m tests.bench alone --database sqlite
 """
@@ -22,7 +22,7 @@ GOALS_MS = {"sqlite": 2.5, "postgresql": 4.0}
 @click.option("--database", type=click.Choice(sorted(GOALS_MS)), default="sqlite", show_default=True)
 @click.option("--deliveries", default=1000, show_default=True)
 def main(database: str, deliveries: int) -> None:
-    """Measure each, and print the middle and the tail."""
+    """Measure each delivery; print median and tail."""
     click.echo(load.machine())
     with tempfile.TemporaryDirectory(prefix="dmf-bench-") as folder:
         choice = Choice(database, 0, 1, 1, 2, 0, 0)

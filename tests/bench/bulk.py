@@ -22,7 +22,7 @@ RUNS_AT_MOST = 7
 @click.option("--connections", default=200, show_default=True)
 @click.option("--seconds", default=15, show_default=True, help="of each run; as many as it takes")
 def main(database: str, deliveries: int, connections: int, seconds: int) -> None:
-    """Send them all, and print what became of them."""
+    """Send all deliveries and print what became of them."""
     click.echo(load.machine())
     made, runs = Deliveries(), []
     with tempfile.TemporaryDirectory(prefix="dmf-bench-") as place:

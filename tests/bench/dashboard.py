@@ -1,9 +1,9 @@
-"""Every page of the dashboard, over a ledger that `generate` made: the server's time, for a supervisor and an analyst.
+"""Server time of every dashboard page, for a supervisor and an analyst, on a ledger made by `generate`.
 
     python -m tests.bench generate --database sqlite:////tmp/big.db --rows 200000 --rolled-up
     python -m tests.bench dashboard --database sqlite:////tmp/big.db [--days 365]
 
-In one process, without a network: what a page costs is its figures, its drawing and its HTML. The period ends now.
+Runs in one process, without a network: figures, drawings and HTML. The period ends now.
 """
 
 import statistics
@@ -66,7 +66,7 @@ def pages(app: flask.Flask) -> list[str]:
 
 
 def measured(client: FlaskClient, address: str, rounds: int) -> tuple[list[float], int]:
-    """Milliseconds of each round but the first; none where this reader is shown another page."""
+    """Milliseconds of each round except the first; none if this reader gets another page."""
     took, answer = [], client.get(address)
     if answer.status_code != 200:
         return [], 0

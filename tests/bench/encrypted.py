@@ -1,9 +1,9 @@
-"""What encryption at rest costs, in milliseconds of processor: a delivery, a conversation, an export, a walk over all.
+"""The cost of encryption at rest in CPU milliseconds: a delivery, a conversation, an export, a walk over all rows.
 
     python -m tests.bench encrypted --rows 100000
 
-In one process on SQLite, plainly and encrypted in turns. A delivery goes through the application and the test client;
-a conversation from claim to card; the export is every row as CSV, on a ledger of `--rows` of which a third is answered.
+Runs in one process on SQLite, plain and encrypted in turns. A delivery goes through the application and the test
+client; a conversation from claim to card; the export is every row as CSV, on a ledger of `--rows`, a third answered.
 """
 
 import tempfile
@@ -45,7 +45,7 @@ READER = Reader("bench", "bench", "admin", ())
 @click.option("--each", default=400, show_default=True, help="deliveries, and conversations")
 @click.option("--rounds", default=3, show_default=True)
 def main(rows: int, each: int, rounds: int) -> None:
-    """Print the best of some rounds: what is not ours only adds."""
+    """Print the best of several rounds: other load only adds."""
     logs.configure("json")
     for name, measure in (("delivery", _deliveries), ("conversation", _conversations)):
         plain, locked = (min(_fresh(measure, each, encrypted=on) for _ in range(rounds)) for on in (False, True))

@@ -1,11 +1,11 @@
-"""Figures of who sees rows: summary, trend, breakdown and the others, over a ledger that `generate` made.
+"""Times of summary, trend, breakdown and the other figures for readers of rows, on a ledger made by `generate`.
 
     python -m tests.bench generate --database sqlite:////tmp/big.db --rows 200000
     python -m tests.bench figures --database sqlite:////tmp/big.db [--against sqlite:////tmp/small.db]
 
-Builds the roll-ups first if nobody has (and says how long it took), then asks each question as a supervisor would, over
-twelve months and two months that end now, and prints the median and the slowest of `--rounds`. `--against` is a smaller
-ledger of the same shape: the ratio says whether a figure grows with the ledger. Each figure beside its goal.
+Builds missing roll-ups first and prints how long that took. Then asks each question as a supervisor would, over twelve
+months and two months that end now, and prints the median and the slowest of `--rounds`, each beside its goal.
+`--against` is a smaller ledger of the same shape: the ratio shows whether a figure grows with the ledger.
 """
 
 import platform
@@ -91,7 +91,7 @@ def _measured(database: str, settings: Settings, rounds: int) -> dict[str, tuple
 
 
 def _build(engine: Engine, settings: Settings) -> None:
-    """Number, count and name what is there, as the worker does in the background."""
+    """Number, count and name everything, as the worker does in the background."""
     began, done = time.perf_counter(), 0
     while step := seal(engine, settings, datetime.now(UTC), BUILT_AT_ONCE):
         done += step

@@ -1,9 +1,8 @@
-"""A month of history, forgotten in committed batches and by dropping its partition: seconds, statements, log written.
+"""Deletes a month of history in committed batches and by dropping its partition: seconds, statements, WAL written.
 
     python -m tests.bench forget --rows 1000000
 
-On a PostgreSQL of its own. The rows are the same, and due as a whole; `--rows` at once before the clock is started.
-Seconds are this machine's; statements and what PostgreSQL writes into its log are not.
+Starts a PostgreSQL of its own. All rows are the same and due. Seconds depend on the machine; statements and WAL do not.
 """
 
 import tempfile
@@ -41,7 +40,7 @@ FROM generate_series(1, CAST(:rows AS int)) AS n
 @click.command()
 @click.option("--rows", default=1_000_000, show_default=True)
 def main(rows: int) -> None:
-    """Forget as many lines of history in both ways."""
+    """Delete the same lines of history in both ways."""
     click.echo(load.machine())
     cut = cuts(settings_of(privacy__keep_history="1d").privacy)["transition"]
     with tempfile.TemporaryDirectory(prefix="dmf-bench-") as folder:
@@ -79,7 +78,7 @@ def measured(engine: Engine, what: str, forget: Callable[[], int]) -> None:
 
 @contextmanager
 def measuring(engine: Engine, what: str) -> Iterator[None]:
-    """Print what the block took."""
+    """Print the cost of the block."""
     asked = 0
 
     def count(*_: Any) -> None:
@@ -95,13 +94,13 @@ def measuring(engine: Engine, what: str) -> Iterator[None]:
 
 
 def written(engine: Engine) -> int:
-    """How much PostgreSQL has written into its log so far, in bytes."""
+    """How much WAL PostgreSQL has written so far, in bytes."""
     with reading(engine) as connection:
         return int(connection.exec_driver_sql("SELECT pg_current_wal_lsn() - '0/0'::pg_lsn").scalar_one())
 
 
 def left(engine: Engine, cut: TableCut) -> None:
-    """Nothing is, or the figures above are of something else."""
+    """Make sure that nothing is left, or the figures would be wrong."""
     with reading(engine) as connection:
         rows = connection.exec_driver_sql(f"SELECT count(*) FROM {cut.table}").scalar_one()
     if rows:

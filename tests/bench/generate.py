@@ -1,10 +1,10 @@
-"""A plausible ledger of any size, straight into the tables: a migrated database in, rows and answers out, in minutes.
+"""Fills a migrated database with a plausible ledger of any size, directly into the tables, within minutes.
 
     python -m tests.bench generate --database postgresql://… --rows 10000000
 
-Requests are spread evenly over `--months`, newest last; a share is skipped, a share answered, a share of those with a
-comment. Indexes are taken away while it loads and made again. What is derived (roll-ups) has to be built afterwards:
-`dm-feedback results recount`. The same seed makes the same ledger, but for its end, which is now.
+Requests are spread evenly over `--months`, newest last; some are skipped, some answered, some of those with a comment.
+Indexes are dropped while it loads and made again. Roll-ups have to be built afterwards: `dm-feedback results recount`.
+The same seed makes the same ledger, except that it ends now.
 """
 
 import random
@@ -118,7 +118,7 @@ def fill(engine: Engine, plan: Plan, *, print_progress: bool = False) -> None:
 
 
 def _without_indexes(cursor: Any, *, sqlite: bool) -> list[str]:
-    """Drop the plain indexes of the tables we fill, ready for a load; return how they are made again."""
+    """Drop the plain indexes of the filled tables; return the statements that create them again."""
     names = ", ".join(f"'{name}'" for name in TABLES)
     if sqlite:
         cursor.execute("PRAGMA foreign_keys=OFF")
@@ -155,7 +155,7 @@ def _load_postgresql(cursor: Any, rows: Rows) -> None:
 
 
 def _settle(engine: Engine, plan: Plan) -> None:
-    """Enrol the accounts and let the planner look at what is there."""
+    """Enrol the accounts and update the planner's statistics."""
     with engine.begin() as connection:
         for number in range(plan.accounts):
             connection.execute(
@@ -183,7 +183,7 @@ def _portions(plan: Plan) -> Iterator[Rows]:
 
 
 def _add(rows: Rows, plan: Plan, number: int, rnd: random.Random) -> None:
-    """One conversation: its request, and by chance its answer."""
+    """One conversation: its request and, by chance, its answer."""
     span = int(plan.months * MONTH)
     ended = plan.now - span + span * number // plan.rows + int(rnd.random() * SECOND)
     request_id = f"fr_{ended // 1000:012x}{number:016x}"

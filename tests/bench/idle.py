@@ -1,9 +1,9 @@
-"""A service with nothing to do: how soon the first call to X follows a 2xx, and what a worker that waits costs.
+"""An idle service: how soon the first call to X follows a 2xx, and what a waiting worker costs.
 
     python -m tests.bench idle --database sqlite
 
-Web and worker as they are started in production (the worker looks every second), X as a small server that answers at
-once and notes when it was called first for whom. Deliveries come one at a time; no campaign waits.
+Web and worker run as in production (the worker looks every second). X is a small server that answers at once and notes
+when it was first called for whom. Deliveries come one at a time; no campaign waits.
 """
 
 import itertools
@@ -55,7 +55,7 @@ def main(database: str, deliveries: int, seconds: int) -> None:
 
 
 def _waiting(worker: Server, seconds: int) -> float:
-    """The share of a core that a worker without work takes."""
+    """The share of a core that an idle worker uses."""
     time.sleep(5)  # what it does once, at its start
     before = worker.cpu_s()
     time.sleep(seconds)
@@ -77,7 +77,7 @@ def _first_calls(house: House, called: dict[str, float], count: int) -> Iterator
 
 @contextmanager
 def _x() -> Iterator[tuple[dict[str, float], int]]:
-    """X on a port of this process, and when it was called first about whom."""
+    """X on a local port, noting when it was first called about whom."""
     called: dict[str, float] = {}
     ids = itertools.count(10**15)
 

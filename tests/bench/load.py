@@ -54,7 +54,7 @@ class Server:
     child: Child
 
     def cpu_s(self) -> float:
-        """Seconds of processor its processes have used: says what a request costs whoever else is busy."""
+        """CPU seconds of its processes: the cost of a request on a busy machine too."""
         return sum(_cpu_s(pid) for pid in (self.child.pid, *self.child.forked()))
 
 
@@ -72,7 +72,7 @@ class Deliveries:
         self._made = 0
 
     def next(self) -> tuple[dict[str, str], bytes]:
-        """Headers and body of one more."""
+        """Headers and body of another delivery."""
         self._made += 1
         n, now = self._made, int(time.time())
         ended = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now - 5))
@@ -89,7 +89,7 @@ class Deliveries:
         }, body  # fmt: skip
 
     def raw(self, port: int) -> bytes:
-        """One more, as the bytes of an HTTP request."""
+        """Another delivery as the bytes of an HTTP request."""
         headers, body = self.next()
         given = {"Host": f"127.0.0.1:{port}", **headers, "Content-Length": str(len(body))}
         head = "".join(f"{name}: {value}\r\n" for name, value in given.items())
@@ -165,7 +165,7 @@ def answers(port: int) -> bool:
 
 
 def machine() -> str:
-    """What it was measured on, in one line."""
+    """The machine in one line."""
     model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text("utf-8"))
     versions = (f"{name} {importlib.metadata.version(name)}" for name in ("gunicorn", "flask", "sqlalchemy"))
     return ", ".join([

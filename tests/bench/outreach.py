@@ -1,10 +1,10 @@
-"""What one conversation costs from claim to card: processor time, statements and commits.
+"""The cost of one conversation from claim to card: CPU time, statements and commits.
 
     python -m tests.bench outreach --database sqlite --conversations 300
     python -m tests.bench outreach --latency-ms 50 --concurrency 32 --accounts 30 --workers 3
 
-The worker's own runner walks them. X answers at once, out of a table (or after `--latency-ms`), so what is measured
-is ours: claim, steps, signatures, HTTP client, record. On PostgreSQL its server's own time is not in it. One table.
+The worker's own runner walks them. X answers from a table, at once or after `--latency-ms`, so only our own work is
+measured: claim, steps, signatures, HTTP client, record. The time of PostgreSQL's server is not included.
 """
 
 import itertools
@@ -43,7 +43,7 @@ DM = {"type": "message_create", "message_create": {"target": {"recipient_id": "1
 
 
 class AtOnce(httpx.BaseTransport):
-    """X, as fast as can be or as it is told to: each route's answer with a new id."""
+    """An X that answers at once, or after the given time: each route's answer with a new id."""
 
     def __init__(self, takes_s: float) -> None:
         self._takes_s = takes_s
@@ -63,7 +63,7 @@ class AtOnce(httpx.BaseTransport):
 
 @dataclass(frozen=True)
 class Walk:
-    """What is walked, and by whom."""
+    """How many conversations, and how they are walked."""
 
     conversations: int
     accounts: int
@@ -72,7 +72,7 @@ class Walk:
 
     @property
     def settings(self) -> Settings:
-        """Accounts that may send as much as there is."""
+        """Accounts without tight limits."""
         limit = self.conversations + 100
         given = tree(worker__concurrency=self.concurrency)
         one = {**given["accounts"].pop("acme"), "dms_per_day": limit, "cards_per_day": limit}
@@ -113,7 +113,7 @@ def main(database: str, workers: int, **given: int) -> None:
 
 
 def measure(engine: Engine, url: str, walk: Walk, workers: int) -> list[float]:
-    """Walk them, and return each figure of one."""
+    """Walk them, and return the figures per conversation."""
     clock, settings = Clock(), walk.settings
     ended = clock.now - timedelta(minutes=5)
     rows = [
@@ -141,7 +141,7 @@ def measure(engine: Engine, url: str, walk: Walk, workers: int) -> list[float]:
 
 
 def walked(url: str, walk: Walk, name: str) -> tuple[float, float, int, int]:
-    """One worker's part: seconds of processor and of time, statements and commits."""
+    """One worker's part: CPU and wall-clock seconds, statements and commits."""
     clock, settings, engine = Clock(), walk.settings, open_engine(url)
     logs.configure("json")
     transport = AtOnce(walk.latency_ms / 1000)

@@ -1,9 +1,8 @@
-"""Readers who ask for much, all at once, while others deliver: does reading ever take intake's time?
+"""Twelve supervisors ask for expensive reports all the time while others deliver: does reading slow down intake?
 
     python -m tests.bench readers --database sqlite
 
-Twelve supervisors over a full ledger, each asking again as soon as it is answered: comparisons of all agents,
-breakdowns over 200 years, searches in comments, exports. Meanwhile somebody delivers at a steady pace.
+They compare all agents, break down 200 years, search comments and export. Deliveries come at a steady rate meanwhile.
 """
 
 import statistics
@@ -41,7 +40,7 @@ QUESTIONS = {
 @click.option("--seconds", default=40, show_default=True)
 @click.option("--pace", default=20.0, show_default=True, help="deliveries a second meanwhile")
 def main(database: str, rows: int, readers: int, seconds: int, pace: float) -> None:
-    """Read and deliver for a while, first without readers, and print how both fared."""
+    """Read and deliver for a while, then deliver without readers; print both."""
     click.echo(load.machine())
     with tempfile.TemporaryDirectory(prefix="dmf-bench-") as folder:
         store = open_database(database, Path(folder))
@@ -80,7 +79,7 @@ def _full(folder: Path, url: str, rows: int) -> tuple[House, str]:
 
 
 def _read(port: int, key: str, number: int, until: float, asked: dict[str, Counter[str]]) -> None:
-    """Ask one question after another, and wait for as long as a refusal says, at most a second."""
+    """Ask one question after another; after a refusal wait as long as it says, at most a second."""
     names = list(QUESTIONS)
     with httpx.Client(
         base_url=f"http://127.0.0.1:{port}", headers={"authorization": f"Bearer {key}"}, timeout=60, trust_env=False

@@ -1,8 +1,8 @@
-"""A loaded ledger, rolled up at the price of a few statements a month: in, a database; out, rows of `tally` and a book.
+"""Builds the roll-ups of a generated ledger with a few SQL statements per month.
 
-The worker counts request by request and remembers what it counted of each; ten million of them take it most of an hour.
-Here the ledger is grouped by SQL, as `dm-feedback results recount` does to check it. Nothing is remembered of a single
-request, so a ledger made like this is for reading: what changes afterwards would be counted twice.
+The worker counts request by request and stores what it counted of each; ten million requests take it most of an hour.
+Here the ledger is grouped by SQL, as `dm-feedback results recount` does to check it. Nothing is stored per request, so
+such a ledger is only for reading: later changes would be counted twice.
 """
 
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ fr = feedback_request.c
 
 
 def roll_up(engine: Engine, zone: ZoneInfo, months: float, rows: int) -> None:
-    """Fill the roll-ups and say that they hold everything. The requests have their numbers already."""
+    """Fill the roll-ups and mark them complete. The requests have their numbers already."""
     with reading(engine) as connection:
         _without_hurry(connection)
         view = everything(connection)
@@ -46,7 +46,7 @@ def roll_up(engine: Engine, zone: ZoneInfo, months: float, rows: int) -> None:
 
 
 def _name_everybody(connection: Connection, rows: int) -> None:
-    """Everybody has answers enough in a ledger of years; the worker need not walk it to find out."""
+    """Name everybody: in a ledger of years all have enough answers, and the worker need not find out."""
     moment = sa.literal(datetime.now(UTC), naming.c.named_at.type)
     everybody = sa.select(fr.account, sa.literal("agent"), fr.agent_id, moment, moment).distinct()
     columns = ["account", "kind", "name", "named_at", "readable_at"]

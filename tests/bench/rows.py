@@ -1,10 +1,10 @@
-"""What leaves, over a filled ledger: pages of the lists at depth, and each kind of file beside the database's own.
+"""Lists and files over a filled ledger: pages at depth, and each file format beside the database's own export.
 
     python -m tests.bench generate --database sqlite:///ledger.db --rows 1000000
     python -m tests.bench rows --database sqlite:///ledger.db
 
-In one process, without HTTP: what a page costs is its reading and its JSON. `sqlite3 -csv` (COPY on PostgreSQL) writes
-the same joined columns in the same order, in the same run. Everybody counts as named, as in a ledger of years.
+Runs in one process without HTTP: the cost of a page is its query and its JSON. `sqlite3 -csv` (COPY on PostgreSQL)
+writes the same joined columns in the same order, in the same run. Everybody is named, as in a ledger of years.
 """
 
 import resource
@@ -118,7 +118,7 @@ def _file(engine: Engine, settings: Settings, format: str, beside: float) -> Non
 
 
 def _beside(database: str) -> float:
-    """MB/s of what the database itself writes as CSV."""
+    """MB/s of the database's own CSV export."""
     url = make_url(database)
     if url.get_backend_name() == "sqlite":
         program = shutil.which("sqlite3") or "sqlite3"

@@ -1,9 +1,9 @@
-"""Slow clients of every kind, all at once and with no proxy before us, while others deliver.
+"""Slow clients of every kind at once, without a proxy in front, while others deliver.
 
     python -m tests.bench slow
 
-A thousand connections that say nothing, 300 half-sent heads, 300 bodies that come a byte a second, 50 that ask and
-never read: each is opened again when it is ended. Meanwhile somebody delivers at a steady pace.
+A thousand silent connections, 300 half-sent heads, 300 bodies at one byte a second, 50 clients that never read their
+answer; each is reopened when it is closed. Deliveries come at a steady rate meanwhile.
 """
 
 import selectors
@@ -41,7 +41,7 @@ P99_GOAL_MS = 250
 @click.option("--seconds", default=100, show_default=True)
 @click.option("--pace", default=20.0, show_default=True, help="deliveries a second meanwhile")
 def main(database: str, seconds: int, pace: float) -> None:
-    """Hold them for a while, and print how others fared and how the slow ones ended."""
+    """Hold slow clients for a while; print how others fared and how the slow ones ended."""
     click.echo(load.machine())
     with tempfile.TemporaryDirectory(prefix="dmf-bench-") as folder:
         crowd, answers, took = held(house(Choice(database, 0, 1, 1, 2, 0, 0), Path(folder) / "h", 0), seconds, pace)
@@ -55,7 +55,7 @@ def main(database: str, seconds: int, pace: float) -> None:
 
 
 def held(of: House, seconds: float, pace: float) -> tuple["Crowd", Counter[str], list[float]]:
-    """Hold the slow ones for a while and deliver meanwhile."""
+    """Hold the slow clients for a while and deliver meanwhile."""
     with load.ours(of) as server:
         crowd, until = Crowd(server.port), time.monotonic() + seconds
         crowd.open()
@@ -86,7 +86,7 @@ def deliver(port: int, until: float, pace: float) -> tuple[Counter[str], list[fl
 
 @dataclass
 class Crowd:
-    """The slow ones."""
+    """The slow clients."""
 
     port: int
     ended: dict[str, Counter[str]] = field(default_factory=lambda: {kind: Counter() for kind in KINDS})
@@ -112,7 +112,7 @@ class Crowd:
             self.selector.register(made, selectors.EVENT_READ)
 
     def hold(self, until: float) -> None:
-        """Go on being slow; who is ended is counted and comes back."""
+        """Stay slow; count those whose connection was closed and reconnect them."""
         while time.monotonic() < until:
             for each, kind in list(self.held.items()):
                 more = KINDS[kind][1] or (b"G" if kind == "never reading" else b"")
@@ -129,7 +129,7 @@ class Crowd:
                     self.see(key.fileobj)  # type: ignore[arg-type]
 
     def see(self, one: socket.socket) -> None:
-        """Read what is said to one of them."""
+        """Read an answer of one of them."""
         if one not in self.held:
             return
         try:
@@ -141,7 +141,7 @@ class Crowd:
         self.end(one, said[9:12].decode() or "closed")
 
     def end(self, one: socket.socket, how: str) -> None:
-        """Count how it ended, and let another of its kind come."""
+        """Count how it ended, and connect another of its kind."""
         kind = self.held.pop(one)
         with suppress(KeyError):
             self.selector.unregister(one)

@@ -1,4 +1,4 @@
-"""How long it takes to begin: `dm-feedback --help`, and `dm-feedback serve` on an empty folder to its first 2xx.
+"""Start-up time: `dm-feedback --help`, and `dm-feedback serve` in an empty folder until its first 2xx.
 
 python -m tests.bench start
 """

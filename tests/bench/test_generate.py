@@ -1,4 +1,4 @@
-"""The generated ledger: as many rows as asked for, one answer in three, every index there again."""
+"""The generated ledger has as many rows as asked for, one answer in three, and every index."""
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine

@@ -1,11 +1,10 @@
-"""How much of what was answered analysts are told, and by when: releases of a year's half, closed day by day.
-
-Everybody is new on the first day, and in no team's release before the fifth answer.
+"""How many answers analysts get to see, and how late: half a year of releases, closed day by day.
 
     python -m tests.bench usefulness --answers 100
 
-Four teams of five agents of very unequal load (teams 4 : 3 : 2 : 1, in each team every agent half of the one before),
-half of the customers answer, most on the same day, weekends are quieter. Prints one table; asserts nothing.
+Four teams of five agents with very unequal load (teams 4 : 3 : 2 : 1, within a team each agent half of the one before).
+Everybody is new on the first day, and in no team's release before the fifth answer. Half of the customers answer, most
+on the same day, fewer on weekends. Prints one table; asserts nothing.
 """
 
 import random
@@ -70,7 +69,7 @@ def _measured(answers: int, seed: int) -> dict[str, str]:
 
 
 def _old(lived: Lived, spoken: list[Spoken], day: int) -> int:
-    """Close until a day; return how many answers that came more than a week before are in no release."""
+    """Close releases until a day; return how many answers older than a week are in none."""
     lived.live(spoken, BEGIN + timedelta(days=day))
     latest, inside = lived.now.date() - timedelta(days=8), lived.leaf_of_day()
     return sum(

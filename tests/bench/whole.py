@@ -2,8 +2,8 @@
 
     python -m tests.bench whole --database sqlite --deliveries 3000 --senders 8
 
-Every delivery is signed, new and answered after its commit (fsync included). The worker then walks all of them to the
-card against the sandbox in its own process; last, the figures are asked for. Prints one table; asserts nothing.
+Every delivery is signed, new and answered after its commit (fsync included). Then the worker walks all of them to the
+card against the sandbox in its own process; last, the figures are read. Prints one table; asserts nothing.
 """
 
 import base64

@@ -1,4 +1,4 @@
-"""The system's browser: in, the environment; out, its path, or a sentence that says how to get one."""
+"""Finds the system's browser, or says how to get one."""
 
 import shutil
 from collections.abc import Callable, Mapping
@@ -18,5 +18,5 @@ def path_of(environ: Mapping[str, str], which: Callable[[str], str | None] = shu
 
 
 def must_be_there(environ: Mapping[str, str]) -> bool:
-    """Where the run decides about a change, a missing browser must not look like a passed test."""
+    """Whether a missing browser must fail the run: where the run decides about a change."""
     return environ.get("CI", "").lower() not in {"", "0", "false"}

@@ -1,4 +1,4 @@
-"""A real server, a real browser: whatever a test does, a console error or a request to another host fails it."""
+"""A real server and a real browser. A console error or a request to another host fails the test."""
 
 import os
 import shutil
@@ -83,7 +83,7 @@ def serving(template: Path, folder: Path, *, agents: int = 0, size: int = 1300) 
 
 @dataclass
 class Watch:
-    """What a page did that no page of ours may do."""
+    """Records what no page of ours may do."""
 
     host: str
     offences: list[str] = field(default_factory=list)
@@ -120,7 +120,7 @@ def signed_in(browser: Browser, served: Served) -> Callable[[str], StorageState]
 def open_page(
     browser: Browser, served: Served, signed_in: Callable[[str], StorageState]
 ) -> Iterator[Callable[..., Page]]:
-    """Open a page of the dashboard, by default the first, as somebody or (role=None) as nobody."""
+    """Open a page of the dashboard, by default the first, signed in with a role or (role=None) not at all."""
     watch = Watch(urlsplit(served.url).hostname or "")
     contexts: list[BrowserContext] = []
 
@@ -157,7 +157,7 @@ class Artefacts:
 
 @pytest.fixture(scope="session")
 def artefacts() -> Artefacts:
-    """Kept in DMF_ARTEFACTS."""
+    """A folder in DMF_ARTEFACTS."""
     if not (named := os.environ.get("DMF_ARTEFACTS")):
         return Artefacts(None)
     Path(named).mkdir(parents=True, exist_ok=True)

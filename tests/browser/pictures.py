@@ -1,9 +1,9 @@
-"""Pictures of the dashboard for the README: in, a running demo and a supervisor's key; out, PNG files under deploy/.
+"""Takes the dashboard's pictures for the README from a running demo and writes them as PNG files under deploy/.
 
     dm-feedback demo --keep                                              # prints its address and the key
     python -m tests.browser.pictures http://127.0.0.1:8000 dmf_…
 
-Takes what a browser shows of a real run and touches nothing up. A picture that has grown too large is an error: whoever
+Takes what a browser shows of a real run and retouches nothing. A picture that has grown too large is an error: whoever
 clones the repository pays for it.
 """
 

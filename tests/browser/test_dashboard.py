@@ -1,4 +1,4 @@
-"""The dashboard in a real browser: what a supervisor does, by mouse and by keyboard."""
+"""The dashboard in a real browser: what a supervisor does with mouse and keyboard."""
 
 import csv
 from collections.abc import Callable
@@ -215,7 +215,7 @@ def test_where_a_run_decides_a_missing_browser_fails_it(value: str, must: bool) 
 
 
 def focused(page: Page) -> str:
-    """How a screen reader would name what has the focus, near enough."""
+    """Roughly how a screen reader names what has the focus."""
     return str(
         page.evaluate(
             "() => { const e = document.activeElement;"

@@ -1,4 +1,4 @@
-"""Every page at two widths, light and dark: kept as pictures, held against axe-core, never wider than its screen."""
+"""Every page at two widths, light and dark: pictures, axe-core, and no page wider than its screen."""
 
 import json
 from collections.abc import Callable
@@ -85,7 +85,7 @@ def beyond_its_screen(page: Page) -> int:
 
 
 def violations(page: Page, axe: str) -> dict[str, list[str]]:
-    """Rules that are broken, with the first places where."""
+    """Broken rules, with the first places."""
     page.evaluate(axe)
     found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     return {

@@ -1,4 +1,4 @@
-"""The question page in a real browser: by keyboard alone, without a script, at 320 and 1280 px, from left and right."""
+"""The question page in a real browser: keyboard only, without scripts, at 320 and 1280 px, in both directions."""
 
 import shutil
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ ASKED = {
 
 @dataclass
 class Asking:
-    """The service on a socket, with a page for whoever is asked."""
+    """The service on a socket, with question pages."""
 
     engine: Engine
     url: str

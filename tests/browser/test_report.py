@@ -1,4 +1,4 @@
-"""The report in a browser: one page of paper, A4 and Letter, on a wide screen and a phone, light and dark."""
+"""The report in a browser: one printed page on A4 and Letter, on a wide screen and a phone, light and dark."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A supervisor's everyday tasks, with the clicks they take, on a screen and on a phone."""
+"""A supervisor's everyday tasks and the clicks they take, on a screen and on a phone."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ Open = Callable[..., Page]
 
 @dataclass
 class Clicks:
-    """A hand that counts."""
+    """Counts clicks."""
 
     made: int = 0
 

@@ -1,4 +1,4 @@
-"""`python -m tests.chaos`: one run, its figures, and an exit code that says whether the promises held."""
+"""`python -m tests.chaos`: one run and its figures; the exit code says whether the promises held."""
 
 import json
 import os

@@ -1,7 +1,7 @@
-"""What happens to answers that are there already: people are erased and texts forgotten, while processes still die.
+"""After the comparison with X: people are erased and texts forgotten while processes are still killed.
 
-In: a plan, a fleet, an admin's key. Out: how much of it was done. It comes after the comparison with X, since an erased
-conversation can no longer be held against what its CRM sent.
+Takes a plan, a fleet and an admin's key; returns how much of it was done. It comes last because an erased conversation
+can no longer be compared with what its CRM sent.
 """
 
 import random
@@ -37,7 +37,7 @@ def play(plan: Plan, house: House, fleet: Fleet, database: Database, key: str) -
 
 
 def blow(number: int, fleet: Fleet, database: Database) -> None:
-    """Now and then something dies: web, workers, the database."""
+    """Kill something now and then: web, workers, the database."""
     if number % 5 == 1:
         fleet.kill([fleet.web])
     elif number % 5 == 2:
@@ -47,7 +47,7 @@ def blow(number: int, fleet: Fleet, database: Database) -> None:
 
 
 def prune(house: House) -> bool:
-    """Forget what is older than its retention; say whether it could be done."""
+    """Run retention; say whether it succeeded."""
     try:
         return run_cli("--config", str(house.config), "prune").returncode == 0
     except subprocess.TimeoutExpired:
@@ -55,7 +55,7 @@ def prune(house: House) -> bool:
 
 
 def erase(url: str, customer: int, key: str) -> None:
-    """Ask for it as often as it takes."""
+    """Ask for the erasure until it succeeds."""
     address = f"{url}/v1/customers/{customer}"
     end = time.monotonic() + WITHIN_S
     while True:

@@ -1,6 +1,6 @@
-"""The CRM in which every fourth customer is looked up, and its weather: slow, away, 429, half answers, while all dies.
+"""The CRM in which every fourth customer is looked up, and its faults: slow, away, 429, half an answer.
 
-In: a plan. Out: settings of the source, and whether it was asked more than its customers and its bad luck explain.
+Returns the source's settings, and whether it was asked more often than its customers and faults explain.
 """
 
 import random
@@ -33,7 +33,7 @@ def is_unnamed(conversation: Conversation) -> bool:
 
 
 def source(server: CrmServer) -> dict[str, Any]:
-    """What the settings say of it."""
+    """The source's settings."""
     api = {"base_url": f"{server.url}/{VENDOR}", "token": KEY, "at_once": AT_ONCE, "per_minute": 10_000}
     steps = [{"path": "/v1/customers/{customer_ref}", "trust": "bridge", "find": FIND}]
     return {"sources__crm__api": api, "sources__crm__lookup": steps}
@@ -52,7 +52,7 @@ class CrmWeather:
         self._thread.start()
 
     def stop(self) -> None:
-        """Calm from here on."""
+        """No more faults."""
         self._over.set()
         self._thread.join(10)
         self._set([])
@@ -64,7 +64,7 @@ class CrmWeather:
             return {"customers": len(self._customers), "calls": len(self._crms.asked), "faults": self._struck}
 
     def wrong(self, interrupted: int) -> Iterator[str]:
-        """Say where it was asked more often than for each customer once, and once more for each misfortune."""
+        """Report whether it was asked more often than once per customer and once more per fault."""
         found = self.figures
         allowed = found["customers"] + found["faults"] + interrupted * AT_ONCE
         if found["calls"] > allowed:

@@ -1,4 +1,4 @@
-"""Web, workers and the supervisor that starts again what died, as an init system would."""
+"""Web and workers, and a supervisor that restarts what died, as an init system would."""
 
 import contextlib
 import os
@@ -18,7 +18,7 @@ RESTART_AFTER_S = 0.3
 
 
 class Fleet:
-    """All processes of the service. Whoever kills one does it here, so that no restart comes between."""
+    """All processes of the service. Kills go through here, so that no restart comes between."""
 
     def __init__(self, house: House, workers: int, seed: int) -> None:
         config = ("--config", str(house.config))

@@ -1,7 +1,7 @@
-"""What happens to answers while everything dies: people are erased, words forgotten, more agents named.
+"""While processes are killed: people are erased, words forgotten, more agents named.
 
-In: a plan, a fleet, an admin's key. Out: whose conversations are no longer to be held against what their CRM sent, and
-how much was done. Whoever keeps a mirror is told nothing of it but what the API says.
+Takes a plan, a fleet and an admin's key; returns whose conversations can no longer be compared with what their CRM
+sent, and how much was done. Mirrors learn of it only through the API.
 """
 
 import itertools
@@ -24,7 +24,7 @@ KNOWN_S = 3.0  # after the end of somebody's conversation; the request may be on
 
 
 class Life:
-    """A thread that erases, now and then prunes, and lowers the thresholds once, half-way."""
+    """A thread that erases, prunes now and then, and lowers the thresholds once, half-way."""
 
     def __init__(self, plan: Plan, house: House, fleet: Fleet, key: str) -> None:
         self._plan, self._house, self._fleet, self._key = plan, house, fleet, key
@@ -60,7 +60,7 @@ class Life:
                 self._erase(passed)
 
     def _lower(self) -> None:
-        """Smaller groups may be told from now on: other settings, and all begin anew with them."""
+        """Lower the thresholds: all processes restart with other settings."""
         self._house.changes |= OPEN
         self._house.write()
         self._fleet.kill([self._fleet.web, *self._fleet.workers])

@@ -1,7 +1,7 @@
-"""Who keeps a copy of us while everything dies: in, an address and a key; out, how many rows differ from a full read.
+"""Mirrors of the results, kept while processes are killed; returns how many rows differ from a full read.
 
-A follower goes by /v1/changes and its cursor, through every kill and outage. Where an environment with dlt is given,
-deploy/integrations/dlt_source.py loads beside it, and is killed in the middle as well.
+One follows /v1/changes with its cursor, through every kill and outage. If an environment with dlt is given,
+deploy/integrations/dlt_source.py loads as well, and is killed half-way too.
 """
 
 import os
@@ -28,7 +28,7 @@ LIMIT = 25  # small pages: more cursors to die between
 
 
 class Follower:
-    """A mirror by /v1/changes. What it holds is replaced by request_id, nothing else is known."""
+    """A mirror that follows /v1/changes: rows are replaced by request_id, nothing else is known."""
 
     def __init__(self, url: str, key: str) -> None:
         self.rows: Rows = {}
@@ -44,7 +44,7 @@ class Follower:
         self._thread.start()
 
     def stop(self) -> Rows:
-        """Follow to the end, and return what is held."""
+        """Follow to the end, and return the rows."""
         self._over.set()
         self._thread.join(WAIT_S + 30)
         while self._pulled(wait_s=0):
@@ -63,7 +63,7 @@ class Follower:
                 time.sleep(AGAIN_S)
 
     def _pulled(self, *, wait_s: int) -> bool:
-        """Take one page; say whether there is more."""
+        """Read one page; say whether there is more."""
         asked = {"cursor": self._cursor, "limit": str(LIMIT), "wait": f"{wait_s}s"}
         page = self._http.get("/v1/changes", params=asked).raise_for_status().json()
         for each in page["items"]:
@@ -74,7 +74,7 @@ class Follower:
 
 
 class Loads:
-    """A mirror by dlt, load after load; every third one is killed on its way."""
+    """A mirror by dlt, load after load; every third one is killed half-way."""
 
     def __init__(self, programs: Path, directory: Path, url: str, key: str, seed: int) -> None:
         self._where = (programs, directory, url, key)
@@ -123,7 +123,7 @@ def all_told(engine: Engine) -> bool:
 
 
 def words_of_the_erased(engine: Engine) -> list[str]:
-    """Rows of people who were erased that have words, whenever they came."""
+    """Rows of erased people that still have texts."""
     theirs = sa.select(result.c.request_id).join(feedback_request, feedback_request.c.id == result.c.request_id)
     with reading(engine) as connection:
         found = connection.scalars(theirs.where(feedback_request.c.erased_at.is_not(None), result.c.text.is_not(None)))
@@ -131,7 +131,7 @@ def words_of_the_erased(engine: Engine) -> list[str]:
 
 
 def differences(held: Rows, url: str, key: str) -> list[str]:
-    """Return what a mirror has wrong, a line a row."""
+    """Return what a mirror has wrong, one line per row."""
     full = full_read(url, key)
     found = [f"{name}: only in one of both" for name in held.keys() ^ full.keys()]
     for name in held.keys() & full.keys():

@@ -1,4 +1,4 @@
-"""The hand that kills: in, a plan and the fleet; out, what it did and when. It decides nothing by itself."""
+"""Kills what the plan says, when it says so, and records what it did and when. Decides nothing."""
 
 import threading
 import time
@@ -17,7 +17,7 @@ LURK_S = 4.0
 
 
 class Monkey:
-    """Works the plan off. `kills` counts processes that were alive and are dead."""
+    """Executes the plan. `kills` counts processes that were alive and are dead."""
 
     def __init__(self, plan: Plan, fleet: Fleet, x: X, database: Database, recovery: Recovery) -> None:
         self._plan, self._fleet, self._x, self._database, self._recovery = plan, fleet, x, database, recovery

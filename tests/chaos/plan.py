@@ -1,4 +1,4 @@
-"""What happens in a run, drawn from its seed before it begins: conversations, kills, outages."""
+"""The plan of a run, drawn from its seed before it begins: conversations, kills, outages."""
 
 import math
 import random
@@ -35,7 +35,7 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class Strike:
-    """One act of violence, `at_s` after the start."""
+    """One kill or outage, `at_s` after the start."""
 
     at_s: float
     kind: str
@@ -114,7 +114,7 @@ def _kills(dice: random.Random, kills: int, workers: int, seconds: float) -> Ite
 
 
 def _others(dice: random.Random, seconds: float, away_every_s: float) -> Iterator[Strike]:
-    """The database goes away about once a minute, a worker is paused past its lease about twice."""
+    """The database goes away about once a minute, and a worker is paused past its lease about twice."""
     for kind, every_s in (("database away", away_every_s), ("pause", 30)):
         times = max(1, round(seconds / every_s))
         for place in range(times):

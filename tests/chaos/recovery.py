@@ -1,7 +1,7 @@
-"""What each kill cost in time: in, the moment of a kill; out, when the service went on, and when all of it had.
+"""How long each kill cost: until the service went on, and until everything in flight had gone on.
 
-Two clocks: until the next line in the ledger (or the next 2xx, where web was hit), and until everything that was in
-flight at that moment had been taken up - by a process that lived on or, after its lease, by another.
+Two clocks: until the next line in the ledger (or the next 2xx, if web was killed), and until everything that was in
+flight at that moment had been continued, by a process that survived or, after its lease, by another.
 """
 
 import threading
@@ -23,7 +23,7 @@ LOOK_EVERY_S = 0.2
 
 @dataclass
 class Wound:
-    """One kill that has not healed yet."""
+    """One kill from which the service has not recovered yet."""
 
     kind: str
     at: float

@@ -1,4 +1,4 @@
-"""One run from the first process to the verdict: in, sizes and a seed; out, figures. Raises nothing it can count."""
+"""One run from the first process to the verdict: sizes and a seed in, figures out. Counts failures, raises none."""
 
 import json
 import tempfile
@@ -90,7 +90,7 @@ def run(
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Everything that is there when the run begins."""
+    """Everything a run has at its beginning."""
 
     plan: Plan
     kind: str
@@ -121,7 +121,7 @@ class _Run:
         self.states: dict[str, int] = {}
 
     def play(self, settle_within_s: float) -> view.Figures:
-        """Load and violence, then calm until every request has ended, then the comparison."""
+        """Load and kills, then calm until every request has ended, then the comparison."""
         actors = (
             self.senders,
             self.recovery,
@@ -153,11 +153,11 @@ class _Run:
         return self._figures(load_s, total_s, replace(verdict, mirrors=tuple(wrong)), self.fleet.stop())
 
     def _interrupted(self) -> int:
-        """How often a look-up may have been broken off: a process died or stood still, or the database went."""
+        """How often a look-up may have been interrupted: a process or the database was killed or paused."""
         return self.fleet.restarts + self.monkey.pauses + self.monkey.outages * len(self.fleet.workers)
 
     def _mirrored(self) -> Iterator[str]:
-        """Let people be erased and texts be forgotten, then hold both mirrors against a full read."""
+        """Erase people and forget texts, then compare both mirrors with a full read."""
         self.after = afterlife.play(self.plan, self.house, self.fleet, self.store, self.admin)
         for each in (self.follower, self.loads):
             if each is not None:
@@ -257,7 +257,7 @@ def _people(x: X, plan: Plan) -> None:
 
 
 def _complaints(fleet: Fleet) -> Iterator[str]:
-    """Events logged as errors, and exceptions nobody caught."""
+    """Events logged as errors, and uncaught exceptions."""
     for log in fleet.logs():
         for line in log.read_text("utf-8", "replace").splitlines():
             if line.startswith("{") and '"error"' in line:

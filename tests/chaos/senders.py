@@ -1,6 +1,6 @@
-"""The CRMs: in, a plan; out, signed deliveries, repeated until they are answered 2xx, and a record of every 2xx.
+"""The CRMs: signed deliveries, repeated until they are answered 2xx, and a record of every 2xx.
 
-Knows nothing of what happens behind the address. An answer that was lost is no answer: the same delivery comes again.
+They know nothing of what happens behind the address. A lost answer is no answer: the same delivery is sent again.
 """
 
 import base64
@@ -41,7 +41,7 @@ class Delivery:
 
 
 class Senders:
-    """A handful of threads that deliver what is due."""
+    """A few threads that deliver what is due."""
 
     def __init__(self, plan: Plan, url: str, threads: int = 6) -> None:
         self._url = f"{url}/webhooks/crm/crm"

@@ -1,4 +1,4 @@
-"""A small run of the harness on both databases, and the judge itself: what it must not let pass."""
+"""A small chaos run on both databases, and what its verdict must not let pass."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Three records against each other: what the senders were answered, what the ledger says, what X really holds."""
+"""Compares three records: what the senders were answered, what the ledger says, what X really holds."""
 
 from collections import Counter
 from dataclasses import dataclass

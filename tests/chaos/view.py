@@ -1,4 +1,4 @@
-"""What people see: a table while it runs, the figures at the end."""
+"""Output for people: a table while it runs, the figures at the end."""
 
 import statistics
 import time
@@ -58,7 +58,7 @@ def _spread(seconds: list[float]) -> dict[str, float]:
 
 @contextmanager
 def live(console: Console, title: str, facts: Callable[[], dict[str, object]]) -> Iterator[Callable[[], None]]:
-    """A table that is redrawn whenever the caller says so; a line now and then where there is no terminal."""
+    """A table that is redrawn on request; without a terminal a line now and then."""
     if console.is_terminal:
         with Live(console=console, refresh_per_second=4) as screen:
             yield lambda: screen.update(_table(title, facts()))

@@ -1,4 +1,4 @@
-"""How the accounts of a run ask: each by one of the three ways, in turn. In: names; out: campaigns, and X's prompts."""
+"""The ways of asking in a run: accounts take one of three in turn. Returns campaigns, and X's prompts."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ PAGE = re.compile(re.escape(LINK).replace(re.escape("{page}"), r"http://\S+/f/[A
 
 
 def campaigns(accounts: Sequence[str]) -> dict[str, Any]:
-    """One campaign a way that has an account."""
+    """One campaign for each way that an account uses."""
     taken = {way: accounts[place :: len(WAYS)] for place, way in enumerate(WAYS)}
     return {
         way: {

@@ -1,4 +1,4 @@
-"""What X does wrong: every few seconds another weather, until it is told to be calm."""
+"""X's faults: other ones every few seconds, until told to stop."""
 
 import random
 import threading
@@ -60,7 +60,7 @@ class Weather:
         self._thread.start()
 
     def stop(self) -> None:
-        """Calm from here on."""
+        """No more faults."""
         self._over.set()
         self._thread.join(30)
         self._clear()

@@ -13,7 +13,7 @@ from tests.cli.house import Cli
 
 @pytest.fixture(autouse=True)
 def logs_as_before() -> Iterator[None]:
-    """A command sets up logs on its own standard error, which ends with it."""
+    """Restores logging: a command sets it up on its own standard error, which ends with it."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield

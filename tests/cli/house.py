@@ -24,7 +24,7 @@ from tests.support import request_row, tree
 
 
 def open_readings(monkeypatch: pytest.MonkeyPatch, commands: ModuleType) -> list[Engine]:
-    """Return the readings that a module of commands has open, whenever it is looked at."""
+    """Return the read transactions a module of commands has open, whenever asked."""
     held: list[Engine] = []
 
     @contextmanager
@@ -67,7 +67,7 @@ class Cli:
         return done
 
     def says(self, *arguments: str, input: str | None = None) -> str:
-        """What a command that succeeds prints."""
+        """The output of a successful command."""
         return self(*arguments, input=input).stdout
 
     def refuses(self, *arguments: str) -> tuple[str, str]:
@@ -100,7 +100,7 @@ class Cli:
         return request_id
 
     def tell(self) -> None:
-        """Do what the worker does each second: number what has changed, and name who may be named."""
+        """Do what the worker does each second: number changes and name people."""
         now, settings = datetime.now(UTC), load(self.config)
         while seal(self.engine, settings, now) or naming.follow(self.engine, settings, now):
             pass

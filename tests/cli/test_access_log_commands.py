@@ -1,4 +1,4 @@
-"""access-log: verified, anchored, streamed."""
+"""access-log: verify, anchor, stream."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""`campaigns try`: the whole sequence to one's own account, over real HTTP to the sandbox, and in no figure."""
+"""`campaigns try`: the whole sequence to one's own account over real HTTP, counted in no figure."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The buyer's folder: every statement names a setting or a test that is there, and nothing secret is in it."""
+"""The buyer's papers: every statement names a setting or test that exists, and nothing secret is in them."""
 
 import json
 import re

@@ -40,7 +40,7 @@ def cli(engine: Engine, x: SandboxServer, tmp_path: Path) -> Cli:
 
 
 def browse(monkeypatch: pytest.MonkeyPatch, change: tuple[str, str] = ("", "")) -> None:
-    """Stand in for the person: open the address that was printed, and paste where the browser ended."""
+    """The person's part: open the printed address, and paste where the browser ended."""
     shown: list[str] = []
     show = connecting.console.print
     monkeypatch.setattr(connecting.console, "print", lambda text, **kw: (shown.append(str(text)), show(text, **kw)))

@@ -1,4 +1,4 @@
-"""Every command teaches itself, from the first word to the last option, and needs no settings for that."""
+"""Every command explains itself, needs no settings for it, and documents every option."""
 
 from collections.abc import Iterator
 

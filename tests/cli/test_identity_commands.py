@@ -1,4 +1,4 @@
-"""identities: the list of who was missing, and the same list handed in again."""
+"""identities: exporting who was missing, and importing the completed list."""
 
 import csv
 import errno

@@ -1,4 +1,4 @@
-"""requests: the whole life of one, and the few things a person may do to it."""
+"""requests: showing the life of one, and what a person may do to it."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""people: names taken in from a file, listed in the same form, forgotten."""
+"""people: names imported from a file, listed in the same form, forgotten."""
 
 import csv
 import io

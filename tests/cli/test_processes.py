@@ -1,4 +1,4 @@
-"""The command as an operator starts it: a process of its own, exit codes, and SIGTERM."""
+"""The command as an operator starts it: a process of its own, exit codes, SIGTERM."""
 
 import os
 import signal

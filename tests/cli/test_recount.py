@@ -1,4 +1,4 @@
-"""dm-feedback results recount: builds the roll-ups, compares them with the ledger, mends what differs."""
+"""`results recount`: builds the roll-ups, compares them with the ledger, repairs differences."""
 
 import sqlalchemy as sa
 

@@ -1,4 +1,4 @@
-"""export, results reconcile, openapi: what leaves the house, and what is fetched again."""
+"""export, results reconcile, openapi: files, and updates read again from X."""
 
 import csv
 import hashlib

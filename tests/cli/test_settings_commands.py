@@ -1,4 +1,4 @@
-"""config and db: a mistake is told with what would be right, a database with where it stands."""
+"""config and db: every mistake says what would be right; the state of a database."""
 
 import re
 import tomllib

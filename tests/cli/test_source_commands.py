@@ -1,4 +1,4 @@
-"""sources and deliveries: what a CRM should be told, what it did send, and reading it again."""
+"""sources and deliveries: setting up a CRM, what it sent, and reading it again."""
 
 import json
 import re

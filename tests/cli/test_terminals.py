@@ -1,4 +1,4 @@
-"""What customers and CRMs wrote is shown on a terminal and never obeyed by it."""
+"""Control characters from customers and CRMs are shown on a terminal and have no effect."""
 
 import pytest
 

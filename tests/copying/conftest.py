@@ -1,4 +1,4 @@
-"""Databases to carry a ledger to."""
+"""Databases to copy a ledger to."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Some accounts go to another cluster while both work: whole, once, and nobody is written to from both or from half."""
+"""Accounts move to another cluster while both work: completely, once, and nobody is written to from both or neither."""
 
 import json
 from contextlib import suppress
@@ -117,7 +117,7 @@ class Two:
 
 
 def nobody(_table: str, _rows: int) -> None:
-    """Is told of the progress."""
+    """Ignores the progress."""
 
 
 def waited(_seconds: float) -> None:

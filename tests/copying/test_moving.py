@@ -1,4 +1,4 @@
-"""A ledger goes to another database whole, while it is written to; nobody starts on half of it, or on the old one."""
+"""A ledger is copied to another database while it is written to; nothing starts on half a copy or on the old one."""
 
 import json
 import shutil
@@ -45,7 +45,7 @@ def filled(built: House) -> None:
 
 
 def nobody(_table: str, _rows: int) -> None:
-    """Is told of the progress."""
+    """Ignores the progress."""
 
 
 def changed(found: list[moving.CarriedTable]) -> dict[str, tuple[int, int]]:

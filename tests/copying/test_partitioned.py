@@ -1,4 +1,4 @@
-"""A ledger in time partitions goes to one that is whole, and back: what was known as a repeat is known there."""
+"""A partitioned ledger is copied to an unpartitioned one and back; repeated deliveries are recognised in both."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""A CRM's API on a port of this machine: answers what a test tells it to, and remembers how it was asked."""
+"""A CRM's API on a local port: answers what a test tells it to and remembers every request."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

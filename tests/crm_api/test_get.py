@@ -1,4 +1,4 @@
-"""One call to a CRM: what it may reach, what it takes for an answer, and how it signs in."""
+"""One call to a CRM: where it may go, what counts as an answer, and how it signs in."""
 
 import base64
 import gzip

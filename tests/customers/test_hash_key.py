@@ -1,4 +1,4 @@
-"""A changed secret is noticed before anybody is asked again, and changing it on purpose moves nobody's hash."""
+"""A changed secret is noticed before anybody is asked again; changing it on purpose keeps every hash."""
 
 import pytest
 import sqlalchemy as sa

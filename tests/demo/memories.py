@@ -1,4 +1,4 @@
-"""Three memories that agree, made from the script alone: what reconcile.py finds then comes from a test's own lie."""
+"""Three memories that agree, made from the script; whatever reconcile.py finds is then a lie a test has put in."""
 
 import hashlib
 import itertools
@@ -17,7 +17,7 @@ NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 
 def agreeing() -> Memories:
-    """What everybody would remember of a run without any trouble."""
+    """What all participants remember of a run without trouble."""
     written = script.write(8)
     posted = [each for delivery in written.deliveries for each in _posts(delivery)]
     counter = itertools.count(1000)

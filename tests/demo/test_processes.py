@@ -1,4 +1,4 @@
-"""What the demo starts is ready when it says so, and is gone on every way out."""
+"""The demo's processes are ready when it says so, and stopped however it ends."""
 
 import os
 import signal

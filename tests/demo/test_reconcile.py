@@ -1,4 +1,4 @@
-"""Every lie that a service, a sandbox or a sender could tell is found, under the promise that it breaks."""
+"""Every false record of the service, the sandbox or a sender is found, under the promise it breaks."""
 
 from collections.abc import Callable
 from dataclasses import replace

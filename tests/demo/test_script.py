@@ -1,4 +1,4 @@
-"""The play holds what the demo promises to show."""
+"""The script contains every case the demo promises to show."""
 
 import json
 from collections import Counter

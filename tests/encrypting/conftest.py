@@ -1,4 +1,4 @@
-"""A ledger whose every text can be told from all others."""
+"""A ledger in which every text is unique."""
 
 from collections.abc import Iterator
 

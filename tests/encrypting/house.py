@@ -1,4 +1,4 @@
-"""A house in which everything is said that can be encrypted, and what its readers see of it."""
+"""A ledger with every kind of text that can be encrypted, and what its readers see of it."""
 
 import re
 from collections.abc import Iterator
@@ -12,8 +12,7 @@ from sqlalchemy.engine import Engine
 from service.at_rest.columns import Encrypted, ring_of, stored, with_keys
 from service.at_rest.ids import LockedId
 from service.at_rest.ring import Ring
-from service.customers import crm_matches as found
-from service.customers import identities
+from service.customers import crm_matches, identities
 from service.customers.crm_matches import FoundIdentity
 from service.db import open_engine, reading, writing
 from service.encrypting import existing_rows, key_change
@@ -56,7 +55,7 @@ def open_with(url: str, *keys: str) -> Engine:
 
 @dataclass
 class Poisoned:
-    """Conversations whose every text holds the word: told by the CRM, asked about, answered, noted, posted once."""
+    """Conversations in which every text contains the word: from the CRM, our messages, answers, notes, one POST."""
 
     engine: Engine
     house: House = field(init=False)
@@ -106,7 +105,7 @@ class Poisoned:
             sends.intend(connection, request, Kind.ASKING, now)
             identities.remember(connection, who["x_handle"], who["x_user_id"], now)
             answer = FoundIdentity(who["x_user_id"], who["x_handle"], "bridge", None)
-            found.remember(connection, "crm", f"hash {number}", answer, now)
+            crm_matches.remember(connection, "crm", f"hash {number}", answer, now)
             again = {"source": "crm", "conversation_id": conversation_id(number), "reopened_at": now}
             connection.execute(sa.insert(reopening).values(**again, delivery_id="wd_test"))
         self.answer(request_id, 4, f"{note} said")
@@ -123,7 +122,7 @@ class Poisoned:
             return ingest(connection, told, at)
 
     def shown(self) -> dict[str, Any]:
-        """All that anybody reads, over every surface."""
+        """Everything readers see, on every surface."""
         first = self.requests[0]
         paths = (
             "/v1/results", "/v1/results?q=arsenic", "/v1/results?q=gru", "/v1/results?q=nobody", "/v1/requests",
@@ -152,7 +151,7 @@ class Poisoned:
             key_change.turn_off(connection, self.house.clock.now)
 
     def walk(self, steps: int = 10_000) -> WalkProgress:
-        """So many steps at this moment."""
+        """Take so many steps at this moment."""
         for _ in range(steps):
             if not existing_rows.step(self.engine, self.house.clock.now):
                 break
@@ -173,7 +172,7 @@ class Poisoned:
         return found
 
     def lies(self) -> Iterator[tuple[str, Any]]:
-        """Every encrypted value as it lies there, by its place."""
+        """Every encrypted value as stored, by its place."""
         for column in encrypted_columns():
             with reading(self.engine) as connection:
                 plain = sa.type_coerce(column, stored(column.type))
@@ -182,7 +181,7 @@ class Poisoned:
                         yield str(column), value
 
     def dump(self) -> str:
-        """All tables as text; bytes as what they say."""
+        """All tables as text, bytes decoded."""
         with reading(self.engine) as connection:
             return "\n".join(
                 str(value.decode("latin-1") if isinstance(value, bytes) else value)

@@ -1,4 +1,4 @@
-"""Encryption at rest: nothing readable changes, nothing legible is left, nothing can be moved, no key is missed."""
+"""Encryption at rest: nothing stored is legible, no value can be moved, a missing key is noticed."""
 
 from collections.abc import Iterator
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""One value that was changed in the database: every reader goes on past it, it is marked, counted, logged and named."""
+"""A value changed in the database: every reader continues; it is marked, counted, logged and named."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -48,7 +48,7 @@ def locked(there: Poisoned) -> datetime:
 
 
 def damage(there: Poisoned, column: sa.Column[Any], **row: str) -> None:
-    """Cut a value, so that it does not open any more."""
+    """Truncate a value, so that it cannot be decrypted."""
     kind: sa.types.TypeEngine[Any] = stored(column.type)
     with writing(there.engine) as connection:
         where = [column.table.c[name] == value for name, value in row.items()]

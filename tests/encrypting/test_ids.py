@@ -1,4 +1,4 @@
-"""Ids at rest: none is legible, every one is found by in whatever form it lies, nothing is taken in or sent twice."""
+"""Encrypted ids: none is legible, each is found in every stored form, nothing is accepted or sent twice."""
 
 import json
 import threading
@@ -24,7 +24,7 @@ from tests.support import START, World, settings_of
 
 
 def told(there: Poisoned, conversation: str, x_user: str, number: int) -> dict[str, int]:
-    """Tell of an end in a delivery of its own."""
+    """Report an end in a delivery of its own."""
     house, data = there.house, {"conversation_id": conversation, "x_user_id": x_user}
     event = {"type": "conversation.ended", "timestamp": START.isoformat(), "data": data}
     name = f"{conversation} {number} {house.clock.now}"
@@ -43,7 +43,7 @@ def began(there: Poisoned) -> None:
 
 
 def lying(there: Poisoned, column: sa.Column[str]) -> list[str]:
-    """As the database has them."""
+    """Ids as stored."""
     with reading(there.engine) as connection:
         return list(connection.scalars(sa.select(sa.type_coerce(column, sa.Text)).where(column.is_not(None))))
 

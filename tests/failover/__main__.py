@@ -1,6 +1,6 @@
-"""The drill: a cluster, a service on it, load, a trouble; then what was answered 2xx is looked for, one by one.
+"""The drill: a cluster, a service on it, load and a trouble; then everything answered 2xx is looked for, one by one.
 
-Exits with 0 only if nothing that was answered 2xx is lost and nobody was written to twice.
+Exits with 0 only if nothing answered 2xx is lost and nobody was written to twice.
 """
 
 import argparse

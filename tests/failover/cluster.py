@@ -1,4 +1,4 @@
-"""Three PostgreSQL under Patroni with one etcd, each in a network namespace, ended by its processes' ids."""
+"""Three PostgreSQL nodes under Patroni with one etcd, each in a network namespace; processes are ended by their ids."""
 
 import json
 import os
@@ -129,7 +129,7 @@ class Cluster:
         return found[0]
 
     def members(self) -> list[dict[str, Any]]:
-        """How Patroni sees them."""
+        """The members as Patroni sees them."""
         for node in self.nodes:
             try:
                 answer = httpx.get(f"http://{node.host}:{node.api}/cluster", timeout=2, trust_env=False)
@@ -210,7 +210,7 @@ def postgres() -> pwd.struct_passwd:
 
 
 def family(pid: int) -> list[int]:
-    """A process and all that came of it."""
+    """A process and its descendants."""
     try:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()
     except OSError:

@@ -1,4 +1,4 @@
-"""The cluster as a database that fails: in, a folder; out, an address, and a fail-over whenever one is asked for."""
+"""The cluster as a database for the chaos run: an address, and a fail-over whenever asked for."""
 
 import itertools
 import threading

@@ -1,4 +1,4 @@
-"""Clients that deliver ended conversations without a pause; what was taken, and how long nothing was."""
+"""Clients that deliver ended conversations all the time; records what was accepted, and how long nothing was."""
 
 import itertools
 import threading

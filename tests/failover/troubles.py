@@ -1,4 +1,4 @@
-"""What happens to a cluster: in, its nodes; out, nothing, once the trouble is over. Whether it is whole, others ask."""
+"""What can happen to a cluster; each trouble returns when it is over. Does not check whether the cluster is whole."""
 
 import signal
 import time

@@ -1,1 +1,1 @@
-"""The floor: what knows no chapter of the story."""
+"""Tests of the floor: what knows no chapter of the story."""

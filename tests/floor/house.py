@@ -1,4 +1,4 @@
-"""The whole application over a test client, on a clock that a test moves, and keys to call it with."""
+"""The whole application with a test client, a clock that tests set, and keys."""
 
 import json
 from dataclasses import dataclass, field
@@ -54,7 +54,7 @@ class House:
 
 
 def deliver(house: House, conversation_id: str, **data: Any) -> str:
-    """Tell of an ended conversation; return the request's id."""
+    """Report an ended conversation; return the request's id."""
     answer = told(house, conversation_id, **data)
     assert answer["accepted"] == 1, answer
     with reading(house.engine) as connection:
@@ -63,7 +63,7 @@ def deliver(house: House, conversation_id: str, **data: Any) -> str:
 
 
 def told(house: House, conversation_id: str, **data: Any) -> dict[str, Any]:
-    """Tell of an ended conversation as the CRM does, signed; return our answer."""
+    """Report an ended conversation as the CRM does, signed; return our answer."""
     at = house.clock.now.isoformat()
     event = {"type": "conversation.ended", "timestamp": at, "data": {"conversation_id": conversation_id, **data}}
     out = Outgoing("", json.dumps(event).encode(), {"webhook-id": f"msg-{conversation_id}"}, house.clock.now)
@@ -73,7 +73,7 @@ def told(house: House, conversation_id: str, **data: Any) -> dict[str, Any]:
 
 
 def answered(house: House, request_id: str, *, score: int | None = 4, text: str | None = "Jane was kind") -> None:
-    """Put the card and the customer's answer where outreach and results would put them."""
+    """Store the card and the answer as outreach and results would."""
     now = house.clock.now
     feedback_id = str(int(request_id[-12:], 16))
     with writing(house.engine) as connection:

@@ -1,4 +1,4 @@
-"""Keys, roles, accounts, rate limit, sessions: who reads, and the constant words for who may not."""
+"""Keys, roles, accounts, rate limits, sessions, and the same refusal for everybody who may not read."""
 
 import base64
 import hashlib

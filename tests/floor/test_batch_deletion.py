@@ -1,4 +1,4 @@
-"""What heaps up is forgotten in small commits, each kind apart: nothing is cancelled for being much."""
+"""Retention deletes in small commits, each kind on its own, however much is due."""
 
 from datetime import timedelta
 from typing import Any

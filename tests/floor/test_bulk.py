@@ -1,4 +1,4 @@
-"""Many rows in one statement: every value comes back as it went in, and what does not fit is refused."""
+"""Many rows in one statement: every value comes back unchanged, and what does not fit is refused."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

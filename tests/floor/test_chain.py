@@ -1,4 +1,4 @@
-"""The access log is tamper-evident: what is changed, taken out or reordered is found, and by its number."""
+"""The access log is tamper-evident: a changed, removed or reordered line is found by its number."""
 
 import json
 import threading

@@ -1,4 +1,4 @@
-"""Customers' own wishes over the API: opt-outs, erasure, a missing identity completed. For admins, audited."""
+"""The customers API: opt-outs, erasure, completing an identity. For admins only, and logged."""
 
 import json
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""The database: the gate, the two kinds of transaction, times that keep their order, and what errors do not show."""
+"""The database: start-up checks, the two kinds of transaction, the order of times, what errors must not show."""
 
 import threading
 import traceback

@@ -1,4 +1,4 @@
-"""/healthz and /readyz: each dependency by its name, and what to do where one is away."""
+"""/healthz and /readyz: each dependency by name, and what to do if one is away."""
 
 from datetime import timedelta
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Retention: each kind of data goes by its own age, a dry run counts the same and changes nothing."""
+"""Retention: each kind of data has its own age; a dry run counts the same and changes nothing."""
 
 import threading
 from collections.abc import Mapping
@@ -207,7 +207,7 @@ def test_kinds_of_data_that_no_longer_exist_are_not_reported(sqlite_engine: Engi
 
 
 class Rounds(threading.Event):
-    """So many rounds of a loop, without a wait."""
+    """So many rounds of a loop, without waiting."""
 
     def __init__(self, left: int) -> None:
         super().__init__()

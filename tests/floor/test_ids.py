@@ -1,4 +1,4 @@
-"""Ids that sort by time, people known by a keyed hash, draws that nobody can foretell."""
+"""Ids sort by time, people are recognised by a keyed hash, and draws cannot be predicted."""
 
 from datetime import UTC, datetime, timedelta
 

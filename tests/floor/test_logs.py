@@ -1,4 +1,4 @@
-"""Logs: one line each, event and fields; never a message's text or a secret."""
+"""Logs: one line per event with its fields; never a message's text or a secret."""
 
 import errno
 import io
@@ -13,11 +13,12 @@ import pytest
 import structlog
 from sqlalchemy.engine import Engine
 
+import service
 from service.db import writing
 from service.telemetry import logs
 from tests.floor.house import House
 
-SERVICE = Path(logs.__file__).parent
+SERVICE = Path(service.__file__).parent
 
 
 @pytest.fixture(autouse=True)

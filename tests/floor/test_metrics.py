@@ -1,4 +1,4 @@
-"""/metrics: Prometheus can read it, it counts right on both databases, and no customer is in it."""
+"""/metrics: Prometheus reads it, both databases count the same, and no customer is in it."""
 
 import socket
 import urllib.request

@@ -1,4 +1,4 @@
-"""A database of several hosts: each is tried, the one that writes is taken, and one elsewhere is spoken to by TLS."""
+"""A URL with several hosts: each is tried, the one that accepts writes is taken, and remote ones use TLS."""
 
 import pytest
 from sqlalchemy.engine import Engine, make_url

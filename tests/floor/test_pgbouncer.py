@@ -1,4 +1,4 @@
-"""Behind PgBouncer in transaction mode each transaction may meet another server: settings hold, answers are ours."""
+"""Behind PgBouncer in transaction mode, where each transaction may use another server session."""
 
 import os
 import pwd

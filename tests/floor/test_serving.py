@@ -1,4 +1,4 @@
-"""What is started, and what is refused before it: an address that is taken, a schema that is not ours."""
+"""Starting the server: a taken address and a foreign schema are refused before anything starts."""
 
 import os
 import signal

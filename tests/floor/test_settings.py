@@ -1,4 +1,4 @@
-"""Settings: every mistake at once, in words that say what would be right; references; advice; no secret shown."""
+"""Settings: every mistake at once with what would be right; secret references; advice; no secret shown."""
 
 import json
 import os

@@ -1,8 +1,8 @@
-"""Words of others: one word however it is written, one language and what it is a kind of."""
+"""Words are compared however they are written; language tags and their less specific forms."""
 
 import pytest
-from service.language_tags import nearest_first
 
+from service.language_tags import nearest_first
 from service.text import folded
 
 

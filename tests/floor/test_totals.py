@@ -1,4 +1,4 @@
-"""Counters add up over processes and machines: whoever is asked says the same, nothing falls, nothing counts twice."""
+"""Counters add up over processes and machines: the same answer everywhere, never falling, never counted twice."""
 
 import os
 import threading

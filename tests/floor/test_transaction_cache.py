@@ -1,4 +1,4 @@
-"""What is asked again and again in one reading is looked up once, and never kept beyond it."""
+"""Repeated questions in one read transaction are answered once, and not kept beyond it."""
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine

@@ -1,4 +1,4 @@
-"""Calls out of the house: they end in time, and reach a host by whichever of its addresses answers."""
+"""Outgoing calls end in time, and reach a host by whichever of its addresses answers."""
 
 import socket
 import threading

@@ -1,4 +1,4 @@
-"""PostgreSQL's process is stopped (SIGSTOP) under open connections: who waits is told in time, and goes on."""
+"""A stopped PostgreSQL server process (SIGSTOP) under open connections: callers get an error in time and go on."""
 
 import os
 import signal
@@ -27,7 +27,7 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def signalled() -> Iterator[Callable[[int], None]]:
-    """Lets a process stand still, until the end of the test."""
+    """Stops a process until the end of the test."""
     stopped: list[int] = []
 
     def stop(pid: int) -> None:

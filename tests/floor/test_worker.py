@@ -1,4 +1,4 @@
-"""The worker: a wrong key shows at the start and holds its account; told to stop, it finishes what is in flight."""
+"""The worker: a wrong key holds its account at the start; told to stop, it finishes what is in flight."""
 
 import signal
 import threading

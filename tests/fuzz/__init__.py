@@ -1,5 +1,5 @@
-"""Whatever is thrown at it, by machines: mutated inputs at every edge where strangers' bytes come in.
+"""Mutated inputs at every place where bytes from outside come in.
 
-`odd.py` makes inputs nearly right, `edges.py` is the table of what they are thrown at, `http.py` throws them at every
-route there is. `python -m tests.fuzz --inputs 1000000` is the long run; the tests do a short one.
+`odd.py` makes inputs nearly right, `edges.py` lists what they are given to, `http.py` sends them to every route there
+is. `python -m tests.fuzz --inputs 1000000` is the long run; the tests do a short one.
 """

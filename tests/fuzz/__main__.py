@@ -1,6 +1,6 @@
-"""`python -m tests.fuzz --inputs 1000000`: mutated inputs at every edge; ends with 1 where one is a fault of ours.
+"""`python -m tests.fuzz --inputs 1000000`: mutated inputs for every edge; exits with 1 if one reveals a fault of ours.
 
-The inputs are divided among the edges; the routes, which are slow, get a twentieth. Prints how many were tried of each.
+The inputs are divided among the edges; the routes, which are slow, get a twentieth. Prints how many each was given.
 """
 
 import os

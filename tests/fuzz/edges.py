@@ -1,7 +1,6 @@
-"""Every edge where strangers' bytes come in: its name, and what makes it; an edge takes dice and tries one input.
+"""Every place where bytes from outside come in, by name; each draws and tries one input.
 
-An edge returns quietly or raises what it says it raises, whatever comes; everything else is a fault and reaches the
-caller.
+An edge returns quietly or raises only what it declares; anything else is a fault and reaches the caller.
 """
 
 import json

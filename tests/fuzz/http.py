@@ -1,7 +1,7 @@
-"""Every route there is: in, dice; out, one request to one of them, odd in path, query, headers and body, answered.
+"""Sends one request to some route, odd in path, query, headers and body, with a random generator.
 
-With a key that may do everything, with a wrong one, or signed in at the dashboard. An answer of 500 and more is a fault
-of ours, but for those which say when to come again.
+With a key that may do everything, with a wrong one, or signed in at the dashboard. A 5xx answer is a fault of ours,
+unless it says when to come again.
 """
 
 import tempfile

@@ -1,4 +1,4 @@
-"""Inputs that are nearly right: in, dice and something right; out, the same with something odd in it."""
+"""Makes a valid input odd in one place, with a random generator."""
 
 import copy
 import json

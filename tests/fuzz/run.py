@@ -1,4 +1,4 @@
-"""A run over one edge: in, how many inputs and a seed; out, the faults found, each with what repeats it."""
+"""A run over one edge: number of inputs and a seed in; out, the faults found, each with what repeats it."""
 
 import time
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A short run over every edge; `python -m tests.fuzz` is the long one."""
+"""A short fuzzing run over every edge; `python -m tests.fuzz` is the long one."""
 
 from random import Random
 

@@ -1,1 +1,1 @@
-"""Clocks that jump and disks that fill, under web and worker at work, and nobody who helps; see `__main__.py`."""
+"""Clocks that jump and disks that fill while web and worker run, without anybody helping; see `__main__.py`."""

@@ -1,6 +1,6 @@
-"""`python -m tests.hardship clock`, `… disk`: in, a database; out, whether the promises held. Ends with 1 where not.
+"""`python -m tests.hardship clock`, `… disk`: exits with 1 if a promise did not hold.
 
-The disk is a small tmpfs and wants root, the clock wants a C compiler. Two to four minutes each.
+The disk is a small tmpfs and needs root, the clock needs a C compiler. Two to four minutes each.
 """
 
 import os

@@ -1,7 +1,7 @@
-"""The clock of web and workers jumps an hour forth and back, and an hour back and forth, while conversations end.
+"""The clock of web and workers jumps an hour forth and back, then an hour back and forth, while conversations end.
 
-X, the CRM and the database keep the right time. Either X takes what a wrong clock signs, so that nothing but our own
-records protects the customer, or it refuses it with 135, as it does beyond five minutes.
+X, the CRM and the database keep the right time. X either accepts what a wrong clock signs, so that only our own records
+protect the customer, or refuses it with 135, as it does beyond five minutes.
 """
 
 import mmap

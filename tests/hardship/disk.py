@@ -1,7 +1,7 @@
-"""The disk of database and logs fills up, twice, while conversations end, and is freed again.
+"""The disk of database and logs fills up twice while conversations end, and is freed again.
 
-SQLite's file and the logs lie on one small tmpfs; a PostgreSQL has its data on one and our logs lie on another. It
-ends itself where it finds no room for its log, and is started again as an init system would.
+SQLite's file and the logs are on one small tmpfs; PostgreSQL's data is on one, our logs on another. PostgreSQL ends
+itself when it finds no room for its WAL, and is restarted as an init system would.
 """
 
 import subprocess
@@ -21,7 +21,7 @@ OURS_MB, POSTGRES_MB = 48, 200
 
 
 class Small:
-    """A disk of so many megabytes, and something that takes all that is left of it."""
+    """A disk of so many megabytes, and something that fills it."""
 
     def __init__(self, place: Path, megabytes: int) -> None:
         self.place, self._filler, self._over = place, place / "filler", threading.Event()
@@ -92,7 +92,7 @@ def _postgresql(small: list[Small]) -> Iterator[Server]:
 
 @contextmanager
 def _kept_alive(server: Server) -> Iterator[None]:
-    """What an init system does: start what ended, as often as it takes."""
+    """An init system: restarts what ended."""
     over = threading.Event()
 
     def watch() -> None:

@@ -1,6 +1,6 @@
-"""What both plays stand on: in, a folder, a database, a plan; out, processes at work, and the verdict in the end.
+"""The processes and the verdict that both runs share.
 
-Nothing is restarted but what died, as an init system would; nobody releases, retries or repairs anything.
+Only what died is restarted, as an init system would; nobody releases, retries or repairs anything.
 """
 
 import time
@@ -52,7 +52,7 @@ class Found:
 
 @dataclass
 class Stage:
-    """Everything at work."""
+    """All processes at work."""
 
     plan: Plan
     engine: Engine

@@ -1,4 +1,4 @@
-"""A small web app with nothing but intake in it, and senders that speak to it as a CRM would."""
+"""A small web application with intake alone, and senders that speak to it as CRMs do."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 from service.intake.definition.load import load_definitions
 from service.intake.definition.tables import Definition
 from service.intake.delivery.inbound import Inbound, make_inbound
-from service.intake.fast_path import short_road
+from service.intake.fast_path import with_fast_path
 from service.intake.reception import Reception
 from service.intake.routes import blueprint
 from service.models import delivery_item, feedback_request, reopening, webhook_delivery
@@ -77,7 +77,7 @@ class House:
         definitions = load_definitions(self.settings.sources, self.settings.accounts)
         reception = Reception(self.settings, self.engine, definitions, lambda: self.now)
         app.register_blueprint(blueprint(reception))
-        app.wsgi_app = short_road(reception, app.wsgi_app)  # type: ignore[method-assign]  # as Flask's documentation does
+        app.wsgi_app = with_fast_path(reception, app.wsgi_app)  # type: ignore[method-assign]  # as Flask's documentation does
         register_headers(app)
         register_errors(app)
         self.client = app.test_client()

@@ -1,4 +1,4 @@
-"""How each CRM signs, written a second time from its documentation and without a line of the service's own code."""
+"""How each CRM signs, written again from its documentation, without any code of the service."""
 
 import base64
 import hashlib
@@ -126,7 +126,7 @@ def sprinklr(out: Outgoing) -> None:
 
 
 def jira(out: Outgoing) -> None:
-    """As WebSub writes it."""
+    """As WebSub defines it."""
     out.headers["x-hub-signature"] = "sha256=" + _mac(hashlib.sha256, out.secret.encode(), out.body).hex()
 
 

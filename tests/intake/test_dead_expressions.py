@@ -1,4 +1,4 @@
-"""Expressions that can never find anything are named; those that might are left alone."""
+"""Expressions that can never find anything are reported; those that might are not."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Bytes as their sender meant them: packed, in a declared charset, broken in one place."""
+"""Compressed bodies, declared charsets, and bodies broken in one place."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""What the grammar takes, what it refuses, and what it says when it refuses."""
+"""The grammar of definitions: what it accepts, what it refuses, and what it says then."""
 
 from datetime import datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""When is an end new? The sorted times of one conversation, without a database."""
+"""Is an end new? Decided from the sorted times of one conversation, without a database."""
 
 from datetime import UTC, datetime, timedelta
 

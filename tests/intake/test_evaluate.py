@@ -1,4 +1,4 @@
-"""Our evaluation of JMESPath against the library's own, and what it costs."""
+"""Our evaluation of JMESPath against the library's, and its cost."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The walk of one delivery, told in words."""
+"""`sources explain`: what becomes of one delivery, in words."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""The JMESPath of definitions: what it finds, and that it never breaks on an item."""
+"""The JMESPath of definitions: what it finds, and that no item makes it fail."""
 
 from typing import Any
 

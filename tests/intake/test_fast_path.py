@@ -1,4 +1,4 @@
-"""The short road and the long one: whatever comes is answered alike, whichever it takes."""
+"""The fast path and the ordinary one give the same answers to the same requests."""
 
 from datetime import datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is kept of raw deliveries, for how long, and how it goes."""
+"""Retention of raw deliveries: what is kept, for how long, and what remains."""
 
 import json
 from collections.abc import Collection, Iterator

@@ -1,4 +1,4 @@
-"""Bodies that are no JSON: forms with a field of JSON, multipart, XML."""
+"""Bodies other than JSON: forms with a JSON field, multipart, XML."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""Many deliveries in one commit: each as if it had come alone, none taken along by another's fault."""
+"""Many deliveries in one commit: each is treated as if alone, and none suffers from another's fault."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""What CRMs ask before they send, and what a stranger who asks gets."""
+"""The questions CRMs ask before they send, and what strangers are answered."""
 
 import json
 from datetime import datetime

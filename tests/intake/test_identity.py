@@ -1,4 +1,4 @@
-"""Who the customer is on X: typed by the field, never sniffed."""
+"""Who the customer is on X: the field decides the kind of identity, never its look."""
 
 from typing import Any
 

@@ -1,9 +1,9 @@
-"""Names of languages, and tags in every way of writing them."""
+"""Languages by name and by tag, in every way of writing them."""
 
 import pytest
-from service.language_tags import CALLED_NOW
 
 from service.intake.values.languages import LANGUAGE_OF, LANGUAGES, REGION_OF, REGIONS, language_tag
+from service.language_tags import CALLED_NOW
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A customer looked up in the CRM, over real HTTP: every preset that can, and everything a CRM may do instead."""
+"""Looking a customer up in the CRM over real HTTP: every preset that can, and everything a CRM may do wrong."""
 
 import tomllib
 from collections.abc import Iterator

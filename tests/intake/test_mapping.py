@@ -1,4 +1,4 @@
-"""Items to events of ours: every way a delivery can be read, set aside, or not understood."""
+"""Items to events: everything that can be read, set aside or not understood."""
 
 import json
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Every preset against deliveries that are nearly right: whatever a CRM changes, an item is read or set aside."""
+"""Every preset against nearly valid deliveries: an item is read or set aside, never a crash."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""Stored deliveries, read again with a mended definition."""
+"""Stored deliveries read again with a corrected definition."""
 
 import json
 from datetime import datetime, timedelta

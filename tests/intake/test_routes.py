@@ -1,4 +1,4 @@
-"""The address a CRM calls: what it answers to everything that can be thrown at it."""
+"""The address a CRM calls: its answer to every kind of request."""
 
 import gzip
 import io

@@ -1,4 +1,4 @@
-"""A delivery to try a source with: as its CRM would send it, ended just now, and addressed to nobody on X by itself."""
+"""A trial delivery: in its CRM's form, ended just now, and naming nobody on X by itself."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""What a CRM calls its agents and teams, read over real HTTP: which names are kept, from when and for whom."""
+"""Names of agents and teams read from a CRM over real HTTP: which are kept, from when, and for whom."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace

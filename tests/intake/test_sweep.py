@@ -1,4 +1,4 @@
-"""A CRM's list of ended conversations, read over real HTTP: who is found, at which pace, and what a bad day costs."""
+"""A CRM's list of ended conversations, read over real HTTP: who is found, how fast, and what a failing CRM costs."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Every way in which a request is not proven to be the source's, for every kind of proof."""
+"""Every way in which each kind of proof can fail."""
 
 import base64
 import hashlib

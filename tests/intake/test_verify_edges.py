@@ -1,4 +1,4 @@
-"""The edges of proofs: the last second, the one key too many, two words that contradict each other."""
+"""Limits of proofs: the last valid second, one key too many, contradicting parts."""
 
 import hashlib
 import hmac

@@ -1,4 +1,4 @@
-"""The rarer ways of proving oneself, signed here by hand and held against published vectors where there are any."""
+"""Rarer kinds of proof, signed here independently and checked against published vectors where there are any."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""The one thread of deliveries: whatever its settling does, everybody is answered and it lives on."""
+"""The thread that settles deliveries answers everybody and survives whatever settling does."""
 
 import threading
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from service.web.deferred import Later, Outcome
 
 
 class Answered:
-    """Stands where the application is called: keeps what each request is told."""
+    """Takes the application's place and keeps each answer."""
 
     def __init__(self) -> None:
         self.told: list[tuple[Any, Outcome]] = []

@@ -1,4 +1,4 @@
-"""Bytes to requests: the same ones however the bytes are cut, and what can never be one is refused at once."""
+"""Bytes to requests: the same however the bytes are cut; what can never be a request is refused at once."""
 
 import json
 from typing import Any

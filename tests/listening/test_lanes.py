@@ -1,4 +1,4 @@
-"""Which thread answers: a source whose keys are fetched holds up nobody but itself, however its address is written."""
+"""Which thread answers: a source whose keys must be fetched delays only itself, however its address is written."""
 
 import threading
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Many clients, one thread: slow ones cost a deadline, others are answered meanwhile. Real sockets, a clock by hand."""
+"""Many clients, one thread: slow ones cost a deadline, others are answered. Real sockets, a clock set by the tests."""
 
 import contextlib
 import socket
@@ -20,7 +20,7 @@ PLACES = 40
 
 @dataclass
 class Desk:
-    """A reader whose requests wait here until a test answers them."""
+    """A reader whose requests wait until a test answers them."""
 
     listener: socket.socket
     now: float = 1000.0

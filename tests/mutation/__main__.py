@@ -1,10 +1,10 @@
-"""`python -m tests.mutation`: in, rooms and how many changes of each; out, which of them no test sees, and the rate.
+"""`python -m tests.mutation`: which changes of the chosen rooms no test notices, and the rate.
 
     python -m tests.mutation                                      every change in every room
     python -m tests.mutation --only outreach/gates --sample 20 --seed 3
 
-A change that all tests let through is printed with its line, and the command ends with 1. What was found so far, and
-what of it is no mistake, stands in tests/mutation.md. SQLite only; nothing is written into the tree.
+A change that no test notices is printed with its line, and the command exits with 1. Earlier findings, and changes that
+are no mistake, are in tests/mutation.md. SQLite only; writes nothing into the tree.
 """
 
 import argparse
@@ -52,7 +52,7 @@ def main() -> int:
 
 
 def tried(top: Path, some: Slice, patience_s: float, afresh: Afresh, keeps: Path | None = None) -> list[Verdict]:
-    """Try every change of a room. Exits where its tests fail without any."""
+    """Try every change of a room. Exits if its tests fail without any."""
     found: list[Verdict] = []
 
     def told(one: Verdict) -> None:
@@ -76,7 +76,7 @@ def tried(top: Path, some: Slice, patience_s: float, afresh: Afresh, keeps: Path
 
 
 def rate(found: Sequence[Verdict]) -> str:
-    """Killed of all, with the interval of 95 % (Wilson) in which the rate of all such changes lies."""
+    """Noticed changes of all, with a 95 % interval (Wilson)."""
     n, killed = len(found), sum(each.killed for each in found)
     z, p = 1.96, killed / max(1, n)
     middle, half = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))

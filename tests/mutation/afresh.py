@@ -1,7 +1,7 @@
-"""Changes that take effect at import: in, a file, its changed text, names of tests; out, which failed.
+"""Tries a change that takes effect at import: runs the named tests on the changed file and returns which failed.
 
-A process that has imported pytest and every library, and nothing of ours, forks a child for each: that one imports
-the service with the changed text in place of the file, and nothing is written to the disk.
+A process that has imported pytest and all libraries, but nothing of ours, forks a child for each change, which imports
+the service with the changed text in place of the file. Nothing is written to disk.
 """
 
 import importlib

@@ -1,8 +1,8 @@
-"""Which wrong changes there are: in, the text of a file; out, each small change that decides otherwise.
+"""The wrong changes to try in a file: each small change that makes it decide differently.
 
-A comparison at its edge or turned round, `and`/`or`, a condition left out, `not` taken away, `+`/`-`, `*` and `/`,
-`min`/`max`, `any`/`all`, a number one larger, True/False. Nothing in annotations, docstrings, sentences of errors and
-lines of the log: what those say is held by tests of their own.
+A comparison at its edge or turned round, `and`/`or`, a condition left out, `not` removed, `+`/`-`, `*` and `/`,
+`min`/`max`, `any`/`all`, a number one larger, True/False. Never in annotations, docstrings, error sentences and log
+lines, which have tests of their own.
 """
 
 import ast
@@ -46,7 +46,7 @@ class Mutant:
 
     @property
     def said(self) -> str:
-        """The change in a line."""
+        """The change in one line."""
         return f"{' '.join(self.old.split())}  ->  {' '.join(self.new.split())}"
 
     def applied(self, text: str) -> str:

@@ -1,4 +1,4 @@
-"""Changes that are no mistakes: they are not tried, and counted apart. In, `explained.txt`; out, whether it names one.
+"""Changes that are no mistakes, from `explained.txt`: they are not tried, and counted apart.
 
 There a reason stands before its changes. A number that stands in a file more than once is named with its line:
 `file: 0  ->  1  in  line`.

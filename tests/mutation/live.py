@@ -1,7 +1,7 @@
-"""A change put into a running process: in, a file and its changed text; out, functions that do the changed thing.
+"""Puts a change into the running process: the functions of a changed file get new code.
 
-A function keeps its place wherever it was imported to and gets other code. What runs at import (tables, defaults,
-classes' fields) is not reached so: `afresh.py` does that.
+A function stays the same object wherever it was imported. What runs at import (tables, defaults, fields of classes)
+cannot be changed so: `afresh.py` does that.
 """
 
 import functools

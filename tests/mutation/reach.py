@@ -1,6 +1,6 @@
-"""Which test runs which statement: in, files to look at; out, lines, while tests run. Threads are seen too.
+"""Records which statements a test runs, in threads too.
 
-Each statement of a function says that it runs. The functions get such code in memory, like a change that is tried: a
+Each statement of a function reports that it runs. The functions get such code in memory, like a change that is tried: a
 tracer would see every call of every library as well, and takes three times as long.
 """
 
@@ -20,7 +20,7 @@ BODIES = ("body", "orelse", "finalbody")
 
 
 class Reach:
-    """Notes lines of the files it is to look at, and nothing else."""
+    """Records executed lines of chosen files."""
 
     def __init__(self, top: Path, files: Iterable[str]) -> None:
         self._top, self._files = top, sorted(files)

@@ -1,7 +1,7 @@
-"""What a run has learnt, for the next one over the same files: in, a file; out, which test runs which line, or nothing.
+"""Keeps which test runs which line, for the next run over the same files.
 
-Learning takes minutes where others work beside it; a run that is cut off and goes on need not do it again. One changed
-letter of the service or of the tests (not of what is in here), and nothing is remembered.
+Learning takes minutes on a busy machine, and an interrupted run need not repeat it. If one letter of the service or of
+the tests (except this folder) has changed, nothing is reused.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ def read(kept: Path | None, top: Path) -> Remembered | None:
 
 
 def write(kept: Path | None, top: Path, found: Iterable[tuple[str, Ran]], left_out: Sequence[str]) -> None:
-    """Keep it."""
+    """Store it."""
     if kept is not None:
         tests = [(name, seconds, sorted(lines)) for name, (seconds, lines) in found]
         kept.write_text(json.dumps({"of": _of(top), "tests": tests, "left_out": left_out}), "utf-8")

@@ -1,8 +1,7 @@
-"""pytest kept alive: in, the tests of a room and its changes; out, which test killed each of them, or that none did.
+"""Keeps pytest alive and tries changes: returns which test noticed each of them, or that none did.
 
-All tests run once and note what they run: then it is known which of them runs which line, and how long it takes. For
-each change a child is forked that puts it into the functions in memory and runs those tests, the quickest first, until
-one fails.
+All tests run once and record what they run, so it is known which test runs which line and how long it takes. For each
+change a forked child puts it into the functions in memory and runs those tests, the quickest first, until one fails.
 """
 
 import gc
@@ -33,7 +32,7 @@ KILLED, LIVES, NOT_SO = 1, 0, 3
 
 @dataclass(frozen=True, slots=True)
 class Learnt:
-    """A test: what it runs, how long it takes."""
+    """A test: which lines it runs and how long it takes."""
 
     item: pytest.Item
     lines: frozenset[Line]

@@ -1,4 +1,4 @@
-"""The run of wrong changes: each kind is made, what decides nothing is left alone, what no test sees is found."""
+"""Mutation runs: every kind of change is made, harmless ones are left out, and unnoticed ones are reported."""
 
 import subprocess
 import sys

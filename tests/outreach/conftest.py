@@ -1,4 +1,4 @@
-"""A world per test: the service's outreach and X beside it, on both databases."""
+"""One world per test, on both databases: the service's outreach, and X beside it."""
 
 from collections.abc import Callable
 from typing import Any

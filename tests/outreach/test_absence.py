@@ -1,4 +1,4 @@
-"""What X's list does not show is absent only where the list shows what we know to be there."""
+"""A message missing from X's list counts as absent only if the list shows what we know to be there."""
 
 import json
 from dataclasses import replace

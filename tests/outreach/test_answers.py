@@ -1,4 +1,4 @@
-"""What an error of X means for a request: rules that need no X and no database."""
+"""X's errors as outcomes of a request; needs no X and no database."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta

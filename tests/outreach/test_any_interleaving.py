@@ -1,4 +1,4 @@
-"""Any interleaving of steps, crashes, clocks, reopenings, limits and people's hands keeps what must always hold."""
+"""Any interleaving of steps, crashes, clock changes, reopenings, limits and manual actions keeps the invariants."""
 
 import shutil
 from collections import Counter

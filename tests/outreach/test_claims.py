@@ -1,4 +1,4 @@
-"""What is claimed, and what is recorded of an answer: once, whatever happened to the account or to us meanwhile."""
+"""Claiming and recording happen once, whatever happens to the account or to us meanwhile."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""X as an account's settings want it: which API is called, and how the calls are signed."""
+"""The X client an account's settings ask for: which API, and how calls are signed."""
 
 from datetime import timedelta
 from functools import partial

@@ -1,4 +1,4 @@
-"""X's DM list: what was read of it proves only what it can prove, and whoever reads it keeps its turn meanwhile."""
+"""X's DM list: what a reading of it proves, and that its reader keeps the lease."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""The moments at which a rule begins and ends to hold, to the microsecond: rules that need no X and no database."""
+"""Exactly when each rule begins and ends to hold, to the microsecond; without X or a database."""
 
 from dataclasses import replace
 from datetime import datetime, time, timedelta

@@ -1,4 +1,4 @@
-"""Every CRM that can be asked: a delivery that names nobody on X ends with a card at the right customer.
+"""Every CRM that can be asked: a delivery without an X identity ends with a card for the right customer.
 
 Each vendor's API speaks over real HTTP as its documentation says; the delivery comes through the real route, signed.
 """

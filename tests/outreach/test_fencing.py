@@ -1,4 +1,4 @@
-"""A worker that was paused past its lease cannot record over its successor, and cannot write to the customer late."""
+"""A worker paused beyond its lease cannot overwrite its successor's record or write to the customer late."""
 
 import time
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""A link for others to send: who gets one, who gets none, and that nothing of ours is sent beside it."""
+"""A link for others to send: who gets one, who does not, and that we send nothing beside it."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""A handle that people typed into the CRM: asked only who wrote to the account, with what X's DM list has left."""
+"""A handle typed into the CRM: only somebody who wrote to the account is asked, within the DM list's few calls."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""X's limits are facts of an account, whatever the number of workers; one account's trouble is its own."""
+"""X's limits hold per account across any number of workers; one account's trouble never affects another."""
 
 import threading
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What a CRM's answer makes of a request, and until when it is asked: rules to their edges."""
+"""What each answer of a CRM makes of a request, and until when it is asked again."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""The same sequence over X's v2, by OAuth 1.0a and by OAuth 2.0: limits, look-ups, tokens that end and get lost."""
+"""The same sequence over X's v2, by OAuth 1.0a and OAuth 2.0: limits, look-ups, expiring and lost tokens."""
 
 from collections.abc import Callable
 from datetime import timedelta

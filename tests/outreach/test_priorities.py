@@ -1,4 +1,4 @@
-"""What was begun goes before what was not; that X is away is said; and X is asked twice before silence is a yes."""
+"""Priorities: begun requests go first, an X outage is reported, silence is asked about twice."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""What rarely happens: clocks that differ, long outages, rows nobody can decide, answers that came meanwhile."""
+"""Rare conditions: differing clocks, long outages, rows nobody can decide, answers that arrive meanwhile."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta

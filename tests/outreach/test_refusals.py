@@ -1,4 +1,4 @@
-"""What X refuses: an answer about us is no verdict on a customer, and proof that a message arrived is no refusal."""
+"""X's refusals: one that is about us ends no request, and one that proves a message arrived counts as sent."""
 
 import json
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""What leaves the settings is not asked about, ends with a reason when it is stale, and no sooner."""
+"""Requests whose account, source or campaign left the settings wait, and end with a reason when their time is over."""
 
 from dataclasses import replace
 from datetime import timedelta

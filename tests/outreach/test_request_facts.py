@@ -1,4 +1,4 @@
-"""What stands around a request: who else asked the same customer since when, and whose messages do not count."""
+"""The facts around a request: who else asked the same customer since when, and whose messages do not count."""
 
 from datetime import datetime, timedelta
 from typing import Any

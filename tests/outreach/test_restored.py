@@ -1,4 +1,4 @@
-"""A ledger put back from a backup knows nothing of what was sent after it: nobody is written to twice all the same."""
+"""A ledger restored from a backup does not know what was sent after it; nobody is written to twice all the same."""
 
 import shutil
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Where a request goes on that a person takes up, and whom there is nobody left to write to: rules, most without X."""
+"""Where a request continues that a person retries, and whom nobody may write to any more."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""How a worker goes about it: whose turn it is, what is too late to begin, and for how long an answer is held."""
+"""The runner: whose turn it is, what is too late to begin, and how long an answer is held."""
 
 import threading
 from concurrent.futures import Future, wait

@@ -1,4 +1,4 @@
-"""What a step takes from X's answer, and how a campaign is tried on oneself step by step."""
+"""What each step takes from X's answer, and how a campaign is tried step by step."""
 
 from datetime import datetime, timedelta
 from typing import Any

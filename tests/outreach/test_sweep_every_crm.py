@@ -1,6 +1,6 @@
-"""Every CRM with a list of what ended: an end whose webhook never came ends with a card, and nobody is asked twice.
+"""Every CRM with a list of ended conversations: one whose webhook never came ends with a card; nobody is asked twice.
 
-Each vendor's list speaks over real HTTP as its documentation says, two conversations a page.
+Each vendor's list speaks over real HTTP as its documentation says, two conversations per page.
 """
 
 from collections.abc import Callable, Iterator

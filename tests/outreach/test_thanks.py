@@ -1,4 +1,4 @@
-"""A word of thanks after a tap: once, within X's reply window, and never to who has said enough."""
+"""Thanks after a tap: once, within X's reply window, and never to somebody who opted out."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -35,7 +35,7 @@ ASKED = ["Thanks for writing.", "How did we do?"]
 
 @pytest.fixture
 def world(world_of: Any) -> World:
-    """Somebody has been asked by quick replies."""
+    """A world in which somebody was asked by quick replies."""
     made: World = world_of(campaigns__care__ways=["quick_reply"], campaigns__care__texts=TEXTS)
     made.customers({"user_id": "501", "screen_name": "ada", "can_dm": True})
     made.ended()

@@ -1,4 +1,4 @@
-"""A send whose outcome nobody knows is looked up at X, and sent again only when it is proven unsent."""
+"""A send with unknown outcome is looked up at X, and repeated only if it is proven unsent."""
 
 from datetime import timedelta
 from typing import Any
@@ -119,7 +119,7 @@ def test_a_worker_that_died_before_the_call_costs_only_time(world: World) -> Non
 
 
 def died(world: World, request_id: str, kind: str) -> None:
-    """Leave what a worker leaves that is killed between the committed intent and the recorded answer."""
+    """Leave what a worker leaves when killed between the committed intent and the recorded answer."""
     with writing(world.engine) as connection:
         connection.execute(
             sa.insert(send_attempt).values(

@@ -1,4 +1,4 @@
-"""What a reading of X's list proves of an unclear send, and when the list is read again: at their very moments."""
+"""What a reading of X's list proves of an unclear send, and exactly when the list is read again."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""A DM text that somebody changed or moved in the database: its request waits until it is mended, nobody else does."""
+"""A DM text that was changed or moved in the database: only its request waits, until it is restored."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -35,7 +35,7 @@ def engine(database_url: str) -> Iterator[Engine]:
 
 
 def damage(world: World, column: str, how: str, one: str, other: str) -> str:
-    """Change a value; return what lay there."""
+    """Change a value; return the old one."""
     with writing(world.engine) as connection:
         select = f"SELECT {column} FROM feedback_request WHERE id = '{one}'"
         was = str(connection.exec_driver_sql(select).scalar())

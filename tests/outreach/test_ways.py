@@ -1,4 +1,4 @@
-"""One sequence, whichever way it asks: the way is frozen first, and changes only where X refused it."""
+"""One sequence for all ways of asking: the way is frozen first, and changes only if X refused it."""
 
 import re
 from typing import Any

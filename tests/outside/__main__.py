@@ -1,4 +1,4 @@
-"""`python -m tests.outside`: other people's tools, one line each, and an exit code."""
+"""`python -m tests.outside`: runs other people's tools, one line each, and sets the exit code."""
 
 import tempfile
 from collections.abc import Callable

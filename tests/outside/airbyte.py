@@ -1,4 +1,4 @@
-"""Airbyte: in, its own runner and the manifest; out, records and tombstones as a destination would get them."""
+"""Airbyte's own runner with our manifest: returns records and tombstones as a destination would get them."""
 
 import json
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
-"""The description in the hands of programs: in, tools; out, a line each, or what one of them had to say.
+"""Tools that read our API description; prints a line for each, or what it complained about.
 
-redocly lints it; openapi-typescript and openapi-python-client make clients of it, which tsc and mypy check strictly;
-the Python client is then used, as its files were what broke first.
+redocly lints it; openapi-typescript and openapi-python-client generate clients, which tsc and mypy check strictly; the
+Python client is then used, because its files were what broke first.
 """
 
 import shutil

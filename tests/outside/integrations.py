@@ -1,6 +1,6 @@
-"""deploy/integrations with the real tools: in, tools; out, a line each. A story is played between two loads.
+"""deploy/integrations with the real tools, with changes between two loads; prints a line for each.
 
-Each mirror must hold, row for row, what a full read says: after late words, an erasure, a first answer, a restart.
+Each mirror must equal a full read row for row: after late comments, an erasure, a first answer, a restart.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Mirrors: in, an address and a key; out, rows by request id, once by a full read, once as dlt has kept them."""
+"""Rows by request id: from a full read, and as dlt has stored them."""
 
 import json
 import os

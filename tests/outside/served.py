@@ -1,4 +1,4 @@
-"""The service, as a tool sees it: in, nothing; out, an address, a supervisor's key, and the ledger behind it."""
+"""The service as a tool sees it: an address, a supervisor's key, and the ledger behind it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,6 +1,6 @@
-"""LibreOffice without a screen: in, its program; out, a line each. It opens a feed by its address, and the XLSX file.
+"""LibreOffice without a screen opens a feed by its address, and the XLSX file; prints a line for each.
 
-What it then holds must be what we said, cell by cell. Sessions with a screen are the pictures of /docs/spreadsheets.
+Each must show what we sent, cell by cell. Sessions with a screen are the pictures of /docs/spreadsheets.
 """
 
 import csv

@@ -1,4 +1,4 @@
-"""deploy/integrations without the tools: what is written there names what there is, in each tool's own grammar."""
+"""The files of deploy/integrations, checked without their tools: each names only what exists, in its tool's grammar."""
 
 import ast
 import json

@@ -1,4 +1,4 @@
-"""Tools that are not ours: in, names of packages; out, environments that have them, made once a folder."""
+"""Environments with packages that are not ours, made once per folder."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 class ToolFailed(AssertionError):
-    """A tool had something to say."""
+    """A tool reported a problem."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""Time partitions on PostgreSQL: turned over while everything runs, made ahead, dropped whole."""
+"""Tests of time partitions on PostgreSQL: converted while everything runs, created ahead, dropped whole."""

@@ -1,4 +1,4 @@
-"""A house on PostgreSQL, whole or in pieces."""
+"""A ledger on PostgreSQL, whole or in partitions."""
 
 import pytest
 from sqlalchemy.engine import Engine
@@ -9,12 +9,12 @@ from tests.partitions.house import SETTINGS, turn
 
 @pytest.fixture
 def whole(postgresql_engine: Engine) -> House:
-    """As every ledger begins."""
+    """An unpartitioned ledger."""
     return House(postgresql_engine, SETTINGS)
 
 
 @pytest.fixture
 def house(whole: House) -> House:
-    """Turned over while it was empty."""
+    """A ledger partitioned while it was empty."""
     turn(whole.engine, whole.clock.now)
     return whole

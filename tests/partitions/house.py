@@ -1,4 +1,4 @@
-"""A house on PostgreSQL whose tables are turned over, and what its partitions hold."""
+"""A ledger on PostgreSQL whose tables are partitioned, and what its partitions hold."""
 
 import json
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ CUTS = cuts(SETTINGS.privacy)
 
 
 def nobody(_table: str, _rows: int) -> None:
-    """Is told of the progress."""
+    """Ignores the progress."""
 
 
 def turn(engine: Engine, now: datetime) -> list[str]:
@@ -34,13 +34,13 @@ def turn(engine: Engine, now: datetime) -> list[str]:
 
 
 def in_pieces(engine: Engine) -> frozenset[str]:
-    """Which tables lie in partitions."""
+    """Which tables are partitioned."""
     with reading(engine) as connection:
         return partitioned_tables(connection)
 
 
 def pieces(engine: Engine, table: str) -> dict[str, int]:
-    """How many rows lie in each piece of a table, the oldest first."""
+    """How many rows each partition of a table has, oldest first."""
     with reading(engine) as connection:
         return {
             each.name.removeprefix(f"{table}_"): connection.exec_driver_sql(
@@ -51,7 +51,7 @@ def pieces(engine: Engine, table: str) -> dict[str, int]:
 
 
 def retold(house: House, conversation_id: str, at: datetime, **data: Any) -> dict[str, Any]:
-    """Tell of an end at a moment: the same bytes whenever they are sent."""
+    """Report an end at a moment: the same bytes whenever they are sent."""
     told = {
         "type": "conversation.ended",
         "timestamp": at.isoformat(),
@@ -70,7 +70,7 @@ def rows(engine: Engine, table: str) -> int:
 
 @contextmanager
 def statements(engine: Engine) -> Iterator[list[str]]:
-    """What the block asks of the database."""
+    """The statements of the block."""
     found: list[str] = []
 
     def hear(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:

@@ -1,4 +1,4 @@
-"""What else a ledger may have: encryption at rest, a pooler before it; each goes with partitions."""
+"""Partitions together with encryption at rest and with a connection pooler."""
 
 from datetime import timedelta
 

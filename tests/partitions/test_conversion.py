@@ -1,4 +1,4 @@
-"""A table becomes its own first partition while everything runs, whoever stops it; no row is looked at under a lock."""
+"""A table becomes its own first partition while everything runs and whoever interrupts it; no scan under a lock."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Who knows an id reads one piece, whatever the age of the ledger; and all others read none of its rows twice."""
+"""A query by id reads one partition, however old the ledger is; no other query reads a row twice."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""Pieces are made ahead and dropped whole, each row at its age; repeats stay known, and the chain of the log whole."""
+"""Partitions are created ahead and dropped whole at the right age; repeats stay known, and the log's chain unbroken."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta

@@ -1,1 +1,1 @@
-"""Real processes: killed, stopped, starved of disk or schema. The building blocks serve tests/chaos too."""
+"""Real processes: killed, stopped, without disk or schema. tests/chaos uses the same building blocks."""

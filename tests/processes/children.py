@@ -1,8 +1,8 @@
-"""Child processes: started by their words, killed, stopped, waited for, with their output in a file.
+"""Child processes: started, killed, stopped and waited for, with their output in a file.
 
-Those of `dm-feedback` are forked from a process that has read the code already (`nursery.py`), in 0.02 s of processor
-and not 1.4. All others begin from nothing, and so do those whose environment a test has changed: the loader, the
-interpreter and libraries read it as they begin.
+Those of `dm-feedback` are forked from a process that has imported our code already (`nursery.py`), in 0.02 s of CPU
+instead of 1.4. All others start from nothing, also those whose environment a test has changed: the loader, the
+interpreter and libraries read it when they start.
 """
 
 import multiprocessing
@@ -41,7 +41,7 @@ class Process(Protocol):
 
 
 class Forked:
-    """One from the nursery, in a session of its own by the time it is there."""
+    """A process forked from the nursery, in a session of its own."""
 
     def __init__(self, words: Sequence[str], output: Path, errors: Path) -> None:
         given = (tuple(words), (str(output), str(errors)), _environ(), str(ROOT))

@@ -1,4 +1,4 @@
-"""One X for all process tests, with spans of 1:150; each test has its own house, and X forgets the others."""
+"""One X for all process tests, with time spans of 1:150; each test has its own service, and X forgets the others."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The two databases as things that fail: a PostgreSQL of our own that crashes and comes back, a SQLite held busy."""
+"""The two databases as things that fail: a PostgreSQL that crashes and comes back, an SQLite that is held busy."""
 
 import sys
 import time
@@ -26,7 +26,7 @@ class Database(Protocol):
 
 
 class Sqlite:
-    """A file; another process takes the write lock and keeps it."""
+    """A file whose write lock another process takes and keeps."""
 
     outage = "SQLite held busy by another process"
 

@@ -1,4 +1,4 @@
-"""Signed deliveries, as a CRM sends them: one, or one after the other while something else is done."""
+"""Signed deliveries as a CRM sends them: one, or one after the other in the background."""
 
 import base64
 import hashlib
@@ -55,7 +55,7 @@ def deliver(house: House, conversation_id: str, ended_at: datetime | None = None
 
 @contextmanager
 def telling(house: House, most: int, times: int = 1) -> Iterator[list[str]]:
-    """A CRM that goes on telling of up to `most` conversations, of each so often; those it heard 200 of each time."""
+    """A CRM that keeps reporting up to `most` conversations, each so often; yields those always answered 200."""
     accepted, stop = list[str](), threading.Event()
 
     def tell() -> None:

@@ -1,4 +1,4 @@
-"""Hold a database's write lock: `python -m tests.processes.hold URL SECONDS`."""
+"""Holds a database's write lock: `python -m tests.processes.hold URL SECONDS`."""
 
 import sys
 import time

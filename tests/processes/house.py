@@ -1,9 +1,9 @@
-"""A service's settings on disk, with X's spans of time scaled down, and the sandbox that keeps the same scale.
+"""A service's settings on disk with scaled-down time spans, and a sandbox with the same scale.
 
-In: a folder, a database, ports, a scale. Out: a TOML file for `dm-feedback`, a JSON file for its sandbox.
-X's clock and ours stay the real one (the times of messages are compared with ours), so it is not the clock that is
-faster but every span that is shorter. At 1:60 the DM list lags 0-3 s instead of 0-180 s, a signature lives 5 s instead
-of 300 s, a rate window lasts 15 s instead of 15 min, and the service is told so.
+Takes a folder, a database, ports and a scale; writes a TOML file for `dm-feedback` and a JSON file for its sandbox. X's
+clock and ours stay real (times of messages are compared), so the clock is not faster, but every span is shorter: at
+1:60 the DM list lags 0-3 s instead of 0-180 s, a signature lives 5 s instead of 300 s, a rate window lasts 15 s instead
+of 15 min, and the service is told so.
 """
 
 import json
@@ -27,7 +27,7 @@ def free_port() -> int:
 
 @dataclass
 class House:
-    """Where everything of one service under test stands."""
+    """The addresses and files of one service under test."""
 
     directory: Path
     database_url: str

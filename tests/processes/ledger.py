@@ -1,4 +1,4 @@
-"""The ledger from outside: rows put in as intake does, and what became of them."""
+"""The ledger from outside: inserts rows as intake does, and reads what became of them."""
 
 from collections import Counter
 from datetime import UTC, datetime

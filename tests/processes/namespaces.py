@@ -1,4 +1,4 @@
-"""Machines without machines: a network namespace each, with one link to here, which can be cut. Needs root, `ip`."""
+"""Network namespaces as machines, each with one link to here that can be cut. Needs root and `ip`."""
 
 import os
 import subprocess

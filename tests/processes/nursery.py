@@ -1,7 +1,7 @@
-"""Where processes of ours are born: by a fork of one that has read our code already, which is most of a start's work.
+"""Starts our processes by forking one that has imported our code, which is most of the work of a start.
 
-In: the words of a command line, files for what it says, the environment. Out: `dm-feedback` with these words, in a
-session of its own, to its end. The command line itself is started as users start it by tests/demo and tests/cli.
+Takes the words of a command line, files for its output and the environment; runs `dm-feedback` in a session of its own.
+tests/demo and tests/cli start the command as users do.
 """
 
 import atexit

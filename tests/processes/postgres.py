@@ -1,5 +1,6 @@
-"""A PostgreSQL of one's own, by its own tools: made, started, stopped, followed by another. Debian's where it is,
-else the wheel's; over a socket in its own folder, so that no port is taken.
+"""A PostgreSQL server of our own: created, started, stopped, followed by a replica.
+
+Uses Debian's if there is one, else the wheel's; over a socket in its own folder, so that no port is taken.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""A database that is full or read-only: the source is asked to come again, nothing is half-written, and it heals."""
+"""A full or read-only database: the source is asked to come again, nothing is half-written, and it recovers."""
 
 import ctypes
 import os

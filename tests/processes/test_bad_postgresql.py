@@ -1,4 +1,4 @@
-"""PostgreSQL in trouble: a disk that is full, a name that is given away, a certificate that has run out."""
+"""PostgreSQL in trouble: a full disk, a host name that moved, an expired certificate."""
 
 import os
 import pwd

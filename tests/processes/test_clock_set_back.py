@@ -1,4 +1,4 @@
-"""The clock is set back an hour: no lease is eternal, no limit opens, and unclear sends stay unclear until proven."""
+"""The clock is set back an hour: leases still end, limits still hold, unclear sends stay unclear until proven."""
 
 from datetime import timedelta
 

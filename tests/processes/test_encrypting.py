@@ -1,6 +1,4 @@
-"""Web and worker go on while everything is encrypted, taken over to another key and decrypted, and the worker dies in
-the middle of each.
-"""
+"""Web and worker go on while everything is encrypted, re-keyed and decrypted, and the worker dies in each."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""The real web as it is started: slow clients hold nobody up, bad requests get our answers, a kill breaks no word."""
+"""The real server: slow clients delay nobody, bad requests get our answers, a kill loses nothing we promised."""
 
 import json
 import signal

@@ -1,4 +1,4 @@
-"""Workers killed between a look-up and its record: nobody is lost, nobody asked twice, the CRM asked little more."""
+"""Workers killed between a look-up and its record: nobody is lost or asked twice, and the CRM is asked little more."""
 
 from collections import Counter
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Web and worker go on while their tables become partitions, by a command that is killed in the middle of its steps."""
+"""Web and worker go on while tables are partitioned by a command that is killed between its steps."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""The story through nginx as deploy/ configures it: TLS, a checked certificate, requests that come slowly."""
+"""The story through nginx as deploy/ configures it: TLS, a checked certificate, slow requests."""
 
 import json
 import shutil

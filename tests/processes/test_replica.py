@@ -1,4 +1,4 @@
-"""A real replica of PostgreSQL that streams: figures and files are read there, and from the primary where it cannot."""
+"""A streaming replica of PostgreSQL serves figures and files; the primary does when the replica cannot."""
 
 import csv
 import io

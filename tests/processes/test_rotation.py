@@ -1,8 +1,8 @@
-"""Every secret is changed while deliveries come: none is lost, and what was changed opens nothing any more.
+"""Every secret is changed while deliveries come: none is lost, and the old secrets open nothing any more.
 
 A sender repeats what was not answered, as CRMs do. Keys of sources overlap for a while; the service's own secret wraps
-its data keys anew; the database gets a second login before the first goes; an account whose tokens X no longer takes is
-held until a person has written the new ones.
+its data keys anew; the database gets a second login before the first goes; an account whose tokens X no longer accepts
+is held until a person has written the new ones.
 """
 
 import base64

@@ -1,4 +1,4 @@
-"""Two whole services on one SQLite file: both start, both accept, both send, and nobody gets anything twice."""
+"""Two services on one SQLite file: both start, accept and send, and nobody gets anything twice."""
 
 from collections.abc import Callable
 from pathlib import Path

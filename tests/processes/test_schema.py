@@ -1,4 +1,4 @@
-"""A schema that is not ours is refused in words, and an interrupted migration is mended by the next one."""
+"""A foreign schema is refused in words, and an interrupted migration is completed by the next one."""
 
 import multiprocessing
 import os

@@ -1,4 +1,4 @@
-"""On the real server: settings are read again on SIGHUP, what cannot be read is no fault, and no key is in a log."""
+"""The real server reads its settings again on SIGHUP, survives unreadable ones, and logs no key."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""SIGTERM: the call in flight is finished and recorded, the rest goes back, and all of it within the time allowed."""
+"""SIGTERM: the call in flight is finished and recorded, everything else is returned, within the time allowed."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Workers killed while they read a CRM's list: every end is found, nobody asked twice, and little is read twice."""
+"""Workers killed while reading a CRM's list: every end is found, nobody is asked twice, little is read twice."""
 
 from collections import Counter
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A worker that dies or sleeps in the middle of a call costs seconds, and never a second message."""
+"""A worker that dies or sleeps during a call costs seconds, and never a second message."""
 
 import signal
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""One trace a conversation, over real processes, heard by a real collector: from the webhook to the answer."""
+"""One trace per conversation over real processes, received by a real collector: from the webhook to the answer."""
 
 import gzip
 import subprocess

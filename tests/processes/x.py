@@ -1,4 +1,4 @@
-"""X in its own process, and the hand that controls it."""
+"""X in its own process, and a client of its controls."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""A world on each database, and one on SQLite for tests whose point is not the database."""
+"""A world on each database, and one on SQLite for tests that do not depend on the database."""
 
 import pytest
 from sqlalchemy.engine import Engine

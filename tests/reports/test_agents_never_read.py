@@ -1,4 +1,4 @@
-"""No path leads an agent to a result: every route, every wrong key, every filter, every trace an answer leaves."""
+"""No path leads an agent to a result: every route, wrong keys, filters, and every trace an answer leaves."""
 
 import itertools
 import json

@@ -1,4 +1,4 @@
-"""The API of results over HTTP: pages, figures, notes, refusals."""
+"""The results API over HTTP: pages, figures, notes, refusals."""
 
 import json
 from datetime import timedelta

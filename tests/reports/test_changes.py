@@ -1,4 +1,4 @@
-"""A mirror stays true: the feed of changes, and lists that are resumed, come to what a full read says."""
+"""The feed of changes and resumed lists keep a mirror equal to a full read."""
 
 import contextlib
 import random

@@ -1,4 +1,4 @@
-"""The drawings are well-formed, say in text what they show, and carry no style, script or foreign markup."""
+"""Drawings are well-formed, say in text what they show, and carry no style, script or foreign markup."""
 
 from xml.etree import ElementTree as ET
 

@@ -1,4 +1,4 @@
-"""The words behind the figures are complete, stable, and agree with what is calculated."""
+"""The definitions of figures are complete and stable, and agree with what is calculated."""
 
 import hashlib
 from dataclasses import asdict, fields

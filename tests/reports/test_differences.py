@@ -1,4 +1,4 @@
-"""Then and now of every group: the same figures as summary and breakdown, judged together; for analysts of releases."""
+"""Then and now of every group: the same figures as summary and breakdown, judged together."""
 
 from datetime import timedelta
 

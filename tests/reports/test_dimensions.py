@@ -1,4 +1,4 @@
-"""A dimension is one line: filter, breakdown, description and dashboard have it as soon as it is in the table."""
+"""A dimension is one line: filter, breakdown, description and dashboard derive from the table."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Exports: the same rows in every format, protected, guarded, complete while others write."""
+"""Exports: the same rows in every format, protected, guarded against formulas, complete while others write."""
 
 import csv
 import gc

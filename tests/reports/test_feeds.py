@@ -1,4 +1,4 @@
-"""Feeds: an address with a secret answers one question by an analyst's rules, until it is revoked; it is in no log."""
+"""Feeds: an address with a secret answers one question by an analyst's rules until it is revoked; no log has it."""
 
 import csv
 import io

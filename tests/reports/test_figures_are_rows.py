@@ -1,4 +1,4 @@
-"""Who sees rows is told what these add up to: every figure against a recount of /v1/results and /v1/requests."""
+"""Readers of rows get figures that equal a recount of /v1/results and /v1/requests."""
 
 import random
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What a reader may ask, and how a mistake is answered."""
+"""Filters: what a reader may ask, and how a mistake is answered."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""Who handled a conversation - people, a machine, both, nobody - is a dimension like any other."""
+"""Who handled a conversation (people, a machine, both, nobody) is a dimension like any other."""
 
 from tests.reports.world import World
 

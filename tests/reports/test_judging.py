@@ -1,4 +1,4 @@
-"""Six words for a difference, limits of chance, two groups made comparable: worked examples, and what always holds."""
+"""Six words for a difference, limits of chance, two groups made comparable: worked examples and invariants."""
 
 import math
 

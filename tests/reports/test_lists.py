@@ -1,4 +1,4 @@
-"""Lists as their readers use them: sorted, searched, narrowed by score, linked, compressed, asked for again."""
+"""Lists: sorted, searched, narrowed by score, linked, compressed, conditional."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""What supervisors do and say over the API: answers done and handed over, and what happened on a day."""
+"""Marks and notes over the API: answers done and assigned, and what happened on a day."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""Who may be named: a fact of the account, given once, told in the same commit, never taken back."""
+"""Who may be named: decided per account, once, in the same commit, and never taken back."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""What people are called: a name holds from a moment on, stands beside the id everywhere, names nobody too small."""
+"""Names of people: valid from a moment on, beside the id everywhere, and never for a group too small to name."""
 
 import csv
 import io

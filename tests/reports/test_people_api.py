@@ -1,4 +1,4 @@
-"""Names over the API: who may read and give them, from which day they hold, and that a wrong one keeps none."""
+"""Names over the API: who may read and set them, from which day they hold; one mistake stores none."""
 
 from typing import Any
 

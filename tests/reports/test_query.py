@@ -1,4 +1,4 @@
-"""One filtered select: what it finds, in which order, for whom; and whose names it leaves out."""
+"""The one filtered select: what it finds, in which order, for whom, and whose names it leaves out."""
 
 from datetime import timedelta
 

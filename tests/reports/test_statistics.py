@@ -1,4 +1,4 @@
-"""The worked examples of the reference, the exact coverage of the intervals, and what always holds."""
+"""Worked examples, exact coverage of the intervals, and invariants."""
 
 import math
 from itertools import product

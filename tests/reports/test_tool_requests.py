@@ -1,4 +1,4 @@
-"""What dashboards, BI tools and mirrors send, over the API: any window, long lists of ids, a repeated POST."""
+"""What dashboards, BI tools and mirrors ask of the API: any window, long lists of ids, repeated POSTs."""
 
 from datetime import datetime, timedelta
 from typing import Any

@@ -1,8 +1,8 @@
-"""Nothing that is told depends on whose the rows are that do not say so: two ledgers, alike but for that, look alike.
+"""Nothing published depends on whose the unnamed rows are: two ledgers that differ only in that look the same.
 
-Three new colleagues share some conversations. In the other ledger they share the same ones differently, and no more
-than four answers are anybody's in either. Whatever can be asked with a supervisor's, an analyst's and an admin's key,
-over the API, on pages, in files, by a feed, is answered in both by the same bytes, on several days of the story.
+Three new colleagues share some conversations. In the other ledger they share them differently, and nobody has more than
+four answers in either. Whatever a supervisor's, an analyst's or an admin's key can ask, over the API, on pages, in
+files or by a feed, is answered with the same bytes in both, on several days of the story.
 """
 
 import random

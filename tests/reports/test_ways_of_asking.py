@@ -1,4 +1,4 @@
-"""Ways of asking in the figures: told apart, never added in silence, compared like any two groups."""
+"""Ways of asking in the figures: kept apart, never added silently, compared like any two groups."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""The worst first: the order is that of a sort in memory, page by page, both ways, whatever the scores and moments."""
+"""Worst first: the same order as a sort in memory, page by page, both ways, whatever the scores and moments."""
 
 import random
 from datetime import timedelta

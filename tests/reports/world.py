@@ -23,8 +23,8 @@ from service.reports.disclosure import naming
 from service.reports.disclosure.closing import close_due
 from service.requests.seals import touch
 from service.settings import Settings, from_tree
-from service.web.docs.document import HTTP_CODES
 from service.web.docs.error_catalogue import known
+from service.web.docs.pages import HTTP_CODES
 from tests.filled_ledgers import poured
 from tests.support import Clock, tree
 

@@ -1,4 +1,4 @@
-"""Numbers of changes: in the order of the commits, whoever writes, however many seal; a mirror misses nothing."""
+"""Change numbers follow the order of commits, whoever writes and however many seal; a mirror misses nothing."""
 
 import random
 import threading

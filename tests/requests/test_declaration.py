@@ -1,4 +1,4 @@
-"""What is declared once is what the databases, the tables of steps and every surface hold."""
+"""What is declared once about states is what databases, steps and every surface hold."""
 
 import re
 from dataclasses import fields

@@ -1,4 +1,4 @@
-"""The moments and values at which a rule of the ledger begins and ends to hold: what is whose, due, over, known."""
+"""Exactly when each rule of the ledger begins and ends to hold: ownership, due times, ends."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta

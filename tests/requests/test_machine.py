@@ -1,4 +1,4 @@
-"""The machine and its schedule, as tables: outcomes in, changes out."""
+"""The state machine and its retry schedule as tables: outcomes in, changes out."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Whoever changes what a reader can see says so in the same commit: the request waits for a new number."""
+"""Every visible change removes the request's seal in the same commit, so it gets a new number."""
 
 from collections.abc import Callable
 from datetime import timedelta

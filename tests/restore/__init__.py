@@ -1,1 +1,1 @@
-"""A restore to a moment under load, as a drill of its own: see deploy/restore/drill."""
+"""A restore to a point in time under load, as a drill of its own: see deploy/restore/drill."""

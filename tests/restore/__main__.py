@@ -1,6 +1,6 @@
-"""The drill: load, a backup, a moment, more load, the database gone; put back to that moment, told of it, and started.
+"""The drill: load, a backup, a moment, more load, the database lost; restored to that moment, told so, and started.
 
-Exits with 0 only if everything that was answered 2xx before the moment is there, and nobody is ever written to twice.
+Exits with 0 only if everything answered 2xx before the moment is there, and nobody is ever written to twice.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Two databases that are saved under load, lost, and put back: SQLite from copies, PostgreSQL from its log."""
+"""Two databases that are backed up under load, lost and restored: SQLite from copies, PostgreSQL from its WAL."""
 
 import os
 import pwd

@@ -1,4 +1,4 @@
-"""X as the real sandbox app in this process, with a clock the test moves; our client speaks to it over WSGI."""
+"""X as the real sandbox app in this process, with a clock that tests set; our client speaks to it over WSGI."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""The whole chapter against the sandbox: whatever is lost, doubled, delayed or reordered, our rows equal the truth."""
+"""All channels against the sandbox: whatever is lost, doubled, delayed or reordered, our rows equal the truth."""
 
 import json
 from contextlib import ExitStack

@@ -1,4 +1,4 @@
-"""The moments and values at which a rule of answers begins and ends to hold: rules that need no X and no database."""
+"""Exactly when each rule about answers begins and ends to hold; without X or a database."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta

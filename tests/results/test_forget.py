@@ -1,4 +1,4 @@
-"""Retention takes words and superseded rows; erasure takes a person's words for good; scores stay unless asked for."""
+"""Retention removes texts and superseded rows; erasure removes a person's words for good; scores stay unless asked."""
 
 import threading
 from datetime import timedelta

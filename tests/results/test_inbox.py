@@ -1,4 +1,4 @@
-"""Where no webhook comes, the DM list brings taps and numbers, within a third of its few calls."""
+"""Without webhooks the DM list brings taps and numbers, within a third of its few calls."""
 
 from dataclasses import replace
 from datetime import timedelta

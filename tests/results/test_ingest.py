@@ -1,4 +1,4 @@
-"""One door: whatever order, channel and number of arrivals, the rows end the same and hold what X said."""
+"""The one door: the same rows whatever the order, channel and number of reports."""
 
 import threading
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What stands of an answer whose tellings are gone: its value stays, and the other half may still come."""
+"""An answer whose superseded reports are gone keeps its value, and its other half may still come."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Polling reads everything once, in windows, whatever X's pages look like and whoever dies in between."""
+"""Polling reads everything once, in windows, whatever X's pages look like and whoever dies meanwhile."""
 
 from datetime import timedelta
 from itertools import pairwise

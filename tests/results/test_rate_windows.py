@@ -1,4 +1,4 @@
-"""An endpoint's window is shared by all workers, and no clock opens it early or shuts it for good."""
+"""An endpoint's rate window is shared by all workers; no clock opens it early or closes it for good."""
 
 import threading
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Outstanding cards are asked about by age, within X's budget, and no longer than there is something to learn."""
+"""Unanswered cards are asked about by age, within X's limits, and no longer than there is something to learn."""
 
 from dataclasses import replace
 from datetime import timedelta

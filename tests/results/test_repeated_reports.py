@@ -1,4 +1,4 @@
-"""Many tellings of one request: what each is taken for, what the row counts, and whose card gives it its name."""
+"""Several reports about one request: the verdict on each, what the row counts, and whose card it names."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Customers answer by DM: a tap, a bare number, stop - over real HTTP between X (the sandbox) and our one address."""
+"""Customers answer by DM (a tap, a bare number, stop) over real HTTP between the sandbox and our one address."""
 
 import gzip
 import hmac

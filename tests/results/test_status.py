@@ -1,4 +1,4 @@
-"""What operators see: whether the webhook lives, what it missed, and until when all is read."""
+"""What operators see: whether the webhook works, what it missed, and until when everything is read."""
 
 from dataclasses import replace
 from datetime import timedelta

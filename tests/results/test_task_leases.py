@@ -1,4 +1,4 @@
-"""One worker at a time, a dead one costs two minutes, and a clock set back costs no more."""
+"""One worker at a time per task; a dead one costs two minutes, and a clock set back no more."""
 
 import threading
 from datetime import timedelta

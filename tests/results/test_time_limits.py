@@ -1,4 +1,4 @@
-"""To the microsecond: what is recent, what is due, what is old, what is listened to. In the database, without X."""
+"""Time limits to the microsecond: what is recent, due, old or still listened to. In the database, without X."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""One request has one result, whichever way the customer answered: known by request and way, never by an id of X."""
+"""One request has one result in whichever way the customer answered, known by request and way."""
 
 from datetime import timedelta
 

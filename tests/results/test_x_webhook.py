@@ -1,4 +1,4 @@
-"""X's webhook: who may speak, what is taken, what is answered, and that a 200 means committed."""
+"""X's webhook: who may call it, what is accepted and answered, and that 200 means committed."""
 
 import base64
 import gzip

@@ -1,4 +1,4 @@
-"""A sandbox with a standing clock, and a business account that signs with oauthlib."""
+"""A sandbox with a fixed clock, and a business account that signs with oauthlib."""
 
 import json
 from dataclasses import dataclass, field, replace

@@ -1,4 +1,4 @@
-"""Direct messages: sending, reading back late, paging, allowances."""
+"""Direct messages: sending, lagging lists, paging, limits."""
 
 import base64
 

@@ -1,4 +1,4 @@
-"""Faults and pushes over real TCP: dropped after the commit, hanging, garbled; and a receiver that keeps its mail."""
+"""Faults and pushes over real TCP: dropped after the commit, hanging, garbled; and a receiver that records pushes."""
 
 import base64
 import hashlib

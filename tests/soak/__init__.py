@@ -1,1 +1,1 @@
-"""Does anything grow that should not? A steady load on real processes for as long as one likes; see `__main__.py`."""
+"""A steady load on real processes for as long as one likes: does anything grow that should not? See `__main__.py`."""

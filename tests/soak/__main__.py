@@ -1,4 +1,4 @@
-"""`python -m tests.soak --minutes 60`: a steady load with X's faults; ends with 1 where something grew or was lost."""
+"""`python -m tests.soak --minutes 60`: a steady load with X's faults; exits with 1 if something grew or was lost."""
 
 import os
 import signal

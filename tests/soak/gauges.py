@@ -1,4 +1,4 @@
-"""What may grow: in, processes, a database, how long deliveries and readers waited; out, one sample of all of it."""
+"""One sample of everything that may grow: processes, the database, how long deliveries and readers waited."""
 
 import os
 import statistics

@@ -1,6 +1,6 @@
-"""A server that does nothing, asked all the while: in, an address; out, how long each answer took.
+"""A server that does nothing, asked all the while; returns how long each answer took.
 
-What it takes is the machine's own doing. Where others are busy on the same cores, deliveries are held against it.
+Its times are the machine's own. On a busy machine, deliveries are compared with it.
 """
 
 import threading

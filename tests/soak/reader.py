@@ -1,6 +1,6 @@
-"""A supervisor at work while the load goes on: in, an address and a key; out, how long each answer took.
+"""A supervisor at work during the load; returns how long each answer took.
 
-Every few seconds figures, breakdowns, the newest rows, a search of comments and what changed since the last look.
+Every few seconds figures, breakdowns, the newest rows, a search of comments and the changes since the last look.
 """
 
 import threading

@@ -1,7 +1,7 @@
-"""One soak: in, a database, minutes and a rate; out, samples and the verdict of the three memories.
+"""One soak: a database, minutes and a rate in; samples and the verdict of the three memories out.
 
-The same processes, senders, X and weather as the chaos run, customers who answer, a supervisor who reads, and nobody
-kills anything.
+The same processes, senders, X and faults as the chaos run, customers who answer and a supervisor who reads, but without
+kills.
 """
 
 import sys

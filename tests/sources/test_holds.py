@@ -1,4 +1,4 @@
-"""A source's calls a minute and its pauses, told by two machines whose clocks differ; on both databases."""
+"""A source's calls per minute and its pauses, seen by two machines with differing clocks, on both databases."""
 
 from datetime import datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""`python -m tests.trial --database postgresql`: each line of the threat model, tried; ends with 1 where one fell."""
+"""`python -m tests.trial --database postgresql`: tries each line of the threat model; exits with 1 if one fell."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Attacks over HTTP, as anybody on the network can: in, a place; out, how it held. What falls raises AssertionError."""
+"""Attacks over HTTP, as anybody on the network can make them; each returns how it held, or raises AssertionError."""
 
 import socket
 import threading

@@ -1,4 +1,4 @@
-"""Attacks past HTTP, as whoever has the machine, the disk, the database or a log: in, a place; out, how it held."""
+"""Attacks by somebody who has the machine, the disk, the database or a log; each returns how it held."""
 
 import json
 import stat

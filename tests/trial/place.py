@@ -1,6 +1,6 @@
-"""A service to be attacked: web on gunicorn, a worker, X in a process of its own, keys of every role, some answers.
+"""A service to attack: web on gunicorn, a worker, X in a process of its own, keys of every role, some answers.
 
-In: a kind of database. Out: a place with a client for strangers, keys, the database from outside, and the logs.
+Offers a client for strangers, the keys, the database from outside, and the logs.
 """
 
 import json

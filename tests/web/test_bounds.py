@@ -1,4 +1,4 @@
-"""What a request may be before a view sees it: its size, its path, its login, its way of coming."""
+"""Limits of a request before any view sees it: its size, path, login and framing."""
 
 import io
 from typing import Any

@@ -1,4 +1,4 @@
-"""Pages of other origins read the API where a setting says so, and nowhere else."""
+"""Pages of other origins may read the API if a setting says so, and not otherwise."""
 
 import pytest
 from sqlalchemy.engine import Engine

@@ -1,7 +1,7 @@
-"""Whatever is sent to whatever route there is: an answer of ours, never a fault (500), on both databases.
+"""Whatever is sent to any route is answered, and never with 500, on both databases.
 
 Each route gets odd paths, queries, headers and bodies, with and without a key that may do everything. By default a few
-of each; DM_FEEDBACK_FUZZ=1000 for as many a route and method as one has time for.
+of each; DM_FEEDBACK_FUZZ=1000 for as many per route and method as one has time for.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Reading never takes intake's threads, and a question that takes too long is stopped by the database."""
+"""Reading never takes intake's threads, and a query that takes too long is stopped by the database."""
 
 import threading
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The pages for spreadsheets are followed: every address is called, every command is run, every picture is there."""
+"""The spreadsheet pages are followed: every address is called, every command run, every picture found."""
 
 import base64
 import html

@@ -1,4 +1,4 @@
-"""Names of our interface do not depend on the interpreter: on 3.13 Python itself renamed some statuses."""
+"""Names in our description do not depend on the interpreter: Python 3.13 renamed some statuses."""
 
 import http
 import inspect

@@ -1,1 +1,1 @@
-"""The edge towards X: signing, errors, schemas, questions, webhook proofs, client."""
+"""Tests of the edge towards X: signing, errors, schemas, questions, webhook proofs, client."""

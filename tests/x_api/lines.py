@@ -1,4 +1,4 @@
-"""A line to a badly behaved X: a real socket on loopback whose every connection runs a small script."""
+"""A badly behaved X: a real socket on loopback whose every connection runs a small script."""
 
 import socket
 import threading

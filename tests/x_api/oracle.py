@@ -1,4 +1,4 @@
-"""OAuth 1.0a once more, with nothing but the standard library: the judge of the signatures our client makes."""
+"""OAuth 1.0a written again with the standard library alone: judges the signatures our client makes."""
 
 import base64
 import hashlib

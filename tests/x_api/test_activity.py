@@ -1,4 +1,4 @@
-"""Two products of X push messages in two forms; both say whose they are and carry the same messages."""
+"""Two products of X push messages in two forms; both name the account and carry the same messages."""
 
 import pytest
 

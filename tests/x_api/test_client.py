@@ -1,4 +1,4 @@
-"""Each endpoint as X sees it, against a small X that checks signatures and remembers."""
+"""Each endpoint as X sees it, against a small X that checks signatures and remembers requests."""
 
 import json
 from datetime import UTC, datetime, timedelta

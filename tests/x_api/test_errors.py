@@ -1,4 +1,4 @@
-"""Every code and every form in which X says no."""
+"""Every code and every form in which X refuses."""
 
 import json
 from datetime import UTC, datetime, timedelta

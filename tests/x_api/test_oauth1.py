@@ -1,4 +1,4 @@
-"""Signatures: the published vectors, an independent signer, and the moment that is signed."""
+"""Signatures: published vectors, an independent signer, and the time that is signed."""
 
 import json
 import logging

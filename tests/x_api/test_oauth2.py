@@ -1,4 +1,4 @@
-"""OAuth 2.0 at X's edge: what is asked, what is made of every kind of answer, and what never leaves."""
+"""OAuth 2.0 towards X: what is asked, what each kind of answer becomes, and what never leaks."""
 
 import base64
 import hashlib

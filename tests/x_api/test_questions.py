@@ -1,4 +1,4 @@
-"""The questions X can ask, and the limits beside them."""
+"""The questions X can ask, and their limits."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Quick replies name their request and score, and nobody else can make one up."""
+"""Quick replies name their request and score, and cannot be forged."""
 
 import pytest
 

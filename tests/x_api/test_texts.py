@@ -1,4 +1,4 @@
-"""Texts at the edge: clean for databases, readable for people, known again."""
+"""Texts from and to X: clean for databases, readable for people, recognised again."""
 
 import pytest
 from hypothesis import given, settings

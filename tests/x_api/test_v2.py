@@ -1,4 +1,4 @@
-"""X's v2 for messages: what is asked for, what is read of it, and what it refuses."""
+"""X's v2 for messages: what is asked, what is read of the answer, and what it refuses."""
 
 import json
 from datetime import UTC, datetime

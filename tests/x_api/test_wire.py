@@ -1,4 +1,4 @@
-"""What a bad line does to a call, on real sockets: nothing is sent twice, and no silence is taken for an answer."""
+"""What a bad connection does to a call, on real sockets: nothing is sent twice, and silence is no answer."""
 
 import socket
 import threading

@@ -1,6 +1,7 @@
 """Asks a CRM's own API, as a definition says: who a customer is on X, and which conversations ended without a webhook.
 
-lookup.py, lookup_words.py   looks a customer up; tells the look-up in words    desks.py  all look-ups, for the worker
-conversation_list.py, sweeping.py      reads the list of conversations page by page into the inbox
-staff_list.py               reads the lists of agents and teams page by page
+lookup.py, lookup_words.py         looks a customer up; tells the look-up in words
+desks.py                           all look-ups, for the worker
+conversation_list.py, sweeping.py  reads the list of conversations page by page into the inbox
+staff_list.py                      reads the lists of agents and teams page by page
 """

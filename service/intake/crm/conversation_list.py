@@ -93,7 +93,7 @@ def _asked(sweep: Sweep, api: Client, path: str, wanted: PageWanted, known: Mapp
 
 
 def _problem(definition: Definition, got: Got) -> str:
-    """403 and 404 are of this list alone: its token may still do to look customers up."""
+    """403 and 404 concern only this list: the token may still be allowed to look customers up."""
     found = problem_of(definition, got)
     if found == "limited":
         return found
@@ -133,7 +133,7 @@ class _PageRead:
             yield Listed(inbound, read(self.definition, inbound, at))
 
     def _arrival(self, context: Mapping[str, Any]) -> datetime | None:
-        """The moment that stands for its arrival, for a map that has no other time."""
+        """A moment of arrival, for a map that reads no other time."""
         if self.sweep.ended_at is None:
             return self.now
         at = event_time(self._read(self.sweep.ended_at, context), "auto")
@@ -158,12 +158,12 @@ class _PageRead:
 
 
 def as_delivery(definition: Definition, sweep: Sweep, said: Any) -> Inbound:
-    """Write what was found as the webhook would have sent it; finding it twice makes the same bytes."""
+    """Write what was found as the webhook would have sent it; the same find gives the same bytes."""
     body = json.dumps(said, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
     headers = {"content-type": "application/json", **sweep.sent, SWEPT: "true"}
     return make_inbound("POST", "", f"{DELIVERIES}{definition.name}", "", headers.items(), body)
 
 
 def ended(listed: Listed) -> bool:
-    """Whether it tells of an end at all."""
+    """Whether it reports an end."""
     return any(isinstance(each, ConversationEnded) for each in listed.readings)

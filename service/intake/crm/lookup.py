@@ -39,7 +39,7 @@ CONVERT: dict[str, Callable[[Any], Any]] = {
 
 @dataclass(slots=True)
 class _Walk:
-    """A look-up on its way."""
+    """A look-up in progress."""
 
     known: dict[str, str]
     facts: dict[str, Any] = field(default_factory=dict)
@@ -54,7 +54,7 @@ class _Walk:
 
     @property
     def context(self) -> dict[str, Any]:
-        """What expressions see of it as `k`."""
+        """What expressions see as `k`."""
         return {**self.known, **self.facts}
 
 
@@ -98,7 +98,7 @@ def _take(
 
 
 def problem_of(definition: Definition, got: Got) -> str | None:
-    """Say what an answer is if it is not about a customer: refused, limited or away; None: it is."""
+    """Name the problem if an answer says nothing about the customer: refused, limited or away; else None."""
     if got.status in {OK, *NOBODY}:
         return None
     used_up = definition.grammar.limits.used_up

@@ -15,7 +15,7 @@ FACTS = ("x_user_id", "x_handle", "trust", "channel", "on_x", "language", "agent
 
 
 def told(looked: Looked) -> Iterator[str]:
-    """Write each call, each fact, and what would come of it."""
+    """Describe each call, each fact, and what would follow."""
     for asked in looked.asked:
         yield from _call(asked)
     for name in FACTS:

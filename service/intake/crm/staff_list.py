@@ -63,7 +63,7 @@ def read_staff(definition: Definition, api: Client, at: StaffPlace, now: datetim
 
 
 def _problem(definition: Definition, got: Got) -> str:
-    """403 and 404 are of this list alone: its token may still do to look customers up."""
+    """403 and 404 concern only this list: the token may still be allowed to look customers up."""
     if got.status in REFUSED:
         return "refused" if got.status == UNAUTHORIZED else "other"
     return problem_of(definition, got) or "other"

@@ -37,7 +37,7 @@ log = structlog.get_logger("intake")
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """One source's list: how it is asked, and how often."""
+    """One source's list: how it is read, and how often."""
 
     definition: Definition
     sweep: Sweep
@@ -66,7 +66,7 @@ def errands_of(settings: Settings, clock: Callable[[], datetime]) -> Mapping[str
 
 
 def begin(engine: Engine, errands: Mapping[str, Errand], now: datetime) -> Mapping[str, Errand]:
-    """Make sure that every list has its row, and return the lists; reading starts at the moment a row is created."""
+    """Make sure every list has its row, and return the lists; reading starts when a row is created."""
     with writing(engine) as connection:
         holds.enrol(connection, errands, now)
         sweeps.enrol(connection, errands, now)
@@ -104,7 +104,7 @@ def _take(connection: Connection, errand: Errand, now: datetime) -> Sweeping | N
 
 
 def news(connection: Connection, definition: Definition, listed: Sequence[Listed], since: datetime) -> list[Listed]:
-    """Leave out what is known: most of a list came by webhook, and each reading brings it again.
+    """Leave out what is known: most conversations came by webhook, and every reading lists them again.
 
     What ended before `since` is left out too: it was found earlier, or ended before we were set up.
     """
@@ -125,7 +125,7 @@ def news(connection: Connection, definition: Definition, listed: Sequence[Listed
 
 
 def _store(engine: Engine, definition: Definition, listed: Sequence[Listed], since: datetime, now: datetime) -> int:
-    """Store what is new; return how many ends that were. Raises if the database cannot."""
+    """Store what is new; return how many ends that were. Raises what the database raises."""
     with reading(engine) as connection:
         new = news(connection, definition, listed, since)
     for outcome in commit(engine, [arrive(definition, one.inbound, OURS, one.readings, now) for one in new]):
@@ -149,7 +149,7 @@ def _record(connection: Connection, errand: Errand, taken: Sweeping, page: ListP
 
 
 def _put_off(connection: Connection, errand: Errand, taken: Sweeping, page: ListPage, now: datetime) -> None:
-    """The list could not be read: a refused key concerns the whole source, a missing right or page only the list."""
+    """Record that the list could not be read: a refused key concerns the source, a missing right or page the list."""
     problem, pause = page.problem or "", min(wait(taken.attempts + 1, taken.source), waiting.LONGEST)
     holds.lock(connection, errand.source)
     call_counts.count(connection, errand.source, call_counts.SWEEP_FAILED, now)

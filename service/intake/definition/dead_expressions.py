@@ -30,7 +30,7 @@ RESULTS = {
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """An object of which we know what stands under each name."""
+    """An object whose names and their values are known."""
 
     under: Callable[[str], Any]
 

@@ -54,7 +54,7 @@ class ExpressionField(ma.fields.Field[Expression | str | None]):
 
 
 class Folded(ma.fields.List[str]):
-    """Words regardless of case: nobody should lose a channel to a capital letter."""
+    """Words regardless of case, so that nobody loses a channel to a capital letter."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(ma.fields.String(), **kwargs)
@@ -96,7 +96,7 @@ class KeptField(ma.fields.Dict):
 
 
 class SentField(ma.fields.Dict):
-    """Headers of a call, by name; none that signs in."""
+    """Headers of a call by name; none of them signs in."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(ma.fields.String(validate=HEADER), ma.fields.String(validate=HEADER_VALUE), **kwargs)

@@ -59,7 +59,7 @@ def preset_definition(name: str, *, as_tried: bool = False) -> Definition:
 
 
 def overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay the user's tables over the preset's, key by key; lists and values are replaced as a whole."""
+    """Merge the user's tables over the preset's, key by key; lists and values are replaced as a whole."""
     result = dict(below)
     for key, value in above.items():
         under = result.get(key)

@@ -32,19 +32,19 @@ PRIVATE_PREFIX = "whsk_"
 
 @dataclass(frozen=True, slots=True)
 class AllOf:
-    """Every one of them must agree."""
+    """All of these verifiers must agree."""
 
     kind: ClassVar[str] = "all_of"
     verifiers: tuple[Verifier, ...]
 
     @property
     def secret_headers(self) -> frozenset[str]:
-        """Those of all of them."""
+        """The secret headers of all."""
         return frozenset().union(*(each.secret_headers for each in self.verifiers))
 
     @property
     def secret_query(self) -> frozenset[str]:
-        """Those of all of them."""
+        """The secret query parameters of all."""
         return frozenset().union(*(each.secret_query for each in self.verifiers))
 
     def check(self, inbound: Inbound, now: datetime) -> int | None:
@@ -53,11 +53,11 @@ class AllOf:
         return next((index for index in indices if index is not None), None)
 
     def covered(self, inbound: Inbound) -> str:
-        """Say what all of them cover. Raises Refusal."""
+        """Return what all of them cover. Raises Refusal."""
         return "; ".join(each.covered(inbound) for each in self.verifiers)
 
     def advice(self) -> Iterator[str]:
-        """What is to be known of each."""
+        """The advice of each."""
         return (sentence for each in self.verifiers for sentence in each.advice())
 
 
@@ -72,7 +72,7 @@ class Spec:
 
 
 def load_verify(given: Any, path: str, problems: list[Mistake]) -> Spec | None:
-    """Check `verify`. Returns None where there are mistakes."""
+    """Check `verify`. Returns None if there are mistakes."""
     before = len(problems)
     spec = _load(given, path, problems, ())
     return spec if len(problems) == before else None

@@ -24,7 +24,7 @@ Sent = NewType("Sent", Mapping[str, str])
 
 @dataclass(frozen=True, slots=True)
 class Find:
-    """What a step's answer may say, each an expression over `a` and `k`."""
+    """What a step's answer may tell, each an expression over `a` and `k`."""
 
     x_user_id: FromAnswer | None = setting(None, "the numeric id on X")
     x_handle: FromAnswer | None = setting(None, "the handle on X")
@@ -36,7 +36,7 @@ class Find:
     tags: FromAnswer | None = setting(None, "the tags")
 
     def each(self) -> Iterator[tuple[str, Any]]:
-        """The expressions there are, by field."""
+        """The expressions by field."""
         return ((one.name, getattr(self, one.name)) for one in fields(self) if getattr(self, one.name) is not None)
 
 

@@ -84,7 +84,7 @@ class Handshake:
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """Which items tell of an end and which of a reopening."""
+    """Which items report an end, and which a reopening."""
 
     split: OverBody | None = setting(None, "where the list of items is; one item without")
     ended: Expression = setting(REQUIRED, "true for an item that says: the conversation ended")
@@ -107,7 +107,7 @@ class Events:
 
 @dataclass(frozen=True, slots=True)
 class Map:
-    """Where each fact of an item stands."""
+    """Where each fact of an item is found."""
 
     conversation_id: Expression = setting(REQUIRED, "the conversation, by the CRM's own word")
     ended_at: When = setting(REQUIRED, "when it ended, or 'received'")
@@ -127,12 +127,12 @@ class Map:
     handled_by: Expression | None = setting(None, "human, ai, both or nobody: the last two are no agent")
 
     def of(self, name: str) -> Expression | None:
-        """Where a field is found; None if nowhere, or if the time of arrival stands in."""
+        """The expression of a field; None if it has none, or is the time of arrival."""
         found = getattr(self, name)
         return found if isinstance(found, Expression) else None
 
     def is_arrival(self, name: str) -> bool:
-        """Whether the moment of arrival stands for this time."""
+        """Whether this time is the moment of arrival."""
         return bool(getattr(self, name) == RECEIVED)
 
 
@@ -161,14 +161,14 @@ class Channel:
     missing: str = setting("accept", "what becomes of an end that names no channel", one_of("accept", "reject"))
 
     def mistakes(self) -> Iterator[tuple[str, str]]:
-        """What cannot be told."""
+        """What is contradictory."""
         if self.own_id and not self.on_x:
             yield "on_x", "is missing: by which words does the CRM say that it was X, and the id one of X's?"
 
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """Who is no person."""
+    """Who is not a person."""
 
     nobody: frozenset[str] = setting([], "the ids by which the CRM says: nobody, a bot, the system; no agent, no team")
 
@@ -184,7 +184,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class ApiLimits:
-    """How an API says "not so fast", beside 429 and 503."""
+    """How an API reports its rate limit, besides 429 and 503."""
 
     used_up: FromAnswer | None = setting(None, "true for a refusal (`a`) that only says that a limit is used up")
 

@@ -36,14 +36,6 @@ def _read_form(inbound: Inbound) -> dict[str, str]:
     return form(_text(inbound), charset_of(inbound) or "utf-8")
 
 
-def _read_multipart(inbound: Inbound) -> dict[str, str]:
-    return multipart(inbound.body, inbound.parameter("boundary") or "")
-
-
-def _read_xml(inbound: Inbound) -> dict[str, Any]:
-    return xml(inbound.body)
-
-
 def parse_json(inbound: Inbound) -> Any:
     """Parse strict JSON. Raises BodyProblem."""
     if not inbound.body.strip():
@@ -81,7 +73,7 @@ def _constant(name: str) -> NoReturn:
 
 
 def _whole(digits: str) -> int | str:
-    """Keep a number beyond any database's integers as text, which is exact if it is an id."""
+    """Keep an integer beyond any database's range as text, which is exact for an id."""
     return int(digits) if len(digits.lstrip("-")) <= MAX_WHOLE_DIGITS else digits
 
 
@@ -139,6 +131,6 @@ CONTENT_TYPES = {
 READ: dict[str, Callable[[Inbound], Any]] = {
     "json": parse_json,
     "form": _read_form,
-    "multipart": _read_multipart,
-    "xml": _read_xml,
+    "multipart": lambda inbound: multipart(inbound.body, inbound.parameter("boundary") or ""),
+    "xml": lambda inbound: xml(inbound.body),
 }

@@ -74,7 +74,7 @@ class Expression:
         return found
 
     def matches(self, context: Any, budget: Budget | None = None) -> bool:
-        """Whether the expression is literally true: `&&` and `||` return operands, and a non-empty string is no yes."""
+        """Whether the expression is true itself: `&&` and `||` return operands, and a non-empty text is not true."""
         return self.read(context, budget) is True
 
     @property
@@ -131,7 +131,7 @@ def _plain_names(tree: Mapping[str, Any]) -> tuple[str, ...] | None:
 
 
 def _try_it(expression: Expression) -> None:
-    """Try an empty item: an expression that is too costly even then always is."""
+    """Try it on an empty item: an expression that is too costly even then always is."""
     try:
         expression.read(NOTHING)
     except TooCostly as error:

@@ -32,7 +32,7 @@ class Budget:
     left: int
 
     def spend(self, steps: int) -> None:
-        """Take steps away before they are done. Raises TooCostly."""
+        """Pay for steps before they are made. Raises TooCostly."""
         self.left -= steps
         if self.left < 0:
             raise TooCostly
@@ -75,7 +75,7 @@ def build(node: Node, functions: Functions) -> Run:
 
 
 def truth(value: Any) -> bool:
-    """JMESPath's own: 0 is true, what is empty is not."""
+    """JMESPath's own rule: 0 is true, empty values are not."""
     return not (value is None or value is False or value in EMPTY)
 
 

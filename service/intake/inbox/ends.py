@@ -30,12 +30,12 @@ class Timeline:
     reopened: list[datetime] = field(default_factory=list)
 
     def add_end(self, at: datetime, request_id: str) -> None:
-        """Take in an end that has a request."""
+        """Add an end that has a request."""
         self.requests[at] = request_id
         insort(self.ended, at)
 
     def add_reopening(self, at: datetime) -> bool:
-        """Take in a reopening; False where it is known."""
+        """Add a reopening; False if it is known."""
         place = bisect_left(self.reopened, at)
         if place < len(self.reopened) and self.reopened[place] == at:
             return False
@@ -43,20 +43,20 @@ class Timeline:
         return True
 
     def after_its_ends(self, arrived: datetime) -> datetime:
-        """Place a reopening with no time but its arrival after all ends that arrived before, whatever our clock did."""
+        """Place a reopening timed by its arrival after all ends that arrived before, whatever our clock did."""
         return max(arrived, self.ended[-1]) if self.ended else arrived
 
     def after_its_reopenings(self, arrived: datetime) -> datetime:
-        """An end whose time is its arrival lies after every reopening that arrived before, by whichever clock.
+        """Place an end timed by its arrival after every reopening that arrived before, by whichever clock.
 
-        By as much as clocks differ: one further ahead is none that came before.
+        The margin is how far clocks may differ: a reopening further ahead did not arrive before.
         """
         ahead = bisect_right(self.reopened, arrived + CLOCKS_DIFFER)
         latest = self.reopened[ahead - 1] if ahead else arrived
         return latest + AT_ONCE if latest > arrived else arrived
 
     def repeat(self, at: datetime, again_after: timedelta | None) -> Repeat | None:
-        """Say whose repeat an end at `at` is; None if it is new."""
+        """Return which end an end at `at` repeats; None if it is new."""
         if at in self.requests:
             return Repeat("same_end", self.requests[at])
         place = bisect_left(self.ended, at)

@@ -40,7 +40,7 @@ def too_old(before: datetime) -> Overdue:
 def led_to_nothing(before: datetime) -> Overdue:
     """Which deliveries are deleted with their items: received before a time, and none led to a request.
 
-    For a CRM that reports everything, that is most of them.
+    That is most of the deliveries of a CRM that reports everything.
     """
     led = sa.exists().where(di.delivery_id == wd.id, di.request_id.is_not(None))
     old = sa.and_(wd.received_at < before, ~led, ~KNOWN_FOR_GOOD)
@@ -74,10 +74,9 @@ def naming(connection: Connection, names: Collection[str], now: datetime) -> Nam
 
 
 def erase(connection: Connection, x_user_id: str, handles: Collection[str], found: Naming) -> int:
-    """Empty every delivery about a conversation of this person, or naming them.
+    """Empty every delivery about a conversation of this person, or naming them, before the ledger forgets who it was.
 
-    Call before the ledger forgets who it was. Reads, beside those `found` before, only what has come since then, for
-    everybody else waits meanwhile; but everything for a name that was not known then.
+    Reads only what has come since `found`, because everybody else waits meanwhile; for a name unknown then, everything.
     """
     theirs, names = fr.x_user_id == x_user_id, _plain([x_user_id, *handles])
     since, _ = _naming(connection, names & found.names, wd.received_at >= found.until - AT_LATEST)
@@ -113,12 +112,12 @@ def _about(connection: Connection, theirs: sa.ColumnElement[bool]) -> Sequence[s
 
 
 def _items(column: sa.ColumnElement[Any]) -> sa.Select[Any]:
-    """What was said about conversations, beside the deliveries that said it."""
+    """The items about conversations, beside the deliveries they came in."""
     return sa.select(column).join_from(delivery_item, webhook_delivery, di.delivery_id == wd.id)
 
 
 def _told_of(connection: Connection, theirs: sa.ColumnElement[bool]) -> Mapping[str, Sequence[str]]:
-    """Their conversations by source. Never used in a join: ids may be stored in two forms while a key changes."""
+    """Their conversations by source. Never joined: ids may be stored in two forms while a key changes."""
     told: dict[str, list[str]] = {}
     for source, conversation_id in connection.execute(sa.select(fr.source, fr.conversation_id).where(theirs)):
         told.setdefault(source, []).append(conversation_id)
@@ -126,13 +125,13 @@ def _told_of(connection: Connection, theirs: sa.ColumnElement[bool]) -> Mapping[
 
 
 def _is_any(told: Mapping[str, Sequence[str]], source: Any, conversation_id: Any) -> sa.ColumnElement[bool]:
-    """Whether a row is of one of these conversations."""
+    """Whether a row is about one of these conversations."""
     ours = [sa.and_(source == name, conversation_id.in_(sorted(set(ids)))) for name, ids in told.items()]
     return sa.or_(sa.false(), *ours)
 
 
 def _first_items(column: sa.ColumnElement[Any]) -> sa.Select[Any]:
-    """What led to requests, beside those."""
+    """The items that led to requests, besides those."""
     return sa.select(column).join_from(delivery_item, feedback_request, di.request_id == fr.id)
 
 
@@ -143,9 +142,9 @@ def _plain(names: Collection[str]) -> frozenset[str]:
 
 
 def _naming(connection: Connection, names: Collection[str], among: Condition) -> tuple[frozenset[str], int]:
-    """Deliveries that led to no request and still name the person; and how many bodies cannot be read.
+    """Deliveries that led to no request and name the person, and how many bodies cannot be read.
 
-    If the name is part of somebody else's, a delivery too many is emptied: it was processed long ago.
+    If the name is part of another one, a delivery too many is emptied: it was processed long ago.
     """
     if not names:
         return frozenset(), 0
@@ -161,7 +160,7 @@ def _naming(connection: Connection, names: Collection[str], among: Condition) ->
 
 
 def _empty(connection: Connection, ids: Sequence[str]) -> int:
-    """Empty deliveries, and make sure that the same bytes bring nothing back."""
+    """Empty deliveries, and make sure that the same bytes cannot be accepted again."""
     emptied = 0
     for start in range(0, len(ids), AT_ONCE):
         chunk = sa.and_(wd.id.in_(ids[start : start + AT_ONCE]), wd.body.is_not(None))

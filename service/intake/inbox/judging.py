@@ -54,7 +54,7 @@ NEW_REOPENINGS = Into(
 
 @dataclass(slots=True)
 class Book:
-    """What is known of the conversations of a round, and the rows to be written."""
+    """What is known of the conversations of a round, and the rows to write."""
 
     known: dict[Key, Timeline]
     reopenings: list[Row] = field(default_factory=list)
@@ -70,7 +70,7 @@ class Book:
         return request_id
 
     def write(self, connection: Connection) -> None:
-        """Write what has come together, and forget it."""
+        """Write the collected rows."""
         NEW_REOPENINGS.run(connection, self.reopenings)
         open_all(connection, self.requests)
         write_items(connection, self.items)

@@ -47,7 +47,7 @@ class TakenForRepeat:
 
 
 def let_in(connection: Connection, book: Book, told: Sequence[Told]) -> None:
-    """Accept ends that were taken for repeats of one on the other side of the round's reopenings, oldest first."""
+    """Accept ends that were taken for repeats of one on the other side of a reopening, oldest first."""
     if not book.reopened:
         return
     by_source = {each.definition.name: each for each in told}
@@ -114,8 +114,8 @@ def _opener(connection: Connection, definition: Definition) -> Opened:
 def _repeats(connection: Connection, book: Book) -> list[TakenForRepeat]:
     """Return the repeats that were read after the reopening, each once.
 
-    Of two ends around it the later one arrived after it, and so did whatever was judged against that one: what was
-    read before, by whichever clock, cannot matter.
+    Of two ends around it the later one arrived after it, and so did whatever was compared with that one: what was read
+    before cannot matter, by whichever clock.
     """
     rows = REPEATS.rows(connection, list(book.reopened))
     return list(

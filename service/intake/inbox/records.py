@@ -45,11 +45,11 @@ class Told:
     now: datetime
 
     def key(self, conversation_id: str) -> Key:
-        """Name a conversation among those of all sources."""
+        """A name for the conversation that is unique across sources."""
         return self.definition.name, conversation_id
 
     def conversations(self) -> set[Key]:
-        """The conversations it says anything of."""
+        """The conversations it mentions."""
         return {
             self.key(each.conversation_id)
             for each in self.readings

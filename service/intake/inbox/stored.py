@@ -63,7 +63,7 @@ class Arrived:
 
 
 def known_if_erased(connection: Connection, arrived: Sequence[Arrived]) -> list[Arrived]:
-    """Give deliveries whose exact bytes were erased once the key those are known by."""
+    """Give deliveries with the bytes of an erased one the key that one is recognised by."""
     asked = {(each.told.definition.name, each.erased_key) for each in arrived if each.erased_key}
     if not asked:
         return list(arrived)
@@ -77,7 +77,7 @@ def known_if_erased(connection: Connection, arrived: Sequence[Arrived]) -> list[
 
 
 def write_deliveries(connection: Connection, arrived: Sequence[Arrived]) -> dict[tuple[str, str], str]:
-    """Store what is new; return for each (source, digest) the id of the first delivery that came."""
+    """Store what is new; return for each (source, digest) the id of the delivery that came first."""
     # in order of name: two groups with the same deliveries must not wait for each other
     rows = sorted((_row(each) for each in arrived), key=lambda row: row[1:3])
     into = DELIVERIES_APART if keys_are_apart(connection) else DELIVERIES
@@ -89,7 +89,7 @@ def write_deliveries(connection: Connection, arrived: Sequence[Arrived]) -> dict
 
 
 def _first(connection: Connection, places: Sequence[tuple[str, str]]) -> list[Row]:
-    """Source, digest and id of what holds these places, even if the delivery itself is gone."""
+    """Source, digest and id of the deliveries that came first, even if they are gone."""
     return (FIRST_APART if keys_are_apart(connection) else FIRST).rows(connection, places)
 
 

@@ -41,7 +41,7 @@ class ConversationReopened:
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """Understood, and not for us. `conversation_id` is kept if it could be read, so that erasure finds it."""
+    """Understood, but not for us. `conversation_id` is kept if it could be read, so that erasure finds it."""
 
     reason: str  # other_event | other_channel | no_channel
     conversation_id: str | None = None

@@ -43,13 +43,13 @@ def sources_of_payloads(name: str) -> list[tuple[str, str]]:
 
 
 def payload_names(name: str) -> list[str]:
-    """The deliveries a preset is shown by, ends first."""
+    """The example deliveries of a preset, ends first."""
     names = [each.name for each in (PRESETS / name).iterdir() if each.name.endswith(PAYLOAD)]
     return sorted(names, key=lambda each: (not each.startswith("ended"), each))
 
 
 def payload(name: str, file: str) -> bytes:
-    """Return one of these deliveries. Raises KeyError if there is none."""
+    """Return one of them. Raises KeyError if there is none."""
     if file not in payload_names(name):
         raise KeyError(file)
     return _read(name, file)

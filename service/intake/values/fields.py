@@ -84,7 +84,7 @@ def language(value: Any) -> str | None:
 
 
 def _parted(text: str) -> list[Any]:
-    """The tags of one text; some senders write a list into it as JSON."""
+    """The tags in a text; some senders write a JSON list into it."""
     try:
         listed = json.loads(text) if text.lstrip().startswith("[") else None
     except (ValueError, RecursionError):
@@ -93,7 +93,7 @@ def _parted(text: str) -> list[Any]:
 
 
 def _sorted_out(values: Iterable[Any]) -> tuple[list[str], list[NotText]]:
-    """The usable ones, each once, in order; and why the others are not."""
+    """The usable tags, each once, in order, and why the others are not."""
     good: dict[str, None] = {}
     bad = []
     for each in values:

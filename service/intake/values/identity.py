@@ -59,5 +59,5 @@ def handle_from_url(value: Any) -> str | None:
 
 
 def _seen(text: str) -> str:
-    """The visible part of a text, in letters of normal width; other texts are no handles."""
+    """The visible part of a text, in letters of normal width; None for what cannot be a handle."""
     return "".join(each for each in text.translate(FULL_WIDTH) if unicodedata.category(each) != "Cf")

@@ -1,9 +1,9 @@
 """Did the source send these bytes? `Verified` or `Refused`.
 
-plain.py       a token, Basic, a value             shared_secret.py     HMAC over signed bytes
-public_key.py, jwks.py   public-key signatures         jwt.py    JSON Web Tokens
-message_signatures.py    HTTP Message Signatures (RFC 9421)  twilio.py, sns.py   their own schemes
-parts.py       what they share                     signing.py   signs as a source does, to try one
+plain.py                a token, Basic, a value              shared_secret.py   HMAC over signed bytes
+public_key.py, jwks.py  public-key signatures                jwt.py             JSON Web Tokens
+message_signatures.py   HTTP Message Signatures (RFC 9421)   twilio.py, sns.py  their own schemes
+parts.py                what they share                      signing.py         signs as a source does, to try one
 
 A verifier is an object with one method, `check`; a definition's verifiers are alternatives. Their grammar is in
 definition/proofs.py. Pure except for jwks.py's cache of public keys: reads no clock and raises nothing, whatever the
@@ -37,7 +37,7 @@ def verify(definition: HasVerifiers, inbound: Inbound, now: datetime) -> Verifie
 
 
 def is_test(definition: HasVerifiers, inbound: Inbound, now: datetime) -> bool:
-    """Whether the request is signed with a test key of the vendor, which everybody knows and proves nothing else."""
+    """Whether the request is signed with the vendor's test key, which everybody knows."""
     return isinstance(_first(definition.testers, inbound, now), Verified)
 
 

@@ -72,12 +72,12 @@ class Token(Keyed):
             yield "header", "write either header or query: the place of the token"
 
     def lacking(self) -> Iterator[tuple[str, str]]:
-        """What no preset can know: with its published keys a vendor signs for all its customers."""
+        """What only the settings can add: a vendor signs for all its customers with its published keys."""
         if self.jwks_url and not (self.issuer or self.audience):
             yield "audience", "is missing: whoever is a customer there has a good token; write your audience or issuer"
 
     def keyed(self, keys: Sequence[tuple[int, str]]) -> Self:
-        """Give it its keys. Raises ValueError with what is wrong with one."""
+        """Return it with its keys. Raises ValueError with what is wrong with one."""
         found = replace(
             self,
             secret_headers=frozenset(() if self.query else {self.header}),

@@ -50,12 +50,12 @@ class MessageSignature(Keyed):
     loaded: tuple[tuple[int, PublicKey], ...] = ()
 
     def mistakes(self) -> Iterator[tuple[str, str]]:
-        """The body must be covered."""
+        """Refuses settings that leave the body uncovered."""
         if "content-digest" not in self.covers:
             yield "covers", "lacks content-digest: anybody could put another body under the signature"
 
     def keyed(self, keys: Sequence[tuple[int, str]]) -> Self:
-        """Give it its keys. Raises ValueError with what is wrong with one."""
+        """Return it with its keys. Raises ValueError with what is wrong with one."""
         found = replace(self, secret_headers=frozenset({"signature"}))
         if self.algorithm == HMAC:
             return replace(found, secrets=tuple(Key(i, secret_of(text, self.key_encoding)) for i, text in keys))

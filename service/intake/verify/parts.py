@@ -73,7 +73,7 @@ class Verifier(Protocol):
 
     @property
     def secret_query(self) -> frozenset[str]:
-        """The names of the query that do."""
+        """The query parameters with one."""
 
     def check(self, inbound: Inbound, now: datetime) -> int | None:
         """Return the index of the key that matched; None if none was needed. Raises Refusal."""

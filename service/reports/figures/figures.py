@@ -15,7 +15,7 @@ from service.errors import Invalid
 from service.reports.completeness import AccountCompleteness, Completeness, completeness_of
 from service.reports.counting.periods import PERIODS, SEVEN_DAYS
 from service.reports.dimensions import BY, COVERED
-from service.reports.figures import differences as differing
+from service.reports.figures import differences as between
 from service.reports.figures import inquiry, labels, live, released, released_groups, sides
 from service.reports.figures.comparison import by_case, change_of, ways_differ
 from service.reports.figures.shapes import (
@@ -132,7 +132,7 @@ def compare(
     cases = by_case(*(inquiry.asking(*side) for side in asked)) if sees_rows(reader) else {}
     changes = [change_of(a, b, counts) for a, b in pairs]
     rate_a, rate_b = one.response_rate_of_delivered, two.response_rate_of_delivered
-    rates = differing.rate_change(rate_a, rate_b)
+    rates = between.rate_change(rate_a, rate_b)
     words = judged([*changes, rates], settings.reports.smallest_difference)
     rate_word = while_rising(words[-1], _rising(settings, reader, now, filter.until or now, other.until or now))
     found = tuple(
@@ -157,7 +157,7 @@ def differences(
     Raises Invalid; two dimensions at once are for readers of rows.
     """
     _demand_two(reader, by, and_by)
-    periods = differing.periods_of(filter, other, settings.service.time_zone, now)
+    periods = between.periods_of(filter, other, settings.service.time_zone, now)
     before = replace(filter, since=periods.earlier_since, until=periods.earlier_until)
     asked = [(connection, settings, reader, each, now) for each in (before, filter)]
     if sees_rows(reader):
@@ -167,9 +167,7 @@ def differences(
         then, here = (sides.of_releases(released.asking(*each), by) for each in asked)
     smallest = settings.reports.smallest_difference
     which = _rising(settings, reader, now, periods.earlier_until, periods.until)
-    found = [
-        differing.differences(kind, (by, and_by), then[kind], here[kind], periods, smallest, which) for kind in here
-    ]
+    found = [between.differences(kind, (by, and_by), then[kind], here[kind], periods, smallest, which) for kind in here]
     return DifferenceTables(labels.of_differences(found, (connection, settings, reader, filter, now), by, and_by))
 
 

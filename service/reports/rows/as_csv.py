@@ -1,6 +1,6 @@
 """Rows as CSV (RFC 4180): UTF-8, CRLF, a header, no footer, empty means none.
 
-Every text cell is quoted, and none is a formula (formulas.py). Ids, times and numbers stay as they are.
+Every text cell is quoted, and none is a formula (formula_injection.py). Ids, times and numbers stay as they are.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence

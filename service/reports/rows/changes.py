@@ -114,7 +114,8 @@ def resumed(
     query = select_rows(view, _everything(filter), order, tombstones=True)
     is_in = meets(view, replace(filter, updated_since=None), order)
     found = _after(connection, view, query.add_columns(is_in.label("is_in")), position, limit)
-    page = page_of(connection, [row for row in found.rows if row.is_in or _is_gone(row, kind)], settings, kind, None)
+    told = [row for row in found.rows if row.is_in or (kind == "results" and not row.answered)]
+    page = page_of(connection, told, settings, kind, None)
     columns = with_words(page.columns, filter.q)
     told_of = {*columns[ID], *(each.request_id for each in page.erased)}
     return found, replace(page, columns=columns, left=tuple(row.id for row in found.rows if row.id not in told_of))
@@ -124,10 +125,6 @@ def _everything(filter: Filter) -> Filter:
     """The rows that can ever be in a list, whatever else the filter asks of them."""
     accounts = {name: filter.of(name) for name in ("account",) if filter.of(name)}
     return Filter(chosen=accounts, include_test=True)  # what is a test shows once a campaign has taken it
-
-
-def _is_gone(row: sa.Row[Any], kind: Kind) -> bool:
-    return kind == "results" and not row.answered
 
 
 def _after(

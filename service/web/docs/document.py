@@ -1,13 +1,11 @@
-"""The description of the API: /openapi.yaml (OpenAPI 3.1) and a page at /docs, from the registered blueprints.
+"""The description of the API as OpenAPI 3.1, from the registered blueprints.
 
-The committed openapi.yaml is exactly what this returns. The page needs no script and no network.
+The committed openapi.yaml is exactly what this returns.
 """
 
 import threading
 from collections.abc import Mapping
 from copy import deepcopy
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import flask
@@ -17,12 +15,9 @@ from apispec import APISpec
 from flask_smorest.utils import prepare_response
 from marshmallow import Schema, fields
 
-from service.auth import declares
-from service.errors import PROBLEM_JSON, NotFound
+from service.errors import PROBLEM_JSON
 from service.web.docs.completion import complete
-from service.web.docs.error_catalogue import known
 from service.web.docs.handwritten import PATHS, TAGS
-from service.web.problems import CODES
 from service.web.statuses import PHRASES, component, reference
 
 TITLE, VERSION = "dm-feedback", "1"
@@ -37,13 +32,13 @@ ABOUT = (
 )
 SHARED = ("401", "403", "406", "422", "429", "503")
 RATE_HEADERS = {
-    "RateLimit-Limit": "Calls a key may make in a minute",
-    "RateLimit-Remaining": "Calls left in this minute",
-    "RateLimit-Reset": "Seconds until the minute is over",
+    name: {"description": says, "schema": {"type": "integer"}}
+    for name, says in {
+        "RateLimit-Limit": "Calls a key may make in a minute",
+        "RateLimit-Remaining": "Calls left in this minute",
+        "RateLimit-Reset": "Seconds until the minute is over",
+    }.items()
 }
-PAGE = "public, max-age=300"
-HTTP_CODES = (*CODES.items(), (500, "http_error"))
-STYLE = Path(__file__).parent / "static" / "docs.css"
 
 
 class ProblemSchema(Schema):
@@ -136,56 +131,6 @@ def openapi_yaml(app: flask.Flask) -> str:
     return text
 
 
-def register_docs(app: flask.Flask) -> None:
-    """Serve the description and its page, covering everything registered by the first call."""
-    # once an application: they are open to everybody and cost far more to build than to send
-    described = cache(lambda: openapi_yaml(app))
-    as_json = cache(lambda: flask.json.dumps(document(app)))
-    drawn = cache(lambda: flask.render_template("docs.html", spec=document(app), schema_name=_schema_name))
-    docs = flask.Blueprint("docs", __name__, template_folder="templates")
-
-    @docs.get("/openapi.yaml")
-    @declares("nobody: the description of the API holds no data")
-    def openapi() -> flask.Response:
-        return _public(described(), "application/yaml; charset=utf-8")
-
-    @docs.get("/openapi.json")
-    @declares("nobody: the description of the API holds no data")
-    def openapi_json() -> flask.Response:
-        return _public(as_json(), "application/json")
-
-    @docs.get("/docs/problems/<code>")
-    @declares("nobody: what our refusals mean holds no data")
-    def problem(code: str) -> flask.Response:
-        found = known(HTTP_CODES).get(code)
-        if found is None:
-            raise NotFound("no_such_problem", "There is no error with this code; codes are in our answers.")
-        return _public(flask.render_template("problem.html", problem=found), "text/html; charset=utf-8")
-
-    @docs.get("/docs/versions")
-    @declares("nobody: how we change the API holds no data")
-    def versions() -> flask.Response:
-        return _public(flask.render_template("versions.html"), "text/html; charset=utf-8")
-
-    @docs.get("/docs")
-    @declares("nobody: the description of the API holds no data")
-    def page() -> flask.Response:
-        return _public(drawn(), "text/html; charset=utf-8")
-
-    @docs.get("/docs/style.css")
-    @declares("nobody: a stylesheet")
-    def style() -> flask.Response:
-        return _public(STYLE.read_text("utf-8"), "text/css; charset=utf-8")
-
-    app.register_blueprint(docs)
-
-
-def _public(body: str, content_type: str) -> flask.Response:
-    response = flask.Response(body, content_type=content_type)
-    response.headers["Cache-Control"] = PAGE
-    return response
-
-
 def _with_errors(path: Mapping[str, Any]) -> dict[str, Any]:
     """Add the errors and headers that all operations of the API share."""
     found = deepcopy(dict(path))
@@ -199,7 +144,7 @@ def _with_errors(path: Mapping[str, Any]) -> dict[str, Any]:
             if "$ref" in response and str(status).isdigit():
                 responses[status] = reference(int(status))  # smorest names it by the interpreter's table
             elif str(status).startswith("2"):
-                response["headers"] = {**response.get("headers", {}), **_rate_headers()}
+                response["headers"] = {**response.get("headers", {}), **RATE_HEADERS}
         for status in SHARED:
             responses.setdefault(status, reference(int(status)))
         operation["responses"] = dict(sorted(responses.items()))
@@ -211,23 +156,6 @@ def _error_responses() -> dict[str, Any]:
     return {
         component(int(status)): {"description": PHRASES[int(status)], "content": deepcopy(body)} for status in SHARED
     }
-
-
-def _rate_headers() -> dict[str, Any]:
-    return {name: {"description": says, "schema": {"type": "integer"}} for name, says in RATE_HEADERS.items()}
-
-
-def _schema_name(schema: Mapping[str, Any]) -> str:
-    """How the page names a schema: what it refers to, or its type."""
-    if "$ref" in schema:
-        return str(schema["$ref"]).rpartition("/")[2]
-    kind = schema.get("type", "")
-    kinds = [kind] if isinstance(kind, str) else list(kind)
-    if "array" in kinds:
-        return f"list of {_schema_name(schema.get('items', {}))}"
-    if "enum" in schema:
-        return " | ".join(str(each) for each in schema["enum"])
-    return " or ".join(kinds) + (f" ({schema['format']})" if "format" in schema else "")
 
 
 def _plain(value: Any) -> Any:

@@ -87,7 +87,7 @@ def of(schema: Mapping[str, Any], schemas: Mapping[str, Any], name: str = "", de
     kinds = [shape["type"]] if isinstance(shape.get("type"), str) else list(shape.get("type", ["object"]))
     if "enum" in shape:
         return shape["enum"][0]
-    if name in NAMED and _fits(NAMED[name], kinds):
+    if name in NAMED and KIND_OF[type(NAMED[name])] in kinds:
         return NAMED[name]
     if kinds[0] == "array":
         return [of(shape.get("items", {}), schemas, name, depth + 1)] if depth < DEEPEST else []
@@ -110,7 +110,3 @@ def problem(status: int) -> dict[str, Any]:
     title, code, detail = ERRORS[status]
     told = {"type": f"/docs/problems/{code}", "title": title, "status": status, "code": code, "detail": detail}
     return {**told, "request_id": "4f2c9d0a11be7733"}
-
-
-def _fits(value: Any, kinds: list[str]) -> bool:
-    return KIND_OF[type(value)] in kinds

@@ -10,13 +10,13 @@ import flask
 
 from service.auth import declares
 from service.errors import NotFound
+from service.web.docs.pages import public
 
 PAGES = {"key": "spreadsheets_key.html", "feed": "spreadsheets_feed.html"}
 PICTURES = Path(__file__).with_name("static") / "spreadsheets"
-CACHED = "public, max-age=300"
 
 
-def register_how_to(app: flask.Flask, public_url: str) -> None:
+def register_spreadsheets(app: flask.Flask, public_url: str) -> None:
     """Add the pages and their pictures."""
     here = public_url.rstrip("/")
     pictures = {each.name: each.read_bytes() for each in PICTURES.glob("*.png")}  # 70 kB in all
@@ -26,17 +26,11 @@ def register_how_to(app: flask.Flask, public_url: str) -> None:
     def how_to(way: str) -> flask.Response:
         if way not in PAGES:
             raise NotFound("no_such_page", "Spreadsheets read by key or by feed: /docs/spreadsheets/key, …/feed.")
-        return _public(flask.render_template(PAGES[way], here=here), "text/html; charset=utf-8")
+        return public(flask.render_template(PAGES[way], here=here), "text/html; charset=utf-8")
 
     @app.get("/docs/spreadsheets/pictures/<name>")
     @declares("nobody: pictures of a spreadsheet hold no data")
     def picture(name: str) -> flask.Response:
         if name not in pictures:
             raise NotFound("no_such_picture", "There is no picture of this name.")
-        return _public(pictures[name], "image/png")
-
-
-def _public(body: str | bytes, content_type: str) -> flask.Response:
-    response = flask.Response(body, content_type=content_type)
-    response.headers["Cache-Control"] = CACHED
-    return response
+        return public(pictures[name], "image/png")

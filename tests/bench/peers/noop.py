@@ -1,4 +1,4 @@
-"""The floor: Flask under gunicorn, the same route, a 202 without any work."""
+"""The lower bound: Flask under gunicorn, the same route, a 202 without any work."""
 
 import flask
 

@@ -1,6 +1,6 @@
-"""`python -m tests.reports.attack --ledgers 500`: random ledgers attacked; ends with 1 if one gave way.
+"""`python -m tests.reports.attack --ledgers 500`: attacks random ledgers; exits with 1 if one told too much.
 
-Prints what was found as it is found, then what was tried of each shape, also where nothing was found.
+Prints findings as they come, then what was tried of each shape.
 """
 
 import sys

@@ -1,8 +1,8 @@
-"""What follows from sums: in, cells that may have answers, and sums of some of them; out, small sets that are told.
+"""What follows from sums: cells that may have answers and sums of some of them in; out, small sets that are told.
 
-A set of cells is told where a combination of the known sums is 1 on it and 0 on all other cells. The smallest such set
-with a given cell is a linear program over the factors of the combination (its value on each cell between 0 and 1);
-only where that comes out small is it asked with whole numbers. Knows nothing of how the sums were made.
+A set of cells is told if a combination of the known sums is 1 on it and 0 on all other cells. The smallest such set
+with a given cell is a linear program over the factors of the combination (its value on each cell between 0 and 1); only
+if that comes out small is it solved with whole numbers. Knows nothing of how the sums were made.
 """
 
 import random

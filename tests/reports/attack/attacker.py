@@ -1,4 +1,4 @@
-"""One ledger attacked from beginning to end: in, its seed; out, what the attacker found, and how much was told."""
+"""Attacks one ledger from beginning to end, by seed; returns what was found, and how much was told."""
 
 import random
 from collections.abc import Callable, Iterator, Mapping

@@ -1,7 +1,7 @@
-"""Everything an analyst may read: in, a database at one moment; out, figures with what they say they are.
+"""Everything an analyst may read at one moment: figures, with what they say they are.
 
-The questions are those of the API: windows, filters, breakdowns, trends, of one account and of both. Which are refused
-is noted too. A figure says which days it holds; nobody takes its word for it (`judge`).
+The questions are those of the API: windows, filters, breakdowns, trends, of one account and of both. Refusals are noted
+too. A figure says which days it holds; nobody takes its word for it (`judge`).
 """
 
 import random

@@ -1,8 +1,8 @@
-"""The same from the pages: in, a database at one moment; out, the figures that analysts read in their browser.
+"""The same from the dashboard's pages, as analysts read them in a browser.
 
-A page rounds, so of a share only what it says for sure is taken: of fewer than a hundred answers how many were
-satisfied follows from per cent; the week's table of scores and the report's figures are exact. What no analyst may open
-is tried as well.
+A page rounds, so only what a share says for certain is taken: below a hundred answers, the number of satisfied
+customers follows from the per cent; the week's table of scores and the report's figures are exact. Pages that no
+analyst may open are tried as well.
 """
 
 import html

@@ -1,6 +1,6 @@
-"""The same over HTTP: in, a database at one moment; out, the figures that analysts with several keys read from the API.
+"""The same over HTTP, as analysts with several keys read it from the API.
 
-And everything as it comes, with its ETag, to see whether a second look at the same releases is told anything else.
+Each answer is kept with its ETag, to see whether a second look at the same releases is told anything else.
 """
 
 import random

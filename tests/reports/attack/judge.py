@@ -1,8 +1,7 @@
-"""What was read, judged: in, figures and the truth; out, every figure that is no sum of whole releases, every small set
-that follows from all of them.
+"""Judges what was read: figures that are no sum of whole releases, and small sets that follow from all of them.
 
 The attacker is given more than a reader has: which leaf every answer is in, and (as `zeros`) who could have answers
-when - from coverage, or from the rota, day by day.
+when, from coverage or from the rota, day by day.
 """
 
 import random

@@ -1,4 +1,4 @@
-"""Random ledgers of many shapes: in, a seed; out, answers with the day on which each is seen, and who was at work.
+"""Random ledgers of many shapes, by seed: answers with the day on which each is seen, and who was at work.
 
 The shapes are those in which small groups hide: an agent alone in a team, agents of one day, two small teams, one big
 and many small, one class only, empty days, a change of clocks, an account of three answers, campaigns of one team.

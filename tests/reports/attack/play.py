@@ -1,4 +1,4 @@
-"""A ledger lived through: in, what happens; out, a database in which answers came late, and releases were closed daily.
+"""Plays a ledger into a database in which answers came late and releases were closed daily.
 
 Nothing of the service is replaced: rows as intake and results write them, releases as the worker closes them.
 """

@@ -1,4 +1,4 @@
-"""Nothing by subtraction: the attacker finds no small set, and finds one as soon as any one safeguard is off."""
+"""The attacker finds no small set by subtraction, and finds one as soon as any single safeguard is off."""
 
 import random
 from collections.abc import Callable, Sequence

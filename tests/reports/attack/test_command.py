@@ -1,4 +1,4 @@
-"""The attack as a command says what was tried of each shape, and ends with 1 where something was found."""
+"""The attack as a command: says what was tried of each shape, and exits with 1 if something was found."""
 
 import pytest
 from click.testing import CliRunner

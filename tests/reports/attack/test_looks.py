@@ -1,4 +1,4 @@
-"""Attacks as they were made by hand, over HTTP: windows, clocks, a minute later, two keys. Each ends in releases."""
+"""Attacks by hand over HTTP (windows, clocks, a minute later, two keys): each is answered by whole releases only."""
 
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta

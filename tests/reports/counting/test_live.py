@@ -1,4 +1,4 @@
-"""Figures from roll-ups are what the ledger would give: random ledgers, late answers, erasures, embargo, zones, DST."""
+"""Figures from roll-ups equal the ledger's: random ledgers, late answers, erasures, embargo, zones, DST."""
 
 from collections import Counter
 from collections.abc import Iterable

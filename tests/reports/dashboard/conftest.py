@@ -1,4 +1,4 @@
-"""The population, filled once a run, and a browser without a screen: Flask's own client, signed in."""
+"""The population, filled once per run, and Flask's own client, signed in."""
 
 import shutil
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""Two months of a service's life, drawn with a fixed seed: teams, agents, skips, unknowns, tests, a team too small."""
+"""Two months of a service, drawn with a fixed seed: teams, agents, skips, unknowns, tests, a team that is too small."""
 
 import random
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""Who gets in, how long they stay, and that no other site can act in their name."""
+"""Signing in to the dashboard: who gets in, for how long, and that no other site can act in their name."""
 
 import html
 import re

@@ -1,4 +1,4 @@
-"""What the first page calls news: what chance does not explain, of everything that is looked through at once."""
+"""The first page's highlights: differences that chance does not explain, among everything looked through at once."""
 
 from collections import Counter
 from datetime import datetime, timedelta

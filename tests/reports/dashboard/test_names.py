@@ -1,4 +1,4 @@
-"""What people are called on pages: names in place of ids, ids where one looks closer, long ones cut in the middle."""
+"""Names on pages: in place of ids, ids where one looks closer, long ones cut in the middle."""
 
 from collections.abc import Callable
 

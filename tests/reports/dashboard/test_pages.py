@@ -1,4 +1,4 @@
-"""What the pages show, to whom, and that filters live in the address."""
+"""What the pages show to whom, and that filters are in the address."""
 
 import csv
 import html

@@ -1,6 +1,6 @@
-"""Every sentence of every page, as a supervisor without statistics reads it aloud: no code words, no jargon.
+"""Every sentence of every page is plain language: no code words, no statistical jargon.
 
-What stands to the letter (formulas, sources) is folded under a plain sentence with an example, and may be exact there.
+Formulas and sources are folded under a plain sentence with an example, and may be exact there.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""The report: a month on one page, with the numbers the API tells, for whoever makes it."""
+"""The report: a month on one page, with the API's numbers, for whoever makes it."""
 
 import html
 import importlib

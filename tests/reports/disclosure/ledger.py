@@ -1,4 +1,4 @@
-"""A ledger whose answers are seen when a test says so, and releases closed as the worker closes them."""
+"""A ledger in which tests say when answers are seen, and releases are closed as the worker closes them."""
 
 from collections.abc import Iterable
 from dataclasses import replace

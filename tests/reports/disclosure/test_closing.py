@@ -1,4 +1,4 @@
-"""Releases are closed once, whatever happens: kills, two workers, late answers, odd clocks, changed settings."""
+"""Releases are closed once, despite kills, two workers, late answers, odd clocks and changed settings."""
 
 import threading
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Conversations and their answers by whole days: which day a cohort ends on, and what is counted in it."""
+"""Cohorts of conversations and their answers by whole days: where they end, and what is counted in them."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

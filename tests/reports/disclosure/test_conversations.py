@@ -1,4 +1,4 @@
-"""What groups were given to do: closed by weeks and four weeks, told by team and agent, and nobody's answers in it."""
+"""Coverage in releases: closed by weeks and four weeks, by team and agent, without anybody's answers."""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta

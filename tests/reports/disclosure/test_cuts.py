@@ -1,4 +1,4 @@
-"""What the margins of a two-way table tell of its cells: every small set there is, and none that there is not."""
+"""What the margins of a two-way table reveal: every small set of cells that follows, and no other."""
 
 from itertools import product
 

@@ -1,4 +1,4 @@
-"""Leaves that tell nothing together with what is told already, as values: who is found where, and what is joined."""
+"""Dividing answers into leaves that reveal nothing together with earlier ones: who goes where, and what is pooled."""
 
 from collections.abc import Hashable
 from datetime import timedelta

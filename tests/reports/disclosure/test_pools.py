@@ -1,4 +1,4 @@
-"""Groups with enough answers: none is small, all answers are in one, and a pool takes as little along as it can."""
+"""Groups with enough answers: none is small, every answer is in exactly one, and pools stay small."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st

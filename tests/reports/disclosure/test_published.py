@@ -1,4 +1,4 @@
-"""What is said of whole releases: groups and pools by their names, sums of accounts, and why there is no more."""
+"""Figures from whole releases: groups and pools by name, sums of accounts, and why there is no more."""
 
 from collections.abc import Mapping
 from datetime import date, timedelta

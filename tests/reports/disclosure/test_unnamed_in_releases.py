@@ -1,7 +1,7 @@
-"""What analysts are told, less what rows say: in no group of people is anybody whom rows do not name.
+"""Releases put nobody in a group of people whom rows do not name.
 
-Who lists rows reads releases too, by a feed of their own making if by nothing else: of a whole team they would take
-away everybody they know, and be left with the new colleague.
+Readers of rows can read releases too, for example by a feed of their own: from a whole team they could subtract
+everybody they know, and be left with the new colleague.
 """
 
 import csv

@@ -1,4 +1,4 @@
-"""A token is made again from its request, found by a hash, and tells nothing."""
+"""A page token is made again from its request, found by its hash, and reveals nothing."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The page in its own words: GET changes nothing, each part is stored once, and every wrong link looks the same."""
+"""The question page: GET changes nothing, each part is stored once, and every wrong link looks the same."""
 
 import re
 from collections.abc import Callable

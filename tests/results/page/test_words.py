@@ -1,4 +1,4 @@
-"""The page speaks fifteen languages, whole, and shows whose it is in colours that can be read."""
+"""The page in fifteen languages, complete, with the business's name and readable colours."""
 
 import re
 from pathlib import Path

@@ -75,7 +75,8 @@ def facts(
     who = (connection, settings, reader)
     months = figures.trend(*who, replace(here, since=moments[3]), now, "month").items
     totals = figures.differences(*who, here, now, "account", before).items
-    asked = {one.type for one in totals if _has(one)} | {each.type for each in months if _had(each)}
+    answered = {each.type for each in months if any(point.score.n for point in each.points)}
+    asked = answered | {one.type for one in totals if _has(one)}
     return ReportFacts(
         span=span,
         filter=here,
@@ -127,7 +128,3 @@ def _has(one: Differences) -> bool:
     row = one.total
     said = (row.now.n, row.then.n, row.response_now.n)
     return any(said) or row.now.suppressed not in {None, "waits"}
-
-
-def _had(trend: Trend) -> bool:
-    return any(each.score.n for each in trend.points)

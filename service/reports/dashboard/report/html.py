@@ -19,7 +19,7 @@ from service.reports.dashboard.report.content import ReportFacts
 from service.reports.dashboard.report.trend_line import of_months
 from service.reports.days import midnight
 from service.reports.dimensions import FILTERED
-from service.reports.figures.shapes import Score, Trend
+from service.reports.figures.shapes import Score
 from service.reports.figures.then_now import Differences, ThenNow
 from service.reports.thresholds import Thresholds
 from service.settings import Settings
@@ -49,7 +49,11 @@ class MadeBy:
 def sheet(facts: ReportFacts, made: MadeBy, limits: Thresholds, scope: str) -> Markup:
     """Return the report, without the page around it."""
     template = _environment().get_template("dashboard/report_sheet.html")
-    drawn = {each.type: of_months(each) for each in facts.months if _has_a_point(each)}
+    drawn = {
+        each.type: of_months(each)
+        for each in facts.months
+        if any(point.score.value is not None for point in each.points)
+    }
     told = template.render(
         facts=facts,
         made=made,
@@ -121,10 +125,6 @@ def _counted(score: Score, zone: tzinfo) -> str:
     if score.date_field != "seen_at" or score.since is None or score.until is None:
         return ""
     return f"{words.day(score.since, zone)} {words.DASH} {words.day(score.until - MICROSECOND, zone)}"
-
-
-def _has_a_point(trend: Trend) -> bool:
-    return any(each.score.value is not None for each in trend.points)
 
 
 def _missing(facts: ReportFacts) -> list[tuple[str, int]]:

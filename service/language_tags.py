@@ -1,0 +1,34 @@
+"""Language tags: the code a language has today, those it had before, and less specific forms of a tag."""
+
+from service.text import folded
+
+CALLED_NOW = {
+    "iw": "he", "in": "id", "ji": "yi", "jw": "jv", "mo": "ro", "no": "nb", "tl": "fil",
+    "ara": "ar", "ben": "bn", "bul": "bg", "cat": "ca", "ces": "cs", "cze": "cs", "dan": "da", "deu": "de", "dut": "nl",
+    "ell": "el", "eng": "en", "est": "et", "fas": "fa", "fin": "fi", "fra": "fr", "fre": "fr", "ger": "de", "gre": "el",
+    "heb": "he", "hin": "hi", "hrv": "hr", "hun": "hu", "ind": "id", "isl": "is", "ita": "it", "jpn": "ja", "kor": "ko",
+    "lav": "lv", "lit": "lt", "may": "ms", "msa": "ms", "nld": "nl", "nno": "nn", "nob": "nb", "nor": "nb", "per": "fa",
+    "pol": "pl", "por": "pt", "ron": "ro", "rum": "ro", "rus": "ru", "slk": "sk", "slo": "sk", "slv": "sl", "spa": "es",
+    "sqi": "sq", "srp": "sr", "swe": "sv", "tam": "ta", "tgl": "fil", "tha": "th", "tur": "tr", "ukr": "uk",
+    "urd": "ur", "vie": "vi", "zho": "zh", "chi": "zh",
+}  # fmt: skip
+"""Languages under two codes: Java's and Salesforce's old ones, and the three letters of ISO 639-2."""
+
+
+def nearest_first(language: str | None) -> list[str]:
+    """A language and its more general forms: zh-hant-tw, zh-hant, zh. Nothing if none is given."""
+    first, *rest = folded(language or "").replace("_", "-").split("-")
+    parts = [CALLED_NOW.get(first, first), *rest]
+    return ["-".join(parts[:length]) for length in range(len(parts), 0, -1) if parts[0]]
+
+
+def called_now(tag: str) -> str:
+    """The tag as it is written today: nb-NO for no-NO."""
+    first, dash, rest = tag.partition("-")
+    return CALLED_NOW.get(first, first) + dash + rest
+
+
+def ever_called(tag: str) -> list[str]:
+    """Every tag of the same language: what was stored when another was usual keeps it."""
+    first, dash, rest = called_now(tag).partition("-")
+    return [code + dash + rest for code in (first, *(old for old, new in CALLED_NOW.items() if new == first))]
