@@ -22,13 +22,14 @@ class Silent(WSGIRequestHandler):
 
 
 @contextmanager
-def served(application: WSGIApplication) -> Iterator[str]:
-    """Serve it until the block ends."""
-    server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=Silent)
+def served(application: WSGIApplication, *, tls: bool = False) -> Iterator[str]:
+    """Serve it until the block ends; over TLS with a certificate that nobody vouches for."""
+    proof = "adhoc" if tls else None
+    server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=Silent, ssl_context=proof)
     thread = threading.Thread(target=server.serve_forever, args=(LOOK_EVERY_S,), daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         thread.join()

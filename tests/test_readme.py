@@ -16,6 +16,7 @@ from sqlalchemy.engine import Engine
 from service.app import create_app
 from service.cli import main
 from service.db import reading
+from service.intake.definition.load import preset_about
 from service.models import feedback_request
 from service.settings import from_tree
 from tests.support import tree
@@ -69,6 +70,12 @@ def test_the_settings_to_try_it_with_are_complete(sqlite_engine: Engine) -> None
     headers = {"Authorization": "Bearer a-token-of-22-characters", "Content-Type": "application/json"}
     answer = client.post("/webhooks/crm/crm", data=body, headers=headers)
     assert answer.get_json() == {"accepted": 1, "duplicate": 0, "ignored": 0, "unmappable": 0}, answer.get_json()
+
+
+def test_zendesk_is_connected_as_its_preset_says() -> None:
+    (block,) = (each for each in re.findall(r"```toml\n(.*?)```", README, re.DOTALL) if "[sources.zendesk]" in each)
+    source = tomllib.loads(block)["sources"]["zendesk"]
+    assert source["api"] == tomllib.loads(preset_about(source["preset"]).api)
 
 
 def test_every_address_it_names_exists(sqlite_engine: Engine) -> None:

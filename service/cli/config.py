@@ -44,7 +44,7 @@ def check(context: click.Context) -> None:
     settings, definitions = _loaded(Path(path))
     warnings = [
         *settings.warnings,
-        *advice(definitions, settings.campaigns),
+        *advice(definitions, settings),
         *_readable_by_others(settings.database.url),
         *_secrets_for_all(Path(path), settings),
         *_replica(settings.database),

@@ -9,6 +9,7 @@ from service.cli.sources import definition_of
 from service.db import reading, writing
 from service.humanize import many
 from service.intake.inbox.replay import replay as read_again
+from service.intake.inbox.told import IGNORED, UNMAPPABLE
 from service.models import ITEM_OUTCOMES, delivery_item, webhook_delivery
 
 di, wd = delivery_item.c, webhook_delivery.c
@@ -21,33 +22,39 @@ def deliveries() -> None:
 
 @deliveries.command(name="list")
 @click.option("--outcome", type=click.Choice(ITEM_OUTCOMES), default="unmappable", show_default=True)
+@click.option("--source", help="Only what this source sent.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000))
 @click.pass_context
-def list_deliveries(context: click.Context, outcome: str, limit: int) -> None:
-    """List deliveries and what became of them. Unmappable ones wait until their definition is fixed."""
+def list_deliveries(context: click.Context, outcome: str, source: str | None, limit: int) -> None:
+    """List deliveries and what became of them. Unmappable ones wait until their definition is fixed.
+
+    `sources explain --delivery ID` walks through one.
+    """
     _, engine = opened(context)
     query = (
         sa.select(wd.id, wd.source, wd.received_at, di.outcome, di.reason, di.detail)
         .join(webhook_delivery, wd.id == di.delivery_id)
-        .where(di.outcome == outcome)
+        .where(di.outcome == outcome, sa.true() if source is None else wd.source == source)
         .order_by(di.read_at.desc())
         .limit(limit)
     )
     table = table_of("delivery", "source", "received", "outcome", "reason", "what would be right")
     with reading(engine) as connection:
-        for delivery_id, source, received_at, what, reason, detail in connection.execute(query):
-            table.add_row(delivery_id, source, when(received_at), what, reason or "", detail or "")
+        for delivery_id, sender, received_at, what, reason, detail in connection.execute(query):
+            table.add_row(delivery_id, sender, when(received_at), what, reason or "", detail or "")
     console.print(table)
 
 
 @deliveries.command()
 @click.argument("delivery_id", required=False)
 @click.option("--source", required=True, help="The source whose definition was fixed.")
+@click.option("--ignored", is_flag=True, help="Also those that told of nothing we look at: its word has changed.")
 @click.pass_context
-def replay(context: click.Context, delivery_id: str | None, source: str) -> None:
+def replay(context: click.Context, delivery_id: str | None, source: str, *, ignored: bool) -> None:
     """Read stored deliveries again: one, or all of the source that could not be mapped."""
     settings, engine = opened(context)
-    counts = read_again(engine, definition_of(settings, source), delivery_id, now())
+    outcomes = (UNMAPPABLE, IGNORED) if ignored else (UNMAPPABLE,)
+    counts = read_again(engine, definition_of(settings, source), delivery_id, now(), outcomes)
     with writing(engine) as connection:
         log_access(connection, me(), "deliveries.replay", {"source": source, "deliveries": counts.deliveries}, now())
     console.print(

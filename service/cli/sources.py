@@ -1,16 +1,14 @@
 """Sources: list, show, grammar, check, explain. Presets can be looked at before anything is set up."""
 
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
-import sqlalchemy as sa
 from rich.table import Table
-from sqlalchemy.engine import Engine
 
-from service.cli.common import console, if_set_up, now, settings_of, source_of, table_of, when
+from service.cli.common import console, if_set_up, now, opened, settings_of, source_of, table_of
 from service.cli.source_apis import apis, release
+from service.cli.source_seen import NOTHING, Seen, seen
 from service.cli.source_send import send
 from service.crm_api.client import Client
 from service.db import reading
@@ -25,10 +23,10 @@ from service.intake.definition.reference import facts_of, grammar_reference
 from service.intake.definition.tables import Definition
 from service.intake.delivery.inbound import DELIVERIES
 from service.intake.explain import explain as explain_delivery
-from service.intake.explain import parse_request_file, render
+from service.intake.explain import Explanation, explain_stored, parse_request_file, render
+from service.intake.inbox.stored import load_delivery
 from service.intake.mapping.events import ConversationEnded
 from service.intake.presets import payload, payload_names, preset_names, sources_of_payloads
-from service.models import delivery_item, webhook_delivery
 from service.outreach.campaigns import Conversation, takes
 from service.settings import Campaign, Settings
 from service.text import harmless
@@ -38,10 +36,7 @@ LEGEND = (
     "T what third parties wrote, M background knowledge, U unknown. Compare with one real delivery: "
     "`dm-feedback sources explain`."
 )
-RECENT = timedelta(days=7)
-ELSEWHERE = ("other_channel", "no_channel")  # understood, and not asked about by the source's own rule
 EXAMPLE_URL = "https://feedback.example.com"
-di, wd = delivery_item.c, webhook_delivery.c
 
 
 @click.group()
@@ -59,7 +54,11 @@ def show_list(context: click.Context) -> None:
     """List your sources with what they sent in the last 7 days, and all presets."""
     if Path(context.find_root().obj).exists():
         settings = settings_of(context)
-        console.print(_mine(settings, if_set_up(context, settings, lambda engine: dict(_counted(engine)))))
+        lately = if_set_up(context, settings, lambda engine: seen(engine, now()))
+        console.print(_mine(settings, lately))
+        for name in settings.sources:
+            if line := lately.get(name, NOTHING).silence(name):
+                console.print(line, style="yellow", soft_wrap=True)
         if any(source.api is not None for source in settings.sources.values()):
             console.print(apis(context, settings))
     table = table_of("preset", "for", "how sure we are", title="presets")
@@ -113,7 +112,7 @@ def check(context: click.Context) -> None:
     """Compile every definition and report every mistake, and what works but deserves a thought."""
     settings = settings_of(context)
     definitions = definitions_of(settings)
-    for careful in advice(definitions, settings.campaigns):
+    for careful in advice(definitions, settings):
         console.print(f"{careful.path} {careful.sentence}", style="yellow", soft_wrap=True)
     console.print(f"right: {many(len(definitions), 'definition')}, {', '.join(definitions)}")
 
@@ -122,23 +121,23 @@ def check(context: click.Context) -> None:
 @click.argument("file", required=False)
 @click.option("--source", help="The source it was sent to.")
 @click.option("--preset", help="Use a preset without any settings: FILE may be one of its own payloads.")
+@click.option("--delivery", help="Instead of FILE: one that came, by its id in `deliveries list`.")
 @click.pass_context
-def explain(context: click.Context, file: str | None, source: str | None, preset: str | None) -> None:
+def explain(
+    context: click.Context, file: str | None, source: str | None, preset: str | None, delivery: str | None
+) -> None:
     """Explain a delivery without storing it. FILE has header lines, an empty line, and the body.
 
     Shows which key matched and over which bytes, what each expression found, and which campaign would take it.
     """
-    if (source is None) == (preset is None):
+    if (source is None) == (preset is None) or (preset and delivery):
         raise Invalid("source_or_preset", "Name either --source, one of your settings, or --preset.")
     if preset is not None:
         _explain_preset(preset, file)
         return
     settings = settings_of(context)
     definition = definition_of(settings, source or "")
-    if file is None:
-        raise Invalid("no_file", "Name the FILE that holds the delivery: header lines, an empty line, the body.")
-    inbound = parse_request_file(Path(file).read_bytes(), settings.service.public_url, definition.name)
-    explanation = explain_delivery(definition, inbound, now())
+    explanation = _explained(context, settings, definition, file, delivery)
     click.echo(harmless(render(explanation)))
     for item in explanation.items:
         if isinstance(item.reading, ConversationEnded):
@@ -178,6 +177,23 @@ def lookup(context: click.Context, /, source: str, *, show_body: bool, **known: 
         context.exit(1)
 
 
+def _explained(
+    context: click.Context, settings: Settings, definition: Definition, file: str | None, delivery: str | None
+) -> Explanation:
+    if delivery is not None:
+        with reading(opened(context)[1]) as connection:
+            stored = load_delivery(connection, delivery)
+        if stored is None:
+            raise NotFound("unknown_delivery", f"There is no delivery '{delivery}', or its body is no longer kept.")
+        return explain_stored(definition, stored[1], stored[0].received_at)
+    if file is None:
+        raise Invalid(
+            "no_file", "Name the FILE that holds the delivery (header lines, an empty line, the body), or --delivery."
+        )
+    inbound = parse_request_file(Path(file).read_bytes(), settings.service.public_url, definition.name)
+    return explain_delivery(definition, inbound, now())
+
+
 def _explain_preset(preset: str, file: str | None) -> None:
     if preset not in preset_names():
         raise NotFound("unknown_preset", f"There is no preset '{preset}'; there are {', '.join(preset_names())}.")
@@ -201,40 +217,16 @@ def definition_of(settings: Settings, source: str) -> Definition:
     return definitions_of(settings)[source]
 
 
-def _mine(settings: Settings, recent: dict[str, tuple[str, ...]]) -> Table:
+def _mine(settings: Settings, lately: Mapping[str, Seen]) -> Table:
     table = table_of(
         "name", "preset", "X account", "address to give to the CRM", "last delivery", "ended, 7 d", "other channel",
         "unmappable", title="your sources",
     )  # fmt: skip
     for source in settings.sources.values():
         address = f"{settings.service.public_url.rstrip('/')}{DELIVERIES}{source.name}"
-        seen = recent.get(source.name, ("", "", "", ""))
-        table.add_row(source.name, source.preset or "own definition", source.account, address, *seen)
+        cells = lately.get(source.name, NOTHING).cells
+        table.add_row(source.name, source.preset or "own definition", source.account, address, *cells)
     return table
-
-
-def _counted(engine: Engine) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Recent deliveries of each source: the newest, ends here and elsewhere, what was not understood and why."""
-    ended = sa.func.count().filter(di.outcome == "accepted")
-    elsewhere = sa.func.count().filter(di.reason.in_(ELSEWHERE))
-    lost = sa.func.count().filter(di.outcome == "unmappable")
-    query = (
-        sa.select(
-            wd.source,
-            sa.func.max(wd.received_at),
-            ended,
-            elsewhere,
-            lost,
-            sa.func.max(di.reason).filter(di.outcome == "unmappable"),
-        )
-        .join(delivery_item, di.delivery_id == wd.id)
-        .where(wd.received_at > now() - RECENT, di.reading == 0)
-        .group_by(wd.source)
-    )
-    with reading(engine) as connection:
-        for source, newest, ends, others, unmappable, reason in connection.execute(query):
-            lost_to = f"{unmappable} ({reason} …)" if unmappable else "0"
-            yield source, (when(newest), str(ends), str(others), lost_to)
 
 
 def _whom(ended: ConversationEnded, definition: Definition, *, can_look_up: bool) -> str:

@@ -5,6 +5,7 @@ No redirects, no proxy from the environment, TLS verified, 10 s in all (name res
 """
 
 import json
+import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -101,7 +102,17 @@ def _bytes(
     except (httpx.TimeoutException, TimeoutError) as error:
         raise NoAnswer("slow", f"There was no answer within {WITHIN_S:.0f} s.") from error
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
-        raise NoAnswer("unreachable", f"Nothing answers there ({type(error).__name__}).") from error
+        raise NoAnswer("unreachable", _silence(error)) from error
+
+
+def _silence(error: Exception) -> str:
+    """Say which silence it is: a certificate that nobody vouches for is not mended by waiting."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"Its certificate cannot be trusted: {cause.verify_message}."
+        cause = cause.__cause__ or cause.__context__
+    return f"Nothing answers there ({type(error).__name__})."
 
 
 def _client() -> httpx.Client:

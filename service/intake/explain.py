@@ -6,7 +6,7 @@ stores nothing.
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -55,6 +55,12 @@ def explain(definition: Definition, inbound: Inbound, now: datetime) -> Explanat
         for item, reading in zip(items, readings, strict=True)
     )
     return Explanation(definition.name, verify(definition, inbound, now), signed, explained)
+
+
+def explain_stored(definition: Definition, inbound: Inbound, received_at: datetime) -> Explanation:
+    """Walk through one that was taken in: its proof was checked then, and is not kept."""
+    found = explain(definition, inbound, received_at)
+    return replace(found, verdict=Verified(None, "its proof when it came"), signed=())
 
 
 def render(explanation: Explanation) -> str:

@@ -37,7 +37,7 @@ def signed_answer(definition: Definition, inbound: Inbound) -> Reply | None:
     context = _context(definition, inbound)
     if context is None:
         return None
-    found = _answer((each for each in handshake.answers if each.signed), context)
+    found = _answer((each for each in handshake.answers if each.signed), context, definition.words)
     if found is None and handshake.acknowledge is not None and _matches(handshake.acknowledge, context):
         return {}
     return found
@@ -64,12 +64,22 @@ def _confirmed(address: str) -> Reply:
     return {}
 
 
-def _answer(answers: Iterable[Challenge], context: Mapping[str, Any]) -> Reply | None:
+def _answer(
+    answers: Iterable[Challenge], context: Mapping[str, Any], words: tuple[bytes, ...] = ()
+) -> Reply | None:
+    """Answer the first question that is asked. Without `words`, the source's keys, nothing is signed."""
     for each in answers:
         value = _found(each.value, context) if _matches(each.when, context) else None
         if isinstance(value, str) and value:
-            return {each.key: value[:MAX_ECHO]} if each.key else value[:MAX_ECHO]
+            return _reply(each, value[:MAX_ECHO], words)
     return None
+
+
+def _reply(answer: Challenge, value: str, words: tuple[bytes, ...]) -> Reply:
+    if answer.key is None:
+        return value
+    proof = [hmac.digest(word, value.encode("utf-8", "replace"), "sha256").hex() for word in words[:1]]
+    return {answer.key: value, **({answer.proof: proof[0]} if answer.proof and proof else {})}
 
 
 def _claims_a_proof(definition: Definition, inbound: Inbound) -> bool:

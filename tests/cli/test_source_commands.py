@@ -166,7 +166,7 @@ def raising(error: Exception) -> Callable[..., Any]:
     return fails
 
 
-@pytest.mark.parametrize(("module", "name"), [(sources, "_counted"), (holds, "standings")])
+@pytest.mark.parametrize(("module", "name"), [(sources, "seen"), (holds, "standings")])
 def test_a_bug_is_not_mistaken_for_an_empty_database(
     cli: Cli, monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str
 ) -> None:
@@ -222,6 +222,37 @@ def test_recent_deliveries_of_a_source_are_listed_beside_it(cli: Cli) -> None:
     assert "1 (not_understood" in line
 
 
+def test_a_source_that_tells_much_and_never_of_an_end_is_named(cli: Cli) -> None:
+    cli.write(sources__crm__events={"ended": "b.type == 'conversation.finished'"})
+    assert sent(cli, signed("c-1", x_user_id="501"))["ignored"] == 1
+    assert sent(cli, signed("c-2", x_user_id="502"))["ignored"] == 1
+    said = cli.says("sources", "list")
+    assert "crm: 2 events in 7 days, and none says that a conversation ended" in said
+    (_, delivery) = cli.rows(webhook_delivery)
+    listed = ("deliveries", "list", "--outcome", "ignored", "--source")
+    assert delivery.id in cli.says(*listed, "crm")
+    assert delivery.id not in cli.says(*listed, "another")
+    explained = cli.says("sources", "explain", "--source", "crm", "--delivery", delivery.id)
+    assert "verified by its proof when it came" in explained
+    assert "item 0: ignored, other_event" in explained
+    assert "False   <- b.type == 'conversation.finished'" in explained
+    cli.write()
+    assert "0 deliveries read again" in cli.says("deliveries", "replay", "--source", "crm")
+    assert "2 deliveries read again: 2 accepted" in cli.says("deliveries", "replay", "--source", "crm", "--ignored")
+    assert "0 deliveries read again" in cli.says("deliveries", "replay", "--source", "crm", "--ignored")
+
+
+def test_a_source_that_tells_of_ends_is_not_named(cli: Cli) -> None:
+    assert sent(cli, signed("c-1", x_user_id="501"))["accepted"] == 1
+    cli.write(sources__crm__events={"ended": "b.type == 'conversation.finished'"})
+    assert sent(cli, signed("c-2", x_user_id="502"))["ignored"] == 1
+    assert "none says" not in cli.says("sources", "list")
+
+
+def test_a_delivery_that_is_not_there_or_no_longer_kept_is_said_so(cli: Cli) -> None:
+    assert cli.refuses("sources", "explain", "--source", "crm", "--delivery", "whd_1")[1] == "unknown_delivery"
+
+
 def test_a_filter_on_a_field_the_source_never_fills_is_reported(cli: Cli) -> None:
     cli.write(
         sources__crm__map={"tags": "", "team_id": ""},
@@ -256,6 +287,12 @@ def test_an_unknown_preset_is_answered_with_the_list(cli: Cli) -> None:
     sentence, code = cli.refuses("sources", "show", "zendesc")
     assert code == "unknown_preset"
     assert "zendesk_event" in sentence
+
+
+def test_what_deserves_a_thought_is_said_by_either_check(cli: Cli) -> None:
+    cli.write(sources__crm__preset="zendesk_event")
+    for command in ("sources", "config"):
+        assert "sources.crm.map.x_user_id is missing, and nothing else" in cli.says(command, "check")
 
 
 def test_all_definitions_are_checked(cli: Cli) -> None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from flask import Response, request
+from flask import Flask, Response, request
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,6 +23,7 @@ from service.crm_api.wait import wait
 from service.settings.declare import section_of
 from service.settings.sources import Api
 from tests.crm_api.crm import Crm, crm
+from tests.serving import served
 from tests.x_api.lines import open_line, trickle
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -111,6 +112,13 @@ def test_a_closed_port_is_reported() -> None:
         url = gone.url
     assert reason(f"{url}/a") == "unreachable"
     assert reason("https://no-such-host.invalid/a") == "unreachable"
+
+
+def test_a_certificate_that_nobody_vouches_for_is_said_so() -> None:
+    with served(Flask("crm"), tls=True) as url, pytest.raises(NoAnswer) as caught:
+        get(f"{url}/a", networks=["127.0.0.0/8"])
+    assert caught.value.reason == "unreachable"
+    assert str(caught.value).startswith("Its certificate cannot be trusted: self")
 
 
 # -- where it may go
@@ -306,6 +314,34 @@ def test_a_refused_secret_is_a_refusal_and_not_an_answer(api: Crm) -> None:
     with pytest.raises(NoAnswer) as caught:
         Client(oauth(api), lambda: NOW).get("/a")
     assert caught.value.reason == "refused"
+
+
+@pytest.mark.parametrize(
+    ("more", "name", "value"),
+    [({"scheme": "Zoho-oauthtoken "}, "authorization", "Zoho-oauthtoken t1"), ({"header": "x-token"}, "x-token", "t1")],
+)
+def test_a_fetched_token_is_sent_as_a_given_one_would_be(api: Crm, more: dict[str, str], name: str, value: str) -> None:
+    api.answers = {"/token": {"access_token": "t1"}, "/a": {}}
+    Client(oauth(api, **more), lambda: NOW).get("/a")
+    assert api.asked[1][1][name] == value
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        ((400, {"error": "invalid_scope", "error_description": "hidden"}), "answered 400 (invalid_scope), without"),
+        ((401, {"error": "Hidden: s"}), "answered 401, without"),
+        ((401, {"error": {"type": "hidden"}}), "answered 401, without"),
+        ((401, ["hidden"]), "answered 401, without"),
+        ((200, {"error": "unauthorized_client"}), "answered 200 (unauthorized_client), without"),
+    ],
+)
+def test_why_there_is_no_token_is_said_by_the_word_that_oauth_has_for_it(api: Crm, answer: Any, says: str) -> None:
+    api.answers = {"/token": answer}
+    with pytest.raises(NoAnswer) as caught:
+        Client(oauth(api), lambda: NOW).get("/a")
+    assert says in str(caught.value)
+    assert "idden" not in str(caught.value)
 
 
 def test_settings_that_cannot_sign_in_are_named() -> None:

@@ -64,6 +64,8 @@ def test_the_key_comes_by_reference_out_of_the_settings_file() -> None:
         ({"verify": {"timestamp": "header:x-time"}}, "verify.timestamp", "must be a table"),
         ({"verify": {"kind": "hmac", "digest": "sha256"}}, "verify.signature", "is missing"),
         ({"verify": {"signed": ["header: x-time", "body"]}}, "verify.signed[0]", "write the name alone"),
+        ({"verify": {"signed": ["header:", "body"]}}, "verify.signed[0]", "write the name alone"),
+        ({"verify": {"kind": "jwt", "header": "", "query": "t"}}, "verify.header", "write the name alone"),
         ({"verify": {"kind": "static", "header": "Authorization: Bearer"}}, "verify.header", "write the name alone"),
         ({"events": {"ended": "b.event == 'x"}}, "events.ended", "at character 12"),
         ({"events": {"ended": ""}}, "events.ended", "must be a JMESPath expression"),
@@ -239,11 +241,37 @@ def test_settings_and_presets_load_together() -> None:
     assert set(load_definitions(settings.sources, settings.accounts)) == {"a", "b"}
 
 
+def advised(preset: str, **given: Any) -> dict[str, str]:
+    settings = settings_with({"crm": {"preset": preset, "keys": [SECRET], **given}})
+    return {each.path: each.sentence for each in advice(load_definitions(settings.sources), settings)}
+
+
 def test_an_unused_constant_is_reported() -> None:
-    given = {"closed_status": ["Gelöst"], "open_statuses": ["Offen"]}
-    said = {each.path: each.sentence for each in advice({"crm": define("freshdesk", values=given)})}
+    said = advised("freshdesk", values={"closed_status": ["Gelöst"], "open_statuses": ["Offen"]})
     assert said == {"sources.crm.values.closed_status": "is used by no expression and no path; is it misspelt?"}
-    assert not list(advice({"crm": define("chatwoot", values={"account_id": "1"})}))  # it stands in paths alone
+    assert advised("chatwoot", values={"account_id": "1"}) == {}  # it stands in paths alone
+
+
+API = {"base_url": "https://crm.example", "token": "t"}
+
+
+@pytest.mark.parametrize(
+    ("preset", "given", "missing"),
+    [
+        ("intercom", {}, None),
+        ("zendesk_event", {}, "sources.crm.api"),
+        ("zendesk_event", {"api": API}, None),
+        ("zendesk_event", {"map": {"x_user_id": "b.detail.external_id"}}, None),
+        ("trengo", {"api": API}, "sources.crm.lookup"),
+        ("trengo", {"map": {"x_profile_url": "b.profile"}}, None),
+    ],
+)
+def test_a_source_of_whose_customers_nobody_is_known_is_named(
+    preset: str, given: dict[str, Any], missing: str | None
+) -> None:
+    said = advised(preset, **given).get("sources.crm.map.x_user_id")
+    assert (said or "").endswith(f"map it, or write {missing}" if missing else "")
+    assert (said is None) == (missing is None)
 
 
 @pytest.mark.parametrize("preset", preset_names())

@@ -1,7 +1,9 @@
 """The questions CRMs ask before they send, and what strangers are answered."""
 
+import hmac
 import json
 from datetime import datetime
+from typing import Any
 
 import pytest
 from sqlalchemy.engine import Engine
@@ -30,6 +32,25 @@ GRID = {
     "value": "b[0].data.validationCode",
     "key": "validationResponse",
 }
+ZOOM: dict[str, Any] = {
+    "verify": {
+        "kind": "hmac",
+        "digest": "sha256",
+        "signed": ["literal:v0:", "header:x-zm-request-timestamp", "literal::", "body"],
+        "signature": {"header": "x-zm-signature", "prefix": "v0="},
+        "timestamp": {"from": "header:x-zm-request-timestamp", "format": "unix_s"},
+    },
+    "handshake": {
+        "answers": [{
+            "when": "b.event == 'endpoint.url_validation'",
+            "value": "b.payload.plainToken",
+            "key": "plainToken",
+            "proof": "encryptedToken",
+        }]
+    },
+    "events": {"ended": "b.event == 'contact_center.engagement_ended'"},
+    "map": {"conversation_id": "b.payload.object.engagement_id", "ended_at": "b.event_ts"},
+}  # fmt: skip
 ZENDESK_TEST_KEY = "dGhpc19zZWNyZXRfaXNfZm9yX3Rlc3Rpbmdfb25seQ=="
 
 
@@ -50,6 +71,7 @@ def house(sqlite_engine: Engine, now: datetime) -> House:
             "handshake": {"answers": [META]},
         },
         "graph": {"preset": "token", "keys": [SECRET], "handshake": {"answers": [GRAPH]}},
+        "zoom": {"keys": [SECRET, "an-older-secret-of-some-length"], **ZOOM},
         "grid": {"preset": "token", "keys": [SECRET], "handshake": {"answers": [GRID]}, "events": {"split": "@"}},
     }
     return House(settings_with(sources), sqlite_engine, now)
@@ -203,6 +225,31 @@ def test_a_code_in_a_signed_body_is_given_back(house: House) -> None:
     assert house.send("grid", body, sign=SENDERS["token"].sign).get_json() == {"validationResponse": "512d"}
     assert house.client.post("/webhooks/crm/grid", data=body).status_code == 401
     assert house.deliveries == []
+
+
+def zoom(out: Outgoing) -> None:
+    message = f"v0:{out.seconds}:".encode() + out.body
+    out.headers["x-zm-request-timestamp"] = out.seconds
+    out.headers["x-zm-signature"] = "v0=" + hmac.new(out.secret.encode(), message, "sha256").hexdigest()
+
+
+def test_a_question_that_wants_its_text_signed_is_answered_to_whoever_signed_it(house: House) -> None:
+    body = b'{"event": "endpoint.url_validation", "payload": {"plainToken": "qgg8vlvZRS6UYooatFL8Aw"}}'
+    proof = hmac.new(SECRET.encode(), b"qgg8vlvZRS6UYooatFL8Aw", "sha256").hexdigest()
+    answer = {"plainToken": "qgg8vlvZRS6UYooatFL8Aw", "encryptedToken": proof}
+    assert house.send("zoom", body, sign=zoom).get_json() == answer
+    refused = house.send("zoom", body, sign=lambda _out: None)
+    assert refused.status_code == 401
+    assert proof.encode() not in refused.data
+    assert house.deliveries == []
+
+
+@pytest.mark.parametrize("changed", [{"signed": False, "when": "q.a == 'b'", "value": "q.t"}, {"key": None}])
+def test_nobody_gets_a_text_of_theirs_signed_who_did_not_sign_it(changed: dict[str, object]) -> None:
+    answer = {name: each for name, each in (ZOOM["handshake"]["answers"][0] | changed).items() if each is not None}
+    with pytest.raises(SettingsError) as caught:
+        define("token", handshake={"answers": [answer]})
+    assert [each.path for each in caught.value.problems] == ["sources.crm.handshake.answers[0].proof"]
 
 
 @pytest.mark.parametrize("table", [{**GRID, "signed": False}, {**META, "value": "b.challenge"}])

@@ -65,10 +65,10 @@ def test_a_preset_finds_its_customer(api: Crm, preset: str) -> None:
 
 def test_hubspot_s_conversation_is_no_ticket_of_the_same_number(api: Crm) -> None:
     api.answers = {
-        "/crm/v4/objects/tickets/7/associations/contacts": {"results": [{"toObjectId": 50}]},
-        "/conversations/v3/conversations/threads/7": {"id": "7", "associatedContactId": "51"},
-        "/crm/v3/objects/contacts/50": {"properties": {"twitterhandle": "somebody_else"}},
-        "/crm/v3/objects/contacts/51": {"properties": {"twitterhandle": "https://x.com/acme_fan"}},
+        "/crm/objects/2026-09/tickets/7": {"associations": {"contacts": {"results": [{"id": "50"}]}}},
+        "/conversations/conversations/2026-09/threads/7": {"id": "7", "associatedContactId": "51"},
+        "/crm/objects/2026-09/contacts/50": {"properties": {"twitterhandle": "somebody_else"}},
+        "/crm/objects/2026-09/contacts/51": {"properties": {"twitterhandle": "https://x.com/acme_fan"}},
     }
     definition = preset_definition("hubspot")
     assert looked(api, definition, conversation_id="7", channel="conversation").x_handle == "acme_fan"
@@ -88,8 +88,8 @@ def test_zendesk_s_customer_by_messaging_is_found_by_what_it_knows_of_them(api: 
 @pytest.mark.parametrize("channel", [None, "live chat"])
 def test_hubspot_is_not_asked_by_a_number_of_which_nobody_knows_the_kind(api: Crm, channel: str | None) -> None:
     api.answers = {
-        "/crm/v4/objects/tickets/7/associations/contacts": {"results": [{"toObjectId": 50}]},
-        "/crm/v3/objects/contacts/50": {"properties": {"twitterhandle": "somebody_else"}},
+        "/crm/objects/2026-09/tickets/7": {"associations": {"contacts": {"results": [{"id": "50"}]}}},
+        "/crm/objects/2026-09/contacts/50": {"properties": {"twitterhandle": "somebody_else"}},
     }
     found = looked(api, preset_definition("hubspot"), conversation_id="7", channel=channel)
     assert (found.x_handle, api.asked) == (None, [])
@@ -162,6 +162,22 @@ def test_failures_of_a_crm_are_distinguished(api: Crm, answer: Any, problem: str
     found = looked(api, define("token", **TWO_STEPS), conversation_id="7")
     assert (found.problem, found.x_user_id) == (problem, None)
     assert found.again_in == (None if again is None else timedelta(seconds=again))
+    assert len(api.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("location", "says"),
+    [
+        ("https://new.example/t/7?who=12", "sends us on to https://new.example; is that its address (api.base_url)?"),
+        ("/sign-in", "nothing of use"),
+        ("https://[", "nothing of use"),
+    ],
+)
+def test_a_crm_that_has_moved_says_where_to_and_is_not_followed(api: Crm, location: str, says: str) -> None:
+    api.answers = {"/t/7": (301, {}, {"Location": location})}
+    said = "\n".join(told(looked(api, define("token", **TWO_STEPS), conversation_id="7")))
+    assert says in said
+    assert "who=12" not in said
     assert len(api.asked) == 1
 
 

@@ -21,7 +21,7 @@ from service.intake.presets import (
     sources_of_payloads,
 )
 from service.intake.verify import Refused
-from tests.intake.house import PUBLIC_URL, House, settings_with
+from tests.intake.house import PUBLIC_URL, House, define, settings_with
 from tests.intake.signers import SECRET, SENDERS
 
 EXPECTED: dict[str, dict[str, Any]] = {name: preset_expected(name) for name in preset_names()}
@@ -43,6 +43,54 @@ def deliver(house: House, preset: str, name: str, sign: Any = None) -> dict[str,
     response = house.send(preset, inbound.body, inbound.headers, sign, inbound.url.partition("?")[2])
     assert response.status_code == 200, response.get_data(as_text=True)
     return response.get_json() if response.is_json else {"text": response.get_data(as_text=True)}
+
+
+@pytest.mark.parametrize(
+    ("preset", "name"), [("hubspot", "ended.http"), ("zoho_desk", "ended.http"), ("twilio_event_streams", "ended.http")]
+)
+def test_an_event_that_comes_alone_needs_no_list_around_it(
+    preset: str, name: str, sqlite_engine: Engine, now: datetime
+) -> None:
+    house = house_of(preset, sqlite_engine, now)
+    inbound = parse_request_file(payload(preset, name), PUBLIC_URL, preset)
+    alone = json.dumps(json.loads(inbound.body)[0]).encode()
+    response = house.send(preset, alone, inbound.headers, query=inbound.url.partition("?")[2])
+    assert response.get_json()["accepted"] == 1
+
+
+@pytest.mark.parametrize(
+    ("preset", "name", "values"),
+    [
+        ("hubspot", "ended_ticket.http", {"closed_stages": [4]}),
+        ("hubspot", "ended_ticket.http", {"closed_stages": "4"}),
+        ("hubspot", "ended_ticket_as_object.http", {"closed_stages": [3, 4]}),
+        ("django_helpdesk", "ended.http", {"closed_statuses": ["4"]}),
+        ("django_helpdesk", "ended.http", {"closed_statuses": 4}),
+        ("django_helpdesk", "reopened.http", {"open_statuses": ["1", "2"]}),
+    ],
+)
+def test_a_constant_of_yours_may_be_a_number_or_a_text_and_stand_alone(
+    preset: str, name: str, values: dict[str, Any], sqlite_engine: Engine, now: datetime
+) -> None:
+    written = {"preset": preset, "keys": [SENDERS[preset].key()], "values": values}
+    house = House(settings_with({preset: written}), sqlite_engine, now)
+    assert deliver(house, preset, name)["accepted"] == 1
+
+
+def test_an_inbox_of_x_may_be_named_as_a_text(sqlite_engine: Engine, now: datetime) -> None:
+    values = {"source_id_is_x_id": True, "x_inboxes": ["7"]}
+    written = {"preset": "chatwoot", "keys": [SECRET], **EXPECTED["chatwoot"]["settings"], "values": values}
+    house = House(settings_with({"chatwoot": written}), sqlite_engine, now)
+    deliver(house, "chatwoot", "ended.http")
+    assert house.requests[0].x_user_id == EXPECTED["chatwoot"]["fixtures"]["ended.http"]["fields"]["x_user_id"]
+
+
+def test_the_number_of_x_among_freshdesk_s_sources_may_be_a_text() -> None:
+    freshdesk = define("freshdesk", values={"x_source": "5"}).grammar
+    assert freshdesk.sweep is not None
+    assert freshdesk.sweep.when is not None
+    for source, on_x in ((5, True), (1, False)):
+        assert freshdesk.sweep.when.read({"i": {"status": 4, "source": source}, "v": freshdesk.values}) is on_x
 
 
 @pytest.mark.parametrize(("preset", "name"), CASES)

@@ -31,7 +31,7 @@ BASIC = {"user": "care@acme.example/token", "password": KEY}
 BEARER = {"token": KEY}
 API: dict[str, tuple[str, dict[str, str]]] = {
     "zendesk_event": ("zendesk", BASIC),
-    "zendesk_trigger": ("zendesk", BEARER),
+    "zendesk_trigger": ("zendesk", {"token_path": "/oauth/tokens"}),
     "freshdesk": ("freshdesk", {"user": KEY, "password": "X"}),
     "freshchat": ("freshchat", BEARER),
     "intercom": ("intercom", BEARER),

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from service.crm_api.client import Client
 from service.crm_api.get import OK, Got, NoAnswer
@@ -25,6 +26,7 @@ from service.text import folded
 NOBODY = frozenset({404, 410})
 REFUSED = frozenset({401, 403})
 LIMITED = frozenset({429, 503})
+MOVED = frozenset({301, 302, 303, 307, 308})
 CONVERT: dict[str, Callable[[Any], Any]] = {
     "x_user_id": identity.x_user_id,
     "x_handle": identity.x_handle,
@@ -92,7 +94,8 @@ def _take(
         walk.asked.append(CrmCall(path, step.path, None, _since(began), note=str(error)))
         return ("refused" if error.reason in {"refused", "forbidden"} else "away"), None
     found = _read_answer(step, got.value, walk) if got.status == OK else ()
-    walk.asked.append(CrmCall(path, step.path, got.status, _since(began), found, body=got.value if show else None))
+    body = got.value if show else None
+    walk.asked.append(CrmCall(path, step.path, got.status, _since(began), found, _sent_on(got), body))
     problem = problem_of(definition, got)
     return problem, None if problem in {None, "refused"} else wait(got.headers, now)
 
@@ -105,6 +108,14 @@ def problem_of(definition: Definition, got: Got) -> str | None:
     if got.status in LIMITED or (used_up is not None and _is_true(used_up, got.value)):
         return "limited"
     return "refused" if got.status in REFUSED else "away"
+
+
+def _sent_on(got: Got) -> str | None:
+    """Where the CRM sends us on to, by its host alone. Nobody is followed: the credentials would go along."""
+    place = urlsplit(got.headers.get("location", ""))
+    if got.status not in MOVED or not place.hostname:
+        return None
+    return f"it sends us on to {place.scheme}://{place.hostname}; is that its address (api.base_url)?"
 
 
 def _is_true(expression: Expression, answer: Any) -> bool:

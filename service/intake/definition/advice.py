@@ -1,7 +1,7 @@
 """Advice on sources that work but deserve a thought.
 
-Weak keys, keys that may not arrive as written, constants nothing uses, and campaign filters that can never match: a
-source that sets no tags is never held back by a tag. Shows no key.
+Weak keys, keys that may not arrive as written, constants nothing uses, sources of whose customers nobody is known, and
+campaign filters that can never match: a source that sets no tags is never held back by a tag. Shows no key.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,7 +14,7 @@ from service.intake.definition.tables import Definition, Grammar
 from service.intake.expressions.compiled import Expression
 from service.intake.values.languages import language_tag
 from service.language_tags import nearest_first
-from service.settings import Campaign, Mistake
+from service.settings import Campaign, Mistake, Settings
 from service.text import folded
 
 # a campaign's filter, the field it looks at, and what follows where a source never fills that
@@ -26,20 +26,33 @@ FILTERS = (
     ("languages", "language", "takes none of its conversations"),
 )
 
+IDENTITIES = ("x_user_id", "x_handle", "x_profile_url")
 
-def advice(definitions: Mapping[str, Definition], campaigns: Iterable[Campaign] = ()) -> Iterator[Mistake]:
-    """Yield a warning for each weak key, and for each filter that can never match."""
+
+def advice(definitions: Mapping[str, Definition], settings: Settings) -> Iterator[Mistake]:
+    """Yield a warning for each weak key, each filter that never matches, each source that never says who it was."""
     for name, definition in definitions.items():
         for verifier in definition.verifiers:
             yield from (Mistake(f"sources.{name}.keys", sentence) for sentence in verifier.advice())
         yield from (Mistake(f"sources.{name}.{where}", sentence) for where, sentence in only_null(definition))
         for value in unused_values(definition.grammar):
             yield Mistake(f"sources.{name}.values.{value}", "is used by no expression and no path; is it misspelt?")
-    for campaign in campaigns:
+        yield from _nobody_known(definition, can_ask=settings.sources[name].api is not None)
+    for campaign in settings.campaigns:
         yield from _unknown_languages(campaign)
         for name in campaign.sources or definitions:
             if name in definitions:
                 yield from never_fits(definitions[name], campaign)
+
+
+def _nobody_known(definition: Definition, *, can_ask: bool) -> Iterator[Mistake]:
+    """Warn where neither the event nor the CRM says who a customer is on X: every end would be skipped."""
+    grammar = definition.grammar
+    if not any(grammar.map.of(each) for each in IDENTITIES) and not (grammar.lookup and can_ask):
+        path = f"sources.{definition.name}"
+        write = f"map it, or write {path}.{'api' if grammar.lookup else 'lookup'}"
+        sentence = f"is missing, and nothing else says who a customer is on X (no_x_identity); {write}"
+        yield Mistake(f"{path}.map.x_user_id", sentence)
 
 
 def unused_values(grammar: Grammar) -> Iterator[str]:

@@ -44,11 +44,14 @@ def load_grammar(tree: Mapping[str, Any], path: str, problems: list[Mistake]) ->
 
 
 def _handshake_mistakes(answers: tuple[Challenge, ...], path: str) -> Iterator[Mistake]:
-    """An unverified body is not even parsed, so nothing may look at it."""
+    """An unverified body is not even parsed, so nothing may look at it; and who asks unproven gets nothing signed."""
     for position, answer in enumerate(answers):
         roots = {root for each in (answer.when, answer.value, answer.token) if each for root in each.roots}
         if not answer.signed and roots - UNPROVEN_ROOTS:
             yield Mistake(f"{path}[{position}]", "is not signed, so it may look at h and q only, never at the body")
+        if answer.proof and not (answer.signed and answer.key):
+            sentence = "needs a key beside it, and a signed question: anybody else could have a text of theirs signed"
+            yield Mistake(f"{path}[{position}].proof", sentence)
 
 
 def _of_sweep(grammar: Grammar) -> Iterator[tuple[str, str]]:

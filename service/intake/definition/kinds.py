@@ -29,7 +29,7 @@ HEADER = ma.validate.Regexp(
     error="is a header's name, and none of sign-in, host or content; credentials belong to [sources.NAME.api]",
 )
 HEADER_VALUE = ma.validate.Regexp(r"^[!-~][ -~]{0,200}\Z", error="must be printable ASCII")
-A_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]*")
+A_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 NO_SUCH_KEY = "no such key; `dm-feedback sources grammar` lists them all"
 
 

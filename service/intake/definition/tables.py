@@ -59,6 +59,9 @@ class Challenge:
     when: Expression = setting(REQUIRED, "true for a delivery that is this question")
     value: Expression = setting(REQUIRED, "the value to give back")
     key: str | None = setting(None, "the JSON key to give it under; without one it is the whole answer, as text")
+    proof: str | None = setting(
+        None, "the JSON key beside it for the value's HMAC-SHA256 by the source's first key, in hex, as Zoom wants it"
+    )
     signed: bool = setting(
         default=True, sentence="asked with the source's signature; if not, only `h` and `q` may be looked at"
     )

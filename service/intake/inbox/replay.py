@@ -5,6 +5,7 @@ same rules and unique keys apply.
 """
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -36,11 +37,17 @@ class ReplayCounts:
     unreadable: int = 0
 
 
-def replay(engine: Engine, definition: Definition, delivery_id: str | None, now: datetime) -> ReplayCounts:
-    """Read one delivery of the source again, or (None) all whose latest reading has unmappable items."""
+def replay(
+    engine: Engine,
+    definition: Definition,
+    delivery_id: str | None,
+    now: datetime,
+    outcomes: Collection[str] = (UNMAPPABLE,),
+) -> ReplayCounts:
+    """Read one delivery of the source again, or (None) all whose latest reading has items with these outcomes."""
     try:
         with reading(engine) as connection:
-            found = connection.scalars(_wanted(definition, delivery_id)).all()
+            found = connection.scalars(_wanted(definition, delivery_id, outcomes)).all()
         tally: Counter[str] = Counter()
         for each in found:
             tally += _replay_one(engine, definition, each, now)
@@ -65,12 +72,12 @@ def _replay_one(engine: Engine, definition: Definition, delivery_id: str, now: d
     return Counter(item.outcome for item in items[delivery.id]) + Counter({"deliveries": 1})
 
 
-def _wanted(definition: Definition, delivery_id: str | None) -> sa.Select[str]:
+def _wanted(definition: Definition, delivery_id: str | None, outcomes: Collection[str]) -> sa.Select[str]:
     wd, di = webhook_delivery.c, delivery_item.c
     mine = sa.select(wd.id).where(wd.source == definition.name)
     if delivery_id is not None:
         return mine.where(wd.id == delivery_id)
     later = delivery_item.alias("later")
     newest = ~sa.exists().where(later.c.delivery_id == di.delivery_id, later.c.reading > di.reading)
-    unmappable = sa.select(di.delivery_id).where(di.outcome == UNMAPPABLE, newest)
-    return mine.where(wd.id.in_(unmappable)).order_by(wd.received_at, wd.id)
+    such = sa.select(di.delivery_id).where(di.outcome.in_(outcomes), newest)
+    return mine.where(wd.id.in_(such)).order_by(wd.received_at, wd.id)

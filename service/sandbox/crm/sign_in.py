@@ -34,9 +34,9 @@ def basic_key_as_user(request: Request, _crms: Crms) -> bool:
 
 
 def zendesk(request: Request, crms: Crms) -> bool:
-    """`NAME@HOST/token` and the token as the password; or a bearer token."""
+    """A token for an OAuth client; or, of before October 2026, `NAME@HOST/token` and an API token as the password."""
     user, password = _pair(request)
-    return (user.endswith("/token") and password == KEY) or bearer(request, crms)
+    return (user.endswith("/token") and password == KEY) or client_credentials(request, crms)
 
 
 def chatwoot(request: Request, _crms: Crms) -> bool:

@@ -149,14 +149,15 @@ HELPSCOUT = VendorPath(
 )  # fmt: skip
 HUBSPOT = (
     VendorPath(
-        "/crm/v4/objects/tickets/{conversation}/associations/contacts",
-        lambda who, *_: {"results": [{"toObjectId": who.number, "associationTypes": []}]},
+        "/crm/objects/2026-09/tickets/{conversation}",
+        lambda who, asked, _: {"id": asked, "associations": {
+            "contacts": {"results": [{"id": str(who.number), "type": "ticket_to_contact"}]}}},
     ),
     VendorPath(
-        "/conversations/v3/conversations/threads/{conversation}",
+        "/conversations/conversations/2026-09/threads/{conversation}",
         lambda who, asked, _: {"id": asked, "status": "CLOSED", "associatedContactId": str(who.number)},
     ),
-    VendorPath("/crm/v3/objects/contacts/{customer}", _hubspot),
+    VendorPath("/crm/objects/2026-09/contacts/{customer}", _hubspot),
 )
 FRONT = (
     VendorPath("/conversations/{conversation}", _front_conversation),
@@ -186,7 +187,9 @@ TWILIO = VendorPath(
         {"sid": "MB1", "attributes": json.dumps({"x_user_id": who.x_user_id, "x_handle": who.handle})}]},
 )  # fmt: skip
 VENDORS: Mapping[str, Vendor] = {
-    "zendesk": Vendor(sign_in.zendesk, ZENDESK, lambda s, _: {"Retry-After": str(s), "ratelimit-reset": str(s)}),
+    "zendesk": Vendor(
+        sign_in.zendesk, ZENDESK, lambda s, _: {"Retry-After": str(s), "ratelimit-reset": str(s)}, "/oauth/tokens"
+    ),
     "freshdesk": Vendor(sign_in.basic_key_as_user, FRESHDESK, retry_after),
     "freshchat": Vendor(sign_in.bearer, FRESHCHAT, retry_after),
     "intercom": Vendor(

@@ -1,0 +1,75 @@
+"""What each source sent in the last 7 days: how many ends, what was set aside, and a word about one that never ends."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from service.cli.common import when
+from service.db import reading
+from service.models import delivery_item, webhook_delivery
+from service.humanize import many
+
+RECENT = timedelta(days=7)
+ELSEWHERE = ("other_channel", "no_channel")  # understood, and not asked about by the source's own rule
+di, wd = delivery_item.c, webhook_delivery.c
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One source's week, by items on arrival.
+
+    `no_end` is what was understood and told of no end; `repeated` are repeats, and ends found by reading again.
+    """
+
+    newest: datetime | None = None
+    ended: int = 0
+    elsewhere: int = 0
+    unmappable: int = 0
+    reason: str | None = None
+    no_end: int = 0
+    repeated: int = 0
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """What stands beside the source in the list; empty where nothing came."""
+        if self.newest is None:
+            return ("", "", "", "")
+        lost = f"{self.unmappable} ({self.reason} …)" if self.unmappable else "0"
+        return when(self.newest), str(self.ended), str(self.elsewhere), lost
+
+    def silence(self, source: str) -> str | None:
+        """What to say of one that tells much and never of an end, as after a vendor has changed its word for it."""
+        if not self.no_end or self.ended or self.elsewhere or self.repeated:
+            return None
+        return (
+            f"{source}: {many(self.no_end, 'event')} in 7 days, and none says that a conversation ended. Does its "
+            f"definition know the word? `dm-feedback deliveries list --outcome ignored --source {source}`, then "
+            f"`dm-feedback sources explain --source {source} --delivery ID`"
+        )
+
+
+NOTHING = Seen()
+
+
+def seen(engine: Engine, now: datetime) -> dict[str, Seen]:
+    """Return the week of each source that sent anything."""
+    number, first = sa.func.count(), di.reading == 0
+    query = (
+        sa.select(
+            wd.source,
+            sa.func.max(wd.received_at),
+            number.filter(first, di.outcome == "accepted"),
+            number.filter(first, di.reason.in_(ELSEWHERE)),
+            number.filter(first, di.outcome == "unmappable"),
+            sa.func.max(di.reason).filter(first, di.outcome == "unmappable"),
+            number.filter(first, sa.or_(di.reason == "other_event", di.outcome == "reopened")),
+            number.filter(sa.or_(di.outcome == "duplicate", sa.and_(di.outcome == "accepted", ~first))),
+        )
+        .join(delivery_item, di.delivery_id == wd.id)
+        .where(wd.received_at > now - RECENT)
+        .group_by(wd.source)
+    )
+    with reading(engine) as connection:
+        return {source: Seen(*counts) for source, *counts in connection.execute(query)}
