@@ -21,6 +21,7 @@ from service.intake.verify import Refusal, Refused, Verified, Verifier, verify
 from service.settings.declare import declared
 
 SHOWN = 160
+STALE = "timestamp_stale"  # every kind of proof looks at the time last; a delivery from a file is nearly always too old
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,8 @@ def render(explanation: Explanation) -> str:
     elif explanation.verdict.code == "no_keys":
         lines.append("proof not checked: there are no keys to check it with")
     else:
-        lines.append(f"REFUSED ({explanation.verdict.code}): {explanation.verdict.sentence}")
+        right = ", though a key of the source signed it" if explanation.verdict.code == STALE else ""
+        lines.append(f"REFUSED ({explanation.verdict.code}{right}): {explanation.verdict.sentence}")
     lines += [f"  {kind} covers {covered}" for kind, covered in explanation.signed]
     for position, item in enumerate(explanation.items):
         lines.append(f"item {position}: {_outcome(item.reading)}")

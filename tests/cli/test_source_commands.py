@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Callable
 from contextlib import chdir
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -336,6 +336,13 @@ def test_a_forged_delivery_is_explained_too(cli: Cli) -> None:
     said = cli.says("sources", "explain", saved(cli, out), "--source", "crm")
     assert "REFUSED (" in said
     assert "conversation ended" in said
+
+
+def test_a_delivery_that_is_only_too_old_is_known_by_its_right_signature(cli: Cli) -> None:
+    old = Outgoing(ADDRESS, signed().body, {"webhook-id": "msg-1"}, datetime.now(UTC) - timedelta(hours=1))
+    standard(old)
+    said = cli.says("sources", "explain", saved(cli, old), "--source", "crm")
+    assert "REFUSED (timestamp_stale, though a key of the source signed it): The request was signed 360" in said
 
 
 def test_a_conversation_no_campaign_takes_is_said_to_be_skipped(cli: Cli) -> None:
