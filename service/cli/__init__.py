@@ -1,8 +1,8 @@
 """The `dm-feedback` command. Errors are one sentence that says what to do instead.
 
-Each file holds one group of commands, as the table below names them; connect.py, source_apis.py and source_send.py are
-parts of groups, common.py is what all share, friendly.py shows errors as sentences. Nothing is decided here: commands
-call the same functions as web and worker.
+Each file holds one group of commands, as the table below names them; connect.py, source_apis.py, source_seen.py and
+source_send.py are parts of groups, common.py is what all share, friendly.py shows errors as sentences. Nothing is
+decided here: commands call the same functions as web and worker.
 """
 
 from importlib import import_module
