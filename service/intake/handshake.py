@@ -64,9 +64,7 @@ def _confirmed(address: str) -> Reply:
     return {}
 
 
-def _answer(
-    answers: Iterable[Challenge], context: Mapping[str, Any], words: tuple[bytes, ...] = ()
-) -> Reply | None:
+def _answer(answers: Iterable[Challenge], context: Mapping[str, Any], words: tuple[bytes, ...] = ()) -> Reply | None:
     """Answer the first question that is asked. Without `words`, the source's keys, nothing is signed."""
     for each in answers:
         value = _found(each.value, context) if _matches(each.when, context) else None

@@ -65,7 +65,7 @@ def test_the_key_comes_by_reference_out_of_the_settings_file() -> None:
         ({"verify": {"kind": "hmac", "digest": "sha256"}}, "verify.signature", "is missing"),
         ({"verify": {"signed": ["header: x-time", "body"]}}, "verify.signed[0]", "write the name alone"),
         ({"verify": {"signed": ["header:", "body"]}}, "verify.signed[0]", "write the name alone"),
-        ({"verify": {"kind": "jwt", "header": "", "query": "t"}}, "verify.header", "write the name alone"),
+        ({"verify": {"kind": "static", "header": ""}}, "verify.header", "write either header, query or body"),
         ({"verify": {"kind": "static", "header": "Authorization: Bearer"}}, "verify.header", "write the name alone"),
         ({"events": {"ended": "b.event == 'x"}}, "events.ended", "at character 12"),
         ({"events": {"ended": ""}}, "events.ended", "must be a JMESPath expression"),

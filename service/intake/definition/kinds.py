@@ -72,10 +72,11 @@ def header_name(given: str) -> str:
 
 
 class HeaderField(ma.fields.String):
-    """A header's name; requests are read with names in lower case."""
+    """A header's name, or none where the kind of proof has another place; requests are read in lower case."""
 
     def _deserialize(self, *args: Any, **kwargs: Any) -> Any:
-        return header_name(super()._deserialize(*args, **kwargs))
+        given = super()._deserialize(*args, **kwargs)
+        return header_name(given) if given else given
 
 
 class PartField(ma.fields.String):

@@ -43,7 +43,7 @@ class Token(Keyed):
     """A JSON Web Token in a header or the query."""
 
     kind: ClassVar[str] = "jwt"
-    header: HeaderName = setting("authorization", "the header it stands in, where `query` names no other place")
+    header: HeaderName = setting("authorization", "the header it stands in; empty where it is in the query")
     query: str | None = setting(None, "or the name of the query it stands under")
     scheme: str = setting("Bearer ", "what stands before it in the header")
     algorithms: tuple[str, ...] = setting(["RS256"], "the algorithms it may use", one_of(*SHARED, *PUBLIC))
@@ -68,6 +68,8 @@ class Token(Keyed):
             yield "jwks_url", "must be https: whoever answers there may sign"
         if self.jwks_url and (self.keys or set(self.algorithms) & set(SHARED)):
             yield "jwks_url", "stands instead of keys, for public keys only"
+        if not self.header and not self.query:
+            yield "header", "write either header or query: the place of the token"
 
     def lacking(self) -> Iterator[tuple[str, str]]:
         """What only the settings can add: a vendor signs for all its customers with its published keys."""

@@ -150,8 +150,10 @@ HELPSCOUT = VendorPath(
 HUBSPOT = (
     VendorPath(
         "/crm/objects/2026-09/tickets/{conversation}",
-        lambda who, asked, _: {"id": asked, "associations": {
-            "contacts": {"results": [{"id": str(who.number), "type": "ticket_to_contact"}]}}},
+        lambda who, asked, _: {
+            "id": asked,
+            "associations": {"contacts": {"results": [{"id": str(who.number), "type": "ticket_to_contact"}]}},
+        },
     ),
     VendorPath(
         "/conversations/conversations/2026-09/threads/{conversation}",
