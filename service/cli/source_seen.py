@@ -72,4 +72,4 @@ def seen(engine: Engine, now: datetime) -> dict[str, Seen]:
         .group_by(wd.source)
     )
     with reading(engine) as connection:
-        return {source: Seen(*counts) for source, *counts in connection.execute(query)}
+        return {row.source: Seen(*row[1:]) for row in connection.execute(query)}
