@@ -8,8 +8,8 @@ from service.cli.common import console, me, now, opened, table_of, when
 from service.cli.sources import definition_of
 from service.db import reading, writing
 from service.humanize import many
+from service.intake.inbox.records import IGNORED, UNMAPPABLE
 from service.intake.inbox.replay import replay as read_again
-from service.intake.inbox.told import IGNORED, UNMAPPABLE
 from service.models import ITEM_OUTCOMES, delivery_item, webhook_delivery
 
 di, wd = delivery_item.c, webhook_delivery.c

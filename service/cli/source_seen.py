@@ -8,8 +8,8 @@ from sqlalchemy.engine import Engine
 
 from service.cli.common import when
 from service.db import reading
-from service.models import delivery_item, webhook_delivery
 from service.humanize import many
+from service.models import delivery_item, webhook_delivery
 
 RECENT = timedelta(days=7)
 ELSEWHERE = ("other_channel", "no_channel")  # understood, and not asked about by the source's own rule
