@@ -55,7 +55,9 @@ def prepare(
         first = withheld(place.settings, request, now) or _unreadable(request, now)
         return first or wanted(connection, place, request, now) or _chosen(connection, place, account, request, now)
     around = lookout.around(request, asked_after(place.settings, account, request, now))
-    stands = _unclear(around, request, account, now) or _told(connection, around, request, now)
+    stands = _unclear(around, request, account, now) or _told(around, request, now)
+    if isinstance(stands, Advance):
+        sends.prove(connection, request.id, around.feedback_id)
     forbidden = stands or withheld(place.settings, request, now) or _closed(around, request, now)
     forbidden = forbidden or _too_late(request, place.hand.policy, now)
     forbidden = forbidden or _unreadable(request, now)
@@ -95,11 +97,10 @@ def _unclear(around: Around, request: Request, account: Account, now: datetime) 
     return Stop(State.UNKNOWN, Doubt.UNCLEAR_SEND, Doubt.UNCLEAR_SEND.sentence)
 
 
-def _told(connection: Connection, around: Around, request: Request, now: datetime) -> Outcome | None:
+def _told(around: Around, request: Request, now: datetime) -> Advance | None:
     """X has reported this request's card, so it exists, whatever we believed."""
     if around.feedback_id is None or State.CARD_SENT not in request.state.forward:
         return None
-    sends.prove(connection, request.id, around.feedback_id)
     known = Learnt(feedback_id=around.feedback_id, card_sent_at=request.card_sent_at or now)
     return Advance(State.CARD_SENT, known)
 
