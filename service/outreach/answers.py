@@ -72,7 +72,7 @@ def found_by(error: XError, call: XCall, account: Account, now: datetime) -> Fou
             return Found(Unclear(until, said, answered=answered), effect=_of_silence(error))
         case RateLimited(reset_at=reset_at):
             return _limited(reset_at, call, account, now, said)
-        case Unexplained() | AlreadyDone() | MessageRefused() if isinstance(error, Unexplained) or not call.sends:
+        case _ if _tells_nothing(error, call):
             # Kept, but not at the head of the queue: if it is about this message after all, the others go first.
             had = error.row.had_before
             return Found(Retry(error.reason, said), effect=_doubt(error, call), had_before=had)
@@ -98,8 +98,14 @@ def _about_us(error: XError, call: XCall, now: datetime, said: str) -> Found:
     return Found(Postpone(now, "account_held", said), effect=Hold(error.code, error.reason))
 
 
+def _tells_nothing(error: XError, call: XCall) -> bool:
+    """Whether this one answer may be about the customer, the message, us, or what stands between X and us."""
+    of_a_question = not call.sends and isinstance(error, AlreadyDone | MessageRefused)
+    return of_a_question or error.row.may_pass or isinstance(error, Unexplained)
+
+
 def _doubt(error: XError, call: XCall) -> Hold | Strange:
-    if error.about_us:
+    if error.about_us and not error.row.may_pass:
         return Hold(error.code, error.reason)
     return Strange(call.endpoint, error.code, error.reason)
 

@@ -122,7 +122,9 @@ def _send(
             if isinstance(error, RateLimited):
                 until = min(error.reset_at or clock() + account.window, clock() + LONGEST_PAUSE)
                 holds.pause(connection, account.name, until, clock())
-            elif isinstance(error, AccountProblem):  # each further one would be refused as well
+            elif (
+                isinstance(error, AccountProblem) and not error.row.may_pass
+            ):  # each further one would be refused as well
                 holds.hold(connection, account.name, Hold(error.code, error.reason), clock())
         log.warning("thanks_not_sent", account=account.name, reason=error.reason, x_code=error.code)
         return 0

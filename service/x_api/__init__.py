@@ -14,7 +14,7 @@ Nothing in here retries, reads our database, or decides whom to write to.
 
 from service.x_api.cards import parse_feedback
 from service.x_api.client import Card, XClient
-from service.x_api.codes import STOPS_READING
+from service.x_api.codes import STOPS_AT_ONCE, STOPS_READING
 from service.x_api.errors import (
     AccountProblem,
     AlreadyDone,
@@ -44,6 +44,7 @@ from service.x_api.v2 import XClientV2
 from service.x_api.wire import XAnswer
 
 __all__ = [
+    "STOPS_AT_ONCE",
     "STOPS_READING",
     "AccountProblem",
     "AlreadyDone",

@@ -162,12 +162,20 @@ STATUSES: Mapping[int, Meaning] = MappingProxyType(
         308: Meaning(UnknownToX, "moved_as_it_is", "X (or something before it) has moved for good: is base_url right?"),
         400: Meaning(Unexplained, "bad_request", "X finds the request wrong and gives no code: is base_url right?"),
         401: Meaning(
-            AccountProblem, "unauthorized", "X does not accept our keys and gives no code.", stops_reading=True
+            AccountProblem,
+            "unauthorized",
+            "X does not accept our keys and gives no code.",
+            stops_reading=True,
+            may_pass=True,
         ),
         402: Meaning(AccountProblem, "payment_required", "The plan or the credit of the app at X is used up."),
         403: Meaning(
-            AccountProblem, "forbidden", "X forbids this and gives no code.", or_else=("permission to dm", 349)
-        ),  # v2 has no code for a customer who takes no DM of ours, only these words
+            AccountProblem,
+            "forbidden",
+            "X forbids this and gives no code.",
+            may_pass=True,
+            or_else=("permission to dm", 349),
+        ),  # v2 has no code for a customer who takes no DM of ours, only words, of which we know these
         404: Meaning(UnknownToX, "not_found", "X knows no such resource or path: is base_url right?"),
         407: Meaning(AccountProblem, "proxy_login", "The proxy between us and X wants a login."),
         408: Meaning(Temporary, "request_timeout", "X waited too long for our request."),
@@ -208,7 +216,9 @@ SIGN_IN_LOST = Meaning(
 )
 """OAuth 2.0: X takes a refresh token once, and where its successor got lost only a person can sign in again."""
 
-STOPS_READING = frozenset(
-    row.reason for row in (*CODES.values(), *PROBLEMS.values(), *STATUSES.values(), SIGN_IN_LOST) if row.stops_reading
-)
+_STOPS = [row for row in (*CODES.values(), *PROBLEMS.values(), *STATUSES.values(), SIGN_IN_LOST) if row.stops_reading]
+STOPS_READING = frozenset(row.reason for row in _STOPS)
 """The reasons for which X takes no call at all, a reading one neither: what a hold of an account is remembered by."""
+
+STOPS_AT_ONCE = frozenset(row.reason for row in _STOPS if not row.may_pass)
+"""Those that a single reading call tells for sure."""

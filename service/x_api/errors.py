@@ -124,6 +124,9 @@ class Meaning:
     stops_reading: bool = False
     """X takes no call of the account at all, a reading one neither."""
 
+    may_pass: bool = False
+    """Said without a code, so of one call perhaps, or for a moment: others must meet it too before it is about us."""
+
     few_may: bool = False
     """X grants this endpoint to few: said of a card, another way of asking may be open."""
 

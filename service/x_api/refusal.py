@@ -5,7 +5,6 @@ A code counts before a status. Of X's own words only the name of a field is kept
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -16,9 +15,8 @@ from service.x_api.rate import reset_from
 
 _ELSEWHERE = Meaning(Temporary, "redirected", "X (or something before it) sent us elsewhere: is base_url right?")
 _UNEXPLAINED = Meaning(Unexplained, "unexplained", "X refuses the request and gives no code we know.")
-_IN_WORDS = replace(_UNEXPLAINED, looked=True)
-_HAD_BEFORE = replace(
-    _IN_WORDS, reason="duplicate", sentence="X seems to have this message from us already.", had_before=True
+_HAD_BEFORE = Meaning(
+    Unexplained, "duplicate", "X seems to have this message from us already.", looked=True, had_before=True
 )
 _UNWELL = Meaning(Temporary, "server_error", "X had an error of its own.")
 _UNKNOWN = Meaning(OutcomeUnknown, "outcome_unknown", "X gave no clear answer to a send: it may have been done.")
@@ -29,9 +27,6 @@ _GAVE_UP = frozenset({408, 499})
 
 _CODE_OUTWEIGHS = frozenset({BAD_REQUEST, FORBIDDEN})
 """A code we do not know still shows that X looked at this one request; other statuses say enough by themselves."""
-
-_SAYS_NO_MORE = frozenset({"", "forbidden"})
-"""Words of a 403 that say no more than its status. With others X speaks of this one message, and nobody knows what."""
 
 _FIELDS = re.compile(
     r"\b(to_user_id|recipient_id|message|text|privacy_url|external_id|question_variant_id|display_name|type|test"
@@ -81,12 +76,9 @@ def _row(said: Complaint, status: int, *, sends: bool) -> Meaning:
         return _HAD_BEFORE
     if row is None and said.code is not None and status in _CODE_OUTWEIGHS:
         return _UNEXPLAINED
-    by_words = sends and row is None and status == FORBIDDEN and words not in _SAYS_NO_MORE
     row = row or STATUSES.get(status) or _by_hundreds(status)
     wanted, other = row.or_else or ("", None)
-    if other is not None and re.search(wanted, words):
-        return CODES[other]
-    return _IN_WORDS if by_words else row
+    return CODES[other] if other is not None and re.search(wanted, words) else row
 
 
 def _says_nothing(status: int) -> bool:

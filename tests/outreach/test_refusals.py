@@ -148,13 +148,45 @@ def test_words_nobody_knows_are_like_a_code_nobody_knows(played: Any) -> None:
         forward(world, 60)
     assert stands(world).hold_reason is None
     assert outcomes(world, ids[1:]) == {(State.CARD_SENT, None)}
-    assert outcomes(world, ids[:1]) == {(State.DM_ALLOWED, "unexplained")}
+    assert outcomes(world, ids[:1]) == {(State.DM_ALLOWED, "forbidden")}
     answers[NEW] = (403, IN_WORDS, {})
     more = [world.ended(f"c-{n}", x_user_id=str(n), ended_at=world.clock.now) for n in range(700, 705)]
     for _ in range(3):
         forward(world, 60)
-    assert stands(world).hold_reason == "unexplained"
+    assert stands(world).hold_reason == "forbidden"
     assert all(world.request(each).outcome_at is None for each in more)
+
+
+@pytest.mark.parametrize("said", [(401, "", {}), (403, "<html>Just a moment...</html>", {})])
+@pytest.mark.parametrize("where", [USERS, NEW])
+def test_one_call_refused_without_a_code_holds_nobody_and_one_after_another_does(
+    played: Any, said: Said, where: str
+) -> None:
+    """X's edge, or what stands before it, has refused single calls of accounts that were in order."""
+    refusals = [said]
+
+    def once(request: httpx.Request) -> Said:
+        return refusals.pop() if refusals else user(request) if where == USERS else a_card_or(request)
+
+    answers = {where: once, "feedback/create": (200, {"id": "88"}, {}), **({} if where == NEW else {NEW: a_card_or})}
+    world = played(answers, worker__concurrency=1)
+    ids = ended(world, 3)
+    for _ in range(5):
+        forward(world, 60)
+    assert (stands(world).hold_reason, outcomes(world, ids)) == (None, {(State.CARD_SENT, None)})
+    refusals += [said] * 3
+    more = [world.ended(f"c-{n}", x_user_id=str(n), ended_at=world.clock.now) for n in range(700, 705)]
+    for _ in range(5):
+        forward(world, 60)
+    assert stands(world).hold_reason == ("unauthorized" if said[0] == 401 else "forbidden")
+    assert all(world.request(each).outcome_at is None for each in more)
+
+
+@pytest.mark.parametrize(("reason", "held"), [("unauthorized", False), ("token_invalid", True), ("forbidden", False)])
+def test_a_single_reading_call_holds_the_account_only_where_x_says_why(world: World, reason: str, held: bool) -> None:
+    with writing(world.engine) as connection:
+        holds.hold_if_refused(connection, "acme", reason, None, world.clock.now)
+    assert (stands(world).hold_reason == reason) is held
 
 
 @pytest.mark.parametrize("said", [(403, IN_WORDS, {}), coded(99999)])

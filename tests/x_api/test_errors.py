@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from service.states import Skip
 from service.x_api import errors
-from service.x_api.codes import CODES, STATUSES, STOPS_READING
+from service.x_api.codes import CODES, STATUSES, STOPS_AT_ONCE, STOPS_READING
 from service.x_api.errors import (
     AccountProblem,
     AlreadyDone,
@@ -246,12 +246,13 @@ def test_v2_reports_an_unreachable_customer_in_words_only():
     assert (type(error), error.row.ends_as) == (RecipientRefused, "cannot_dm")
 
 
-@pytest.mark.parametrize(("detail", "speaks"), [("This operation is not permitted.", True), ("Forbidden", False)])
-def test_words_of_v2_about_a_message_are_no_verdict_on_the_account(detail, speaks):
-    body = {"title": "Forbidden", "detail": detail, "type": "about:blank", "status": 403}
-    error = answer(403, body, sends=True)
-    assert (type(error), error.about_us) == ((Unexplained, False) if speaks else (AccountProblem, True))
-    assert type(answer(403, body)) is AccountProblem, "of a question only the status tells"
+@pytest.mark.parametrize("status", [401, 403])
+def test_only_what_comes_without_a_code_may_pass(status):
+    """v2 refuses single customers in words nobody knows, and what stands before X has refused single calls."""
+    body = {"title": "Forbidden", "detail": "This operation is not permitted.", "type": "about:blank", "status": 403}
+    assert all(answer(status, said, sends=True).row.may_pass for said in (body, b"<html>", b""))
+    assert not answer(status, coded(32), sends=True).row.may_pass
+    assert {"unauthorized"} == STOPS_READING - STOPS_AT_ONCE
 
 
 def test_the_hybrid_of_453_holds_the_account():
