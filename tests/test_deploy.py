@@ -47,6 +47,15 @@ def test_systemd_accepts_the_units_and_their_exposure(unit: Path, tmp_path: Path
     assert float(exposure[1]) < EXPOSED_LESS_THAN
 
 
+def test_a_reload_is_told_to_have_failed_where_the_process_would_not_take_the_settings() -> None:
+    for unit in UNITS:
+        does = dict(re.findall(r"^Exec(Start|Reload)=(.*)$", unit.read_text("utf-8"), re.MULTILINE))
+        process = does["Start"].removeprefix("/opt/dm-feedback/bin/dm-feedback ")
+        first = f"ExecReload=/opt/dm-feedback/bin/dm-feedback config check --for {process}\n"
+        assert f"{first}ExecReload={does['Reload']}\n" in unit.read_text("utf-8")
+        assert does["Reload"] == "/bin/kill -HUP $MAINPID"
+
+
 def test_a_stop_is_waited_for_longer_than_calls_in_flight_take() -> None:
     within = load_example().worker.shutdown_within.total_seconds()
     for unit in UNITS:

@@ -11,6 +11,8 @@ from sqlalchemy.engine import Engine
 from service.auth import chain, keys
 from service.db import writing
 from service.db.outages import advice, is_away, why_away
+from service.encrypting import checking
+from service.errors import Conflict
 from service.models import api_key, metadata
 from service.privacy import housekeeping
 from service.reports.counting.sealing import seal
@@ -143,6 +145,14 @@ def test_a_missing_right_is_reported_with_the_grant(as_role: AsRole) -> None:
     assert is_away(caught.value)
     assert why_away(caught.value) == "lacks the rights that deploy/roles.sql gives"
     assert "after it deploy/roles.sql" in advice(caught.value)
+
+
+def test_a_scrub_by_who_owns_nothing_is_refused(owner: Engine, as_role: AsRole) -> None:
+    """PostgreSQL itself passes such tables over with a warning."""
+    with pytest.raises(Conflict) as refused:
+        checking.scrub(as_role("worker"))
+    assert refused.value.code == "not_the_owner"
+    checking.scrub(owner)
 
 
 def test_the_reading_role_reads_the_ledger(owner: Engine, as_role: AsRole) -> None:

@@ -1,6 +1,6 @@
 """The settings: check, reference, example."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from service.metrics import otel
 from service.outreach.removed_names import gone_names
 from service.replica import attach
 from service.results.page.branding import mistakes
-from service.settings import Database, Mistake, Settings, SettingsError, load, reference
+from service.settings import X_TOKENS, Database, Mistake, Settings, SettingsError, load, reference
 from service.settings.advice import secrets_of
 from service.startup import demands
 
@@ -37,18 +37,22 @@ def config() -> None:
 
 
 @config.command()
+@click.option(
+    "--for", "process", type=click.Choice(["serve", "web", "worker"]),
+    help="As this process would be reloaded with them: web has no token of X, and the database must answer.",
+)  # fmt: skip
 @click.pass_context
-def check(context: click.Context) -> None:
+def check(context: click.Context, process: str | None) -> None:
     """Report every mistake at once and what would be right; then what works but deserves a thought."""
     path = context.find_root().obj
-    settings, definitions = _loaded(Path(path))
+    settings, definitions = _loaded(Path(path), X_TOKENS if process == "web" else ())
     warnings = [
         *settings.warnings,
         *advice(definitions, settings),
         *_readable_by_others(settings.database.url),
         *_secrets_for_all(Path(path), settings),
         *_replica(settings.database),
-        *_database(settings),
+        *_database(settings, must_answer=process is not None),
     ]
     for warning in warnings:
         console.print(f"{warning.path} {warning.sentence}", style="yellow", soft_wrap=True)
@@ -96,14 +100,17 @@ def _replica(database: Database) -> list[Mistake]:
     return [] if found.sentence is None else [Mistake("database.read_url", found.sentence)]
 
 
-def _database(settings: Settings) -> list[Mistake]:
+def _database(settings: Settings, *, must_answer: bool) -> list[Mistake]:
     """Names in open requests that the settings lack, or that the database could not be checked.
 
-    Raises SettingsError for what would keep every process from starting, except for a missing `db upgrade`.
+    Raises SettingsError for what would keep every process from starting, except for a missing `db upgrade`. With
+    `must_answer` a database that is empty or away is refused too.
     """
     engine = engine_of(settings)
     try:
         if migrations.current(engine) is None:
+            if must_answer:
+                migrations.require_fitting(engine)
             return []
         refused = list(filter(None, (_refusal(demand, engine) for demand in demands(settings))))
         if wrong := [each for each in refused if each.code != "schema_behind"]:
@@ -111,9 +118,9 @@ def _database(settings: Settings) -> list[Mistake]:
         gone = [] if refused else gone_names(engine, settings)
         return [Mistake(f"{each.kind}.{each.name}", each.sentence) for each in gone]
     except DBAPIError as error:
-        if not is_away(error):
+        if must_answer or not is_away(error):
             raise
-        return [Mistake("database.url", f"{why_away(error)}: its contents were not checked")]
+        return [Mistake("database.url", f"{why_away(error)}; its contents were not checked")]
     finally:
         engine.dispose()  # SQLite's files beside the ledger go with it
 
@@ -139,10 +146,10 @@ def _mode(file: str) -> int:
         return 0
 
 
-def _loaded(path: Path) -> tuple[Settings, dict[str, Definition]]:
+def _loaded(path: Path, withheld: Collection[str]) -> tuple[Settings, dict[str, Definition]]:
     """Load file and definitions, look at the pictures and at what is installed. Raises SettingsError with all of it."""
     try:
-        settings = load(path)
+        settings = load(path, withheld=withheld)
     except SettingsError as error:
         try:
             load_definitions(error.sources)

@@ -39,6 +39,9 @@ def open_engine(url: str, wait: ConnectionWait = PATIENT) -> Engine:
         parsed = parse(url)
     except (sa.exc.ArgumentError, ValueError) as error:  # its words would show the password
         raise Unavailable("database_url", f"database.url is not an address; write {WRITE}.") from error
+    if "@" in (parsed.host or ""):  # the rest of a password, which must not be shown as a host's name
+        sentence = "database.url has one '@' too many; in a user's name or a password it is written %40."
+        raise Unavailable("database_url", sentence)
     if parsed.get_backend_name() == "sqlite":
         return open_sqlite(parsed)
     if parsed.get_backend_name() == "postgresql":

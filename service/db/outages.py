@@ -3,19 +3,30 @@
 Decided in this one place: a caller who is told "away" will repeat the call, and must not repeat a bug for ever.
 """
 
+import re
+
 import sqlalchemy as sa
 
 AWAY = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError, sa.exc.TimeoutError)
+NO_TLS = "speaks no TLS: turn it on there, or write sslmode=disable if the way there is all yours"
 WHY_AWAY = {
-    "readonly": "takes no writes",
-    "read-only": "takes no writes",
-    "is full": "has no room left",
-    "no space left": "has no room left",
-    "locked": "is busy",
-    "timeout": "is busy",
-    "no such table": "has no tables yet",
-    "does not exist": "has no tables yet",
+    "authentication failed|no password": "refuses the user or the password",
+    'role ".*" does not exist': "refuses the user or the password",
+    "pg_hba.conf": "lets this user not in from here: see its pg_hba.conf",
+    'database ".*" does not exist': "has another name: the server knows none of this one",
+    'root certificate file ".*" does not exist': "cannot be trusted: sslrootcert must name a file",
+    "certificate": "shows a certificate that is not trusted here",
+    "not support ssl": NO_TLS,
+    "resolve host|translate host": "has a host name that nobody knows here",
+    "refused|is the server running": "does not listen at that address",
+    "too many clients|connection slots": "has no connection left",
+    "connection timeout": "does not answer",
+    "readonly|read-only": "takes no writes",
+    "is full|no space left": "has no room left",
+    "locked|timeout": "is busy",
+    "no such table|does not exist": "has no tables yet",
 }
+"""By what the server, or the library that speaks to it, says in English; the first that fits."""
 NOT_MIGRATED_YET, DENIED = "42P01", "42501"  # PostgreSQL: undefined table, insufficient privilege
 SQL_LOGIC_ERROR = 1  # SQLite's code for what is wrong with a statement; SQLAlchemy calls it operational
 CANNOT_BE_OPENED, CANNOT_BE_WRITTEN = 14, 8  # SQLite's
@@ -45,7 +56,7 @@ def why_away(error: BaseException) -> str:
     if getattr(original, "sqlstate", None) == DENIED:
         return "lacks the rights that deploy/roles.sql gives"
     said = str(original or error).lower()
-    return next((why for word, why in WHY_AWAY.items() if word in said), "does not answer")
+    return next((why for words, why in WHY_AWAY.items() if re.search(words, said)), "does not answer")
 
 
 def advice(error: BaseException) -> str:
@@ -60,4 +71,4 @@ def advice(error: BaseException) -> str:
         return (
             " This account must be able to read and write the file and its folder: run this as the service's account."
         )
-    return ""
+    return f" It {NO_TLS}." if why_away(error) == NO_TLS else ""

@@ -12,6 +12,7 @@ from sqlalchemy.engine import URL, Connection, Engine
 from service.db import watchdog
 from service.db.driver_errors import give_up_read_only, leave_out_detail
 from service.db.multi_host_url import hosts
+from service.errors import Conflict
 from service.network.addresses import is_this_machine
 
 SETTINGS = {
@@ -63,6 +64,16 @@ def take_your_time(connection: Connection) -> None:
     """Lift the time limit for the rest of this transaction."""
     connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
     watchdog.allow(connection, None)
+
+
+def demand_owner(connection: Connection, table: str) -> None:
+    """Refuse a user who may not alter the table; PostgreSQL itself passes some tables over without an error.
+
+    Raises Conflict.
+    """
+    ours = sa.text("SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass(:table)")
+    if not connection.scalar(ours, {"table": table}):
+        raise Conflict("not_the_owner", "The tables belong to another user: run this as the user who ran `db upgrade`.")
 
 
 def _leave_transactions_to_us(connection: Any, _record: Any) -> None:

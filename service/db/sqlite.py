@@ -95,7 +95,10 @@ def _place(file: Path) -> Path:
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        sentence = f"The directory of the database, {file.parent}, cannot be made: {error.strerror}."
+        sentence = (
+            f"The directory of the database, {file.parent}, cannot be made ({error.strerror}): give database.url a "
+            "place this account may write to."
+        )
         raise Unavailable("database_place", sentence) from error
     return file
 

@@ -16,8 +16,10 @@ from service.at_rest.columns import Encrypted, ring_of, row_of
 from service.at_rest.ids import LockedId
 from service.at_rest.ring import MARK_OF_IDS, Ring
 from service.db import reading
+from service.db.postgresql import demand_owner
+from service.db.table_locks import BUSY
 from service.encrypting.rewriting import TABLES, as_it_lies, key_of, raw, read_of
-from service.errors import Unavailable
+from service.errors import Conflict, Unavailable
 
 SHOWN = 20
 AT_ONCE = 500
@@ -80,7 +82,10 @@ def _counted_ids(engine: Engine, ring: Ring, column: sa.Column[Any], kind: Locke
 
 
 def scrub(engine: Engine) -> None:
-    """Rewrite the files of the encrypted tables, so that they hold no older values."""
+    """Rewrite the files of the encrypted tables, so that they hold no older values. Raises Conflict."""
+    if engine.dialect.name == "postgresql":
+        with reading(engine) as connection:
+            demand_owner(connection, TABLES[0].name)
     outside = engine.execution_options(isolation_level="AUTOCOMMIT")
     with outside.connect() as connection:
         raw_connection = connection.connection.cursor()
@@ -89,7 +94,8 @@ def scrub(engine: Engine) -> None:
             for table in TABLES:
                 raw_connection.execute(f"VACUUM FULL {table.name}")
         else:
-            raw_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             raw_connection.execute("VACUUM")
-            raw_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            held, *_ = raw_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if held:  # by somebody who still reads what was there before
+                raise Conflict("table_busy", BUSY)
         raw_connection.close()

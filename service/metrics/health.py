@@ -21,7 +21,7 @@ from service.accounts.standing import AccountStanding
 from service.auth import Guard, declares
 from service.auth.guard import demand_reach, demand_role
 from service.db import insert, reading, writing
-from service.db.outages import AWAY
+from service.db.outages import AWAY, why_away
 from service.errors import Unavailable
 from service.models import IS_OPEN, feedback_request, probe, worker_seen
 from service.settings import Settings
@@ -101,8 +101,8 @@ def why_not_ready(engine: Engine, now: datetime, writes: Writes) -> str | None:
         migrations.require_fitting(engine)
     except Unavailable as error:
         return error.sentence
-    except SQLAlchemyError:
-        return "does not answer; is it running, and is database.url right?"
+    except SQLAlchemyError as error:
+        return why_away(error)
     return TAKES_NO_WRITES if writes.refused(now) else None
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from service.db import reading, writing
 from service.db.partitioned import look_again, partitioned_tables
-from service.db.postgresql import take_your_time
+from service.db.postgresql import demand_owner, take_your_time
 from service.db.table_locks import patiently
 from service.encrypting.in_force import is_alive
 from service.errors import Conflict, Invalid, Unavailable
@@ -36,8 +36,8 @@ DELIVERIES = "webhook_delivery"
 def turn(engine: Engine, privacy: Privacy, now: datetime, tell: Tell) -> Iterator[str]:
     """Partition what is not partitioned yet and create pieces ahead; yield a sentence per step. Raises Conflict."""
     _demand_postgresql(engine)
-    _demand_owner(engine)
     with writing(engine) as connection:
+        demand_owner(connection, "transition")
         owner_functions.make_functions(connection)
     for cut in cuts(privacy).values():
         if not _is_whole(engine, cut):
@@ -70,15 +70,6 @@ def _demand_postgresql(engine: Engine) -> None:
     if engine.dialect.name != "postgresql":
         sentence = "Partitions are PostgreSQL's; SQLite does without. `dm-feedback db copy` carries a ledger over."
         raise Invalid("partitions_of_postgresql", sentence)
-
-
-def _demand_owner(engine: Engine) -> None:
-    with reading(engine) as connection:
-        ours = sa.text("SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass('transition')")
-        if not connection.scalar(ours):
-            raise Conflict(
-                "not_the_owner", "The tables belong to another user: run this as the user who ran `db upgrade`."
-            )
 
 
 def _demand_new_code(engine: Engine, now: datetime) -> None:

@@ -4,7 +4,7 @@ Nothing here stops a start. Never shows a secret.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -28,7 +28,38 @@ def warnings(parts: dict[str, Any]) -> list[Mistake]:
         found += _account_warnings(account, parts["campaigns"])
     for name, campaign in parts["campaigns"].items():
         found += _campaign_warnings(f"campaigns.{name}", campaign)
-    return found
+    found += _never_reached(list(parts["campaigns"].values()))
+    return [*found, *_left_from_the_example(parts)]
+
+
+def _left_from_the_example(parts: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Addresses that people get to see and that nobody has replaced."""
+    shown = {"service.public_url": parts["service"].public_url}
+    shown |= {f"campaigns.{name}.privacy_url": each.privacy_url for name, each in parts["campaigns"].items()}
+    shown |= {
+        f"sources.{name}.conversation_url": each.conversation_url or "" for name, each in parts["sources"].items()
+    }
+    for path, url in shown.items():
+        if re.match(r"https?://([^/]+\.)?example\.com\b", url):
+            yield Mistake(path, "is an example's address; write your own")
+
+
+def _never_reached(campaigns: Sequence[Campaign]) -> Iterator[Mistake]:
+    """Campaigns below one that takes all that they would: the first whose filters fit takes a conversation."""
+    for place, campaign in enumerate(campaigns):
+        above = next((each for each in campaigns[:place] if _takes_all_of(each, campaign)), None)
+        if above is not None:
+            sentence = f"gets no conversation, as '{above.name}' above it takes them all; write it above that one"
+            yield Mistake(f"campaigns.{campaign.name}", sentence)
+
+
+def _takes_all_of(above: Campaign, campaign: Campaign) -> bool:
+    """Whether each filter lets everything through that the other one's does."""
+    for name in ("sources", "accounts", "teams", "tags", "channels", "languages"):
+        wide, narrow = set(getattr(above, name)), set(getattr(campaign, name))
+        if wide and not (narrow and narrow <= wide):
+            return False
+    return set(above.without_tags) <= set(campaign.without_tags)
 
 
 def _weak_secret(key: str) -> Iterator[Mistake]:
@@ -48,6 +79,10 @@ def _account_warnings(account: Account, campaigns: Mapping[str, Campaign]) -> It
     if _open_to_the_road(account.base_url):
         sentence = "is http:// to another machine: tokens and texts could be read on the way; write https://"
         yield Mistake(f"{path}.base_url", sentence)
+    whose = re.match("[0-9]+(?=-)", account.token or "")  # what X's token begins with
+    if whose is not None and whose[0] != account.user_id:
+        sentence = f"is of X's user {whose[0]}, and user_id says {account.user_id}: take both from one account"
+        yield Mistake(f"{path}.token", sentence)
     if account.webhook_password is not None and len(account.webhook_password) < STRONG_PASSWORD:
         yield Mistake(f"{path}.webhook_password", "X asks for at least 20 random characters")
     if account.webhook_user is None and _asks_by_card(campaigns, account.name):
@@ -61,6 +96,8 @@ def _asks_by_card(campaigns: Mapping[str, Campaign], account: str) -> bool:
 
 
 def _campaign_warnings(path: str, campaign: Campaign) -> Iterator[Mistake]:
+    if campaign.stale_after <= campaign.delay:
+        yield Mistake(f"{path}.stale_after", "is over before the delay is: nobody would ever be asked")
     if campaign.test:
         yield Mistake(f"{path}.test", "is true: its answers count nowhere, neither at X nor here")
     if campaign.type == "nps" and "card" in campaign.ways:

@@ -17,7 +17,7 @@ from service.requests import restored, seals
 from service.settings import reference
 from tests.cli.house import Cli
 from tests.processes.house import free_port
-from tests.support import SOURCE_KEY, settings_of
+from tests.support import SOURCE_KEY, settings_of, tree
 
 # -- config check
 
@@ -178,7 +178,9 @@ def test_the_example_can_be_used_at_once(cli: Cli, monkeypatch: pytest.MonkeyPat
     for name in re.findall(r'^\w+_env = \[?"(\w+)"', text, re.MULTILINE):
         assert name in cli("config", "check", code=78).stderr
         monkeypatch.setenv(name, SOURCE_KEY if "WEBHOOK_KEY" in name else f"{name}-0123456789abcdefghij")
-    assert cli.says("config", "check").endswith("0 warnings.\n")
+    *warnings, last = cli.says("config", "check").splitlines()
+    assert last.endswith("3 warnings.")
+    assert all(each.endswith("is an example's address; write your own") for each in warnings)
 
 
 # -- db
@@ -231,7 +233,24 @@ def test_a_check_before_an_upgrade_reads_the_existing_schema(cli: Cli) -> None:
 
 def test_a_database_that_is_away_is_said_to_be_by_a_check(cli: Cli) -> None:
     cli.write(database__url="postgresql://nobody@127.0.0.1:1/nothing")
-    assert "database.url does not answer: its contents were not checked\n" in cli.says("config", "check")
+    said = cli.says("config", "check")
+    assert "database.url does not listen at that address; its contents were not checked\n" in said
+
+
+def test_a_check_for_a_process_says_what_would_keep_that_process_from_starting(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = {name: each for name, each in tree()["accounts"]["acme"].items() if name != "token"}
+    cli.write(accounts__acme={**account, "token_env": "X_TOKEN"})
+    cli("config", "check", code=78)
+    cli("config", "check", "--for", "worker", code=78)
+    cli.says("config", "check", "--for", "web")
+    monkeypatch.setenv("X_TOKEN", "1212121212121-t")
+    cli.says("config", "check", "--for", "worker")
+    cli.write(database__url="postgresql://nobody@127.0.0.1:1/nothing")
+    assert cli.refuses("config", "check", "--for", "web")[1] == "database_away"
+    cli.write(database__url=f"sqlite:///{cli.directory}/none.db")
+    assert cli.refuses("config", "check", "--for", "serve")[1] == "no_database"
 
 
 def test_a_database_of_another_user_is_refused_with_its_owner(cli: Cli) -> None:

@@ -106,6 +106,15 @@ def test_a_scrubbed_file_contains_no_plain_text(in_sqlite: Poisoned) -> None:
     assert POISON.encode() in file.read_bytes()
 
 
+def test_no_scrub_is_called_done_while_somebody_still_reads_what_was_there_before(in_sqlite: Poisoned) -> None:
+    sa.event.listen(in_sqlite.engine, "checkout", lambda raw, *_: raw.execute("PRAGMA busy_timeout=0"))
+    with reading(in_sqlite.engine) as connection:
+        connection.exec_driver_sql("SELECT count(*) FROM result").scalar()
+        with pytest.raises(Conflict, match="run this again"):
+            checking.scrub(in_sqlite.engine)
+    checking.scrub(in_sqlite.engine)
+
+
 def moved(there: Poisoned, statement: str) -> None:
     with writing(there.engine) as connection:
         assert connection.exec_driver_sql(statement).rowcount > 0

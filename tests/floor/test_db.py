@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from sqlalchemy.engine import Connection, Engine
 
 from service.db import EPOCH, Micros, insert, once_committed, open_engine, reading, sqlite, writing
-from service.db.outages import is_away
+from service.db.outages import is_away, why_away
 from service.errors import Unavailable
 from service.models import account_state, worker_seen
 from tests.support import START
@@ -103,6 +104,8 @@ def test_postgresql_commits_are_durable(postgresql_engine: Engine) -> None:
         ("nonsense", "database_url"),
         ("", "database_url"),
         ("postgresql://u:hunter2@host:port/n", "database_url"),
+        ("postgresql://u:p@hunter2@host/n", "database_url"),
+        ("postgresql://u:p@hunter2@one,two/n", "database_url"),
         ("sqlite:////proc/nowhere/x.db", "database_place"),
     ],
 )
@@ -357,6 +360,44 @@ def test_only_errors_that_may_pass_count_as_an_outage(engine: Engine, statement:
     with pytest.raises(sa.exc.SQLAlchemyError) as caught, reading(engine) as connection:
         connection.exec_driver_sql(statement)
     assert is_away(caught.value) is away
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"port": 1}, "does not listen at that address"),
+        ({"host": "nowhere.invalid", "query": {}}, "has a host name that nobody knows here"),
+        ({"username": "nobody-of-ours"}, "refuses the user or the password"),
+        ({"database": "nothing"}, "has another name: the server knows none of this one"),
+    ],
+)
+def test_why_postgresql_takes_nobody_in_is_told_apart(postgresql_url: str, change: dict[str, Any], why: str) -> None:
+    engine = open_engine(sa.make_url(postgresql_url).set(**change).render_as_string(hide_password=False))
+    with pytest.raises(sa.exc.SQLAlchemyError) as caught, reading(engine):
+        pass
+    assert is_away(caught.value)
+    assert why_away(caught.value) == why
+    engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ('FATAL:  password authentication failed for user "feedback"', "refuses the user or the password"),
+        ("fe_sendauth: no password supplied", "refuses the user or the password"),
+        ('FATAL:  no pg_hba.conf entry for host "10.0.0.9", user "feedback", no encryption', "see its pg_hba.conf"),
+        ("SSL error: certificate verify failed", "a certificate that is not trusted"),
+        ('root certificate file "/root/.postgresql/root.crt" does not exist', "sslrootcert must name a file"),
+        ("FATAL:  sorry, too many clients already", "has no connection left"),
+        ("connection timeout expired", "does not answer"),
+        ("connection failed: session is read-only", "takes no writes"),
+        ("could not extend file: No space left on device", "has no room left"),
+        ("QueuePool limit of size 10 overflow 20 reached, connection timed out, timeout 30.00", "is busy"),
+        ('relation "result" does not exist', "has no tables yet"),
+    ],
+)
+def test_what_a_server_says_is_told_in_our_words(said: str, why: str) -> None:
+    assert why in why_away(sa.exc.OperationalError("", None, Exception(said)))
 
 
 def test_a_read_only_connection_is_dropped_in_any_server_language(postgresql_engine: Engine) -> None:

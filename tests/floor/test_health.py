@@ -186,7 +186,7 @@ def test_without_a_key_only_readiness_is_shown(house: House) -> None:
 def test_a_database_that_is_away_is_503_and_strangers_learn_neither_why_nor_its_password() -> None:
     engine = open_engine("postgresql://nobody:hunter2@127.0.0.1:1/nothing")
     assert stranger(House(engine), 503, Authorization="Bearer dmf_0.0") == {"status": "unavailable"}
-    assert told(engine) == "does not answer; is it running, and is database.url right?"
+    assert told(engine) == "does not listen at that address"
 
 
 def told(engine: Engine) -> str | None:

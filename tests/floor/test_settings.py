@@ -518,7 +518,7 @@ def test_an_account_without_cards_needs_no_card_webhook() -> None:
     none = {"accounts__acme__webhook_user": None, "accounts__acme__webhook_password": None}
     by_page = {"campaigns__care__ways": ["page"], "campaigns__care__texts__en__page": "How was it? {page}"}
     assert "accounts.acme.webhook_user" in advice(**none)
-    assert advice(**none, **by_page, campaigns__care__type="nps", service__public_url="https://f.example.com") == {}
+    assert advice(**none, **by_page, campaigns__care__type="nps", service__public_url="https://f.acme.example") == {}
 
 
 @pytest.mark.parametrize(
@@ -571,12 +571,46 @@ def test_an_account_without_cards_needs_no_card_webhook() -> None:
         ({"accounts__acme__token_secret": "ts-acme\u200b"}, "accounts.acme.token_secret", "begins or ends"),
         ({"accounts__acme__token_secret": "'ts-acme'"}, "accounts.acme.token_secret", "stands in quotes"),
         ({"campaigns__care__texts__en__card": "How\u200b did we do?"}, "campaigns.care.texts.en.card", "U+200B"),
+        ({"accounts__acme__token": "99-t-acme"}, "accounts.acme.token", "is of X's user 99"),
+        (
+            {"campaigns__care__delay": "5m", "campaigns__care__stale_after": "5m"},
+            "campaigns.care.stale_after",
+            "nobody would ever be asked",
+        ),
+        ({"service__public_url": "https://feedback.example.com"}, "service.public_url", "write your own"),
+        ({"campaigns__care__privacy_url": "https://a.example.com/p"}, "campaigns.care.privacy_url", "write your own"),
+        (
+            {"sources__crm__conversation_url": "https://example.com/{conversation_id}"},
+            "sources.crm.conversation_url",
+            "write your own",
+        ),
     ],
 )
 def test_questionable_settings_are_warned_about(changes: dict[str, Any], where: str, says: str) -> None:
     ((path, sentence),) = advice(**changes).items()
     assert path == where
     assert says in sentence
+
+
+@pytest.mark.parametrize(
+    ("above", "below", "reached"),
+    [
+        ({}, {}, False),
+        ({}, {"teams": ["gold"]}, False),
+        ({"teams": ["gold"]}, {}, True),
+        ({"teams": ["gold"]}, {"teams": ["gold", "blue"]}, True),
+        ({"teams": ["gold", "blue"]}, {"teams": ["gold"], "tags": ["vip"]}, False),
+        ({"without_tags": ["spam"]}, {}, True),
+        ({"without_tags": ["spam"]}, {"without_tags": ["abuse", "spam"]}, False),
+    ],
+)
+def test_a_campaign_below_one_that_takes_all_of_its_conversations_is_named(
+    above: dict[str, Any], below: dict[str, Any], *, reached: bool
+) -> None:
+    care = tree()["campaigns"]["care"]
+    found = advice(campaigns__care=care | above, campaigns__late=care | below)
+    assert list(found) == ([] if reached else ["campaigns.late"])
+    assert all("as 'care' above it takes them all" in each for each in found.values())
 
 
 # -- no secret shown
@@ -744,7 +778,7 @@ def example_environment() -> dict[str, str]:
 
 def test_the_example_is_accepted_and_needs_only_its_secrets() -> None:
     settings = load(EXAMPLE, example_environment())
-    assert settings.warnings == ()
+    assert {each.sentence for each in settings.warnings} == {"is an example's address; write your own"}
     assert list(load_definitions(settings.sources, tuple(settings.accounts))) == ["crm"]
     with pytest.raises(SettingsError) as caught:
         load(EXAMPLE, {})

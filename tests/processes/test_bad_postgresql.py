@@ -13,8 +13,10 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from sqlalchemy.exc import OperationalError
 
 from service.db import open_engine
+from service.db.outages import NO_TLS, advice, why_away
 from tests.processes.children import run_cli, until
 from tests.processes.deliveries import deliver, post
 from tests.processes.house import House, free_port
@@ -71,6 +73,15 @@ def test_a_full_disk_costs_time_and_no_delivery(server: Server, house_of: Callab
         engine = open_engine(house.database_url)
         assert stored(engine)[1] == len(taken)
         engine.dispose()
+
+
+def test_that_it_speaks_no_tls_is_told_with_what_would_be_right(server: Server) -> None:
+    server.make().start(port=str(free_port()), listen_addresses="127.0.0.1")
+    engine = open_engine(f"postgresql://postgres@127.0.0.1:{server.port}/postgres?sslmode=require")
+    with pytest.raises(OperationalError) as caught, engine.connect():
+        pass
+    assert why_away(caught.value) == NO_TLS
+    assert NO_TLS in advice(caught.value)
 
 
 def fill(ballast: Path) -> None:
