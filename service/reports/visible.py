@@ -4,6 +4,7 @@ Under `embargo = "next_day"` an answer appears the day after it came, on every s
 business of `disclosure`.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,6 +18,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from service.auth.keys import Reader
 from service.db import EPOCH
 from service.db.transaction_cache import found_once
+from service.errors import Invalid
 from service.models import account_state, feedback_request, result
 from service.reports.days import midnight
 from service.reports.thresholds import DEFAULT, Thresholds, thresholds
@@ -118,6 +120,11 @@ class View:
         return res.text_at if self.cutoff is None else sa.case((self._text_came, res.text_at))
 
     @property
+    def answered_at(self) -> sa.ColumnElement[Any]:
+        """When the comment was written, or else the score given. NULL without an answer."""
+        return sa.func.coalesce(self.text_at, self.score_at, res.first_seen_at, type_=res.first_seen_at.type)
+
+    @property
     def commented(self) -> sa.ColumnElement[bool]:
         """There is a visible comment, or was one."""
         return sa.or_(self.text.is_not(None), self.text_at.is_not(None))
@@ -148,14 +155,24 @@ class View:
         return sa.func.coalesce(res.text_seen_at, res.updated_at, type_=res.updated_at.type) < self.cutoff
 
 
-def view_of(connection: Connection, settings: Settings, reader: Reader, now: datetime) -> View:
-    """Return what this reader may see now. A key for every account also sees those removed from the settings."""
+def view_of(
+    connection: Connection, settings: Settings, reader: Reader, now: datetime, asked: Collection[object] = ()
+) -> View:
+    """Return what this reader may see now. A key for every account also sees those removed from the settings.
+
+    Raises Invalid for an account asked for that never was: misspelt, it would find nothing and look like an answer.
+    """
     remembered = found_once(
         connection, "accounts", lambda: connection.scalars(sa.select(account_state.c.account)).all()
     )
     known = {*settings.accounts, *remembered}
     shown = reader.accounts or tuple(sorted(known))
     customers = reader.role == "admin"
+    if not set(asked) <= known:
+        told = ", ".join(sorted(known & set(shown))) or "none you may see"
+        wrong = next(each for each in asked if each not in known)
+        sentence = f"There is no account '{wrong}'; there are {told}."
+        raise Invalid("invalid_parameter", sentence, errors={"account": [f"must be one of {told}"]})
     return View(shown, cutoff(settings, now), thresholds(settings), customers, frozenset(settings.accounts))
 
 

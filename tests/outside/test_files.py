@@ -38,7 +38,7 @@ def test_grafana_uses_existing_routes_and_fields(spec: dict[str, Any]) -> None:
             assert asked <= parameters(spec, target["url"])
             columns = {each["selector"] for each in target["columns"]}
             assert columns == set(re.findall(r'\{?"(at|team|value)": ', target["root_selector"]))
-    assert {"key", "rest", "points"} <= fields(spec, "Trend")
+    assert {"name", "key", "rest", "points"} <= fields(spec, "Trend")
     assert {"label", "score"} <= fields(spec, "TrendPoint")
 
 

@@ -30,6 +30,7 @@ from service.reports.filters import Filter
 from service.reports.rows import as_csv, as_xlsx, export, formats, row
 from service.reports.rows.as_csv import Form
 from service.reports.statistics.definitions import DEFINITION_VERSION
+from service.reports.visible import View, view_of
 from tests.reports.world import ADMIN, NOW, World, settings_of
 
 calm = examples(deadline=None, database=None)
@@ -299,10 +300,15 @@ def test_small_agents_are_not_named_in_a_file_either(quick):
         assert "awful" not in data
 
 
+def seen(world: World) -> View:
+    with reading(world.engine) as connection:
+        return view_of(connection, world.settings, ADMIN, world.clock.now)
+
+
 def test_rows_are_neither_lost_nor_repeated_while_everything_changes(world):
     made = world.add(7, score=5)
     found = []
-    export_pages = export.pages(ReadFrom(world.engine), world.settings, ADMIN, Filter(), world.clock.now)
+    export_pages = export.pages(ReadFrom(world.engine), world.settings, seen(world), Filter(), world.clock.now)
     page_before, export.PAGE = export.PAGE, 2
     try:
         for number, page in enumerate(export_pages):
@@ -321,7 +327,7 @@ def test_a_reader_between_pages_holds_no_transaction(sqlite_engine):
     world.add(5, score=5)
     page_before, export.PAGE = export.PAGE, 2
     try:
-        found = export.pages(ReadFrom(world.engine), world.settings, ADMIN, Filter(), world.clock.now)
+        found = export.pages(ReadFrom(world.engine), world.settings, seen(world), Filter(), world.clock.now)
         next(found)
         with sqlite_engine.connect() as connection:
             busy, _, _ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()

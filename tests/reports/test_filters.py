@@ -100,7 +100,6 @@ def test_other_times_are_refused(written):
         ("agent_id", "\ud800"),
         ("agent_id", "a" * 257),
         ("reason", "cool_down"),
-        ("account", "acne"),
     ],
 )
 def test_values_are_taken_strictly(name, written):
@@ -127,15 +126,6 @@ def test_an_account_the_key_does_not_cover_is_refused():
     reader = Reader("k", "n", "supervisor", ("acme",))
     assert refused(("account", "other"), reader=reader) == "account_not_allowed"
     assert read(("account", "acme"), reader=reader).of("account") == ("acme",)
-
-
-def test_a_misspelt_account_is_told_which_there_are_and_only_those_one_may_see():
-    with pytest.raises(ServiceError) as caught:
-        read(("account", "acne"))
-    assert caught.value.sentence == "There is no account 'acne' in the settings; there are acme, other."
-    with pytest.raises(ServiceError) as caught:
-        read(("account", "acne"), reader=Reader("k", "n", "supervisor", ("acme", "acne")))
-    assert caught.value.sentence == "There is no account 'acne' in the settings; there are acme."
 
 
 def test_a_logged_filter_contains_only_what_was_asked():

@@ -3,10 +3,14 @@
 import gzip
 import json
 import sys
+from datetime import timedelta
 
 import pytest
 
+from service.db import writing
 from service.reports.rows import search
+from service.requests import seals
+from tests.reports.world import NOW
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -39,6 +43,37 @@ def test_scores_can_be_asked_for_as_a_range(world):
     assert set(ids(client.json("/v1/results", score_from=2, score_to=4))) == set(made[1:4])
     assert set(ids(client.json("/v1/results", score_from=4))) == set(made[3:])
     assert client.refused("/v1/results", 422, score_from="x") == "invalid_parameter"
+
+
+def test_an_answer_is_found_by_the_day_it_was_given_with_a_score_or_without(world):
+    """`scored_at` knows none without a score, and `updated_at` moves with names that are told later."""
+    old, wrote = world.add(1, score=5, days_ago=20), world.add(1, text="words", days_ago=20)
+    late, new = world.add(1, score=2, days_ago=20), world.add(1, score=4, days_ago=2)
+    world.add(1, days_ago=20)
+    world.set_result(late[0], text="still waiting", text_at=NOW - timedelta(days=1))
+    with writing(world.engine) as connection:
+        seals.regroup(connection, [*old, *wrote, *late, *new], NOW)
+    client, then = world.client(), (NOW - timedelta(days=21)).isoformat()
+    week_ago = (NOW - timedelta(days=7)).isoformat()
+    for path in ("/v1/results", "/v1/requests"):
+        asked = {"date_field": "answered_at", "sort": "ended_at"}
+        assert set(ids(client.json(path, since=week_ago, **asked))) == {*late, *new}
+        assert set(ids(client.json(path, since=then, until=week_ago, **asked))) == {*old, *wrote}
+    assert client.refused("/v1/summary", 422, date_field="answered_at") == "invalid_parameter"
+
+
+def test_a_misspelt_account_is_told_which_there_are_and_only_those_one_may_see(world):
+    """It would find nothing, and look like an answer."""
+    world.add(1, score=5)
+    paths = ("/v1/results", "/v1/requests", "/v1/summary", "/v1/coverage", "/v1/results.csv", "/v1/results.parquet")
+    for path in paths:
+        assert world.client().refused(path, 422, account="acne") == "invalid_parameter"
+    assert world.client("analyst").refused("/v1/trend", 422, account="acne") == "invalid_parameter"
+    for accounts, told in (((), "acme, other"), (("acme", "acne"), "acme")):
+        said = world.client("supervisor", *accounts).get("/v1/results", account="acne").get_json()
+        assert said["detail"] == f"There is no account 'acne'; there are {told}."
+    first = world.client().json("/v1/results", account="acme")
+    assert world.client().json("/v1/results", account="acme", cursor=first["resume_cursor"])["items"] == []
 
 
 @pytest.mark.parametrize(

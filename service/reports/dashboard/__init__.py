@@ -1,8 +1,8 @@
 """The supervisors' dashboard: GET requests with the filter in the URL, pages drawn on the server.
 
     routes.py            what lives where               door.py              sign-in, session, form tokens
-    page_context.py      what every page leans on       question.py          the filter in the address, and its bar
-    this_week.py         the first page
+    page_context.py      what every page leans on       question.py          the filter in the address
+    this_week.py         the first page                 facets.py            what its bar offers to choose from
     explore.py           any grouping; two periods or groups side by side
     comment_pages.py     the inbox, one answer, notes   comments.py          their rows, worst first, and the search
     operations.py        how asking goes, and why not   account_standing.py  how each account stands

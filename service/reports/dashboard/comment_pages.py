@@ -17,9 +17,10 @@ from service.db import reading, writing
 from service.errors import Invalid, NotFound
 from service.reports.dashboard.comments import ORDERS, Comment, comments, life, marked, neighbours
 from service.reports.dashboard.door import safe_path
+from service.reports.dashboard.facets import choices
 from service.reports.dashboard.page_context import Place
-from service.reports.dashboard.question import PageQuery, choices
-from service.reports.filters import MOODS, Filter
+from service.reports.dashboard.question import PageQuery
+from service.reports.filters import ANSWERED, MOODS, Filter
 from service.reports.roles import READERS_OF_ANSWERS
 from service.reports.rows import marks, notes, query
 from service.reports.rows.query import Order
@@ -61,17 +62,18 @@ def add(pages: flask.Blueprint, place: Place) -> None:
 
 
 def wanted_of(question: PageQuery) -> Filter:
-    """The answers of a list: those with a comment that are open, unless something else is asked."""
+    """The answers of a list: those with a comment of these days that are open, unless something else is asked."""
     wanted = question.filter if question.given("all") else replace(question.filter, has_text=True)
     done = {"open": False, "done": True}.get(question.given("marked") or "open")
-    return replace(wanted, done=done)
+    return replace(wanted, done=done, date_field=wanted.date_field or ANSWERED)
 
 
 def as_file(question: PageQuery) -> list[tuple[str, str | None]]:
     """The same answers as parameters of the download."""
     wanted = wanted_of(question)
     flags = (("answered", True), ("has_text", wanted.has_text), ("done", wanted.done))
-    return [(name, None if value is None else str(value).lower()) for name, value in flags]
+    said = [(name, None if value is None else str(value).lower()) for name, value in flags]
+    return [*said, ("date_field", wanted.date_field)]
 
 
 def order_of(question: PageQuery) -> Order:

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 from service.auth import Reader
 from service.models import result_update, transition
-from service.reports.filters import Filter
+from service.reports.filters import ANSWERED, Filter
 from service.reports.rows import query
 from service.reports.rows.cursor import cursors
 from service.reports.rows.marks import ReviewMark, marks_of
@@ -99,7 +99,8 @@ def worst_open(
     connection: Connection, settings: Settings, reader: Reader, filter: Filter, now: datetime, limit: int
 ) -> tuple[Comment, ...]:
     """Return the unhappiest open comments that may be read."""
-    wanted = replace(filter, has_text=True, done=False, moods=("unhappy", "neutral"))
+    of_day = filter.date_field or ANSWERED
+    wanted = replace(filter, has_text=True, done=False, moods=("unhappy", "neutral"), date_field=of_day)
     return comments(connection, settings, reader, wanted, now, order=ORDERS["worst"], limit=limit, readable=True).rows
 
 

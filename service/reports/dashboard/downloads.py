@@ -117,18 +117,25 @@ def _figures(place: Place, kind: str) -> Response:
     if kind not in OF_FIGURES:
         raise NotFound("no_such_page", "Figures are downloaded as CSV or Excel.")
     question, now = place.asked(("by", "and", "show", "a", "b")), place.clock()
-    by = by_of(question)
+    by = by_of(question, place.reader)
     also = and_by_of(question, by)
     asked = (place.settings, place.reader, question.filter, now, by)
     if also is None:
         found = read(place.engine, lambda connection: figures.breakdown(connection, *asked)).items
-        lines, split = [line for one in found for line in _of_breakdown(one)], by
+        used = [one for one in found if _is_used(one)] or found
+        lines, split = [line for one in used for line in _of_breakdown(one)], by
     else:
         both = read(place.engine, lambda connection: figures.differences(connection, *asked, and_by=also)).items
         lines, split = [line for one in both for line in _crossed(one)], f"{by} and {also}"
     as_sheet = partial(as_xlsx.table, HEAD_OF_SHEET, thresholds=thresholds(place.settings))
     written = _as_csv(lines) if kind == "csv" else as_sheet(lines)
     return _file(written, CONTENT_TYPES[kind], f"figures by {split} {question.first} to {question.last}.{kind}")
+
+
+def _is_used(one: Breakdown) -> bool:
+    """Whether such cards were sent or answered: half of a file about the others would only be added up."""
+    said = (one.total.n, one.total.suppressed not in {None, "waits"}, *(row.delivered for row in one.rows))
+    return any(said)
 
 
 def _of_breakdown(one: Breakdown) -> Iterator[Line]:

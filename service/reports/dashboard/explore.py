@@ -11,10 +11,12 @@ from typing import Any
 import flask
 from sqlalchemy.engine import Connection
 
+from service.auth import Reader
 from service.errors import Invalid
+from service.reports.dashboard.facets import choices
 from service.reports.dashboard.names import full_name, group_name, row_name
 from service.reports.dashboard.page_context import Place
-from service.reports.dashboard.question import DEFAULT_DAYS, EXPLORED, WITHOUT, PageQuery, choices
+from service.reports.dashboard.question import DEFAULT_DAYS, EXPLORED, WITHOUT, PageQuery
 from service.reports.dashboard.sentences import UNITS
 from service.reports.dashboard.this_week import drill_down
 from service.reports.dimensions import DIMENSIONS, NAMED, Value
@@ -56,12 +58,16 @@ def add(pages: flask.Blueprint, place: Place) -> None:
         )  # fmt: skip
 
 
-def by_of(question: PageQuery) -> str:
-    """Return what to tell apart. Raises Invalid."""
-    by = question.given("by") or "team"
+def by_of(question: PageQuery, reader: Reader) -> str:
+    """Return what to tell apart: teams, or the first that this reader may with this filter. Raises Invalid."""
+    by = question.given("by") or next((name for name, _ in _tabs(question, reader)), "team")
     if by not in NAMED:
         raise Invalid("unknown_breakdown", f"Nothing is grouped by '{by}' here; there are {_labels(NAMED)}.")
     return by
+
+
+def _tabs(question: PageQuery, reader: Reader) -> list[tuple[str, str]]:
+    return [(name, label) for name, label in TABS if figures.is_told(reader, question.filter, name)]
 
 
 def and_by_of(question: PageQuery, by: str) -> str | None:
@@ -79,20 +85,22 @@ def _labels(names: Iterable[str]) -> str:
 
 
 def _facts(place: Place, connection: Connection, question: PageQuery, now: datetime) -> dict[str, Any]:
-    by, show = by_of(question), question.given("show") or "score"
+    by, show = by_of(question, place.reader), question.given("show") or "score"
     also = and_by_of(question, by)
     if show not in dict(SHOWN):
         raise Invalid("unknown_measure", f"There is no '{show}' here; there are {', '.join(dict(SHOWN))}.")
-    who = (connection, place.settings, place.reader)
+    who, lists = (connection, place.settings, place.reader), sees_rows(place.reader)
     tables = figures.differences(*who, question.filter, now, by, and_by=also).items
     return {
         "by": by,
         "also": also,
-        "others": [(name, label) for name, label in TABS if name != by] if sees_rows(place.reader) else [],
+        "others": [(name, label) for name, label in TABS if name != by] if lists else [],
+        "lists": lists,
+        "pins": also is None and (lists or by != "way"),
         "show": show,
         "may_rise": _may_rise(place, question, now),
         "answer_window": place.settings.reports.answer_window,
-        "tabs": TABS,
+        "tabs": _tabs(question, place.reader),
         "shown": SHOWN,
         "tables": [(table, *_folded(table, show)) for table in tables if _has(table)],
         "compared": _compared(place, connection, question, now, by) if also is None else None,

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from werkzeug.datastructures import MultiDict
 
 from service.errors import ServiceError
+from service.reports.dashboard.question import NavLink, chips
 from service.reports.dashboard.words import said
 
 SENTENCES = {
@@ -47,6 +48,11 @@ def fields(error: ServiceError, args: MultiDict[str, str]) -> list[FieldAgain]:
         return []
     wrong = _wrong(error)
     return [FieldAgain(name, *FIELDS[name], given[name], wrong.get(name, "")) for name in FIELDS if name in given]
+
+
+def narrowings(error: ServiceError, args: MultiDict[str, str]) -> tuple[NavLink, ...]:
+    """The filters of a question that was refused, each a link to the same without it."""
+    return chips(tuple(args.items(multi=True)), {}) if error.status == INVALID else ()
 
 
 def kept(args: MultiDict[str, str]) -> list[tuple[str, str]]:

@@ -17,13 +17,14 @@ from service.metrics.health import is_silent, last_worker
 from service.replica import of_primary
 from service.reports.dashboard import figure_charts
 from service.reports.dashboard.account_standing import standings
+from service.reports.dashboard.facets import choices
 from service.reports.dashboard.names import REST, group_name
 from service.reports.dashboard.page_context import Place, shared_query
-from service.reports.dashboard.question import PageQuery, choices
+from service.reports.dashboard.question import PageQuery
 from service.reports.dashboard.this_week import most_frequent
 from service.reports.dimensions import COVERED, NAMED
 from service.reports.figures import figures
-from service.reports.roles import READERS_OF_ANSWERS
+from service.reports.roles import READERS_OF_ANSWERS, sees_rows
 from service.reports.rows import query
 from service.reports.rows.cursor import cursors
 from service.reports.rows.query import Order
@@ -97,6 +98,7 @@ def _operations(place: Place, connection: Connection, question: PageQuery, now: 
     silent = is_silent(worker, now)
     return {
         "lines": standings(connection, asked, now, silent=silent),
+        "former": [name for name in complete if name not in place.settings.accounts],
         "worker": worker,
         "silent": silent,
         "complete": complete,
@@ -105,12 +107,13 @@ def _operations(place: Place, connection: Connection, question: PageQuery, now: 
         "answer_window": place.settings.reports.answer_window,
         "funnel": funnel,
         "left": most_frequent((*funnel.skipped, *funnel.failed)),
-        "lists": place.reader.role in READERS_OF_ANSWERS,
+        "lists": sees_rows(place.reader),
     }
 
 
 def _coverage(place: Place, connection: Connection, question: PageQuery, now: datetime) -> dict[str, Any]:
-    by = question.given("by") or "agent"
+    lists = sees_rows(place.reader)
+    by = question.given("by") or ("agent" if lists else "team")  # of whom releases are four times as long
     if by not in COVERED:
         raise Invalid(
             "unknown_breakdown",
@@ -120,12 +123,12 @@ def _coverage(place: Place, connection: Connection, question: PageQuery, now: da
     outside = figure_charts.unusual(found.rows)
     return {
         "by": by,
-        "tabs": TABS,
+        "tabs": [(name, label) for name, label in TABS if lists or NAMED[name].people],
         "coverage": found,
         "unusual": outside,
         "inside": [row for row in found.rows if row not in outside],
         "left": most_frequent((*found.total.skipped, *found.total.failed)),
-        "lists": place.reader.role in READERS_OF_ANSWERS,
+        "lists": lists,
         "covered_name": lambda row: REST[row.rest] if row.rest else row.name or group_name(row.key, by),
         "reasons_of": lambda row: most_frequent((*row.skipped, *row.failed))[:3],
     }

@@ -5,30 +5,19 @@ because an HTML form cannot leave a field out: an empty value means "all", and `
 period it is the last whole days: thirty, or as many as the page says.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from urllib.parse import urlencode
 
-from sqlalchemy.engine import Connection
 from werkzeug.datastructures import MultiDict
 
 from service.auth import Reader
 from service.errors import Invalid
-from service.reports.counting.lines import Line, Slice
-from service.reports.counting.live import lines
 from service.reports.dashboard import words
-from service.reports.dashboard.names import CODED, WITHOUT_NAME, group_name
-from service.reports.days import midnight
-from service.reports.dimensions import FILTERED, NAMED, Dimension, Value
-from service.reports.disclosure import work
-from service.reports.disclosure.conversations import covered_people
-from service.reports.disclosure.spans import over_at, span_of
-from service.reports.figures.inquiry import LEDGER, NOT_NAMED, Inquiry, asking
-from service.reports.figures.labels import Asked, labels
+from service.reports.dashboard.names import WITHOUT_NAME
+from service.reports.dimensions import FILTERED, Value
 from service.reports.filters import Filter, parse
-from service.reports.roles import sees_rows
 from service.settings import Settings
 
 WITHOUT = "(none)"
@@ -51,7 +40,6 @@ NARROWING = {
     "request_id": "Request",
     "conversation_id": "Conversation",
 }
-MOST_CHOICES = 1000
 EXPLORED = ("by", "and", "show", "a", "b")
 """What only the page that groups is asked; another refuses it."""
 
@@ -76,6 +64,7 @@ class PageQuery:
     periods: tuple[NavLink, ...]
     longer: str = ""  # the query string of the longest period we offer, for pages that have too little to show
     called: Mapping[tuple[str, str], str] = field(default_factory=dict)  # what groups are called, by parameter and id
+    meant: tuple[tuple[str, str], ...] = ()  # the days, where the address names none
 
     @property
     def end(self) -> date:
@@ -91,14 +80,7 @@ class PageQuery:
     @property
     def chips(self) -> tuple[NavLink, ...]:
         """One link per narrowing, which takes it away."""
-        return tuple(
-            NavLink(
-                f"{NARROWING[name]}: {self.called.get((name, value)) or _shown(name, value)}",
-                urlencode(_without(self.pairs, (name, value))),
-            )
-            for name, value in self.pairs
-            if name in NARROWING
-        )
+        return chips(self.pairs, self.called)
 
     @property
     def heading(self) -> str:
@@ -111,30 +93,45 @@ class PageQuery:
         return f"{self.scope}, {self.period}, {page}" if self.scope else f"{page}, {self.period}"
 
     def narrowed(self, *groups: tuple[str, Value]) -> str:
-        """Return the query string of one group, or of one within another."""
+        """Return the query string of one group, or of one within another, in these days."""
         chosen = [(name, WITHOUT if key is None else str(key)) for name, key in groups]
-        return self.with_(*chosen, *((name, None) for name in (*EXPLORED, "cursor")))
+        return self.written_out(*chosen, *((name, None) for name in (*EXPLORED, "cursor")))
 
     @property
     def period(self) -> str:
         """The days in words."""
         return f"{words.day(self.first)} {words.DASH} {words.day(self.last)}"
 
+    def beside(self, fields: Iterable[str]) -> list[tuple[str, str]]:
+        """What a form with these fields, and those of the days, must carry along."""
+        own = {*fields, "since", "until", "cursor"}
+        return [pair for pair in self.pairs if pair[0] not in own]
+
     def given(self, name: str) -> str:
         """The first value of a parameter, for the form."""
         return next((value for key, value in self.pairs if key == name), "")
 
     def written_out(self, *changes: tuple[str, str | None]) -> str:
-        """Return the query string with explicit days: "the last thirty" would be different ones tomorrow."""
-        since = self.filter.since.isoformat() if self.filter.since else None
-        until = self.filter.until.isoformat() if self.filter.until else None
-        return self.with_(("since", since), ("until", until), *changes)
+        """Return the query string with its days named: another page means others, and tomorrow this one does."""
+        return self.with_(*self.meant, *changes)
 
     def with_(self, *changes: tuple[str, str | None]) -> str:
         """Return the query string with parameters replaced (None: left out)."""
         names = {name for name, _ in changes}
         kept = [pair for pair in self.pairs if pair[0] not in names]
         return urlencode([*kept, *((name, value) for name, value in changes if value is not None)])
+
+
+def chips(pairs: Sequence[tuple[str, str]], called: Mapping[tuple[str, str], str]) -> tuple[NavLink, ...]:
+    """Return a link per narrowing, which takes it away."""
+    return tuple(
+        NavLink(
+            f"{NARROWING[name]}: {called.get((name, value)) or _shown(name, value)}",
+            urlencode(_without(pairs, (name, value))),
+        )
+        for name, value in pairs
+        if name in NARROWING
+    )
 
 
 def asked(
@@ -152,12 +149,13 @@ def asked(
     Without a period it is the last `days`. Figures end with yesterday, so they do not change while somebody looks;
     lists go up to this moment.
     """
-    pairs = _half_open((name, value.strip()) for name, value in args.items(multi=True) if value.strip())
+    given = ((name, value.strip()) for name, value in args.items(multi=True) if value.strip())
+    pairs = tuple(dict.fromkeys((name, _called_now(name, value)) for name, value in _half_open(given)))
     today = now.astimezone(settings.service.time_zone).date()
     period = _last_days(days, today, with_today=with_today)
     wanted = MultiDict([(name, "" if value == WITHOUT else value) for name, value in pairs if name not in own])
-    if not wanted.keys() & period.keys():
-        wanted.update(period)
+    meant = () if wanted.keys() & period.keys() else tuple(period.items())
+    wanted.update(meant)
     found = parse(wanted, reader, settings)
     zone = settings.service.time_zone
     first = found.since.astimezone(zone).date() if found.since else date.min
@@ -166,7 +164,12 @@ def asked(
     bare = PageQuery(found, pairs, first, last, ())
     periods = _periods(bare, today, with_today=with_today)
     longer = _of_days(bare, LONGEST_PERIOD, today, with_today=with_today)
-    return PageQuery(found, pairs, first, last, periods, longer)
+    return PageQuery(found, pairs, first, last, periods, longer, meant=meant)
+
+
+def _called_now(name: str, value: str) -> str:
+    """A group as the menu has it: an old address may name a language by a tag it had then."""
+    return str(FILTERED[name].called(value)) if name in FILTERED else value
 
 
 def _half_open(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
@@ -181,76 +184,6 @@ def _half_open(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
         except (ValueError, OverflowError) as error:
             raise Invalid("invalid_parameter", "'To' is a date like 2026-11-22.", errors={"to": ["no date"]}) from error
     return tuple(found)
-
-
-@dataclass(frozen=True, slots=True)
-class Facet:
-    """What one can choose from in one dimension, `(none)` included."""
-
-    parameter: str
-    label: str
-    options: tuple[str, ...]
-    called: Mapping[str, str] = field(default_factory=dict)  # what people call an option, where it is an id
-    more: int = 0  # names there is no room for; Explore has them all
-
-
-def choices(
-    connection: Connection, settings: Settings, reader: Reader, question: Filter, now: datetime
-) -> tuple[Facet, ...]:
-    """Return the names to choose from: those of all ended conversations, whatever the period.
-
-    Names that came and went with the period would tell who worked when, and a new name would give away whose the new
-    row is. So readers of rows see the people whom rows name, others those whom coverage has named.
-    """
-    ask = asking(connection, settings, reader, Filter(), now)
-    told = _of_rows if sees_rows(reader) else _of_releases
-    who = (connection, settings, reader, question, now)
-    asked_for = ((parameter, each) for parameter, each in FILTERED.items() if each.choices)
-    return tuple(_facet(who, parameter, each, told(ask, each.name)) for parameter, each in asked_for)
-
-
-def _facet(who: Asked, parameter: str, each: Dimension, counts: Counter[Value]) -> Facet:
-    named, without = _names(counts)
-    options, called = _called(who, each.name, (*named[:MOST_CHOICES], *without))
-    return Facet(parameter, each.label, options, called, more=max(0, len(named) - MOST_CHOICES))
-
-
-def _of_rows(ask: Inquiry, by: str) -> Counter[Value]:
-    return _counted(line for line in ask.lines(LEDGER, by) if line.values[0] != NOT_NAMED)
-
-
-def _of_releases(ask: Inquiry, by: str) -> Counter[Value]:
-    """People as coverage names them, all else from closed spans of four weeks. Accounts are no secret."""
-    if NAMED[by].people:
-        return Counter(covered_people(ask.connection, ask.view.accounts, by))
-    closed = span_of(work.due(over_at(ask.now, ask.zone)), work.WEEKS["agent_work"])[0]
-    until = None if by == "account" else midnight(closed, ask.zone)
-    return _counted(lines(ask.connection, ask.view, Slice(LEDGER, ask.zone, until=until, by=(by,), wanted="work")))
-
-
-def _counted(found: Iterable[Line]) -> Counter[Value]:
-    counts: Counter[Value] = Counter()
-    for line in found:
-        counts[line.values[0]] += line.n
-    return counts
-
-
-def _called(who: Asked, by: str, options: tuple[str, ...]) -> tuple[tuple[str, ...], Mapping[str, str]]:
-    """The options with their names, ordered by name."""
-    if by in CODED:
-        return options, {each: group_name(each, by) for each in options if each != WITHOUT}
-    known = labels(*who, by, options)
-    if known is None:
-        return options, {}
-    called = {each: known.of(each, "") or each for each in options if each != WITHOUT}
-    by_name = sorted(called, key=lambda each: called[each].casefold())
-    return (*by_name, *options[len(by_name) :]), called
-
-
-def _names(counts: Counter[Value]) -> tuple[list[str], list[str]]:
-    """The names, and the choice of conversations without one where there are such."""
-    named = sorted(str(name) for name, n in counts.items() if n > 0 and name is not None)
-    return named, [WITHOUT] if counts[None] > 0 else []
 
 
 def _periods(bare: PageQuery, today: date, *, with_today: bool) -> tuple[NavLink, ...]:

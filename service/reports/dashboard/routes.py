@@ -146,6 +146,7 @@ def _told(error: ServiceError) -> tuple[str, int, Mapping[str, str]]:
     page = flask.render_template(
         "dashboard/error.html", error=error, headline=headline, sentence=invalid_filter.sentence_of(error),
         again=again, kept=invalid_filter.kept(args), action=flask.request.path,
+        chips=invalid_filter.narrowings(error, args),
     )  # fmt: skip
     return page, error.status, error.headers
 

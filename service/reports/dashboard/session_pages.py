@@ -3,6 +3,7 @@
 import flask
 from werkzeug.wrappers import Response
 
+from service.auth.keys import ROLES
 from service.reports.dashboard.page_context import Place
 from service.reports.statistics.definitions import define
 from service.reports.thresholds import thresholds
@@ -15,7 +16,8 @@ def add(pages: flask.Blueprint, place: Place) -> None:
     @pages.get("/sessions")
     @everybody
     def sessions() -> str:
-        return flask.render_template("dashboard/sessions.html", lines=place.door.sessions())
+        may = ROLES[place.reader.role]
+        return flask.render_template("dashboard/sessions.html", lines=place.door.sessions(), may=may)
 
     @pages.post("/sessions/<session_id>/end")
     @everybody

@@ -21,11 +21,12 @@ from service.reports.counting.periods import SEVEN_DAYS
 from service.reports.dashboard import sentences
 from service.reports.dashboard.comment_pages import addressed
 from service.reports.dashboard.comments import Comment, worst_open
+from service.reports.dashboard.facets import choices
 from service.reports.dashboard.figure_charts import of_score, over_weeks
 from service.reports.dashboard.hindrances import first_run
 from service.reports.dashboard.names import row_name
 from service.reports.dashboard.page_context import Place
-from service.reports.dashboard.question import PageQuery, choices
+from service.reports.dashboard.question import PageQuery
 from service.reports.days import midnight
 from service.reports.dimensions import NAMED
 from service.reports.figures import figures
@@ -45,6 +46,7 @@ log = structlog.get_logger(__name__)
 DAYS = 7
 WEEKS = 12
 LOOKED_AT = ("team", "variant", "language")
+EVERY = (("team", "teams"), ("agent", "agents"), ("variant", "questions"), ("language", "languages"))
 MOST_ROWS = 5
 MOST_COMMENTS = 3
 MOST_REASONS = 3
@@ -115,6 +117,7 @@ def _facts(place: Place, connection: Connection, question: PageQuery, now: datet
         "writes": sees_rows(place.reader),
         "headline": sentences.headline([one.total for one, _ in tiles]),
         "news": news(question, differ),
+        "every": [(by, them) for by, them in EVERY if figures.is_told(place.reader, question.filter, by)],
         "judged": any(_is_judged(row) for _, table in differ for row in _groups(table)),
         "missing": _missing(place, connection, question, now),
         "names": choices(*who, question.filter, now),

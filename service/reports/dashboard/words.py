@@ -59,6 +59,7 @@ NAMES = {
     "sent_at": "the day of asking",
     "scored_at": "the day of the score",
     "updated_at": "the day of the last change",
+    "answered_at": "the day of the answer",
 }
 
 

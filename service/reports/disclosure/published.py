@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 
 from service.errors import Invalid
 from service.reports.counting.periods import start_of
+from service.reports.dimensions import NAMED
 from service.reports.disclosure import store
 from service.reports.disclosure.asked import (
     PEOPLE,
@@ -157,7 +158,8 @@ def _groups(leaves: Sequence[Leaf], asked: Asked) -> tuple[Group, ...]:
 def _label(leaf: Leaf, by: str | None) -> Value | Pooled:
     if leaf.pooled:
         return Pooled(str(leaf.label[0]) if leaf.label and leaf.label[0] is not None else None, not leaf.label)
-    return leaf.label[-1] if by != "team" else leaf.label[0]
+    label = leaf.label[-1] if by != "team" else leaf.label[0]
+    return NAMED[by].called(label) if by is not None else label
 
 
 def _sum(type: str, label: Value | Pooled, leaves: Iterable[Leaf]) -> Group:

@@ -67,6 +67,7 @@ __all__ = [
     "coverage",
     "differences",
     "funnel",
+    "is_told",
     "summary",
     "trend",
 ]
@@ -169,6 +170,11 @@ def differences(
     which = _rising(settings, reader, now, periods.earlier_until, periods.until)
     found = [between.differences(kind, (by, and_by), then[kind], here[kind], periods, smallest, which) for kind in here]
     return DifferenceTables(labels.of_differences(found, (connection, settings, reader, filter, now), by, and_by))
+
+
+def is_told(reader: Reader, filter: Filter, by: str) -> bool:
+    """Whether this reader is told groups of this dimension with this filter."""
+    return sees_rows(reader) or released.tells(filter, by)
 
 
 NOT_TOLD = {"one_at_a_time", "not_released", "period_too_short"}

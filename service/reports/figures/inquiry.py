@@ -20,7 +20,7 @@ from service.reports.counting.live import lines
 from service.reports.counting.periods import SEVEN_DAYS
 from service.reports.dimensions import FILTERED, NAMED, PEOPLE, Value
 from service.reports.disclosure.naming import Names, is_over, names_of
-from service.reports.filters import Filter
+from service.reports.filters import ANSWERED, Filter
 from service.reports.visible import View, view_of
 from service.settings import CARD_TYPES, Settings
 
@@ -156,7 +156,7 @@ def asking(
 ) -> Inquiry:
     """Start an inquiry. Raises Invalid for a filter that figures do not accept."""
     demand_groups(filter)
-    view = view_of(connection, settings, reader, now)
+    view = view_of(connection, settings, reader, now, filter.of("account"))
     names = found_once(connection, (names_of, view.accounts), lambda: names_of(connection, view.accounts))
     return Inquiry(connection, view, names, filter, now, zone or settings.service.time_zone)
 
@@ -168,12 +168,13 @@ def kinds_of(filter: Filter) -> tuple[str, ...]:
 
 def demand_groups(filter: Filter) -> None:
     """Raise Invalid for filters that figures do not accept: those that select rows, not groups."""
-    for name in NOT_FOR_FIGURES:
-        if getattr(filter, name) not in ((), None):
-            raise Invalid(
-                "filter_not_for_figures",
-                f"Figures cannot be filtered by '{name}'; they accept {', '.join(FILTERED)}, type and a period.",
-            )
+    of_rows = [name for name in NOT_FOR_FIGURES if getattr(filter, name) not in ((), None)]
+    of_rows += [ANSWERED] if filter.date_field == ANSWERED else []
+    if of_rows:
+        raise Invalid(
+            "filter_not_for_figures",
+            f"Figures cannot be filtered by '{of_rows[0]}'; they accept {', '.join(FILTERED)}, type and a period.",
+        )
 
 
 def _less(line: Line) -> Line:

@@ -41,6 +41,9 @@ SEEN = "seen_at"
 BY_ACCOUNT = "by_account_only"
 WAITS = "waits"
 NOBODY = Answered(0, 0, 0, 0)
+TOLD = (*PEOPLE, *ONE_AT_A_TIME, "account")
+"""The dimensions of which releases tell groups."""
+
 Days = tuple[date | None, date | None]
 
 
@@ -67,8 +70,9 @@ class DaysInquiry:
 
     @property
     def wanted(self) -> Mapping[str, frozenset[Value]]:
-        """The groups asked for, besides accounts."""
-        return {name: frozenset(groups) for name, groups in self.filter.chosen.items() if name != "account"}
+        """The groups asked for, besides accounts, as releases may have them."""
+        chosen = ((name, groups) for name, groups in self.filter.chosen.items() if name != "account")
+        return {name: frozenset(NAMED[name].held(groups)) for name, groups in chosen}
 
     @property
     def days(self) -> Days:
@@ -104,7 +108,9 @@ def asking(connection: Connection, settings: Settings, reader: Reader, filter: F
             "Figures for analysts are dated by the day on which we first saw the answer: leave date_field out.",
         )
     demand_told(filter.chosen)
-    return DaysInquiry(connection, settings, view_of(connection, settings, reader, now), filter, now)
+    return DaysInquiry(
+        connection, settings, view_of(connection, settings, reader, now, filter.of("account")), filter, now
+    )
 
 
 def summary(ask: DaysInquiry) -> Summary:
@@ -216,8 +222,14 @@ def _midnight(ask: DaysInquiry, moment: datetime | None) -> datetime | None:
     return None if moment is None else midnight(moment.astimezone(ask.zone).date(), ask.zone)
 
 
+def tells(filter: Filter, by: str) -> bool:
+    """Whether releases tell groups of this dimension with this filter: people, or one context alone."""
+    named = {by, *filter.chosen} - {"account"}
+    return named <= {*PEOPLE} or (len(named) == 1 and named <= {*ONE_AT_A_TIME})
+
+
 def demand_told(names: Iterable[str]) -> None:
     """Refuse dimensions that no release groups by. Raises Invalid."""
     for name in names:
-        if name not in (*PEOPLE, *ONE_AT_A_TIME, "account"):
+        if name not in TOLD:
             raise Invalid("not_released", f"Figures for analysts are not released by {NAMED[name].label.lower()}.")

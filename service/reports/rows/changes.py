@@ -110,7 +110,8 @@ def resumed(
 
     Looks at everything that changed, not only what the filter matches: `left` has what is no longer in the list.
     """
-    view, order = view_of(connection, settings, reader, now), Order("ended_at", kind)
+    view = view_of(connection, settings, reader, now, filter.of("account"))
+    order = Order("ended_at", kind)
     query = select_rows(view, _everything(filter), order, tombstones=True)
     is_in = meets(view, replace(filter, updated_since=None), order)
     found = _after(connection, view, query.add_columns(is_in.label("is_in")), position, limit)

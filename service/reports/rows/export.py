@@ -34,14 +34,14 @@ from service.reports.rows.row import COLUMNS, Columns
 from service.reports.rows.search import with_words
 from service.reports.statistics.definitions import DEFINITION_VERSION
 from service.reports.thresholds import thresholds
-from service.reports.visible import view_of
+from service.reports.visible import View, view_of
 from service.settings import Settings
 
 __all__ = ["COLUMNS", "FORMATS", "Manifest", "described", "pages", "stream", "write_file"]
 
 PAGE = 1000
 Progress = Callable[[int], None]
-Asked = tuple[ReadFrom, Settings, Reader, Filter, datetime]
+Asked = tuple[ReadFrom, Settings, View, Filter, datetime]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def source_of(engine: Engine, filter: Filter) -> ReadFrom:
 def pages(
     source: ReadFrom,
     settings: Settings,
-    reader: Reader,
+    view: View,
     filter: Filter,
     now: datetime,
     gone: list[Erased] | None = None,
@@ -91,7 +91,6 @@ def pages(
     kind: Kind = "results" if filter.answered else "both"
     order = Order("ended_at", kind)
     after: Position | None = None
-    view = source.read(lambda connection: view_of(connection, settings, reader, now))
 
     def next_page(connection: Connection, after: Position | None) -> Page:
         return query.page(
@@ -119,11 +118,12 @@ def pages(
 def stream(
     source: ReadFrom, settings: Settings, reader: Reader, filter: Filter, now: datetime, format: str, form: Form = PLAIN
 ) -> Iterator[bytes]:
-    """Return the export as bytes, in pieces of about a page. Raises Invalid for a format we do not have.
+    """Return the export as bytes, in pieces of about a page. Raises Invalid for a format or account we do not have.
 
     The first piece is made at once, so that an invalid question is refused before the answer has begun.
     """
-    pieces = _written((source, settings, reader, filter, now), format, form)
+    view = source.read(lambda connection: view_of(connection, settings, reader, now, filter.of("account")))
+    pieces = _written((source, settings, view, filter, now), format, form)
     return _begun(next(pieces, b""), pieces)
 
 
@@ -142,10 +142,10 @@ def described(
     """Make the export, pass its bytes to `sink` if there is one, and return its manifest."""
     counted = _Counted(progress)
     # before the first page: what comes while it is written must not count as being in it
-    view = source.read(lambda connection: view_of(connection, settings, reader, now))
+    view = source.read(lambda connection: view_of(connection, settings, reader, now, filter.of("account")))
     until = source.read(lambda connection: completeness_of(connection, view, filter))
     digest, size = hashlib.sha256(), 0
-    for piece in _written((source, settings, reader, filter, now), format, form, counted.through):
+    for piece in _written((source, settings, view, filter, now), format, form, counted.through):
         digest.update(piece)
         size += len(piece)
         if sink is not None:

@@ -82,7 +82,7 @@ def rows(
     readable: bool = False,
 ) -> Page:
     """Return one page; `readable`: only rows whose comment may be read."""
-    view = view_of(connection, settings, reader, now)
+    view = view_of(connection, settings, reader, now, filter.of("account"))
     if filter.q is not None:
         return _searched(connection, settings, view, filter, order, after=after, limit=limit, tombstones=tombstones)
     return page(

@@ -19,7 +19,7 @@ from service.app import create_app
 from service.auth import keys
 from service.db import reading, writing
 from service.models import access_log, feedback_request, metadata, naming, result
-from service.reports.dashboard import question, sentences, words
+from service.reports.dashboard import facets, sentences, words
 from service.reports.figures import figures
 from service.reports.filters import Filter
 from service.reports.rows import export
@@ -387,6 +387,15 @@ def test_figures_download_names_nobody_whom_the_page_does_not(client: FlaskClien
     assert int(groups["not named"]["n"]) >= FEW
 
 
+def test_a_file_of_figures_has_no_half_about_cards_nobody_was_sent(client: FlaskClient) -> None:
+    """Its conversations would be added to those of the other half."""
+    for asked, kinds in (("team_id=Billing", {"csat"}), ("team_id=Technical", {"nps"}), ("", {"csat", "nps"})):
+        file = client.get(f"/dashboard/download/figures.csv?by=agent&{asked}&{QUERY}").get_data().decode("utf-8-sig")
+        assert {row["type"] for row in csv.DictReader(io.StringIO(file))} == kinds
+    empty = client.get("/dashboard/download/figures.csv?by=agent&since=2020-01-01&until=2020-02-01").text
+    assert len(empty.splitlines()) > 1, "a head alone tells nobody anything"
+
+
 def test_figures_as_a_sheet_are_numbers_whatever_mark_decimals_have(client: FlaskClient) -> None:
     """A file with commas is one column where a comma is the decimal mark, and 12.5 the 12th of May."""
     for asked in ("by=team", "by=team&and=campaign"):
@@ -533,12 +542,12 @@ def test_only_the_last_days_are_called_so(client: FlaskClient) -> None:
 def test_more_names_than_there_is_room_for_are_said_to_be_more(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert "choose them on Explore" not in client.get("/dashboard/comments").text
-    monkeypatch.setattr(question, "MOST_CHOICES", 4)
+    assert "more: Explore" not in client.get("/dashboard/comments").text
+    monkeypatch.setattr(facets, "MOST_CHOICES", 4)
     selects = SELECT.findall(client.get("/dashboard/comments").text)
     (agents,) = (each for each in selects if 'name="agent_id"' in each)
     assert agents.count("<option value") == 5, "all of them, and four"
-    assert "8 more: choose them on Explore" in agents
+    assert "8 more: Explore leads to those with answers" in agents
 
 
 def test_the_last_day_of_the_form_belongs_to_the_period(client: FlaskClient) -> None:

@@ -144,3 +144,18 @@ def test_a_period_without_a_whole_release_is_not_shown(
             [point] = line(four_weeks, period, by=by)
             assert point.total is not None
             assert point.total.n == 30
+
+
+def test_a_language_whose_tag_has_changed_is_one_here_too(quick: World) -> None:
+    """Each release keeps the tags it was closed with."""
+    close(quick, MONDAY)
+    for tag, n in (("no", 6), ("nb", 7), ("en", 9)):
+        on(quick, MONDAY, n, language=tag)
+    close(quick, MONDAY + 4 * WEEK)
+    client = quick.client("analyst")
+    (table,) = client.json("/v1/breakdown", by="language", type="csat")["items"]
+    assert {row["key"]: row["score"]["n"] for row in table["rows"]} == {"nb": 13, "en": 9}
+    lines = client.json("/v1/trend", by="language", type="csat", period="month")["items"]
+    assert {one["key"]: one["total"]["n"] for one in lines} == {"nb": 13, "en": 9}
+    for asked in ("no", "nb"):
+        assert client.json("/v1/summary", language=asked)["csat"]["n"] == 13

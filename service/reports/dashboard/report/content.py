@@ -18,7 +18,7 @@ from service.reports.days import ONE_DAY, midnight
 from service.reports.figures import figures
 from service.reports.figures.shapes import Funnel, Summary, Trend
 from service.reports.figures.then_now import Differences
-from service.reports.filters import Filter
+from service.reports.filters import ANSWERED, Filter
 from service.reports.roles import sees_rows
 from service.reports.rows import query
 from service.reports.rows.row import Row
@@ -118,8 +118,8 @@ def candidates(
 
 
 def _read(who: tuple[Connection, Settings, Reader], wanted: Filter, now: datetime, order: str) -> Sequence[Row]:
-    """Comments on answers whose score was given in these days, as far as they may be read."""
-    asked = replace(wanted, has_text=True, date_field="scored_at")
+    """Comments written in these days, as far as they may be read."""
+    asked = replace(wanted, has_text=True, date_field=ANSWERED)
     return query.rows(*who, asked, now, ORDERS[order], readable=True).rows
 
 

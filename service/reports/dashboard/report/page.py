@@ -13,8 +13,9 @@ from werkzeug.datastructures import MultiDict
 from service.auth import log_access
 from service.db import reading, writing
 from service.errors import Invalid
+from service.reports.dashboard.facets import choices
 from service.reports.dashboard.page_context import Place
-from service.reports.dashboard.question import PageQuery, choices
+from service.reports.dashboard.question import PageQuery
 from service.reports.dashboard.report import paper
 from service.reports.dashboard.report.content import (
     CHOICES,
