@@ -5,6 +5,7 @@ No redirects, no proxy from the environment, TLS verified, 10 s in all (name res
 """
 
 import json
+import socket
 import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -106,11 +107,13 @@ def _bytes(
 
 
 def _silence(error: Exception) -> str:
-    """Say which silence it is: a certificate that nobody vouches for is not mended by waiting."""
+    """Say which silence it is: an unknown name, or a certificate nobody vouches for, is not mended by waiting."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return f"Its certificate cannot be trusted: {cause.verify_message}."
+        if isinstance(cause, socket.gaierror):
+            return "Its name is not known here (DNS); is it spelt right?"
         cause = cause.__cause__ or cause.__context__
     return f"Nothing answers there ({type(error).__name__})."
 

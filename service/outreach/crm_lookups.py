@@ -7,7 +7,7 @@ calls have threads of their own, and parked requests are not among what is due.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Connection
 
@@ -23,11 +23,16 @@ from service.requests.retry import wait
 from service.requests.writer import write
 from service.settings import Campaign
 from service.sources import call_counts, holds, waiting
+from service.sources.holds import SourceStanding
 from service.sources.lookup_desk import Desk
 from service.sources.waiting import Waiting
 from service.states import Skip, State
 
 LOOK_UP, LOOKED_UP = "look_up", "looked_up"
+FORBIDDEN = "refused_403"
+FORBIDDEN_FOR = timedelta(minutes=5)
+A_DAY = timedelta(days=1)
+ANSWERED = frozenset({"found", "nobody", "channel"})
 AT_ONCE = 50  # requests decided in one transaction without a call
 ELSEWHERE = "The CRM says that the conversation was not on X."
 
@@ -108,7 +113,7 @@ def _record(connection: Connection, place: Workplace, desk: Desk, taken: Taken, 
         waiting.done(connection, taken.request.id)  # cancelled, completed or erased meanwhile
         return
     if looked.problem is not None:
-        _put_back(connection, desk, taken.waiting, looked, now)
+        _put_back(connection, desk, stands, taken.waiting, looked, now)
         return
     holds.answered(connection, stands, now)
     customer = _customer(place, desk, request)
@@ -118,13 +123,23 @@ def _record(connection: Connection, place: Workplace, desk: Desk, taken: Taken, 
     _finish(connection, place, desk, request, _outcome(looked), now)
 
 
-def _put_back(connection: Connection, desk: Desk, taken: Waiting, looked: Looked, now: datetime) -> None:
-    """The CRM said nothing about the customer: hold one that refuses us, pause one that asks for time, retry others."""
+def _put_back(
+    connection: Connection, desk: Desk, stands: SourceStanding, taken: Waiting, looked: Looked, now: datetime
+) -> None:
+    """The CRM said nothing about the customer: hold one that refuses us, pause one that asks for time, retry others.
+
+    A CRM may refuse one ticket to credentials that are good: that one waits, behind the others.
+    """
     assert looked.problem is not None, "it brought nothing"
     failed = taken.attempts + 1
     pause = min(wait(failed, taken.request_id), waiting.LONGEST)
     call_counts.count(connection, desk.source, looked.problem, now)
     match looked.problem:
+        case "refused" if _why(looked) == FORBIDDEN:
+            if _forbids_everybody(connection, stands, taken, now):
+                holds.hold(connection, desk.source, FORBIDDEN, now)
+            holds.went_away(connection, desk.source, now)
+            waiting.put_back(connection, taken, now + pause, failed)
         case "refused":
             holds.hold(connection, desk.source, _why(looked), now)
             waiting.put_back(connection, taken, now, taken.attempts)
@@ -134,6 +149,18 @@ def _put_back(connection: Connection, desk: Desk, taken: Waiting, looked: Looked
         case _:
             holds.went_away(connection, desk.source, now)
             waiting.put_back(connection, taken, now + pause, failed)
+
+
+def _forbids_everybody(connection: Connection, stands: SourceStanding, taken: Waiting, now: datetime) -> bool:
+    """Whether a 403 concerns our credentials: nobody was answered since yesterday, or nobody for minutes.
+
+    A ticket that is asked about again proves nothing: it may be alone.
+    """
+    ended = call_counts.since(connection, now - A_DAY).get(stands.source, {})
+    if not ANSWERED & ended.keys():
+        return True
+    since = stands.away_since
+    return taken.attempts == 0 and since is not None and since <= now - FORBIDDEN_FOR
 
 
 def _finish(

@@ -353,6 +353,16 @@ def test_settings_that_cannot_sign_in_are_named() -> None:
     assert list(settings_of("https://a.example/x?y", token="t").mistakes())[0][0] == "base_url"  # noqa: RUF015
 
 
+def test_a_name_that_nobody_knows_is_told_from_a_machine_that_is_off() -> None:
+    with pytest.raises(NoAnswer) as caught:
+        get("https://no-such-crm.invalid/a", ask=unknown)
+    assert "name is not known here" in str(caught.value)
+
+
+def unknown(host: str, port: int) -> list[str]:
+    raise socket.gaierror(-2, "Name or service not known")
+
+
 def test_no_secret_shows_in_a_repr() -> None:
     shown = repr(settings_of("https://a.example", token="hidden-t", password="hidden-p", client_secret="hidden-c"))
     assert "hidden" not in shown

@@ -274,6 +274,22 @@ def test_a_source_of_whose_customers_nobody_is_known_is_named(
     assert (said is None) == (missing is None)
 
 
+@pytest.mark.parametrize(
+    ("api", "keys"),
+    [
+        ({"base_url": "http://crm.example", "token": "t"}, ["base_url"]),
+        ({"base_url": "http://10.0.0.5:8080", "token": "t", "networks": ["10.0.0.0/8"]}, ["base_url"]),
+        ({"base_url": "https://crm.example", "token_url": "http://crm.example/t"}, ["token_url"]),
+        ({"base_url": "http://127.0.0.1:8080", "token_url": "http://[::1]/t"}, []),
+        ({"base_url": "http://localhost:8080", "token": "t"}, []),
+    ],
+)
+def test_an_address_that_is_never_called_is_told_before_any_call(api: dict[str, Any], keys: list[str]) -> None:
+    api |= {"client_id": "c", "client_secret": "s"} if "token_url" in api else {}
+    said = advised("zendesk_event", api=api)
+    assert list(said) == [f"sources.crm.api.{key}" for key in keys]
+
+
 @pytest.mark.parametrize("preset", preset_names())
 def test_no_preset_has_an_unused_constant(preset: str) -> None:
     assert list(unused_values(preset_definition(preset).grammar)) == []

@@ -214,6 +214,12 @@ def test_an_explained_look_up_shows_no_token_and_no_body(api: Crm) -> None:
     assert "no_x_identity" in refused
 
 
+@pytest.mark.parametrize(("status", "says"), [(401, "REFUSED: "), (403, "FORBIDDEN: ")])
+def test_wrong_credentials_are_told_from_a_right_that_is_missing(api: Crm, status: int, says: str) -> None:
+    api.answers = {"/t/7": (status, {})}
+    assert says in "\n".join(told(looked(api, define("token", **TWO_STEPS), conversation_id="7")))
+
+
 @pytest.mark.parametrize(
     ("steps", "where", "says"),
     [

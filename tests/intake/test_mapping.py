@@ -97,6 +97,15 @@ def test_an_end_without_what_it_needs_has_a_reason(body: Any, expected: str) -> 
     assert reason(body) == expected
 
 
+def test_a_time_that_cannot_be_read_is_told_with_what_can_be() -> None:
+    body, zone = event(ended_at="27.11.2026 10:00"), {"times": {"zone": "Europe/Berlin"}}
+    for more, asks in (({}, True), (zone, False)):
+        found = read_one(body, define("token", **more))
+        assert isinstance(found, Unmappable)
+        assert "2026-11-30T10:00:00Z" in found.detail
+        assert ("needs times.zone" in found.detail) == asks
+
+
 @pytest.mark.parametrize("conversation_id", ["c", 7, 0, 10**18, "x" * 256, "ünïcödé", "a b"])
 def test_a_conversation_s_id_is_text_or_a_whole_number(conversation_id: Any) -> None:
     assert read_one(event(conversation_id=conversation_id)).conversation_id == str(conversation_id)

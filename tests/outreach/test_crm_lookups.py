@@ -222,6 +222,58 @@ def test_refused_credentials_hold_the_source_and_lose_nobody(desked: Desked, sta
     assert {desked.of(each).x_user_id for each in waits} == {"501"}
 
 
+def _hold(desked: Desked) -> str | None:
+    with reading(desked.world.engine) as connection:
+        return holds.standings(connection)["crm"].hold_reason
+
+
+def test_a_crm_that_refuses_one_ticket_alone_goes_on_answering_for_others(desked: Desked) -> None:
+    """Private tickets are 403 to a token that is good: a restricted group, a private inbox, a shielded record."""
+    desked.crm.answers = {"/people/1": {"x": "501"}, "/people/2": {"x": "502"}, "/people/9": (403, {})}
+    known = desked.ended("c-1", customer="1")
+    desked.walk()
+    private = desked.ended("c-9", customer="9")
+    desked.walk()
+    assert _hold(desked) is None
+    desked.later(minutes=20)
+    assert _hold(desked) is None  # it is alone, however often it is asked again
+    other = desked.ended("c-2", customer="2")
+    desked.walk()
+    assert [desked.of(each).x_user_id for each in (known, other, private)] == ["501", "502", None]
+    assert desked.of(private).state == "received"
+    desked.crm.answers["/people/9"] = {"x": "509"}
+    desked.later(hours=1)
+    assert desked.of(private).x_user_id == "509"
+
+
+def test_a_crm_that_has_refused_everybody_for_minutes_holds_its_source(desked: Desked) -> None:
+    desked.crm.answers = {"/people/1": {"x": "501"}}
+    desked.ended("c-1", customer="1")
+    desked.walk()
+    desked.crm.answers = {f"/people/{n}": (403, {}) for n in range(2, 5)}
+    for n in (2, 3):
+        desked.ended(f"c-{n}", customer=str(n))
+    desked.walk()
+    assert _hold(desked) is None
+    desked.later(minutes=6)
+    desked.ended("c-4", customer="4")
+    desked.walk()
+    assert _hold(desked) == "refused_403"
+
+
+def test_a_ticket_that_held_its_source_comes_after_the_others_once_it_is_released(desked: Desked) -> None:
+    desked.crm.answers = {"/people/9": (403, {}), "/people/1": {"x": "501"}}
+    desked.ended("c-9", customer="9")
+    desked.walk()
+    assert _hold(desked) == "refused_403"
+    other = desked.ended("c-1", customer="1")
+    with writing(desked.world.engine) as connection:
+        holds.release(connection, "crm", desked.world.clock.now)
+    desked.walk()
+    desked.later(minutes=20)
+    assert (desked.of(other).x_user_id, _hold(desked)) == ("501", None)
+
+
 def test_waiting_longer_than_any_campaign_ends_the_request(desked: Desked) -> None:
     desked.crm.answers = {"/people/4711": (401, {})}
     request_id = desked.ended()

@@ -11,6 +11,11 @@ PROBLEMS = {
     "limited": "LIMITED: the CRM wants to be asked later",
     "away": "AWAY: the CRM did not answer as it should; it would be asked again",
 }
+FORBIDDEN = 403
+MAY_NOT = (
+    "FORBIDDEN: the CRM knows the credentials, and they may not read this: a permission or scope is missing, or this "
+    "one ticket is private"
+)
 FACTS = ("x_user_id", "x_handle", "trust", "channel", "on_x", "language", "agent_id", "team_id", "tags")
 
 
@@ -37,7 +42,8 @@ def _call(asked: CrmCall) -> Iterator[str]:
 def _end(looked: Looked) -> str:
     if looked.problem:
         later = f", in {looked.again_in.total_seconds():.0f} s" if looked.again_in else ""
-        return PROBLEMS[looked.problem] + later
+        forbidden = looked.problem == "refused" and bool(looked.asked) and looked.asked[-1].status == FORBIDDEN
+        return (MAY_NOT if forbidden else PROBLEMS[looked.problem]) + later
     if looked.on_x is False:
         return "nobody is asked: the conversation was not on X (channel)"
     if looked.x_user_id or looked.x_handle:

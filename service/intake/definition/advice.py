@@ -7,6 +7,7 @@ campaign filters that can never match: a source that sets no tags is never held 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from service.crm_api.path import GAP
 from service.intake.definition.dead_expressions import only_null
@@ -14,7 +15,9 @@ from service.intake.definition.tables import Definition, Grammar
 from service.intake.expressions.compiled import Expression
 from service.intake.values.languages import language_tag
 from service.language_tags import nearest_first
+from service.network.addresses import is_this_machine
 from service.settings import Campaign, Mistake, Settings
+from service.settings.sources import Api
 from service.text import folded
 
 # a campaign's filter, the field it looks at, and what follows where a source never fills that
@@ -38,6 +41,7 @@ def advice(definitions: Mapping[str, Definition], settings: Settings) -> Iterato
         for value in unused_values(definition.grammar):
             yield Mistake(f"sources.{name}.values.{value}", "is used by no expression and no path; is it misspelt?")
         yield from _nobody_known(definition, can_ask=settings.sources[name].api is not None)
+        yield from _never_called(name, settings.sources[name].api)
     for campaign in settings.campaigns:
         yield from _unknown_languages(campaign)
         for name in campaign.sources or definitions:
@@ -53,6 +57,17 @@ def _nobody_known(definition: Definition, *, can_ask: bool) -> Iterator[Mistake]
         write = f"map it, or write {path}.{'api' if grammar.lookup else 'lookup'}"
         sentence = f"is missing, and nothing else says who a customer is on X (no_x_identity); {write}"
         yield Mistake(f"{path}.map.x_user_id", sentence)
+
+
+def _never_called(name: str, api: Api | None) -> Iterator[Mistake]:
+    """Warn of addresses to which no call is made: credentials travel by TLS, or do not leave this machine."""
+    for key in ("base_url", "token_url"):
+        parts = urlsplit(getattr(api, key, None) or "")
+        if parts.scheme == "http" and not is_this_machine(parts.hostname):
+            sentence = (
+                "is http:// to another machine, where no call is made (credentials could be read): write https://"
+            )
+            yield Mistake(f"sources.{name}.api.{key}", sentence)
 
 
 def unused_values(grammar: Grammar) -> Iterator[str]:

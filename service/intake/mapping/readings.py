@@ -218,8 +218,9 @@ def _ended_at(item: OneItem) -> datetime:
         raise _NotUnderstood("no_ended_at", "map.ended_at finds nothing; map a time, or write ended_at = 'received'.")
     moment = event_time(given, times.ended_at, times.zone)
     if moment is None:
-        detail = f"ended_at is no time of the form '{times.ended_at}' between 2006 and 2200 (without a zone it needs "
-        raise _NotUnderstood("bad_ended_at", detail + "times.zone).")
+        detail = f"ended_at is no time of the form '{times.ended_at}' between 2006 and 2200"
+        needs = "" if times.zone else "; without a zone it needs times.zone"
+        raise _NotUnderstood("bad_ended_at", f"{detail} (2026-11-30T10:00:00Z, or seconds since 1970{needs}).")
     if moment > item.received_at:
         item.notes.append("ended_at lay ahead of our clock; the time of arrival stands instead")
         return item.received_at
