@@ -23,6 +23,9 @@ EVER = datetime.min.replace(tzinfo=UTC)  # the list was read to its end
 OVERLAP = timedelta(minutes=10)
 """The list may show a message this much later than its date says: who reads on from a moment begins earlier."""
 
+CLOCK_SLACK = timedelta(minutes=2)
+"""Between X's clock and ours, and between our machines'."""
+
 DISORDER = timedelta(minutes=1)
 """X lists by its ids; a message newer by more than this than one before it stands in no order of time."""
 
@@ -58,6 +61,11 @@ class Listing:
     def proves_absence_since(self, moment: datetime) -> bool:
         """Whether a message missing here has been missing from X's list since then; an unreadable one might be it."""
         return self.readable and self.reaches(moment)
+
+
+def settled_in(account: Account) -> timedelta:
+    """How long after a send X's list is sure to show it, whichever machine reads it."""
+    return account.list_lag + min(CLOCK_SLACK, account.list_lag)
 
 
 def read_back(

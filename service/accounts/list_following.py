@@ -9,13 +9,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import structlog
 from sqlalchemy.engine import Connection, Engine
 
 from service.accounts import task_leases
-from service.accounts.dm_list import OVERLAP, Ask, Listing, a_share, read_back
+from service.accounts.dm_list import CLOCK_SLACK, OVERLAP, Ask, Listing, a_share, read_back, settled_in
 from service.db import reading
 from service.settings import Account
 from service.x_api import DirectMessage
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,10 @@ class ReadOn:
         """Whether the last part reaches back to what was read before."""
         return self.parts[-1].reaches(self.since)
 
+    def surely(self, account: Account) -> tuple[datetime, datetime]:
+        """Return since when and until when X's messages must be among these, if it is whole."""
+        return self.since + CLOCK_SLACK, self.parts[0].read_at - settled_in(account)
+
     @property
     def pages(self) -> int:
         """How many calls it took."""
@@ -82,11 +89,17 @@ def read_on(
     return ReadOn([new, more], since)
 
 
-def keep(connection: Connection, account: Account, task: Task, found: ReadOn) -> None:
-    """Store how far it came, in the same transaction as what it found."""
-    began, last = found.parts[0].read_at, found.parts[-1]
+def keep(connection: Connection, account: Account, task: Task, found: ReadOn, must_show: str | None) -> None:
+    """Store how far it came, in the same transaction as what it found.
+
+    `must_show`: X's id of a message of ours that lies surely within it. A list without it came out empty or cut.
+    """
+    began, whole = found.parts[0].read_at, found.whole
     if not found.pages:
         return
-    if found.whole:
+    if whole and must_show is not None and must_show not in {each.id for each in found.messages}:
+        log.warning("dm_list_hides", account=account.name, task=task.name, messages=len(found.messages))
+        whole = False
+    if whole:
         task_leases.set_moment(connection, account.name, task.read, began)
-    task_leases.set_moment(connection, account.name, task.rest, began, None if found.whole else last.goes_on)
+    task_leases.set_moment(connection, account.name, task.rest, began, None if whole else found.parts[-1].goes_on)

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy.engine import Connection, Engine
 
-from service.accounts.dm_list import Listing
+from service.accounts.dm_list import CLOCK_SLACK, Listing, settled_in
 from service.db import reading
 from service.requests import sends
 from service.requests.request import Attempt, Request
@@ -23,15 +23,9 @@ from service.settings import Account
 from service.states import Kind
 
 log = structlog.get_logger(__name__)
-CLOCK_SLACK = timedelta(minutes=2)  # between X's clock and ours, and between our machines'
 CONTROLLED = timedelta(minutes=5)  # how much further to read the list, to see messages that must be in it
 LISTED_FOR = timedelta(days=29)  # X lists a message for thirty days
 HIDES = "hides_ours"
-
-
-def settled_in(account: Account) -> timedelta:
-    """How long after a send X's list is sure to show it, whichever machine reads it."""
-    return account.list_lag + min(CLOCK_SLACK, account.list_lag)
 
 
 def held_to_what_we_know(
@@ -52,7 +46,10 @@ def newest_to_anybody(
     """Return our newest opening, or else message of this kind, that X's list with whoever has it must show."""
     since, until = now - LISTED_FOR + CLOCK_SLACK, now - settled_in(account)
     with reading(engine) as connection:
-        found = (sends.newest_at_x(connection, like, each, None, since, until) for each in (Kind.OPENING, kind))
+        found = (
+            sends.newest_at_x(connection, account.name, each, since, until, way=like.way)
+            for each in (Kind.OPENING, kind)
+        )
         return next(filter(None, found), None)
 
 
@@ -62,7 +59,7 @@ def _known(connection: Connection, account: Account, request: Request, attempt: 
     settled = listing.read_at - settled_in(account)
     whom = attempt.x_user_id if account.api == "v2" else None
     among = (
-        sends.newest_at_x(connection, request, kind, whom, since, until)
+        sends.newest_at_x(connection, account.name, kind, since, until, way=request.way, whom=whom)
         for kind in {Kind.OPENING, attempt.kind}
         for until in (settled, min(settled, attempt.intended_at))
     )

@@ -7,9 +7,9 @@ The class of the error decides; its words go into the ledger for operators. What
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from service.accounts.dm_list import CLOCK_SLACK
 from service.accounts.holds import Away, Hold, Pause, Strange
 from service.accounts.refused_ways import Bar
-from service.outreach.absence import CLOCK_SLACK
 from service.requests.outcomes import Outcome, Postpone, Retry, Stop, Switch, Unclear
 from service.settings import Account
 from service.states import OPENED_STATES, Failure, Skip, State

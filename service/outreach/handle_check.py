@@ -17,11 +17,12 @@ from service.customers import contacts
 from service.db import reading, writing
 from service.outreach.context import Workplace
 from service.outreach.gates import CONFIRMING
+from service.requests import sends
 from service.requests.outcomes import Outcome, Postpone, Stop
 from service.requests.queries import anybody_waits
 from service.requests.request import Request
 from service.settings import Account
-from service.states import Skip, State
+from service.states import Kind, Skip, State
 from service.x_api import XClient
 
 TYPED = "crm_entered"
@@ -76,5 +77,6 @@ def read_once(place: Workplace, account: Account, x: XClient, clock: Callable[[]
     with writing(place.engine) as connection:
         if task_leases.end(connection, account.name, TASK.name, token, clock() + rest):
             contacts.note(connection, account.name, wrote, hash_key=place.hash_key)
-            keep(connection, account, TASK, found)
+            ours = sends.newest_at_x(connection, account.name, Kind.OPENING, *found.surely(account))
+            keep(connection, account, TASK, found, None if ours is None else ours.id)
     return len(wrote)

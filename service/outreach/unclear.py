@@ -14,15 +14,13 @@ from functools import partial
 import structlog
 
 from service.accounts import dm_list, list_lease, x_outage
-from service.accounts.dm_list import Listing, MayAsk, read_back
+from service.accounts.dm_list import CLOCK_SLACK, Listing, MayAsk, read_back, settled_in
 from service.db import reading, writing
 from service.outreach.absence import (
-    CLOCK_SLACK,
     CONTROLLED,
     HIDES,
     held_to_what_we_know,
     newest_to_anybody,
-    settled_in,
 )
 from service.outreach.context import Workplace
 from service.requests import sends

@@ -120,15 +120,22 @@ def first_believed_unsent(connection: Connection, request_id: str, kind: Kind) -
 
 
 def newest_at_x(
-    connection: Connection, like: Request, kind: Kind, whom: str | None, since: datetime, until: datetime
+    connection: Connection,
+    account: str,
+    kind: Kind,
+    since: datetime,
+    until: datetime,
+    *,
+    way: str = CARD,
+    whom: str | None = None,
 ) -> KnownMessage | None:
     """Return the newest message of a kind (and way, if it asks) that was sent since then and arrived by `until`.
 
     `whom`: only to this person. Messages for which X gave us no id do not count.
     """
     message = fr.dm_event_id if kind is Kind.OPENING else fr.card_dm_id
-    at = (snd.account == like.account, snd.kind == kind, snd.intended_at > since, snd.settled_at <= until)
-    asked = (sa.func.coalesce(fr.way, CARD) == like.way,) if kind is Kind.ASKING else ()
+    at = (snd.account == account, snd.kind == kind, snd.intended_at > since, snd.settled_at <= until)
+    asked = (sa.func.coalesce(fr.way, CARD) == way,) if kind is Kind.ASKING else ()
     to = (SAYS_TO_WHOM,) if whom is None else (snd.x_user_id == whom,)
     columns = (message, snd.x_user_id, snd.intended_at)
     theirs = sa.select(*columns).join_from(send_attempt, feedback_request, snd.request_id == fr.id)

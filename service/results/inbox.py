@@ -16,6 +16,7 @@ from service.accounts import task_leases, windows
 from service.accounts.list_following import Task, keep, read_on
 from service.db import reading, writing
 from service.models import IS_PROMPTED, feedback_request, result, send_attempt
+from service.requests import sends
 from service.results import replies
 from service.settings import Account, Settings
 from service.states import Kind
@@ -61,7 +62,8 @@ def read_once(
             return InboxReport(problem="turn_lost")
         oldest_first = sorted(late, key=lambda each: each.created_at or now)
         taken = [replies.take(connection, settings, account, each, now) for each in oldest_first]
-        keep(connection, account, TASK, found)
+        ours = sends.newest_at_x(connection, account.name, Kind.OPENING, *found.surely(account))
+        keep(connection, account, TASK, found, None if ours is None else ours.id)
     return InboxReport(found.pages, sum(each is not None for each in taken), found.whole, found.problem)
 
 

@@ -107,14 +107,24 @@ def test_an_old_first_page_does_not_end_an_unordered_list(sqlite_engine: Engine)
     assert read(sqlite_engine, pages, HOUR_AGO, to_prove=False).back_to == EVER
 
 
-def turn(engine: Engine, task: Task, pages: List, now: datetime) -> ReadOn:
+def turn(engine: Engine, task: Task, pages: List, now: datetime, must_show: str | None = None) -> ReadOn:
     with writing(engine) as connection:
         token = task_leases.begin(connection, "acme", task.name, now, timedelta(minutes=5))
     found = read_on(engine, ACCOUNT, task, str(token), pages, HOUR_AGO, lambda: now)
     with writing(engine) as connection:
         assert task_leases.end(connection, "acme", task.name, str(token), now)
-        keep(connection, ACCOUNT, task, found)
+        keep(connection, ACCOUNT, task, found, must_show)
     return found
+
+
+@pytest.mark.parametrize(("shown", "read"), [(message(20, id="9"), True), (message(20), False)])
+def test_a_list_without_what_must_be_in_it_counts_as_unread(engine: Engine, shown: DirectMessage, read: bool) -> None:
+    task = Task("inbox", 3)
+    found = turn(engine, task, List([DmPage((shown,), None)]), NOON, "9")
+    assert found.whole
+    assert found.surely(ACCOUNT) == (HOUR_AGO + timedelta(minutes=2), NOON - timedelta(minutes=5))
+    with reading(engine) as connection:
+        assert task_leases.moment(connection, "acme", task.read) == (NOON if read else None)
 
 
 def test_one_message_out_of_order_does_not_stop_following_the_list(engine: Engine) -> None:

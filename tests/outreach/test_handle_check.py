@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
 import sqlalchemy as sa
 
@@ -18,7 +19,7 @@ from service.privacy import housekeeping
 from service.requests.outcomes import Postpone, Stop
 from service.states import State
 from service.x_api import DirectMessage, DmPage, XAnswer
-from tests.support import SOURCE_KEY, START, World, request_of
+from tests.support import SOURCE_KEY, START, Dropping, World, request_of
 
 TYPED: dict[str, Any] = {"x_user_id": None, "x_handle": "ada", "identity_trust": "crm_entered"}
 
@@ -63,6 +64,33 @@ def test_a_customer_who_never_wrote_is_not_asked(world: World) -> None:
     found = world.request(request_id)
     assert (found.state, found.reason) == ("skipped", "not_confirmed")
     assert world.attempts(request_id) == []
+
+
+class Empty(Dropping):
+    """An X whose list comes out empty, as in an outage."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/events/list.json"):
+            return httpx.Response(200, json={"events": []}, request=request)
+        return super().handle_request(request)
+
+
+def test_a_list_that_hides_what_we_sent_proves_of_nobody_that_they_never_wrote(world: World) -> None:
+    world.customers({"user_id": "502", "can_dm": True})
+    world.ended("c-2", x_user_id="502")
+    for _ in range(10):
+        on(world, minutes=1)
+    well = world.clients["acme"]
+    world.clients["acme"] = world.client("acme", Empty(httpx.WSGITransport(app=world.x_app)))
+    wrote(world)
+    request_id = world.ended(ended_at=world.clock.now, **TYPED)
+    for _ in range(60):
+        on(world, minutes=1)
+    assert (world.request(request_id).state, world.request(request_id).reason) == ("identified", "confirming")
+    world.clients["acme"] = well
+    for _ in range(5):
+        on(world, minutes=1)
+    assert world.request(request_id).state == "card_sent"
 
 
 def test_a_message_before_the_conversation_confirms_nobody(world: World) -> None:

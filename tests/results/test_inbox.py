@@ -145,6 +145,21 @@ def sent(engine, row, at):
         )  # fmt: skip
 
 
+@pytest.mark.parametrize("shown", [True, False])
+def test_a_list_that_hides_our_own_message_is_read_again_from_where_it_was(engine, x, shown):
+    row = request(engine, way="quick_reply", campaign="care", card_sent_at=x.now, dm_event_id="9")
+    ours = DirectMessage("9", SHOP.user_id, row["x_user_id"], created_at=x.now + MINUTE)
+    with writing(engine) as connection:
+        connection.execute(sa.insert(send_attempt).values(
+            id="sa_9", request_id=row["id"], account="shop", x_user_id=row["x_user_id"], kind="dm", outcome="sent",
+            intended_at=x.now + 3 * MINUTE, settled_at=x.now + 3 * MINUTE,
+        ))  # fmt: skip
+    x.advance(HOUR)
+    assert read_once(engine, SETTINGS, SHOP, OnePage(*[ours] * shown), lambda: x.now).pages == 1
+    with reading(engine) as connection:
+        assert task_leases.moment(connection, "shop", "inbox_read") == (x.now if shown else None)
+
+
 def test_a_list_too_long_for_one_turn_is_read_on_in_the_next(engine):
     """After an outage, or on a busy account, an answer lies further back than a third of the calls reach."""
     x = Outside(list_lag_s=0, list_short_pages=True)
