@@ -1,12 +1,14 @@
-"""This process: its name, the signals that stop it, and less memory for its threads.
+"""This process: its name, the signals that stop it, how it writes, and less memory for its threads.
 
 Imports nothing of ours, so that the sandbox and the demo can use it too.
 """
 
 import ctypes
+import io
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -40,6 +42,18 @@ def hear_interrupts() -> None:
     """
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def write_utf8() -> None:
+    """Write UTF-8 into files and pipes, whatever the locale: settings, CSV and JSON are read back as such.
+
+    A terminal shows what it can.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        if sys.stdout.isatty():
+            sys.stdout.reconfigure(errors="replace")
+        else:
+            sys.stdout.reconfigure(encoding="utf-8")
 
 
 def stop_on_signals() -> threading.Event:

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ DEPLOY = TOP / "deploy"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 OVERLAYS = ("postgresql", "sqlite")
 EXPOSED_LESS_THAN = 2.5
+NOBODY = 65534
 
 
 def tool(name: str, package: str) -> pytest.MarkDecorator:
@@ -235,6 +237,29 @@ def test_two_first_starts_create_one_environment(tmp_path: Path) -> None:
             (tmp_path / "go").touch()
             assert (first.wait(60), second.wait(60)) == (0, 0)
     assert (times("-m venv"), times("-m pip install")) == (1, 1)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody else")
+def test_an_environment_that_is_somebody_elses_is_left_as_it_is() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        top = Path(folder)
+        (top / "deploy").mkdir()
+        (top / ".venv" / "bin").mkdir(parents=True)
+        (top / ".venv" / "bin" / "python").symlink_to("/root/nobody-else-reads-this")
+        (top / "deploy" / "requirements.txt").touch()
+        (top / "python").write_text("#!/bin/sh\nexit 0\n", "utf-8")  # new enough, and has all that is asked for
+        shutil.copy(DEPLOY / "environment", top / "deploy")
+        for each in (top, top / "python"):
+            each.chmod(0o755)
+        done = subprocess.run(
+            ["bash", "-c", f"source {top}/deploy/environment; install requirements.txt"],
+            user=NOBODY, env={"PATH": "/usr/bin:/bin", "PYTHON": str(top / "python")}, capture_output=True, text=True,
+            check=False,
+        )  # fmt: skip
+        assert done.returncode == 1
+        assert "or does not run for" in done.stderr
+        assert (top / ".venv" / "bin" / "python").is_symlink()
+        assert "cannot remove" not in done.stderr
 
 
 def test_every_file_of_the_service_is_in_the_wheel() -> None:

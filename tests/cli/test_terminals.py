@@ -1,7 +1,11 @@
 """Control characters from customers and CRMs are shown on a terminal and have no effect."""
 
+import io
+import sys
+
 import pytest
 
+from service.process import write_utf8
 from service.text import harmless
 from tests.cli.house import Cli
 
@@ -34,3 +38,26 @@ def test_no_command_that_shows_foreign_text_lets_it_through(cli: Cli) -> None:
         for said in (done.stdout, done.stderr):
             assert not {"\x1b", "\x9b", "\x07", "\u202e"} & set(said), words
     assert "\\x1b]0;owned\\x07" in cli.says("requests", "show", request_id)
+
+
+class Stream(io.TextIOWrapper):
+    is_terminal = False
+
+    def isatty(self) -> bool:
+        return self.is_terminal
+
+
+@pytest.mark.parametrize(
+    ("is_terminal", "written"), [(False, "Grüße…\n".encode()), (True, "Grüße?\n".encode("latin-1"))]
+)
+def test_a_file_is_written_as_utf_8_in_any_locale_and_a_terminal_shows_what_it_can(
+    monkeypatch: pytest.MonkeyPatch, written: bytes, *, is_terminal: bool
+) -> None:
+    buffer = io.BytesIO()
+    stream = Stream(buffer, encoding="latin-1")
+    stream.is_terminal = is_terminal
+    monkeypatch.setattr(sys, "stdout", stream)
+    write_utf8()
+    stream.write("Grüße…\n")
+    stream.flush()
+    assert buffer.getvalue() == written
