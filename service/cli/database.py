@@ -165,6 +165,9 @@ def restored(context: click.Context) -> None:
 
     A backup also lacks what was sent after it. So nothing is sent for a conversation that ended before now, until X's
     list of DMs has shown that it was not sent already. What cannot be shown ends `unknown`.
+
+    And it lacks what analysts were told after it. So what was answered before now, and weeks that have begun, are told
+    them no further: a second form of the same figures less the first would leave a few answers.
     """
     _, engine = opened(context)
     with writing(engine) as connection:

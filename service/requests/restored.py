@@ -18,6 +18,10 @@ from service.requests.request import Request
 from service.states import Kind
 
 snd = send_attempt.c
+PUT_BACK = sa.func.coalesce(sa.func.max(restore.c.restored_at), sa.literal(EPOCH, restore.c.restored_at.type))
+LAST = sa.select(PUT_BACK).scalar_subquery()
+"""When the ledger was last put back, as SQL; 1970: never."""
+
 NEWEST = (
     sa.select(sa.func.max(transition.c.at)),
     sa.select(sa.func.max(send_attempt.c.intended_at)),
@@ -47,6 +51,11 @@ def restores(connection: Connection) -> tuple[Restore, ...]:
     """Return every time the ledger was put back."""
     rows = connection.execute(sa.select(restore.c.known_until, restore.c.restored_at).order_by(restore.c.restored_at))
     return tuple(Restore(*row) for row in rows)
+
+
+def last(connection: Connection) -> datetime:
+    """Return when the ledger was last put back; 1970: never."""
+    return connection.execute(sa.select(LAST)).scalar_one()
 
 
 def concerned(connection: Connection) -> int:

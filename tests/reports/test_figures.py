@@ -54,6 +54,27 @@ def test_response_rates_have_one_cohort_for_numerator_and_denominator(world):
     assert (found.ended, found.delivered) == (1100, 1040)
 
 
+def test_the_two_response_rates_are_of_other_conversations_unless_one_clock_is_asked_for(world):
+    """As their definitions say: dated by the question the one, by the end of the conversation the other."""
+    world.add(3, days_ago=3, card_sent_at=NOW - timedelta(hours=2))
+    world.add(1, score=5, days_ago=0.1)
+    since = NOW - timedelta(hours=12)
+    found = ask(world, figures.summary, filter=Filter(since=since))
+    assert (found.response_rate_of_delivered.value, found.response_rate_of_ended.value) == (25, 100)
+    same = ask(world, figures.summary, filter=Filter(since=since, date_field="ended_at"))
+    assert (same.response_rate_of_delivered.value, same.response_rate_of_ended.value) == (100, 100)
+
+
+def test_an_answer_to_a_question_that_failed_is_a_score_and_in_no_rate(world):
+    world.add(5, score=5)
+    world.add(1, score=1, text="it came all the same", state="failed", reason="refused")
+    found = ask(world, figures.summary)
+    assert found.csat.n == 6
+    assert (found.response_rate_of_delivered.successes, found.response_rate_of_delivered.n) == (5, 5)
+    assert (found.comment_rate.successes, found.comment_rate.n) == (0, 5)
+    assert ask(world, figures.funnel).scored == 5
+
+
 def test_the_denominator_takes_the_same_filter(world):
     world.add(10, score=5)
     world.add(10)

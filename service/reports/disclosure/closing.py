@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection, Engine
 from service.db import reading, writing
 from service.loops import keeping_on
 from service.reports.disclosure import cohorts, frozen, partitions, store, work
-from service.reports.disclosure.days import Ground, close_days, first_day
+from service.reports.disclosure.days import Ground, close_days, first_day, put_back_on
 from service.reports.disclosure.partitions import PARTITIONS, REST
 from service.reports.disclosure.spans import over_at, span_of
 from service.reports.disclosure.store import Release, Who
@@ -125,7 +125,8 @@ def _take(engine: Engine, ground: Ground, partition: str, before: date, due: dat
             return cohorts.walk(connection, ground, before, due)
         if not store.step(connection, ground.who, partition, before, due):
             return None
-        work.close(connection, ground, partition, before, due)
+        if before >= put_back_on(connection, ground):
+            work.close(connection, ground, partition, before, due)
         return due
 
 
@@ -141,7 +142,8 @@ def _close(engine: Engine, ground: Ground, partition: str, first: date, end: dat
     """Divide the answers outside of a transaction, as it may take long; then walk on and write the result."""
     with reading(engine) as connection:
         days = store.days_of(connection, ground.who, first, end)
-        undivided = partitions.undivided(connection, ground, partition, days) if days else None
+        told = days if first >= put_back_on(connection, ground) else ()
+        undivided = partitions.undivided(connection, ground, partition, told) if told else None
     found = partitions.leaves(ground, partition, undivided) if undivided else ()
     with writing(engine) as connection:
         if not store.step(connection, ground.who, partition, first, end):

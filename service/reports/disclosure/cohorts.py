@@ -26,7 +26,7 @@ from service.models import feedback_request, release, result
 from service.reports.counting.zones import day_of, local_day
 from service.reports.days import ONE_DAY
 from service.reports.disclosure import store
-from service.reports.disclosure.days import Ground
+from service.reports.disclosure.days import GIVEN_SINCE, Ground, put_back_on
 from service.reports.disclosure.store import Leaf, Release
 from service.reports.disclosure.work import became, heard
 from service.settings import CARD_TYPES
@@ -69,6 +69,7 @@ def walk(connection: Connection, ground: Ground, before: date, due: date) -> dat
     if due <= before:
         return None
     first = _end_of_last(connection, ground) or min(first_heard(connection, ground) or before, before)
+    first = max(first, put_back_on(connection, ground))
     end = _end_of_next(connection, ground, first, due)
     store.step(connection, ground.who, "cohort", before, end or due)
     if end is not None:
@@ -145,8 +146,9 @@ class _Before:
 
     def __init__(self, connection: Connection, ground: Ground) -> None:
         who, self._least = ground.who, ground.least
-        self._days = {kind: store.releases(connection, replace(who, type=kind), "day") for kind in CARD_TYPES}
-        self._cohorts = store.releases(connection, who, "cohort")
+        since = put_back_on(connection, ground)
+        self._days = {kind: store.releases(connection, replace(who, type=kind), "day", since) for kind in CARD_TYPES}
+        self._cohorts = store.releases(connection, who, "cohort", since)
 
     def stays_safe(self, scored: Sequence[Scored], first: date, end: date) -> bool:
         """Whether for every first day of a cohort, answers seen after it and in no later cohort are no small group."""
@@ -171,6 +173,7 @@ def _scored(connection: Connection, ground: Ground, first: date, latest: date) -
     seen_on = local_day(res.first_seen_at, ground.zone).label("seen_on")
     query = sa.select(fr.type, heard_on, seen_on, res.released, sa.func.count()).select_from(_join())
     query = query.where(*heard(ground, earliest - _window(ground), latest), res.score.is_not(None), _in_time(ground))
+    query = query.where(sa.or_(res.released.is_not(None), GIVEN_SINCE))  # else no release will ever have it
     found = []
     for kind, heard_day, seen_day, released, n in connection.execute(
         query.group_by(fr.type, heard_on, seen_on, res.released)

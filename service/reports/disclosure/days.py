@@ -3,6 +3,9 @@
 An answer is dated by the day we first saw it, on our own clock, so it cannot come late for a day; one that was not
 ready (its score came after its comment) goes into the next release. Its cells are frozen with it, and with them who was
 not named yet: whatever is erased or changed later, all partitions remain divisions of the same answers.
+
+A ledger put back from a backup has lost its last releases, but whoever read them has not: what they may have told is
+told no more, or the new answers would be left when one is subtracted from the other.
 """
 
 from collections import Counter
@@ -22,6 +25,7 @@ from service.reports.disclosure import store
 from service.reports.disclosure.frozen import HIDDEN_THEN
 from service.reports.disclosure.naming import HIDDEN, named
 from service.reports.disclosure.store import Leaf, Release, Who
+from service.requests import restored
 from service.requests.rows import ASKED_BY
 
 fr = feedback_request.c
@@ -37,6 +41,8 @@ CONTEXTS: Mapping[str, sa.ColumnElement[Any]] = {
 """What an answer is asked about besides whose it is; the hour of the day on which it was seen comes beside them."""
 HOUR = "hour"
 AT_ONCE = 500
+GIVEN_SINCE = sa.func.coalesce(res.score_at, res.first_seen_at, type_=res.score_at.type) >= restored.LAST
+"""Answers that no lost release can have told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +68,13 @@ def close_days(connection: Connection, ground: Ground, until: date, due: date) -
     if day is None:
         return due
     first = _end_of_last(connection, ground) or first_day(connection, ground) or day
-    _close(connection, ground, min(first, day), day + ONE_DAY)
+    _close(connection, ground, min(max(first, put_back_on(connection, ground)), day), day + ONE_DAY)
     return day + ONE_DAY
+
+
+def put_back_on(connection: Connection, ground: Ground) -> date:
+    """Return the day the ledger was last put back from a backup. No span that begins before it is told any more."""
+    return restored.last(connection).astimezone(ground.zone).date()
 
 
 def _enough_at(connection: Connection, ground: Ground, until: date, due: date) -> date | None:
@@ -87,7 +98,7 @@ def _waiting(ground: Ground, end: date) -> sa.Select[datetime]:
 def _open(ground: Ground) -> tuple[sa.ColumnElement[bool], ...]:
     """Scored answers in no release, of a result joined with its request."""
     theirs = (fr.id == res.request_id, fr.account == ground.who.account, fr.type == ground.who.type, fr.test.is_(False))
-    return res.released.is_(None), res.score.is_not(None), *theirs
+    return res.released.is_(None), res.score.is_not(None), GIVEN_SINCE, *theirs
 
 
 def _end_of_last(connection: Connection, ground: Ground) -> date | None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 # Raise it with every change of a word below: two exports are comparable only under the same version.
-DEFINITION_VERSION = "9"
+DEFINITION_VERSION = "10"
 
 ALWAYS_LEFT_OUT = "Test conversations and their answers; figures of NPS and CSAT cards are never added together."
 BY_SENT = "The day the card was sent (accepted by X); numerator and denominator are the same requests."

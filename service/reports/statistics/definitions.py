@@ -78,7 +78,8 @@ _TABLE = (
         formula="100 × answered / delivered; in per cent.",
         numerator="Delivered cards with a score or a comment (partial answers count: AAPOR RR2).",
         denominator="Cards accepted by X.",
-        exclusions=f"Cards refused by X, and those whose sending stayed unknown. {ALWAYS_LEFT_OUT}",
+        exclusions="Cards refused by X, and those whose sending stayed unknown; an answer that came to one of them "
+        f"counts in the scores only. {ALWAYS_LEFT_OUT}",
         interval=WILSON,
         time_anchor=BY_SENT,
         source="AAPOR Standard Definitions, response rate 2.",
@@ -87,7 +88,7 @@ _TABLE = (
         name="response_rate_of_ended",
         title="Response rate (of ended conversations)",
         plain="How many of all conversations that ended brought an answer. Of 2,000 that ended, 300 did: 15 %.",
-        formula="100 × answered / ended; in per cent. Never above the rate of delivered cards.",
+        formula="100 × answered / ended; in per cent. Of the same conversations never above the rate of those asked.",
         numerator="Ended conversations whose card got a score or a comment.",
         denominator="All conversations reported as ended, asked or not.",
         exclusions=ALWAYS_LEFT_OUT,
@@ -100,8 +101,8 @@ _TABLE = (
         title="Comment rate",
         plain="How many of those who answered also wrote something. Of 300, 100 did: 33 %.",
         formula="100 × commented / answered; in per cent.",
-        numerator="Answers with a comment.",
-        denominator="Answers with a score or a comment.",
+        numerator="Answers to delivered cards with a comment.",
+        denominator="Answers to delivered cards with a score or a comment.",
         exclusions=ALWAYS_LEFT_OUT,
         interval=WILSON,
         time_anchor=BY_SENT,
@@ -147,7 +148,7 @@ _TABLE = (
         denominator="The answers of both sides, each with its own n.",
         exclusions=f"Groups without a score on one side: too few to judge. {ALWAYS_LEFT_OUT}",
         interval="95 %; for the rows of a table the chances are corrected for their number (Holm), for 'What differs' "
-        "on the first page for the rows of all its tables.",
+        "on the first page for the rows of all its tables, for two sides compared for each card and the response rate.",
         time_anchor="That of the figures compared.",
         source="Holm, Scandinavian Journal of Statistics 6 (1979) 65-70; the rest is our own definition.",
     ),
@@ -225,7 +226,8 @@ _TABLE = (
         numerator="Not a share.",
         denominator="Answers with a score of the group; for comments, of the agent.",
         exclusions="Who may list rows is told how many answers there are, and which. Totals hold every answer. "
-        "Coverage counts conversations, not answers: it has no least number, and 'not named' is one group there, too.",
+        "Coverage counts conversations, not answers: it has no least number, and 'not named' is one group there, too. "
+        "Rows of conversations nobody was asked about, nor will be, name everybody.",
         interval=NO_INTERVAL,
         time_anchor="That of the figure.",
         source="NHS England Friends and Family Test; Qualtrics and Lattice defaults (5, comments 8).",
@@ -236,11 +238,13 @@ _TABLE = (
         plain="Figures for those who read no single answers come in whole releases. A day with 2 answers is told "
         "together with the next days, once there are {score}.",
         formula="Sums of whole releases: of an account by days, of teams by weeks, of agents and of one of campaign, "
-        "source, language, question, way of asking or hour by four weeks, each of at least {score} answers.",
+        "source, language, question, way of asking or hour by four weeks, each of at least {score} answers; by twelve "
+        "weeks once more of agents who were among the others of their team.",
         numerator="Answers by the day on which we first saw them. What is closed stays so, the same for everybody.",
         denominator="The same answers.",
         exclusions="Answers that wait for the next release; how many they are is told. Groups too small to be told "
-        "apart are told together, and so is whoever was not named when the day was closed. Response rates and the "
+        "apart are told together, and so is whoever was not named when the day was closed. Once a backup was put back, "
+        "answers given before, and weeks that had begun, are told no more than they were. Response rates and the "
         "funnel are of whole accounts, once the answer window is over. What remains: where one group alone has "
         "answers of an outcome class, the days of that class are its own.",
         interval="As of the figure. Where only outcome classes are told there is no mean and no distribution.",
