@@ -13,13 +13,20 @@ import sqlalchemy as sa
 from service.at_rest.unreadable import TEXT, WORD, is_unreadable
 from service.models import feedback_request, send_attempt
 from service.requests.request import Alternative, Attempt, Request
-from service.states import Kind, State
+from service.states import OURS_ALONE, Kind, State
 
 CARD = "card"  # how everybody was asked before there were other ways: what a row without a way means
 ASKED_BY = sa.case(
     (feedback_request.c.campaign.is_not(None), sa.func.coalesce(feedback_request.c.way, CARD)),
 ).label("way")
 """The way of asking, as SQL; NULL where no campaign took the conversation, and nobody was to be asked."""
+
+MAY_BE_ASKED_YET = frozenset(reason.value for reason in OURS_ALONE)
+ASKED_OR_MAY_BE = sa.or_(
+    feedback_request.c.state != State.SKIPPED.value,
+    sa.and_(feedback_request.c.reason.is_not(None), feedback_request.c.reason.in_(MAY_BE_ASKED_YET)),
+)
+"""Requests that have an answer to come, as SQL: all but those skipped for good, by a rule, the customer or a person."""
 
 
 def request_of(row: Sequence[Any]) -> Request:

@@ -19,9 +19,10 @@ from sqlalchemy.engine import Connection, Engine
 from service.db import MICROSECOND, insert, reading, writing
 from service.models import feedback_request, naming, naming_answer, naming_place, result
 from service.reports.visible import Unindexed, cutoff, told_until
+from service.requests.rows import ASKED_OR_MAY_BE, MAY_BE_ASKED_YET
 from service.requests.seals import regroup
 from service.settings import Settings
-from service.states import OURS_ALONE, State
+from service.states import State
 
 fr = feedback_request.c
 res = result.c
@@ -33,9 +34,7 @@ KIND = sa.case((fr.agent_id.is_not(None), "agent"), else_="team")
 NAME = sa.func.coalesce(fr.agent_id, fr.team_id, type_=fr.agent_id.type)
 PERSON = (na.account, na.kind, na.name)
 ANSWERED = sa.or_(res.score.is_not(None), res.text.is_not(None), res.text_at.is_not(None))
-MAY_BE_ASKED_YET = frozenset(reason.value for reason in OURS_ALONE)
-TAKEN_UP = sa.and_(fr.reason.is_not(None), fr.reason.in_(MAY_BE_ASKED_YET))
-TO_ANSWER = sa.or_(fr.state != State.SKIPPED.value, TAKEN_UP, ANSWERED)
+TO_ANSWER = sa.or_(ASKED_OR_MAY_BE, ANSWERED)
 """What was asked about or still may be, and what was answered however it ended: a name could be paired with it.
 
 What failed is of these: its customer may have the opening with the link to our page, or a card X took all the same.

@@ -1,7 +1,8 @@
 """The request behind a token from a link: what to ask and whether it was answered, or None. Never writes.
 
-None for every reason alike (no such token, erased, too late), so a guesser learns nothing. Never returns the answer:
-the link lies where agents can see it, among the account's messages or in the CRM that sent it.
+None for every reason alike (no such token, erased, too late, not to be asked after all), so a guesser learns nothing.
+Never returns the answer: the link lies where agents can see it, among the account's messages or in the CRM that sent
+it.
 """
 
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.models import feedback_request, result
+from service.requests.rows import ASKED_OR_MAY_BE
 from service.ways import page
 
 fr = feedback_request.c
@@ -31,7 +33,11 @@ ASKED = (
     )
     .select_from(feedback_request.outerjoin(result, res.request_id == fr.id))
     .where(
-        fr.page_hash == sa.bindparam("hash"), fr.erased_at.is_(None), fr.type.is_not(None), sent > sa.bindparam("since")
+        fr.page_hash == sa.bindparam("hash"),
+        fr.erased_at.is_(None),
+        fr.type.is_not(None),
+        sent > sa.bindparam("since"),
+        ASKED_OR_MAY_BE,  # an opening with the link may be there: whose row it is, is told of what was skipped for good
     )
 )
 

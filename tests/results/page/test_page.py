@@ -14,6 +14,7 @@ from service.db import reading, writing
 from service.models import feedback_request, result, result_update
 from service.results.page.rate_limit import ANSWERS
 from service.results.page.store import MOST_TELLINGS
+from service.states import OURS_ALONE, Skip
 from service.ways.links import Links, hash_of
 from service.x_api.questions import TEXT_LIMIT
 from tests.support import Clock, request_row, settings_of
@@ -197,6 +198,18 @@ def test_erased_and_late_are_as_if_never_asked(page: Page, columns: dict[str, An
     for answer in (page.get(), page.post(score="5")):
         assert (answer.status_code, answer.text) == (never.status_code, never.text)
     assert page.stored() is None
+
+
+@pytest.mark.parametrize("reason", Skip)
+def test_what_was_skipped_for_good_behind_its_opening_asks_nothing_any_more(
+    page_of: Callable[..., Page], reason: Skip
+) -> None:
+    """Its row says whose it is, for no answer can come. Where X alone was in the way the link goes on."""
+    page = page_of(state="skipped", reason=reason.value, dm_sent_at=Clock().now, card_sent_at=None)
+    goes_on = reason in OURS_ALONE
+    assert page.get().status_code == (200 if goes_on else 404)
+    assert page.post(score="5").status_code == (303 if goes_on else 404)
+    assert (page.stored() is not None) == goes_on
 
 
 def test_the_page_links_to_nothing(page: Page) -> None:
