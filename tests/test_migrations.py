@@ -154,7 +154,7 @@ def test_an_upgrade_does_not_wait_for_an_export_with_everybody_behind_it(
     empty: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _upgrade_to(empty, "0042")
-    monkeypatch.setattr(table_locks, "PATIENCE_S", 0)
+    monkeypatch.setattr(table_locks, "TRIES", 1)
     with reading(empty) as export:
         export.exec_driver_sql("SELECT count(*) FROM feedback_request")
         with pytest.raises(Conflict) as caught:

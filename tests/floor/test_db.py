@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy.engine import Connection, Engine
 
-from service.db import EPOCH, Micros, insert, once_committed, open_engine, reading, sqlite, writing
+from service.db import EPOCH, Micros, insert, once_committed, open_engine, reading, sqlite, table_locks, writing
 from service.db.outages import is_away, why_away
 from service.errors import Unavailable
 from service.models import account_state, worker_seen
@@ -398,6 +398,24 @@ def test_why_postgresql_takes_nobody_in_is_told_apart(postgresql_url: str, chang
 )
 def test_what_a_server_says_is_told_in_our_words(said: str, why: str) -> None:
     assert why in why_away(sa.exc.OperationalError("", None, Exception(said)))
+
+
+def test_work_that_takes_long_before_it_meets_a_held_table_is_no_waiting(
+    sqlite_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An upgrade makes an index of a large ledger for longer than a held table is waited for."""
+    held = sa.exc.OperationalError("ALTER", None, Exception())
+    held.orig.sqlstate = "55P03"  # type: ignore[union-attr]
+    met = [held]
+
+    def work(_connection: Connection) -> str:
+        monkeypatch.setattr(table_locks.time, "monotonic", lambda: float("inf"))
+        if met:
+            raise met.pop()
+        return "done"
+
+    monkeypatch.setattr(table_locks, "REST_S", 0)
+    assert table_locks.patiently(sqlite_engine, work) == "done"
 
 
 def test_a_read_only_connection_is_dropped_in_any_server_language(postgresql_engine: Engine) -> None:

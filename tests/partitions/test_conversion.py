@@ -123,7 +123,7 @@ def test_rows_with_ids_of_another_kind_stop_the_conversion(whole: House) -> None
 
 
 def test_a_table_that_is_read_all_the_time_is_left_alone(whole: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(table_locks, "PATIENCE_S", 0)
+    monkeypatch.setattr(table_locks, "TRIES", 1)
     with reading(whole.engine) as other:
         other.exec_driver_sql("SELECT count(*) FROM feedback_request")
         with pytest.raises(Conflict) as refused:
