@@ -135,6 +135,13 @@ class View:
         return sa.true() if self.cutoff is None else sa.or_(res.updated_at < self.cutoff, fr.erased_at.is_not(None))
 
     @property
+    def held_back(self) -> sa.ColumnElement[bool]:
+        """Results of which something may not be known yet. Other changes of today, as by retention, change no count."""
+        late_score = sa.and_(res.score.is_not(None), sa.not_(self._score_came))
+        commented = sa.or_(res.text.is_not(None), res.text_at.is_not(None))
+        return sa.or_(sa.not_(self.came), late_score, sa.and_(commented, sa.not_(self._text_came)))
+
+    @property
     def answered(self) -> sa.ColumnElement[bool]:
         """A visible score or comment."""
         return sa.or_(self.score.is_not(None), self.commented)

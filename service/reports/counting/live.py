@@ -169,7 +169,7 @@ def _changed(connection: Connection, view: View, book: TallyBook) -> list[Correc
 def _changed_now(connection: Connection, view: View, book: TallyBook) -> list[Correction] | None:
     ids = set(connection.scalars(sa.select(fr.id).where(UNSEALED, sa.not_(NEW)).limit(MOST_CHANGED)))
     if view.cutoff is not None:
-        late = sa.select(res.request_id).where(res.updated_at >= view.cutoff)
+        late = sa.select(res.request_id).where(res.updated_at >= view.cutoff, view.held_back)
         ids.update(connection.scalars(late.limit(MOST_CHANGED)))
     if len(ids) >= MOST_CHANGED:
         return None

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from service.db import reading, writing
 from service.models import feedback_request, result, tally, tally_book
-from service.reports.counting import recount
+from service.reports.counting import live, recount
 from service.reports.counting.book import book_of
 from service.reports.counting.from_ledger import ledger_lines
 from service.reports.counting.lines import Line, Slice
@@ -247,6 +247,25 @@ def test_the_roll_ups_are_used(engine: Engine) -> None:
         assert differences(connection) == []
         [told] = lines(connection, VIEWS[0], Slice("sent_at", BERLIN))
         assert told.n == 7
+
+
+def test_what_retention_empties_under_an_embargo_is_not_held_back(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a day it may be more than anybody answers, and the roll-ups hold what may be told of it."""
+    ledger, seen = Ledger(engine), NOW - timedelta(days=3)
+    given = {"score": 5, "score_at": seen, "text": "slow", "text_at": seen, "first_seen_at": seen, "later": 0}
+    for each in range(5):
+        ledger.run(("add", {"state": "card_sent", "card_sent_at": seen}))
+        ledger.run(("answer", each, {**given, "score_seen_at": seen, "text_seen_at": seen}))
+        ledger.run(("answer", each, {**given, "text": None, "score_seen_at": seen, "text_seen_at": seen, "later": 70}))
+    while seal(engine, SETTINGS, NOW):
+        pass
+    monkeypatch.setattr(live, "MOST_CHANGED", 3)
+    with writing(engine) as connection:
+        connection.execute(sa.update(tally).values(n=tally.c.n * 100))
+        [told] = lines(connection, VIEWS[1], Slice("sent_at", BERLIN))
+    assert (told.n, told.commented) == (500, 5)
 
 
 def test_another_zone_is_recounted_and_correct_meanwhile(engine: Engine) -> None:
