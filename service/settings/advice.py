@@ -100,6 +100,9 @@ def _campaign_warnings(path: str, campaign: Campaign) -> Iterator[Mistake]:
         yield Mistake(f"{path}.stale_after", "is over before the delay is: nobody would ever be asked")
     if campaign.test:
         yield Mistake(f"{path}.test", "is true: its answers count nowhere, neither at X nor here")
+    if "quick_reply" in campaign.ways:
+        sentence = "a tap is a message in the account's DMs: whoever reads those, agents too, sees whose score it is"
+        yield Mistake(f"{path}.ways", f"has quick_reply: {sentence}; card and page keep that from them")
     if campaign.type == "nps" and "card" in campaign.ways:
         yield Mistake(
             f"{path}.type", "some X clients (XChat) show an NPS card as a raw id; prefer csat until X mends it"

@@ -535,6 +535,14 @@ def test_an_account_without_cards_needs_no_card_webhook() -> None:
         ),
         ({"campaigns__care__test": True}, "campaigns.care.test", "count nowhere"),
         ({"campaigns__care__type": "nps"}, "campaigns.care.type", "raw id"),
+        (
+            {
+                "campaigns__care__ways": ["card", "quick_reply"],
+                "campaigns__care__texts__en__quick_reply": "How was it?",
+            },
+            "campaigns.care.ways",
+            "agents too, sees whose score it is",
+        ),
         ({"campaigns__care__texts__en__card": "Please tap a number."}, "campaigns.care.texts.en.card", "when the card"),
         (
             {"campaigns__care__texts__de": {"opening": "x", "card": "Hier:"}},
