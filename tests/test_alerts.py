@@ -24,7 +24,7 @@ from service.accounts.holds import Hold
 from service.db import writing
 from service.ids import new_id
 from service.metrics import totals
-from service.metrics.overview import HAND
+from service.metrics.overview import HAND, overview
 from service.models import (
     access_log,
     account_state,
@@ -39,8 +39,8 @@ from service.models import (
     source_sweep,
     worker_seen,
 )
+from service.sources import call_counts, sweeps
 from service.sources import holds as source_holds
-from service.sources import sweeps
 from service.telemetry.counters import ProcessCounts
 from tests.floor.house import House
 from tests.support import request_row, settings_of
@@ -103,6 +103,11 @@ def held(place: Place, connection: Connection) -> None:
 def source_held(place: Place, connection: Connection) -> None:
     source_holds.enrol(connection, ["crm"], place.now)
     source_holds.hold(connection, "crm", "refused_401", place.now)
+
+
+def nobody_found(place: Place, connection: Connection) -> None:
+    source_holds.enrol(connection, ["crm"], place.now)
+    call_counts.count(connection, "crm", "nobody", place.now, by=21)
 
 
 def sweep_behind(place: Place, connection: Connection) -> None:
@@ -177,6 +182,7 @@ TROUBLES: dict[str, Callable[[Place, Connection], None]] = {
     "DmFeedbackNoWorker": no_worker,
     "DmFeedbackAccountHeld": held,
     "DmFeedbackSourceHeld": source_held,
+    "DmFeedbackNobodyFound": nobody_found,
     "DmFeedbackSweepBehind": sweep_behind,
     "DmFeedbackXAway": x_away,
     "DmFeedbackBacklog": backlog,
@@ -232,9 +238,22 @@ def test_the_overview_and_the_alerts_have_the_same_thresholds() -> None:
     said = {
         figure: math.prod(map(int, limit.split(" * ")))
         for rule in group["rules"]
-        for figure, limit in re.findall(r"dm_feedback_([a-z_]+)\) [<>] (\d+(?: \* \d+)*)", rule["expr"])
+        for figure, limit in re.findall(r"dm_feedback_([a-z_]+)(?:\{[^}]*\})?\) [<>] (\d+(?: \* \d+)*)", rule["expr"])
     }
     assert {figure: said.get(figure) for figure in HAND} == HAND
+
+
+def test_a_crm_that_knows_nobody_at_all_needs_a_hand(sqlite_engine: Engine) -> None:
+    """A wrong address answers 404 to everything, which is what a CRM says of a customer it does not know."""
+    place = Place(sqlite_engine)
+    told = []
+    for outcome, by in (("nobody", 20), ("nobody", 1), ("found", 1)):
+        with writing(place.house.engine) as connection:
+            call_counts.count(connection, "crm", outcome, place.now, by=by)
+            said = overview(connection, place.house.settings, place.now).needs_a_hand
+        told.append([each for each in said if "knew none of" in each])
+    assert [len(each) for each in told] == [0, 1, 0]
+    assert "none of 21 customers" in told[1][0]
 
 
 def test_every_alert_has_a_trouble_that_must_make_it_fire_and_says_what_to_do() -> None:

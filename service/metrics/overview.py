@@ -22,6 +22,7 @@ from service.settings import Settings
 HAND: Mapping[str, float] = {
     "access_log_unsealed": 1000,
     "sweep_behind_seconds": 6 * HOUR,
+    "look_ups_day": 20,
     "oldest_due_seconds": 30 * MINUTE,
     "x_away_seconds": 15 * MINUTE,
     "sends_left": 50,
@@ -182,6 +183,13 @@ def _of_sources(found: Mapping[str, Found]) -> Iterator[str]:
             f"The API of {source} refuses us ({reason}), {many(waits, 'conversation')} waiting: mend "
             f"[sources.{source}.api], restart, then `dm-feedback sources release {source}`."
         )
+    looked = found["look_ups_day"]
+    for source, number in sorted((source, n) for (source, outcome), n in looked.items() if outcome == "nobody"):
+        if _over("look_ups_day", number) and not looked.get((source, "found")):
+            yield (
+                f"{source}: its CRM knew none of {int(number)} customers since yesterday: `dm-feedback sources lookup "
+                f"{source} --conversation ID` shows what it answers."
+            )
     for (source, *_), behind in found["sweep_behind_seconds"].items():
         if _over("sweep_behind_seconds", behind):
             yield f"{source}: its list of what ended is read until {age(behind)} ago: `dm-feedback sources list`."
