@@ -335,6 +335,19 @@ def committed() -> Iterator[Path]:
                 yield path
 
 
+def test_every_file_a_document_names_exists() -> None:
+    named = re.compile(r"(?<![\w./-])(?:service|tests|deploy)/[\w/-]+\.(?:py|md|toml|sql|txt|sh)\b")
+    documents = [path for path in committed() if path.suffix == ".md"]
+    assert len(documents) > 8
+    missing = {
+        (shown(path), name)
+        for path in documents
+        for name in named.findall(path.read_text("utf-8"))
+        if not (TOP / name).exists()
+    }
+    assert missing == set()
+
+
 def test_the_top_level_holds_only_what_was_asked_for() -> None:
     asked = {"pyproject.toml", "service", "tests", "deploy", "openapi.yaml", "README.md"}
     found = {path.name for path in TOP.iterdir() if not any(fnmatch(path.name, pattern) for pattern in ignored())}
