@@ -27,11 +27,11 @@ FORBIDDEN = ("comments", "conversations", "results/r1", "download/rows.csv")
 SECTION = re.compile(r'<section class="tile[^"]*" aria-labelledby="t-csat">(.*?)</section>', re.DOTALL)
 ROW = re.compile(
     r'<th role="rowheader" scope="row">(?:<a href="[^"]*" title="([^"]*)">)?([^<]*).*?<td role="cell" class="num now">'
-    r"([\d,]+) %<small> of ([\d,]+)</small></td>.*?<td role=\"cell\" class=\"counted\">([^<]*)",
+    r"([\d,]+) %<small> of ([\d,]+)</small></td>",
     re.DOTALL,
 )
 SPAN = re.compile(r"(\d+ \w{3} \d{4}) \u2013 (\d+ \w{3} \d{4})")
-WEEK = re.compile(r"Counted in whole releases from (\d+ \w{3} \d{4}) to (\d+ \w{3} \d{4})")
+COUNTED = re.compile(r"Counted in whole releases from (\d+ \w{3} \d{4}) to (\d+ \w{3} \d{4})")
 SCORES = re.compile(r'<tr><th scope="row">(\d)</th><td class="num">([\d,]+)</td><td class="num">')
 REPORT = re.compile(
     r'<h2 id="rp-csat">.*?<data value="([\d.]+)">.*?of <b>([\d,]+) answers?</b>; '
@@ -84,9 +84,10 @@ def _read(
 
 def _rows(mine: tuple[str, ...], by: str, asked: Mapping[str, str], page: str) -> Iterator[Figure]:
     section = SECTION.search(page.replace('class="tile wide versus"', ""))
-    for title, name, share, n, counted in ROW.findall(section[1]) if section else ():
-        days, many = SPAN.search(counted), _number(n)
-        assert days, counted
+    days = section and COUNTED.search(section[1])
+    for title, name, share, n in ROW.findall(section[1]) if section else ():
+        many = _number(n)
+        assert days, "a table says which days it holds"
         if many >= SURE:
             continue
         satisfied = round(_number(share) * many / 100)
@@ -96,7 +97,7 @@ def _rows(mine: tuple[str, ...], by: str, asked: Mapping[str, str], page: str) -
 
 def _week(mine: tuple[str, ...], asked: Mapping[str, str], page: str) -> Iterator[Figure]:
     section = SECTION.search(page)
-    days = section and WEEK.search(section[1])
+    days = section and COUNTED.search(section[1])
     if not section or not days:
         return
     scores = tuple((int(score), _number(n)) for score, n in SCORES.findall(section[1]) if _number(n))

@@ -150,6 +150,17 @@ def test_an_analyst_is_not_told_that_nothing_ended_where_no_release_lies(analyst
     assert "whole accounts only" in page(analyst, f"/dashboard/explore?show=response&{QUERY}")
 
 
+def test_a_table_of_releases_says_once_which_days_it_holds_and_how_many_answers_wait(analyst: FlaskClient) -> None:
+    """These are the account's: beside a team's own answers they would be read as the team's."""
+    told = page(analyst, f"/dashboard/explore?by=team&{QUERY}")
+    said = re.findall(r"Counted in whole releases from [^;]* to [^;]*; [\d,]+ answers? more in the next one\.", told)
+    assert len(said) == told.count('<table class="groups"') == 2
+    assert not re.search(r"\d of [\d,]+ answers", told)
+    hidden = page(analyst, "/dashboard/operations")
+    assert "No others in these days" not in hidden
+    assert hidden.count("Not told yet.") == 2
+
+
 def test_a_refused_question_can_be_asked_again_without_each_of_its_filters(client: FlaskClient) -> None:
     answer = client.get("/dashboard/explore?by=mood&team_id=Billing&source=crm")
     assert answer.status_code == 422
