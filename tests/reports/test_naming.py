@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from service.auth import Reader
 from service.db import reading, writing
 from service.models import feedback_request, naming, naming_answer, result
-from service.reports.dashboard.question import choices
+from service.reports.dashboard.facets import choices
 from service.reports.disclosure.naming import Names, follow, hides_somebody, names_of
 from service.reports.filters import Filter
 from service.reports.rows import query
