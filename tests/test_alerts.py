@@ -21,7 +21,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from service.accounts import holds, standing, task_leases
 from service.accounts.holds import Hold
-from service.db import writing
+from service.db import reading, writing
 from service.ids import new_id
 from service.metrics import totals
 from service.metrics.overview import HAND, overview
@@ -30,6 +30,7 @@ from service.models import (
     account_state,
     encryption,
     feedback_request,
+    look_up,
     poll_window,
     process_count,
     refresh,
@@ -39,7 +40,7 @@ from service.models import (
     source_sweep,
     worker_seen,
 )
-from service.sources import call_counts, sweeps
+from service.sources import call_counts, sweeps, waiting
 from service.sources import holds as source_holds
 from service.telemetry.counters import ProcessCounts
 from tests.floor.house import House
@@ -103,6 +104,12 @@ def held(place: Place, connection: Connection) -> None:
 def source_held(place: Place, connection: Connection) -> None:
     source_holds.enrol(connection, ["crm"], place.now)
     source_holds.hold(connection, "crm", "refused_401", place.now)
+
+
+def crm_away(place: Place, connection: Connection) -> None:
+    source_holds.enrol(connection, ["crm"], place.now)
+    source_holds.went_away(connection, "crm", place.ago(minutes=40))
+    waiting.want(connection, place.request(connection), "crm", None, place.now)
 
 
 def nobody_found(place: Place, connection: Connection) -> None:
@@ -182,6 +189,7 @@ TROUBLES: dict[str, Callable[[Place, Connection], None]] = {
     "DmFeedbackNoWorker": no_worker,
     "DmFeedbackAccountHeld": held,
     "DmFeedbackSourceHeld": source_held,
+    "DmFeedbackCrmAway": crm_away,
     "DmFeedbackNobodyFound": nobody_found,
     "DmFeedbackSweepBehind": sweep_behind,
     "DmFeedbackXAway": x_away,
@@ -254,6 +262,24 @@ def test_a_crm_that_knows_nobody_at_all_needs_a_hand(sqlite_engine: Engine) -> N
         told.append([each for each in said if "knew none of" in each])
     assert [len(each) for each in told] == [0, 1, 0]
     assert "none of 21 customers" in told[1][0]
+
+
+def test_a_crm_that_answers_nothing_for_long_is_told_while_anybody_waits(sqlite_engine: Engine) -> None:
+    """Each who waits is lost when it is stale, so half a day of answers 400 or 500 must not pass in silence."""
+    place = Place(sqlite_engine)
+
+    def told() -> list[str]:
+        with reading(place.house.engine) as connection:
+            said = overview(connection, place.house.settings, place.now).needs_a_hand
+        return [each for each in said if "told us of nobody for" in each]
+
+    with writing(place.house.engine) as connection:
+        crm_away(place, connection)
+    [sentence] = told()
+    assert "for 40 min, 1 conversation waiting" in sentence
+    with writing(place.house.engine) as connection:
+        connection.execute(sa.delete(look_up))
+    assert told() == []
 
 
 def test_every_alert_has_a_trouble_that_must_make_it_fire_and_says_what_to_do() -> None:

@@ -3,14 +3,13 @@
 Each is bounded by an index or to the last day. Counts only: no customer, no text, no score.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
-from service.db import to_micros
+from service.metrics.gauge import Gauge, seconds_since
+from service.metrics.source_gauges import OF_SOURCES
 from service.models import (
     IS_OPEN,
     ITEM_OUTCOMES,
@@ -22,40 +21,20 @@ from service.models import (
     delivery_item,
     encryption,
     feedback_request,
-    look_up,
-    look_up_count,
     poll_window,
     refresh,
     result,
     result_update,
     retention_run,
     send_attempt,
-    source_state,
-    source_sweep,
     stray_feedback,
     worker_seen,
 )
 
-DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+DAY = timedelta(days=1)
 fr, snd, acct, di = feedback_request.c, send_attempt.c, account_state.c, delivery_item.c
 upd, pw, rf, tk, sf = result_update.c, poll_window.c, refresh.c, account_task.c, stray_feedback.c
-rr, ss, lu, lc, sw = retention_run.c, source_state.c, look_up.c, look_up_count.c, source_sweep.c
-bw = barred_way.c
-
-
-@dataclass(frozen=True, slots=True)
-class Gauge:
-    """A figure: its name, text and labels, and the statement that counts it at a given moment."""
-
-    name: str
-    text: str
-    labels: tuple[str, ...]
-    query: Callable[[datetime], sa.Select[*tuple[Any, ...]]]
-
-
-def _seconds_since(newest: sa.ColumnElement[Any], now: datetime) -> sa.ColumnElement[float]:
-    """An age in seconds: times are stored as microseconds, so it is a plain difference on both databases."""
-    return sa.func.coalesce((to_micros(now) - sa.type_coerce(newest, sa.BigInteger)) / 1_000_000.0, 0.0)
+rr, bw = retention_run.c, barred_way.c
 
 
 def _has_cards(now: datetime) -> sa.Exists:
@@ -96,7 +75,7 @@ GAUGES = (
         "How long the longest waiting request has been due, by account.",
         ("account",),
         lambda now: (
-            sa.select(fr.account, _seconds_since(sa.func.min(fr.scheduled_at), now))
+            sa.select(fr.account, seconds_since(sa.func.min(fr.scheduled_at), now))
             .where(IS_OPEN, fr.scheduled_at <= now)
             .group_by(fr.account)
         ),
@@ -115,35 +94,7 @@ GAUGES = (
         ("account", "reason"),
         lambda _now: sa.select(acct.account, acct.hold_reason, sa.literal(1)).where(acct.hold_reason.is_not(None)),
     ),
-    Gauge(
-        "source_held",
-        "1 where a source's API refuses us: it is not asked for customers until a person releases it.",
-        ("source", "reason"),
-        lambda _now: sa.select(ss.source, ss.hold_reason, sa.literal(1)).where(ss.hold_reason.is_not(None)),
-    ),
-    Gauge(
-        "look_ups_waiting",
-        "Conversations whose customer is to be looked up in the CRM, by source.",
-        ("source",),
-        lambda _now: sa.select(lu.source, sa.func.count()).group_by(lu.source),
-    ),
-    Gauge(
-        "look_ups_day",
-        "Look-ups, and ends a list told of (swept…), since yesterday's midnight (UTC), by source and outcome.",
-        ("source", "outcome"),
-        lambda now: (
-            sa.select(lc.source, lc.outcome, sa.func.sum(lc.n))
-            .where(lc.day >= f"{now - DAY:%Y-%m-%d}")
-            .group_by(lc.source, lc.outcome)
-        ),
-    ),
-    Gauge(
-        "sweep_behind_seconds",
-        "How far back lies the moment until which a source's list of what ended is read; under two hours is healthy.",
-        ("source",),
-        # a list due for longer than any reader ever waits is no longer read by anybody
-        lambda now: sa.select(sw.source, _seconds_since(sw.read_until, now)).where(sw.due_at > now - 3 * HOUR),
-    ),
+    *OF_SOURCES,
     Gauge(
         "way_barred",
         "1 where X refuses an account a way of asking; it is tried again a day later, or by `accounts release`.",
@@ -154,7 +105,7 @@ GAUGES = (
         "x_away_seconds",
         "How long X has answered no call of an account.",
         ("account",),
-        lambda now: sa.select(acct.account, _seconds_since(acct.x_away_since, now)).where(
+        lambda now: sa.select(acct.account, seconds_since(acct.x_away_since, now)).where(
             acct.x_away_since.is_not(None)
         ),
     ),
@@ -199,7 +150,7 @@ GAUGES = (
         "webhook_silent_seconds",
         "How long ago X's webhook last brought anything, by account; none where it never has.",
         ("account",),
-        lambda now: sa.select(tk.account, _seconds_since(tk.next_at, now)).where(tk.task == "webhook"),
+        lambda now: sa.select(tk.account, seconds_since(tk.next_at, now)).where(tk.task == "webhook"),
     ),
     Gauge(
         "events_behind_seconds",
@@ -209,7 +160,7 @@ GAUGES = (
             # The newest window that is still open begins where all is read.
             sa.select(
                 pw.account,
-                _seconds_since(sa.func.max(sa.case((pw.done_at.is_not(None), pw.to_time), else_=pw.from_time)), now),
+                seconds_since(sa.func.max(sa.case((pw.done_at.is_not(None), pw.to_time), else_=pw.from_time)), now),
             )
             .group_by(pw.account)
             .having(sa.or_(sa.func.count(pw.done_at) > 0, _has_cards(now)))
@@ -233,7 +184,7 @@ GAUGES = (
         "refresh_oldest_due_seconds",
         "How long the card that waits longest for feedback/show has been due, by account.",
         ("account",),
-        lambda now: _by_account(refresh, rf.due_at <= now).add_columns(_seconds_since(sa.func.min(rf.due_at), now)),
+        lambda now: _by_account(refresh, rf.due_at <= now).add_columns(seconds_since(sa.func.min(rf.due_at), now)),
     ),
     Gauge(
         "anomalies_day",
@@ -269,13 +220,13 @@ GAUGES = (
         "forgotten_ago_seconds",
         "How long ago nothing was kept beyond its retention, by kind of data; under two hours is healthy.",
         ("kind",),
-        lambda now: sa.select(rr.kind, _seconds_since(rr.finished_at, now)),
+        lambda now: sa.select(rr.kind, seconds_since(rr.finished_at, now)),
     ),
     Gauge(
         "encryption_under_way_seconds",
         "How long going over to another key of encryption at rest has taken so far; none: it is done, or never was.",
         (),
-        lambda now: sa.select(_seconds_since(encryption.c.begun_at, now)).where(encryption.c.finished_at.is_(None)),
+        lambda now: sa.select(seconds_since(encryption.c.begun_at, now)).where(encryption.c.finished_at.is_(None)),
     ),
     Gauge(
         "encryption_rows_rewritten",

@@ -23,6 +23,7 @@ HAND: Mapping[str, float] = {
     "access_log_unsealed": 1000,
     "sweep_behind_seconds": 6 * HOUR,
     "look_ups_day": 20,
+    "source_away_seconds": 30 * MINUTE,
     "oldest_due_seconds": 30 * MINUTE,
     "x_away_seconds": 15 * MINUTE,
     "sends_left": 50,
@@ -183,6 +184,13 @@ def _of_sources(found: Mapping[str, Found]) -> Iterator[str]:
             f"The API of {source} refuses us ({reason}), {many(waits, 'conversation')} waiting: mend "
             f"[sources.{source}.api], restart, then `dm-feedback sources release {source}`."
         )
+    for (source, *_), away in found["source_away_seconds"].items():
+        if _over("source_away_seconds", away):
+            who = many(int(found["look_ups_waiting"].get((source,), 0)), "conversation")
+            yield (
+                f"{source}: its CRM has told us of nobody for {age(away)}, {who} waiting, each until it is stale: "
+                f"`dm-feedback sources lookup {source} --conversation ID` shows what it answers."
+            )
     looked = found["look_ups_day"]
     for source, number in sorted((source, n) for (source, outcome), n in looked.items() if outcome == "nobody"):
         if _over("look_ups_day", number) and not looked.get((source, "found")):

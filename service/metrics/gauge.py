@@ -1,0 +1,25 @@
+"""What a gauge read from the ledger is: a name, a text, labels, and the statement that counts it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from service.db import to_micros
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """A figure: its name, text and labels, and the statement that counts it at a given moment."""
+
+    name: str
+    text: str
+    labels: tuple[str, ...]
+    query: Callable[[datetime], sa.Select[*tuple[Any, ...]]]
+
+
+def seconds_since(newest: sa.ColumnElement[Any], now: datetime) -> sa.ColumnElement[float]:
+    """An age in seconds: times are stored as microseconds, so it is a plain difference on both databases."""
+    return sa.func.coalesce((to_micros(now) - sa.type_coerce(newest, sa.BigInteger)) / 1_000_000.0, 0.0)
