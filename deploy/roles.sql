@@ -1,5 +1,6 @@
--- Least privilege on PostgreSQL: four roles, and what each may do to which table. Run it as whoever owns the database,
--- after every `dm-feedback db upgrade` (it may be repeated), then give each process a login of its own:
+-- Least privilege on PostgreSQL: four roles, and what each may do to which table. Run it the first time as a superuser of
+-- the server, who may make roles, and then after every `dm-feedback db upgrade` as whoever owns the database (it may be
+-- repeated). Then give each process a login of its own:
 --
 --   psql "$DATABASE_URL" -v ON_ERROR_STOP=1 -f deploy/roles.sql
 --   CREATE ROLE web_1 LOGIN PASSWORD '…' IN ROLE dm_feedback_web;   -- DATABASE_URL of web
@@ -14,6 +15,8 @@ BEGIN
       EXECUTE format('CREATE ROLE %I NOLOGIN NOINHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE', wanted);
     END IF;
   END LOOP;
+EXCEPTION WHEN insufficient_privilege THEN
+  RAISE EXCEPTION 'There is no role % yet, and % may make none: run this once as a superuser of the server.', wanted, current_user;
 END $$;
 
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
@@ -43,6 +44,13 @@ def test_every_table_has_its_place_in_the_rights_of_each_role() -> None:
 
 def test_the_script_may_be_run_again(owner: Engine) -> None:
     grant(owner)
+
+
+def test_who_may_make_no_roles_is_told_who_may(as_role: AsRole) -> None:
+    begin = SQL.read_text("utf-8").partition("END $$;")
+    text = "".join(begin[:2]).replace("dm_feedback_", "not_there_")
+    with pytest.raises(psycopg.Error, match="run this once as a superuser"), as_role("reading").connect() as line:
+        line.connection.cursor().execute(text)
 
 
 def test_web_does_all_of_its_work(owner: Engine, as_role: AsRole) -> None:

@@ -38,7 +38,8 @@ def open_engine(url: str, wait: ConnectionWait = PATIENT) -> Engine:
     try:
         parsed = parse(url)
     except (sa.exc.ArgumentError, ValueError) as error:  # its words would show the password
-        raise Unavailable("database_url", f"database.url is not an address; write {WRITE}.") from error
+        sentence = f"database.url is not an address; write {WRITE}, and in a password %40 for @, %3A for :, %2F for /."
+        raise Unavailable("database_url", sentence) from error
     if "@" in (parsed.host or ""):  # the rest of a password, which must not be shown as a host's name
         sentence = "database.url has one '@' too many; in a user's name or a password it is written %40."
         raise Unavailable("database_url", sentence)

@@ -23,13 +23,20 @@ WHY_AWAY = {
     "connection timeout": "does not answer",
     "readonly|read-only": "takes no writes",
     "is full|no space left": "has no room left",
+    "disk i/o error": "cannot use its disk: has that room left?",
     "locked|timeout": "is busy",
     "no such table|does not exist": "has no tables yet",
 }
 """By what the server, or the library that speaks to it, says in English; the first that fits."""
 NOT_MIGRATED_YET, DENIED = "42P01", "42501"  # PostgreSQL: undefined table, insufficient privilege
 SQL_LOGIC_ERROR = 1  # SQLite's code for what is wrong with a statement; SQLAlchemy calls it operational
-CANNOT_BE_OPENED, CANNOT_BE_WRITTEN = 14, 8  # SQLite's
+CANNOT_BE_OPENED, CANNOT_BE_WRITTEN, CANNOT_USE_ITS_DISK = 14, 8, 10  # SQLite's
+OURS = " This account must be able to read and write the file and its folder: run this as the service's account."
+OF_THE_FILE = {
+    CANNOT_BE_OPENED: OURS,
+    CANNOT_BE_WRITTEN: OURS,
+    CANNOT_USE_ITS_DISK: " Is there room left on the disk the ledger lies on, and is that sound?",
+}
 PRIMARY = 0xFF  # of a code of SQLite; what stands above it says more
 
 
@@ -67,8 +74,5 @@ def advice(error: BaseException) -> str:
             " `db upgrade` is run as the owner of the database, and after it deploy/roles.sql, which gives web and "
             "workers their rights."
         )
-    if getattr(original, "sqlite_errorcode", 0) & PRIMARY in {CANNOT_BE_OPENED, CANNOT_BE_WRITTEN}:
-        return (
-            " This account must be able to read and write the file and its folder: run this as the service's account."
-        )
-    return f" It {NO_TLS}." if why_away(error) == NO_TLS else ""
+    tls = f" It {NO_TLS}." if why_away(error) == NO_TLS else ""
+    return OF_THE_FILE.get(getattr(original, "sqlite_errorcode", 0) & PRIMARY, tls)

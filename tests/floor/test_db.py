@@ -114,6 +114,7 @@ def test_an_address_that_cannot_be_used_is_refused_without_its_password(url: str
         open_engine(url)
     assert caught.value.code == code
     assert caught.value.sentence.endswith(".")
+    assert ("%40" in caught.value.sentence) == (code == "database_url")
     assert "hunter2" not in caught.value.sentence
 
 
@@ -392,6 +393,7 @@ def test_why_postgresql_takes_nobody_in_is_told_apart(postgresql_url: str, chang
         ("connection timeout expired", "does not answer"),
         ("connection failed: session is read-only", "takes no writes"),
         ("could not extend file: No space left on device", "has no room left"),
+        ("disk I/O error", "cannot use its disk: has that room left?"),
         ("QueuePool limit of size 10 overflow 20 reached, connection timed out, timeout 30.00", "is busy"),
         ('relation "result" does not exist', "has no tables yet"),
     ],

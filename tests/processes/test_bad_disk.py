@@ -41,6 +41,13 @@ def test_a_full_disk_is_answered_503_and_heals_by_itself(
         assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
 
 
+def test_a_command_on_a_full_disk_asks_for_room(sqlite_house: House) -> None:
+    words = ("--config", str(sqlite_house.config), "keys", "list")
+    with cli("keys", sqlite_house.directory, *words, preexec=without_room) as command:
+        assert command.wait(60) == 1
+        assert "Is there room left on the disk the ledger lies on" in " ".join(command.output().split())
+
+
 def test_a_read_only_file_is_answered_503_and_heals_by_itself(tmp_path: Path, house_of: Callable[..., House]) -> None:
     path = tmp_path / "feedback.db"
     house = house_of(f"sqlite:///{path}", tmp_path)
@@ -114,6 +121,11 @@ def stored(engine: Engine) -> tuple[int, int]:
             for table in (webhook_delivery, feedback_request)
         ]
     return int(counts[0] or 0), int(counts[1] or 0)
+
+
+def without_room() -> None:
+    """No file may grow beyond a page, as on a disk that is full."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 
 
 def without_override() -> None:
