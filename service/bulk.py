@@ -32,7 +32,7 @@ TO_PLAIN: tuple[tuple[type[Any], Convert], ...] = ((Micros, to_micros), (sa.JSON
 
 
 @dataclass(frozen=True)
-class Into:
+class BulkInsert:
     """INSERT of many rows into the table of `columns`; `ending` may say ON CONFLICT."""
 
     columns: tuple[sa.Column[Any], ...]
@@ -110,7 +110,7 @@ class Into:
 
 
 @dataclass(frozen=True)
-class IntoApart(Into):
+class BulkInsertNewKeys(BulkInsert):
     """The same, but only for rows whose key is new; keys are in a table of their own, filled by the same statement.
 
     `keys`: columns of that table, including its primary key; `filled_by`: the columns that fill them; `this`: the one
@@ -138,7 +138,7 @@ class IntoApart(Into):
 
 
 @dataclass(frozen=True)
-class Among:
+class BulkSelect:
     """SELECT for many keys of two texts each; each part of `text` starts from `{wanted}`, with columns a and b.
 
     `ids`: the kind of the second texts if they are ids that may be encrypted; then the second column found is one too.

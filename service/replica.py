@@ -76,7 +76,7 @@ class ReplicaStanding:
 
 
 @dataclass(frozen=True, slots=True)
-class Reached:
+class ReplicaPosition:
     """How far a replica has come in the primary's log."""
 
     lsn: str
@@ -99,7 +99,7 @@ class Replica:
         self._rests_until = 0.0
         self._said: str | None = None
 
-    def read(self, ask: Ask[T], reached: str = FROM_THE_START) -> tuple[T, Reached]:
+    def read(self, ask: Ask[T], reached: str = FROM_THE_START) -> tuple[T, ReplicaPosition]:
         """Ask it, if it is recent enough and has reached `reached`. Raises NotUsable."""
         try:
             found = self._read(ask, reached)
@@ -124,7 +124,7 @@ class Replica:
         """Let its connections go."""
         self._engine.dispose()
 
-    def _read(self, ask: Ask[T], reached: str) -> tuple[T, Reached]:
+    def _read(self, ask: Ask[T], reached: str) -> tuple[T, ReplicaPosition]:
         if time.monotonic() < self._rests_until:
             raise NotUsable("away")
         with reading(self._primary) as primary:
@@ -140,7 +140,7 @@ class Replica:
         except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
             raise self._given_up(error) from error
 
-    def _placed(self, connection: Connection, goal: Mapping[str, Any]) -> Reached:
+    def _placed(self, connection: Connection, goal: Mapping[str, Any]) -> ReplicaPosition:
         """How far it has come."""
         found = connection.execute(WHERE_THE_REPLICA_IS, goal).one()
         if not found.ours:
@@ -150,7 +150,7 @@ class Replica:
         behind = timedelta(0) if found.level else found.behind
         if behind is None or behind > self._most_behind or not found.reached:
             raise NotUsable("behind", behind)
-        return Reached(found.lsn, max(behind, timedelta(0)))
+        return ReplicaPosition(found.lsn, max(behind, timedelta(0)))
 
     def _given_up(self, error: Exception) -> Exception:
         """What to raise for a failure: a time-out stays one, everything else means asking the primary."""
@@ -175,7 +175,7 @@ class ReadFrom:
 
     engine: Engine
     replica: Replica | None = None
-    place: Reached | None = None
+    place: ReplicaPosition | None = None
 
     @property
     def behind(self) -> timedelta | None:

@@ -42,7 +42,7 @@ def written(path: Path) -> Iterator[tuple[str, int]]:
     for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in WRITES:
             names = [each.id for each in node.args if isinstance(each, ast.Name)]
-        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Into":  # many rows in one statement
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "BulkInsert":  # many rows in one statement
             names = [each.id for each in ast.walk(node) if isinstance(each, ast.Name)]
         else:
             continue
@@ -102,7 +102,7 @@ def test_a_foreign_writer_would_be_found(tmp_path: Path) -> None:
     stray = tmp_path / "stray.py"
     stray.write_text(
         "sa.update(feedback_request).where(x).values(state='skipped')\ninsert(connection, opt_out).values(a=1)\n"
-        "NEW = Into((result.c.score, result.c.text))\n"
+        "NEW = BulkInsert((result.c.score, result.c.text))\n"
     )
     assert set(written(stray)) == {("feedback_request", 1), ("opt_out", 2), ("result", 3)}
     assert sum(map(gives_a_state, ast.walk(parsed(stray)))) == 1

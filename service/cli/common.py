@@ -32,7 +32,7 @@ now = utc_now  # as commands call it
 PLAIN_WIDTH = 200  # where output goes to a file or a pipe, an id must not be folded over two lines
 
 
-class Cautious(Console):
+class PlainConsole(Console):
     """A console that shows every text as it is. No markup, no emoji: ids and X's words may hold brackets and colons."""
 
     def __init__(self, *, stderr: bool = False) -> None:
@@ -44,8 +44,8 @@ class Cautious(Console):
         return super().render_str(harmless(text), **style)
 
 
-console = Cautious()
-errors = Cautious(stderr=True)
+console = PlainConsole()
+errors = PlainConsole(stderr=True)
 BAD_SETTINGS = 78  # EX_CONFIG of sysexits.h
 
 

@@ -14,8 +14,8 @@ import structlog
 
 from service.intake.delivery.inbound import DELIVERIES, Inbound, make_inbound
 from service.intake.reception import Reception, Unsettled, headers_of, truncated
-from service.web.bounds import Sound
-from service.web.deferred import Later, ResponseStart
+from service.web.bounds import GuardedBody
+from service.web.deferred import DeferredBody, ResponseStart
 from service.web.headers import always, id_of
 from service.web.response_times import counting
 
@@ -44,7 +44,7 @@ def with_fast_path(reception: Reception, framework: Wsgi) -> Wsgi:
             found = reception.receive(definition, _inbound(environ, public_url), request_id)
         except Exception as error:  # noqa: BLE001 - told to the caller and logged, as in the framework
             return answer.tell(error)
-        return Later(answer, found, reception.settle) if isinstance(found, Unsettled) else answer.tell(found)
+        return DeferredBody(answer, found, reception.settle) if isinstance(found, Unsettled) else answer.tell(found)
 
     return call
 
@@ -64,7 +64,7 @@ def _is_plain(environ: dict[str, Any], limit: int) -> bool:
 def _inbound(environ: dict[str, Any], public_url: str) -> Inbound:
     length = int(environ["CONTENT_LENGTH"])
     try:
-        body = Sound(environ["wsgi.input"]).read(length)
+        body = GuardedBody(environ["wsgi.input"]).read(length)
     except (OSError, ValueError) as error:
         raise truncated() from error
     if len(body) < length:

@@ -11,7 +11,7 @@ from werkzeug.exceptions import ClientDisconnected
 from service.intake.delivery.inbound import DELIVERIES, Inbound, make_inbound
 from service.intake.handshake import options_headers, unsigned_answer
 from service.intake.reception import Reception, Spoken, Unsettled, headers_of, spoken, too_large, truncated
-from service.web.deferred import PlainText, Promised
+from service.web.deferred import DeferredResponse, PlainText
 from service.web.headers import request_id
 
 PATHS = (f"{DELIVERIES}<source>", f"{DELIVERIES}<source>/")  # no redirect: senders do not follow one with a body
@@ -29,7 +29,7 @@ def blueprint(reception: Reception) -> Blueprint:
         """Receive a delivery of a source."""
         inbound = _inbound(request, public_url, _read_body(request, largest))
         found = reception.receive(find(source), inbound, request_id())
-        return Promised(found, reception.settle) if isinstance(found, Unsettled) else _say(found)
+        return DeferredResponse(found, reception.settle) if isinstance(found, Unsettled) else _say(found)
 
     def greet(source: str) -> Response:
         """Say that the address exists: some CRMs ask with HEAD or GET before they save it."""

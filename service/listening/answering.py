@@ -13,7 +13,7 @@ from gunicorn.http.message import Request
 
 from service.listening.connection import Connection
 from service.listening.refusals import FAULT, written
-from service.web.deferred import Later
+from service.web.deferred import DeferredBody
 
 log = structlog.get_logger(__name__)
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
@@ -25,7 +25,7 @@ class Open:
 
     connection: Connection
     response: Any  # gunicorn's, which carries no types
-    later: Later
+    later: DeferredBody
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Application:
             if self.is_closing():
                 response.force_close()
             body = self.wsgi(environ, response.start_response)
-            if isinstance(body, Later):
+            if isinstance(body, DeferredBody):
                 return Open(connection, response, body)
             self._write(connection, response, body)
         except Exception as error:  # noqa: BLE001 - a thread serves the next request, whatever became of this

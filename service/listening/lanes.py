@@ -33,8 +33,8 @@ class Lanes:
         self._application = application
         self._readers = ThreadPoolExecutor(threads, "reading")
         self._quick = {begins: ThreadPoolExecutor(number, begins) for begins, number in THREADS_OF.items()}
-        self._together = Together(application)
-        self._apart = {address: Together(application) for address in apart}
+        self._together = BatchLane(application)
+        self._apart = {address: BatchLane(application) for address in apart}
 
     def dispatch(self, connection: Connection, request: Request) -> None:
         """Hand a request to its lane."""
@@ -57,7 +57,7 @@ class Lanes:
             pool.shutdown(wait=False)
 
 
-class Together:
+class BatchLane:
     """One thread for requests whose answers are settled together."""
 
     def __init__(self, application: Application) -> None:

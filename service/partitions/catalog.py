@@ -38,7 +38,7 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class UpperBound:
     """A constraint that every row of a table is before a moment; `proven` once the database has checked each row."""
 
     until: datetime
@@ -54,12 +54,12 @@ def partitions(connection: Connection, cut: TableCut) -> Sequence[Piece]:
     return sorted(found, key=lambda each: (each.until is None, each.until))
 
 
-def room_of(connection: Connection, cut: TableCut) -> Room | None:
+def room_of(connection: Connection, cut: TableCut) -> UpperBound | None:
     """Return the constraint on a table that is not partitioned yet; None: its conversion has not begun."""
     row = connection.execute(ROOM, {"table": cut.table, "name": room_name(cut)}).one_or_none()
     if row is None:
         return None
-    return Room(cut.moment(BOUND.findall(row[1])[-1]), proven=row[0])
+    return UpperBound(cut.moment(BOUND.findall(row[1])[-1]), proven=row[0])
 
 
 def room_name(cut: TableCut) -> str:

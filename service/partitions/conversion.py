@@ -23,7 +23,7 @@ from service.errors import Conflict, Invalid, Unavailable
 from service.migrations import PARTED_FROM, set_floor
 from service.models import metadata, process_count
 from service.partitions import creation, delivery_keys, owner_functions
-from service.partitions.catalog import FIRST, REST, Room, room_name, room_of
+from service.partitions.catalog import FIRST, REST, UpperBound, room_name, room_of
 from service.partitions.cuts import TableCut, cuts
 from service.partitions.delivery_keys import Tell
 from service.settings.sections import Privacy
@@ -92,7 +92,7 @@ def _is_whole(engine: Engine, cut: TableCut) -> bool:
         return cut.table not in partitioned_tables(connection)
 
 
-def _promise(connection: Connection, cut: TableCut, now: datetime) -> Room:
+def _promise(connection: Connection, cut: TableCut, now: datetime) -> UpperBound:
     """Add the constraint that no row is later. One whose moment is near is replaced."""
     found = room_of(connection, cut)
     if found is not None and found.until > now + creation.TRAP:
@@ -101,7 +101,7 @@ def _promise(connection: Connection, cut: TableCut, now: datetime) -> Room:
     until = cut.end_of_piece(now + ROOM_FOR)
     check = f"CHECK ({cut.column} < '{cut.bound(until)}') NOT VALID"
     connection.exec_driver_sql(f"ALTER TABLE {cut.table} ADD CONSTRAINT {room_name(cut)} {check}")
-    return Room(until, proven=False)
+    return UpperBound(until, proven=False)
 
 
 def _no_room(connection: Connection, cut: TableCut) -> None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from sqlalchemy.engine import Connection
 
-from service.bulk import Into
+from service.bulk import BulkInsert
 from service.db import once_committed
 from service.models import feedback_request
 from service.states import State
@@ -45,7 +45,7 @@ class NewRequest(NamedTuple):
     can_dm_asked: int = 0
 
 
-NEW = Into(tuple(feedback_request.c[name] for name in NewRequest._fields))
+NEW = BulkInsert(tuple(feedback_request.c[name] for name in NewRequest._fields))
 
 
 def open_all(connection: Connection, requests: Sequence[NewRequest]) -> None:

@@ -40,7 +40,7 @@ def _bound() -> None:
     if (request.content_length or 0) > limit:
         raise TooLarge("body_too_large", f"A body may have at most {limit} bytes here.")
     request.max_content_length = limit + 1  # of one without a declared length; the extra byte proves it too large
-    request.environ["wsgi.input"] = Sound(request.environ["wsgi.input"])
+    request.environ["wsgi.input"] = GuardedBody(request.environ["wsgi.input"])
     if request.mimetype == FILES and not _reads_parts(request.endpoint):
         raise UnknownEncoding("no_files", "Files are not accepted here; send JSON, or a form without them.")
     if any("\0" in str(value) for value in (request.view_args or {}).values()):
@@ -60,7 +60,7 @@ def _demand_readable_login(request: flask.Request) -> None:
         raise NotAuthenticated("login_unreadable", "The Authorization header cannot be read.") from error
 
 
-class Sound:
+class GuardedBody:
     """The body as it arrives. Whatever interrupts it, a bad chunk or a lost connection, is the client's mistake."""
 
     def __init__(self, stream: Any) -> None:

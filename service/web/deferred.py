@@ -57,7 +57,7 @@ class ResponseStart:
 
 
 @dataclass(slots=True)
-class Later:
+class DeferredBody:
     """The body of an answer that waits for what `settle` makes of `matter`, or for the error it returns."""
 
     answer: ResponseStart
@@ -69,7 +69,7 @@ class Later:
         yield from self.answer.tell(outcome)
 
 
-class Promised(flask.Response):
+class DeferredResponse(flask.Response):
     """The same for a Flask view: its headers are made on the way out, its body later."""
 
     def __init__(self, matter: Any, settle: Settle) -> None:
@@ -82,7 +82,7 @@ class Promised(flask.Response):
     def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:  # noqa: ARG002 - WSGI's
         """Be what answers; the status is named when it is read."""
         kept = [(name, value) for name, value in self.headers if name not in OURS]
-        return Later(ResponseStart(start_response, kept, self.counted), self.matter, self.settle)
+        return DeferredBody(ResponseStart(start_response, kept, self.counted), self.matter, self.settle)
 
 
 def _nobody(_status: int) -> None:

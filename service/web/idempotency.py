@@ -35,7 +35,7 @@ PARAMETER = {
 
 
 @dataclass(frozen=True, slots=True)
-class Once:
+class IdempotencyKey:
     """One POST with a key, within the transaction that does its work."""
 
     connection: Connection
@@ -74,14 +74,14 @@ class Once:
         return po.key_id == self.key_id, po.name == self.name
 
 
-def once(connection: Connection, key_id: str) -> Once:
+def once(connection: Connection, key_id: str) -> IdempotencyKey:
     """Return the present call's key, if it has one. Raises Invalid if it is too long."""
     given = flask.request.headers.get(HEADER)
     if given is None:
-        return Once(connection, key_id, None)
+        return IdempotencyKey(connection, key_id, None)
     if not 1 <= len(given) <= LONGEST:
         raise Invalid("invalid_idempotency_key", f"An {HEADER} has 1 to {LONGEST} characters.")
-    return Once(connection, key_id, secret_digest(given))
+    return IdempotencyKey(connection, key_id, secret_digest(given))
 
 
 def prune(connection: Connection, now: datetime) -> None:

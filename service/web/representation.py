@@ -27,7 +27,7 @@ LEVEL = 4
 QUICK = 1  # of zstd: already smaller than gzip at its 4, in a fifth of the time
 
 
-class Squeezer(Protocol):
+class Compressor(Protocol):
     """What zlib and zstd have in common."""
 
     def compress(self, data: bytes, /) -> bytes:
@@ -37,7 +37,7 @@ class Squeezer(Protocol):
         """Give the rest."""
 
 
-CODINGS: Mapping[str, Callable[[], Squeezer]] = {
+CODINGS: Mapping[str, Callable[[], Compressor]] = {
     "zstd": lambda: zstd.ZstdCompressor(level=QUICK),
     "gzip": lambda: zlib.compressobj(LEVEL, zlib.DEFLATED, GZIP),
 }
@@ -100,7 +100,7 @@ def _coding() -> str | None:
     return liked if asked[liked] else None
 
 
-def _pieces(squeeze: Squeezer, pieces: Iterable[str | bytes]) -> Iterator[bytes]:
+def _pieces(squeeze: Compressor, pieces: Iterable[str | bytes]) -> Iterator[bytes]:
     for piece in pieces:
         if out := squeeze.compress(piece.encode() if isinstance(piece, str) else piece):
             yield out

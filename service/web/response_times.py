@@ -10,7 +10,7 @@ from functools import partial
 import flask
 
 from service.telemetry.counters import PROCESS_COUNTS
-from service.web.deferred import Promised
+from service.web.deferred import DeferredResponse
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 UNKNOWN = "other"  # methods that strangers make up must not become labels
@@ -30,7 +30,7 @@ def _end(response: flask.Response) -> flask.Response:
     route = flask.request.url_rule.rule if flask.request.url_rule is not None else UNKNOWN
     method = flask.request.method if flask.request.method in METHODS else UNKNOWN
     counted = counting(method, route, flask.g.began)
-    if isinstance(response, Promised):
+    if isinstance(response, DeferredResponse):
         response.counted = counted
     else:
         counted(response.status_code)

@@ -9,15 +9,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 
-from service.bulk import Among, Into
+from service.bulk import BulkInsert, BulkSelect
 from service.db import reading, writing
 from service.models import conversation, webhook_delivery
 from tests.support import START
 
 d = webhook_delivery.c
 COLUMNS = (d.id, d.source, d.dedupe_key, d.received_at, d.content_type, d.headers, d.query, d.body, d.key_index)
-STORE = Into(COLUMNS, "ON CONFLICT (source, dedupe_key) DO NOTHING")
-FIND = Among(
+STORE = BulkInsert(COLUMNS, "ON CONFLICT (source, dedupe_key) DO NOTHING")
+FIND = BulkSelect(
     "SELECT d.source, d.dedupe_key, d.id FROM {wanted} webhook_delivery AS d"
     " ON d.source = wanted.a AND d.dedupe_key = wanted.b"
 )
@@ -73,7 +73,7 @@ def test_what_is_too_long_for_its_column_is_refused_and_never_cut(postgresql_eng
 
 
 def test_rows_go_in_in_their_order_and_may_change_what_is_there(engine: Engine) -> None:
-    upsert = Into(
+    upsert = BulkInsert(
         (conversation.c.source, conversation.c.conversation_id, conversation.c.seen_at),
         "ON CONFLICT (source, conversation_id) DO UPDATE SET seen_at = excluded.seen_at",
     )

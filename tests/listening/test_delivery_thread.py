@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from service.listening.answering import Application, Open
 from service.listening.lanes import _settle
-from service.web.deferred import Later, Outcome
+from service.web.deferred import DeferredBody, Outcome
 
 
 class Answered:
@@ -29,7 +29,7 @@ def test_too_few_outcomes_fail_each_request_and_the_thread_survives() -> None:
     for matters in (["one", "lost"], ["two"]):
         _settle(
             cast("Application", answered),
-            [Open(cast("Any", None), None, Later(cast("Any", None), each, settle)) for each in matters],
+            [Open(cast("Any", None), None, DeferredBody(cast("Any", None), each, settle)) for each in matters],
         )
     assert [matter for matter, _ in answered.told] == ["one", "lost", "two"]
     assert [type(outcome) for _, outcome in answered.told] == [ValueError, ValueError, dict]

@@ -13,7 +13,7 @@ from service.app import create_app
 from service.listening.answering import Open
 from service.listening.lanes import THREADS_OF, Lanes
 from service.web import slow_routes
-from service.web.deferred import Later, Outcome
+from service.web.deferred import DeferredBody, Outcome
 from tests.support import settings_of
 
 HUB, SHOP = "/webhooks/crm/hub", "/webhooks/crm/shop"
@@ -72,7 +72,9 @@ class Promising:
     said: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
 
     def call(self, _connection: Any, request: Asked) -> Open:
-        return Open(cast("Any", None), None, Later(cast("Any", None), request.path, lambda all_: [{}] * len(all_)))
+        return Open(
+            cast("Any", None), None, DeferredBody(cast("Any", None), request.path, lambda all_: [{}] * len(all_))
+        )
 
     def settled(self, opened: Open, outcome: Outcome) -> None:
         self.told[opened.later.matter] = outcome

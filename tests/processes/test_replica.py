@@ -363,7 +363,7 @@ def test_a_page_is_not_read_from_a_replica_that_has_not_come_as_far_as_the_page_
     pair.caught_up()
     beside = replica.replica_of(pair.engine)
     assert beside is not None
-    ahead = replica.ReadFrom(pair.engine, beside, replica.Reached("FFFF/0", timedelta(0)))
+    ahead = replica.ReadFrom(pair.engine, beside, replica.ReplicaPosition("FFFF/0", timedelta(0)))
     assert ahead.read(lambda c: c.exec_driver_sql("SELECT pg_is_in_recovery()").scalar()) is False
     with pytest.raises(replica.NotUsable) as refused:
         beside.read(lambda _: None, "FFFF/0")

@@ -9,7 +9,7 @@ import pytest
 from service.db import EPOCH, reading, to_micros, writing
 from service.errors import Invalid
 from service.reports.people import names_csv, rename_rows, stored
-from service.reports.people.name_at import Called, GivenName, question_of
+from service.reports.people.name_at import GivenName, NameIndex, question_of
 from service.reports.people.rename_rows import tell
 from service.reports.people.stored import NameLine
 from tests.reports.world import NOW, World, settings_of
@@ -46,23 +46,23 @@ def file(text: str, world: World):
     ids=["before", "from the day on", "after it ended"],
 )
 def test_a_name_holds_from_its_moment_on(at, name):
-    called = Called([given("Ana Kim"), given("Ana Roth", MARCH), given(None, MARCH + 365 * DAY)])
+    called = NameIndex([given("Ana Kim"), given("Ana Roth", MARCH), given(None, MARCH + 365 * DAY)])
     assert called.one("agent", "8812", "acme", at) == name
 
 
 def test_a_name_is_not_used_before_its_day():
-    assert Called([given("Ana", MARCH)]).one("agent", "8812", "acme", MARCH - DAY) is None
+    assert NameIndex([given("Ana", MARCH)]).one("agent", "8812", "acme", MARCH - DAY) is None
 
 
 def test_an_accounts_own_name_goes_before_that_of_every_account():
-    called = Called([given("Ana"), given("Bea", account="acme"), given("Cea", MARCH)])
+    called = NameIndex([given("Ana"), given("Bea", account="acme"), given("Cea", MARCH)])
     at = MARCH + DAY
     assert (called.one("agent", "8812", "acme", at), called.one("agent", "8812", "other", at)) == ("Bea", "Cea")
     assert called.group("agent", "8812", ("acme", "other"), at) == "Bea / Cea"
 
 
 def test_agents_and_teams_of_one_id_are_not_the_same():
-    called = Called([given("Ana"), given("Care", kind="team")])
+    called = NameIndex([given("Ana"), given("Care", kind="team")])
     assert called.one("team", "8812", "acme", NOW) == "Care"
 
 

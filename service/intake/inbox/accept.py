@@ -29,9 +29,9 @@ from service.intake.inbox.records import (
     REOPENED,
     UNMAPPABLE,
     Delivery,
+    DeliveryReading,
     Item,
     Key,
-    Told,
     rounds,
 )
 from service.intake.inbox.stored import Arrived, known_if_erased, write_deliveries
@@ -83,7 +83,7 @@ def arrive(
     key, erased = by_content(ids, inbound.digest), None
     if definition.grammar.map.is_arrival("ended_at") and not ids:
         key, erased = by_arrival(inbound.digest, delivery.id), key
-    return Arrived(Told(definition, delivery, readings, now), inbound, key, verified.key_index, erased)
+    return Arrived(DeliveryReading(definition, delivery, readings, now), inbound, key, verified.key_index, erased)
 
 
 def store_unavailable(error: Exception) -> Unavailable:
@@ -103,7 +103,7 @@ def store_arrived(connection: Connection, arrived: Sequence[Arrived]) -> list[Ac
     return [_accepted(each, places.get(each.place), items) for each in arrived]
 
 
-def store(connection: Connection, told: Sequence[Told]) -> dict[str, tuple[Item, ...]]:
+def store(connection: Connection, told: Sequence[DeliveryReading]) -> dict[str, tuple[Item, ...]]:
     """Write what readings say, in order; return what became of each delivery's items, by its id."""
     items: dict[str, tuple[Item, ...]] = {}
     if told:
@@ -113,7 +113,7 @@ def store(connection: Connection, told: Sequence[Told]) -> dict[str, tuple[Item,
     return items
 
 
-def _store_round(connection: Connection, told: Sequence[Told]) -> dict[str, tuple[Item, ...]]:
+def _store_round(connection: Connection, told: Sequence[DeliveryReading]) -> dict[str, tuple[Item, ...]]:
     book = open_book(connection, _conversations(told))
     items = {each.delivery.id: judge(book, each) for each in told}
     let_in(connection, book, told)
@@ -121,7 +121,7 @@ def _store_round(connection: Connection, told: Sequence[Told]) -> dict[str, tupl
     return items
 
 
-def _conversations(told: Iterable[Told]) -> set[Key]:
+def _conversations(told: Iterable[DeliveryReading]) -> set[Key]:
     return set[Key]().union(*(each.conversations() for each in told))
 
 

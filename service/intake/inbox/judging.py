@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlalchemy.engine import Connection
 
 from service.at_rest.ids import CONVERSATION_ID
-from service.bulk import Among, Into, Row
+from service.bulk import BulkInsert, BulkSelect, Row
 from service.db import from_micros
 from service.encrypting.in_force import hold as hold_keys
 from service.ids import new_id
@@ -24,9 +24,9 @@ from service.intake.inbox.records import (
     REOPENED,
     UNMAPPABLE,
     Delivery,
+    DeliveryReading,
     Item,
     Key,
-    Told,
     notes,
 )
 from service.intake.inbox.stored import write_items
@@ -34,11 +34,11 @@ from service.intake.mapping.events import ConversationEnded, ConversationReopene
 from service.models import conversation, reopening
 from service.requests.opening import NewRequest, open_all
 
-LOCK = Into(
+LOCK = BulkInsert(
     (conversation.c.source, conversation.c.conversation_id, conversation.c.seen_at),
     "ON CONFLICT (source, conversation_id) DO UPDATE SET seen_at = excluded.seen_at",
 )
-TOLD_OF = Among(
+TOLD_OF = BulkSelect(
     "SELECT fr.source, fr.conversation_id, fr.ended_at, fr.id FROM {wanted} feedback_request AS fr"
     " ON fr.source = wanted.a AND fr.conversation_id = wanted.b"
     " UNION ALL SELECT ro.source, ro.conversation_id, ro.reopened_at, NULL FROM {wanted} reopening AS ro"
@@ -47,7 +47,7 @@ TOLD_OF = Among(
 )
 """Ends with their requests, and reopenings, which have none."""
 
-NEW_REOPENINGS = Into(
+NEW_REOPENINGS = BulkInsert(
     (reopening.c.source, reopening.c.conversation_id, reopening.c.reopened_at, reopening.c.delivery_id)
 )
 
@@ -62,7 +62,7 @@ class Book:
     items: list[tuple[Delivery, Item, datetime]] = field(default_factory=list)
     reopened: dict[Key, datetime] = field(default_factory=dict)  # the earliest new one of each conversation
 
-    def open_request(self, told: Told, delivery: Delivery, end: ConversationEnded) -> str:
+    def open_request(self, told: DeliveryReading, delivery: Delivery, end: ConversationEnded) -> str:
         """Open the request of a new end and return its id."""
         request_id = new_id("fr", told.now)
         self.known[told.key(end.conversation_id)].add_end(end.ended_at, request_id)
@@ -103,7 +103,7 @@ def timelines(connection: Connection, keys: Iterable[Key]) -> dict[Key, Timeline
     return known
 
 
-def judge(book: Book, told: Told) -> tuple[Item, ...]:
+def judge(book: Book, told: DeliveryReading) -> tuple[Item, ...]:
     """Judge every item of a reading. Reopenings first, then ends by time: the order in a batch does not matter."""
     found = {}
     for position, reading in enumerate(told.readings):
@@ -119,7 +119,7 @@ def judge(book: Book, told: Told) -> tuple[Item, ...]:
     return items
 
 
-def _judge_end(book: Book, told: Told, position: int, end: ConversationEnded) -> Item:
+def _judge_end(book: Book, told: DeliveryReading, position: int, end: ConversationEnded) -> Item:
     known = book.known[told.key(end.conversation_id)]
     at, said, apart = end.ended_at, notes(end.notes), told.definition.grammar.events.apart
     repeat = known.repeat(at, apart)
@@ -134,7 +134,7 @@ def _judge_end(book: Book, told: Told, position: int, end: ConversationEnded) ->
     return Item(position, ACCEPTED, None, said, end.conversation_id, request_id, at)
 
 
-def _judge_reopening(book: Book, told: Told, position: int, reading: ConversationReopened) -> Item:
+def _judge_reopening(book: Book, told: DeliveryReading, position: int, reading: ConversationReopened) -> Item:
     key, at = told.key(reading.conversation_id), reading.reopened_at
     if at >= told.delivery.received_at:
         at = book.known[key].after_its_ends(at)
@@ -151,7 +151,7 @@ def _set_aside(position: int, reading: Ignored | Unmappable) -> Item:
     return Item(position, UNMAPPABLE, reading.reason, reading.detail, reading.conversation_id)
 
 
-def _request(request_id: str, told: Told, delivery: Delivery, end: ConversationEnded) -> NewRequest:
+def _request(request_id: str, told: DeliveryReading, delivery: Delivery, end: ConversationEnded) -> NewRequest:
     return NewRequest(
         id=request_id,
         source=told.definition.name,

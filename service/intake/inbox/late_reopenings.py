@@ -12,7 +12,7 @@ from functools import lru_cache
 from sqlalchemy.engine import Connection
 
 from service.at_rest.ids import CONVERSATION_ID
-from service.bulk import Among
+from service.bulk import BulkSelect
 from service.db import from_micros
 from service.db.leases import CLOCKS_DIFFER
 from service.errors import Unavailable
@@ -21,13 +21,13 @@ from service.intake.delivery.formats import BodyProblem
 from service.intake.expressions.compiled import ExpressionError
 from service.intake.expressions.evaluate import TooCostly
 from service.intake.inbox.judging import Book
-from service.intake.inbox.records import ACCEPTED, Delivery, Item, Key, Told, notes
+from service.intake.inbox.records import ACCEPTED, Delivery, DeliveryReading, Item, Key, notes
 from service.intake.inbox.stored import load_delivery
 from service.intake.mapping.events import ConversationEnded
 from service.intake.mapping.readings import Items, open_items
 
 AT_HAND = 8  # deliveries kept parsed while their ends are let in
-REPEATS = Among(
+REPEATS = BulkSelect(
     "SELECT wd.source, di.conversation_id, di.delivery_id, di.position, di.ended_at, di.read_at"
     " FROM {wanted} delivery_item AS di ON di.conversation_id = wanted.b AND di.reason = 'same_conversation'"
     " JOIN webhook_delivery AS wd ON wd.id = di.delivery_id AND wd.source = wanted.a AND wd.body IS NOT NULL",
@@ -46,7 +46,7 @@ class TakenForRepeat:
     ended_at: datetime | None
 
 
-def let_in(connection: Connection, book: Book, told: Sequence[Told]) -> None:
+def let_in(connection: Connection, book: Book, told: Sequence[DeliveryReading]) -> None:
     """Accept ends that were taken for repeats of one on the other side of a reopening, oldest first."""
     if not book.reopened:
         return
@@ -57,7 +57,7 @@ def let_in(connection: Connection, book: Book, told: Sequence[Told]) -> None:
         _let_in(book, one, _opener(connection, one.definition), [each for each in repeats if each.key[0] == source])
 
 
-def _let_in(book: Book, told: Told, opened: Opened, repeats: Iterable[TakenForRepeat]) -> None:
+def _let_in(book: Book, told: DeliveryReading, opened: Opened, repeats: Iterable[TakenForRepeat]) -> None:
     """Judge the repeats of one source again. `told` says by which definition, and when."""
     again_after = told.definition.grammar.events.apart
     timed = [(each.ended_at or _ended_at(opened, each), each) for each in repeats]
@@ -69,7 +69,7 @@ def _let_in(book: Book, told: Told, opened: Opened, repeats: Iterable[TakenForRe
             _accept(book, told, opened, each)
 
 
-def _accept(book: Book, told: Told, opened: Opened, repeat: TakenForRepeat) -> None:
+def _accept(book: Book, told: DeliveryReading, opened: Opened, repeat: TakenForRepeat) -> None:
     found, end = opened(repeat.delivery_id), _read(opened, repeat)
     if found is None or end is None:
         return

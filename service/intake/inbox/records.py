@@ -36,7 +36,7 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class DeliveryReading:
     """One reading of a delivery, and when it was made."""
 
     definition: Definition
@@ -57,7 +57,7 @@ class Told:
         }
 
 
-def rounds(told: Sequence[Told]) -> Iterator[list[Told]]:
+def rounds(told: Sequence[DeliveryReading]) -> Iterator[list[DeliveryReading]]:
     """Split a group so that no conversation occurs twice in a round; per conversation the order stays."""
     waiting = [(each, each.conversations()) for each in told]
     while waiting:

@@ -17,7 +17,7 @@ from service.db.outages import is_away
 from service.errors import Unavailable
 from service.intake.definition.tables import Definition
 from service.intake.inbox.accept import store, store_unavailable
-from service.intake.inbox.records import UNMAPPABLE, Told
+from service.intake.inbox.records import UNMAPPABLE, DeliveryReading
 from service.intake.inbox.stored import load_delivery
 from service.intake.mapping.readings import read
 from service.models import delivery_item, webhook_delivery
@@ -68,7 +68,7 @@ def _replay_one(engine: Engine, definition: Definition, delivery_id: str, now: d
             return Counter({"gone": 1})
         delivery, inbound = stored
         readings = read(definition, inbound, delivery.received_at)
-        items = store(connection, [Told(definition, delivery, readings, now)])
+        items = store(connection, [DeliveryReading(definition, delivery, readings, now)])
     return Counter(item.outcome for item in items[delivery.id]) + Counter({"deliveries": 1})
 
 

@@ -13,10 +13,10 @@ from sqlalchemy.engine import Connection
 
 from service.at_rest.ring import damaged
 from service.at_rest.unreadable import is_unreadable
-from service.bulk import Among, Into, IntoApart, Row
+from service.bulk import BulkInsert, BulkInsertNewKeys, BulkSelect, Row
 from service.db.partitioned import keys_are_apart
 from service.intake.delivery.inbound import Inbound, storable
-from service.intake.inbox.records import Delivery, Item, Told
+from service.intake.inbox.records import Delivery, DeliveryReading, Item
 from service.models import delivery_item, delivery_key, webhook_delivery
 
 MAX_CONTENT_TYPE = 200
@@ -24,23 +24,23 @@ wd, di, dlk = webhook_delivery.c, delivery_item.c, delivery_key.c
 COLUMNS = (
     wd.id, wd.source, wd.dedupe_key, wd.received_at, wd.content_type, wd.headers, wd.query, wd.body, wd.key_index
 )  # fmt: skip
-DELIVERIES = Into(COLUMNS, "ON CONFLICT (source, dedupe_key) DO NOTHING")
-FIRST = Among(
+DELIVERIES = BulkInsert(COLUMNS, "ON CONFLICT (source, dedupe_key) DO NOTHING")
+FIRST = BulkSelect(
     "SELECT wd.source, wd.dedupe_key, wd.id FROM {wanted} webhook_delivery AS wd"
     " ON wd.source = wanted.a AND wd.dedupe_key = wanted.b"
 )
 # where deliveries lie in time partitions
-DELIVERIES_APART = IntoApart(
+DELIVERIES_APART = BulkInsertNewKeys(
     COLUMNS,
     keys=(dlk.source, dlk.dedupe_key, dlk.delivery_id, dlk.received_at),
     filled_by=(wd.source, wd.dedupe_key, wd.id, wd.received_at),
     this="delivery_id",
 )
-FIRST_APART = Among(
+FIRST_APART = BulkSelect(
     "SELECT dlk.source, dlk.dedupe_key, dlk.delivery_id FROM {wanted} delivery_key AS dlk"
     " ON dlk.source = wanted.a AND dlk.dedupe_key = wanted.b"
 )
-ITEMS = Into((
+ITEMS = BulkInsert((
     di.delivery_id, di.reading, di.position, di.read_at, di.outcome, di.reason, di.detail, di.conversation_id,
     di.request_id, di.ended_at,
 ))  # fmt: skip
@@ -50,7 +50,7 @@ ITEMS = Into((
 class Arrived:
     """A delivery that has just come: what it says, its bytes, the digest that identifies its repeats."""
 
-    told: Told
+    told: DeliveryReading
     inbound: Inbound
     dedupe_key: str
     key_index: int | None

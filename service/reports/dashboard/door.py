@@ -24,7 +24,7 @@ from service.db import reading, writing
 from service.db.outages import AWAY
 from service.errors import NotAllowed, NotFound
 from service.reports.dashboard import resubmitted_form, words
-from service.reports.dashboard.resubmitted_form import Unsent
+from service.reports.dashboard.resubmitted_form import ResubmittedForm
 from service.reports.roles import EVERYBODY
 from service.settings import Settings
 
@@ -163,7 +163,9 @@ class Door:
         why = "ended" if self._cookie() else None
         return flask.redirect(flask.url_for("dashboard.sign_in", next=onward, why=why), 303)
 
-    def page(self, onward: str, sentence: str | None, *, wrong: bool = False, left: Unsent | None = None) -> str:
+    def page(
+        self, onward: str, sentence: str | None, *, wrong: bool = False, left: ResubmittedForm | None = None
+    ) -> str:
         """Draw the sign-in page."""
         spans = {"idle": words.span(self._idle), "longest": words.span(sessions.LONGEST)}
         return flask.render_template(

@@ -13,7 +13,7 @@ OURS = {"form_token", "key", "next"}
 
 
 @dataclass(frozen=True, slots=True)
-class Unsent:
+class ResubmittedForm:
     """Where a form was sent, and what was in it."""
 
     action: str
@@ -29,15 +29,15 @@ class Unsent:
         return [(ACTION, self.action), *((FIELD + name, value) for name, value in self.fields)]
 
 
-def of_request() -> Unsent | None:
+def of_request() -> ResubmittedForm | None:
     """The fields of the present form; None if it is just a button."""
     given = flask.request.form.items(multi=True)
     fields = tuple((name, value) for name, value in given if name not in OURS)
-    return Unsent(flask.request.path, fields) if fields else None
+    return ResubmittedForm(flask.request.path, fields) if fields else None
 
 
-def of_sign_in() -> Unsent | None:
+def of_sign_in() -> ResubmittedForm | None:
     """What the sign-in page carried; None for most."""
     form = flask.request.form
     fields = tuple((n.removeprefix(FIELD), v) for n, v in form.items(multi=True) if n.startswith(FIELD))
-    return Unsent(form[ACTION], fields) if form.get(ACTION) and fields else None
+    return ResubmittedForm(form[ACTION], fields) if form.get(ACTION) and fields else None

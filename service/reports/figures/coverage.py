@@ -11,7 +11,7 @@ from service.reports.figures.shapes import Coverage, CoverageRow
 from service.reports.statistics import statistics
 
 
-class Became(Protocol):
+class OutcomeCounts(Protocol):
     """What became of some conversations, whoever counted them."""
 
     @property
@@ -30,11 +30,11 @@ class Became(Protocol):
 
 def coverage_of(
     by: str,
-    groups: Mapping[Value, Became],
-    total: Became,
+    groups: Mapping[Value, OutcomeCounts],
+    total: OutcomeCounts,
     since: datetime | None,
     until: datetime | None,
-    rest: Iterable[tuple[str, Became]] = (),
+    rest: Iterable[tuple[str, OutcomeCounts]] = (),
 ) -> Coverage:
     """Each group against the overall share; `rest`: what is no group, with the word for it, comes last.
 
@@ -50,12 +50,12 @@ def coverage_of(
     return Coverage(by, since, until, tuple(rows), every)
 
 
-def _share(groups: Iterable[Became]) -> float | None:
+def _share(groups: Iterable[OutcomeCounts]) -> float | None:
     told = [(each.delivered, each.ended - each.pending) for each in groups]
     return statistics.rate(sum(offered for offered, _ in told), sum(decided for _, decided in told)).value
 
 
-def _row(key: str | None, counts: Became, of_all: float | None) -> CoverageRow:
+def _row(key: str | None, counts: OutcomeCounts, of_all: float | None) -> CoverageRow:
     decided = counts.ended - counts.pending
     limits = None if of_all is None else statistics.control_limits(of_all, decided)
     return CoverageRow(

@@ -16,7 +16,7 @@ from service.reports.dimensions import FILTERED, NAMED, Value
 from service.reports.figures.shapes import Breakdown, Coverage, Trend
 from service.reports.figures.then_now import Differences, ThenNow
 from service.reports.filters import Filter
-from service.reports.people.name_at import Called, question_of
+from service.reports.people.name_at import NameIndex, question_of
 from service.reports.people.stored import called_of
 from service.settings import Settings
 
@@ -29,7 +29,7 @@ class Labels:
     """The names of one dimension's groups, in some accounts, at a moment."""
 
     by: str
-    called: Called
+    called: NameIndex
     accounts: tuple[str, ...]
     at: datetime
     company: str | None

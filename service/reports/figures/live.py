@@ -138,7 +138,7 @@ def trends(ask: Inquiry, period: str, answer_window: timedelta, by: str | None) 
     place = _place_of(period, _last_day(ask), by)
     found = ByPeriod(answers_by(scored, place), counts_by(sent, place))
     until = completeness_of(ask.connection, ask.view, ask.filter).complete_until
-    ripeness = Ripeness(ask.now, until, ask.now - answer_window, by_cohort=ask.score_clock != "scored_at")
+    ripeness = PendingPeriods(ask.now, until, ask.now - answer_window, by_cohort=ask.score_clock != "scored_at")
     spans = _spans(ask, found.days, period)
     demand_few(len(found.groups) * len(spans))
     totals = answers_by(scored, lambda line: (line.type, place(line)[2]))
@@ -186,7 +186,7 @@ def _no_group_last(group: Value) -> tuple[bool, bool, bool, Value]:
 
 
 @dataclass(frozen=True, slots=True)
-class Ripeness:
+class PendingPeriods:
     """Which periods still wait for answers."""
 
     now: datetime
@@ -204,7 +204,7 @@ class Ripeness:
         return until > self.now or unread or (self.by_cohort and self.waits(until))
 
 
-def _point(ask: Inquiry, which: tuple[str, Span, Value], found: ByPeriod, ripeness: Ripeness) -> TrendPoint:
+def _point(ask: Inquiry, which: tuple[str, Span, Value], found: ByPeriod, ripeness: PendingPeriods) -> TrendPoint:
     """One piece, limited to what was asked for: a month from the 10th is not the whole month."""
     kind, span, group = which
     begin, end = midnight(span[0], ask.zone), midnight(span[1], ask.zone)

@@ -34,7 +34,7 @@ class GivenName:
     name: str | None
 
 
-class Called:
+class NameIndex:
     """Names of people, as they were given."""
 
     def __init__(self, given: Iterable[GivenName]) -> None:

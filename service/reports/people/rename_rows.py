@@ -28,7 +28,7 @@ COLUMN = {"agent": fr.agent_id, "team": fr.team_id}
 
 
 @dataclass(frozen=True, slots=True)
-class Untold:
+class PendingRename:
     """A name that some rows say and some readers do not know."""
 
     account: str
@@ -58,14 +58,16 @@ def tell(engine: Engine, settings: Settings, now: datetime, limit: int = AT_ONCE
     return len(ids) or 1
 
 
-def _next(connection: Connection) -> Untold | None:
+def _next(connection: Connection) -> PendingRename | None:
     columns = (pn.account, pn.kind, pn.person_id, pn.since, pn.given_at, pn.told_id)
     found = sa.select(*columns).where(pn.told_at.is_(None)).order_by(pn.given_at, *columns[:4]).limit(1)
     row = connection.execute(found).first()
-    return None if row is None else Untold(*row)
+    return None if row is None else PendingRename(*row)
 
 
-def _rows(connection: Connection, settings: Settings, untold: Untold, limit: int) -> tuple[Sequence[str], str | None]:
+def _rows(
+    connection: Connection, settings: Settings, untold: PendingRename, limit: int
+) -> tuple[Sequence[str], str | None]:
     """Some of its rows, and the id to continue after; None: those were the last.
 
     There is an index of agents but none of teams, so a limited part of the ledger is scanned at a time.
@@ -83,14 +85,14 @@ def _far(here: sa.ColumnElement[bool]) -> sa.Select[str]:
     return sa.select(fr.id).where(here).order_by(fr.id).offset(LOOKED_THROUGH - 1).limit(1)
 
 
-def _accounts(connection: Connection, settings: Settings, untold: Untold) -> Collection[str]:
+def _accounts(connection: Connection, settings: Settings, untold: PendingRename) -> Collection[str]:
     """Every account a name may apply to, including those no longer in the settings."""
     if untold.account != EVERY_ACCOUNT:
         return {untold.account}
     return {*settings.accounts, *connection.scalars(sa.select(account_state.c.account))}
 
 
-def _is(untold: Untold) -> tuple[sa.ColumnElement[bool], ...]:
+def _is(untold: PendingRename) -> tuple[sa.ColumnElement[bool], ...]:
     """This name, unless it was given anew meanwhile."""
     same = (pn.account == untold.account, pn.kind == untold.kind, pn.person_id == untold.person_id)
     return (*same, pn.since == untold.since, pn.given_at == untold.given_at)

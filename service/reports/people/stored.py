@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 from service.at_rest.columns import encrypting
 from service.db import EPOCH, insert, to_micros
 from service.models import person_name
-from service.reports.people.name_at import EVERY_ACCOUNT, Called, GivenName
+from service.reports.people.name_at import EVERY_ACCOUNT, GivenName, NameIndex
 from service.settings import Settings
 
 pn = person_name.c
@@ -48,17 +48,17 @@ class StoredName:
 
 def called_of(
     connection: Connection, settings: Settings, ids: Collection[str | None], kinds: Collection[str] | None = None
-) -> Called:
+) -> NameIndex:
     """Return the names of these agents and teams; makes no query if there are none."""
     wanted = sorted({each for each in ids if each is not None})
     if not wanted:
-        return Called(())
+        return NameIndex(())
     query = sa.select(pn.account, pn.kind, pn.person_id, pn.since, pn.name).where(pn.person_id.in_(wanted))
     if kinds is not None:
         query = query.where(pn.kind.in_(kinds))
     found = [GivenName(row.account, row.kind, row.person_id, to_micros(row.since), row.name) for row in
              connection.execute(query)]  # fmt: skip
-    return Called([*_of_settings(settings, set(wanted), found), *found])
+    return NameIndex([*_of_settings(settings, set(wanted), found), *found])
 
 
 def listed(connection: Connection, settings: Settings) -> list[StoredName]:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from service.reports.formula_injection import guarded
-from service.reports.rows.row import COLUMNS, KINDS, REPEATED, Columns, Kept, stamp, written
+from service.reports.rows.row import COLUMNS, KINDS, REPEATED, Columns, ValueCache, stamp, written
 
 BOM = b"\xef\xbb\xbf"
 SEPARATORS = {"comma": ",", "semicolon": ";"}
@@ -45,7 +45,7 @@ def _cells(name: str, kind: str, form: Form) -> Callable[[Sequence[Any]], list[s
         "number": str,
         "flag": lambda each: "true" if each else "false",
     }
-    return Kept(made[kind], "").of if name in REPEATED else partial(written, made[kind], "")
+    return ValueCache(made[kind], "").of if name in REPEATED else partial(written, made[kind], "")
 
 
 def _quoted(text: str) -> str:

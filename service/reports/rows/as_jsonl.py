@@ -8,7 +8,7 @@ from json.encoder import encode_basestring
 from typing import Any
 
 from service.clock import rfc3339
-from service.reports.rows.row import COLUMNS, KINDS, REPEATED, Columns, Kept, stamp, written
+from service.reports.rows.row import COLUMNS, KINDS, REPEATED, Columns, ValueCache, stamp, written
 
 LINE = "{" + ", ".join(f'"{name}": %s' for name in COLUMNS) + "}\n"
 MADE: dict[str, Callable[[Any], str]] = {
@@ -35,4 +35,4 @@ def tombstones(erased: Iterable[tuple[str, datetime]]) -> bytes:
 
 
 def _values(name: str, kind: str) -> Callable[[Sequence[Any]], list[str]]:
-    return Kept(MADE[kind], "null").of if name in REPEATED else partial(written, MADE[kind], "null")
+    return ValueCache(MADE[kind], "null").of if name in REPEATED else partial(written, MADE[kind], "null")

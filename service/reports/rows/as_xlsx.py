@@ -17,7 +17,7 @@ from service.db import to_micros
 from service.errors import Invalid
 from service.reports.rows import xlsx_parts
 from service.reports.rows.as_parquet import read
-from service.reports.rows.row import COLUMNS, KINDS, REPEATED, SAYS, SECOND, Columns, Kept
+from service.reports.rows.row import COLUMNS, KINDS, REPEATED, SAYS, SECOND, Columns, ValueCache
 from service.reports.statistics.definitions import define
 from service.reports.thresholds import Thresholds
 
@@ -103,7 +103,7 @@ def _head(name: str, kind: str) -> str:
 
 def _lines(page: Columns, numbers: range) -> bytes:
     places = [xlsx_parts.letters(at) for at in range(len(COLUMNS))]
-    kept = {kind: Kept(shown, "") for kind, shown in SHOWN.items()}
+    kept = {kind: ValueCache(shown, "") for kind, shown in SHOWN.items()}
     cells = [
         _cells(kept[kind].__getitem__ if name in REPEATED else SHOWN[kind], place, column, numbers)
         for name, kind, place, column in zip(COLUMNS, KINDS, places, page, strict=True)

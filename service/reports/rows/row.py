@@ -124,7 +124,7 @@ REPEATED = frozenset({
 """Columns with few different values: what is made of one is kept."""
 
 
-class Kept(dict[Any, str]):
+class ValueCache(dict[Any, str]):
     """Caches what was made of each value, for columns that repeat theirs; restarts for those that do not."""
 
     def __init__(self, made: Callable[[Any], str], none: str) -> None:
