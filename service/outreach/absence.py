@@ -4,7 +4,8 @@ X's list may lag more than it ever has, end too early, come out empty, or leave 
 undocumented. So the list must prove itself: of openings and of messages like the one we look for, whose ids X gave us,
 it has to show the newest that is older than the lag, and the newest from before the one we look for. Over v2, where
 each person has a list, that with somebody else must hold what we sent them. If something is missing, absence proves
-nothing. If we know of none, the list is believed.
+nothing. If we know of none, a list that ends is believed of one send at a time: if it came out empty, one or two
+customers have a second message and not everybody.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy.engine import Connection, Engine
 
-from service.accounts.dm_list import CLOCK_SLACK, Listing, settled_in
+from service.accounts.dm_list import CLOCK_SLACK, EVER, Listing, settled_in
 from service.db import reading
 from service.requests import sends
 from service.requests.request import Attempt, Request
@@ -25,19 +26,29 @@ from service.states import Kind
 log = structlog.get_logger(__name__)
 CONTROLLED = timedelta(minutes=5)  # how much further to read the list, to see messages that must be in it
 LISTED_FOR = timedelta(days=29)  # X lists a message for thirty days
-HIDES = "hides_ours"
+HIDES, NOTHING_KNOWN = "hides_ours", "nothing_known"
 
 
 def held_to_what_we_know(
-    engine: Engine, account: Account, found: Sequence[tuple[Request, Attempt, Listing]]
+    engine: Engine, account: Account, found: Sequence[tuple[Request, Attempt, Listing]], *, controlled: bool = False
 ) -> list[Listing]:
-    """Return the lists; one that hides what we know to be there counts as unreadable."""
+    """Return the lists; one that hides what we know to be there counts as unreadable.
+
+    `controlled`: over v2, X's list with somebody else has shown what they have.
+    """
     with reading(engine) as connection:
         known = [_known(connection, account, *each) for each in found]
-    return [
-        listing if messages <= {message.id for message in listing.messages} else _hiding(account, listing)
-        for (_, _, listing), messages in zip(found, known, strict=True)
-    ]
+    held, believed = list[Listing](), False
+    for (_, _, listing), messages in zip(found, known, strict=True):
+        unproven = not controlled and not messages and listing.back_to == EVER
+        if not messages <= {message.id for message in listing.messages}:
+            held.append(_hiding(account, listing))
+        elif unproven and believed:
+            held.append(replace(listing, readable=False, problem=NOTHING_KNOWN))
+        else:
+            held.append(listing)
+            believed = believed or unproven
+    return held
 
 
 def newest_to_anybody(

@@ -173,31 +173,33 @@ def _read_lists(
             place.engine, account, ask, back_to, may_ask, clock, pages_at_most=PAGES_AT_MOST, to_prove=True
         )
         found += [(each, listing) for each in group]
-    if account.api == "v2":
-        found = _held_to_others(place, account, x, found, may_ask, clock)
-    honest = held_to_what_we_know(place.engine, account, [(each.request, each.attempt, of) for each, of in found])
+    shows = _shows_others(place, account, x, found, may_ask, clock) if account.api == "v2" else None
+    if shows is False:
+        return [(each, replace(listing, readable=False, problem=HIDES)) for each, listing in found]
+    told = [(each.request, each.attempt, listing) for each, listing in found]
+    honest = held_to_what_we_know(place.engine, account, told, controlled=shows is True)
     return [(each, listing) for (each, _), listing in zip(found, honest, strict=True)]
 
 
-def _held_to_others(
+def _shows_others(
     place: Workplace,
     account: Account,
     x: XClient,
-    found: list[tuple[UnclearSend, Listing]],
+    found: Sequence[tuple[UnclearSend, Listing]],
     may_ask: MayAsk,
     clock: Callable[[], datetime],
-) -> list[tuple[UnclearSend, Listing]]:
-    """Return the lists, readable only if X lists our newest message to anybody: of many people we know no other yet."""
+) -> bool | None:
+    """Whether X lists our newest message to anybody; None: none is known, or nothing could be proven yet anyway."""
     about = next((each for each, listing in found if listing.read_at >= each.settles_at), None)
     known = about and newest_to_anybody(place.engine, account, about.request, about.attempt.kind, clock())
     if not known:
-        return found
+        return None
     ask, back_to = partial(x.list_dms_with, known.x_user_id), known.intended_at - CONTROLLED
     theirs = read_back(place.engine, account, ask, back_to, may_ask, clock, pages_at_most=CONTROL_PAGES)
     if known.id in {message.id for message in theirs.messages}:
-        return found
+        return True
     log.warning("dm_list_hides", account=account.name, messages=len(theirs.messages), problem=theirs.problem)
-    return [(each, replace(listing, readable=False, problem=HIDES)) for each, listing in found]
+    return False
 
 
 def _clear_up(place: Workplace, each: UnclearSend, listing: Listing, now: datetime) -> bool:

@@ -139,6 +139,37 @@ def test_a_list_that_ends_early_proves_nothing_of_what_lies_behind_its_end(world
     assert (world.request(unclear).state, world.request(unclear).reason) == (State.UNKNOWN, "unclear_send")
 
 
+class Empty(Dropping):
+    """An X whose list comes out empty."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/events/list.json"):
+            return httpx.Response(200, json={"events": []}, request=request)
+        return super().handle_request(request)
+
+
+def test_where_nothing_is_known_an_empty_list_costs_two_customers_a_second_message_and_not_everybody(
+    world_of: Any,
+) -> None:
+    """The first messages of an account. A repeat that X answers is known, and missing in the list once it settled."""
+    world: World = world_of(OFF)
+    world.clients["acme"] = world.client("acme", Empty(httpx.WSGITransport(app=world.x_app)))
+    world.fault(endpoint=NEW, fault="status_after_commit", times=5)
+    for number in range(501, 506):
+        asked(world, str(number))
+    go_on(world, 150)
+    assert sorted(got(world, str(number), "dm") for number in range(501, 506)) == [1, 1, 1, 2, 2]
+
+
+def test_what_never_arrived_is_sent_again_for_one_and_then_for_all(world_of: Any) -> None:
+    world: World = world_of(OFF)
+    world.fault(endpoint=NEW, fault="drop_before", times=5)
+    requests = [asked(world, str(number)) for number in range(501, 506)]
+    go_on(world, 30)
+    assert {world.request(each).state for each in requests} == {State.CARD_SENT}
+    assert [got(world, str(number), "dm") for number in range(501, 506)] == [1] * 5
+
+
 def test_a_card_x_tells_of_was_sent_whatever_its_list_showed(world_of: Any) -> None:
     """There is no opening, so the card alone keeps its customer from being asked again."""
     world: World = world_of({"card_dm_in_list": False})
@@ -213,6 +244,17 @@ def test_what_was_sent_before_must_be_there_too_for_only_that_shows_how_far_a_li
     known(world, HOUR, x_id="7")
     assert not believed(world, shown)
     assert believed(world, replace(WHOLE, messages=(DirectMessage("9"), DirectMessage("7"))))
+
+
+def test_a_list_held_to_nothing_is_believed_of_the_first_send_unless_another_persons_was_held(world: World) -> None:
+    account = replace(world.settings.accounts["acme"], api="v2")
+    attempt = Attempt("sa_2", "fr_2", "acme", "501", Kind.OPENING, START - HOUR, None)
+    dated = replace(WHOLE, back_to=START - 2 * HOUR)
+    found = [(request_of(START), attempt, each) for each in (dated, WHOLE, dated, WHOLE)]
+    held = held_to_what_we_know(world.engine, account, found)
+    assert [each.problem for each in held] == [None, None, None, "nothing_known"]
+    assert not held[-1].readable
+    assert held_to_what_we_know(world.engine, account, found, controlled=True) == [each for _, _, each in found]
 
 
 @pytest.mark.parametrize(("api", "whom", "must_be_there"), [
