@@ -117,6 +117,11 @@ def nobody_found(place: Place, connection: Connection) -> None:
     call_counts.count(connection, "crm", "nobody", place.now, by=21)
 
 
+def crm_silent(place: Place, connection: Connection) -> None:
+    source_holds.enrol(connection, ["crm"], place.now)
+    call_counts.count(connection, "crm", call_counts.SWEPT, place.now, by=21)
+
+
 def sweep_behind(place: Place, connection: Connection) -> None:
     sweeps.enrol(connection, ["crm"], place.ago(hours=7))
     connection.execute(sa.update(source_sweep).values(due_at=place.now))
@@ -191,6 +196,7 @@ TROUBLES: dict[str, Callable[[Place, Connection], None]] = {
     "DmFeedbackSourceHeld": source_held,
     "DmFeedbackCrmAway": crm_away,
     "DmFeedbackNobodyFound": nobody_found,
+    "DmFeedbackCrmSilent": crm_silent,
     "DmFeedbackSweepBehind": sweep_behind,
     "DmFeedbackXAway": x_away,
     "DmFeedbackBacklog": backlog,

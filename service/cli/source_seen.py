@@ -8,10 +8,14 @@ from sqlalchemy.engine import Engine
 
 from service.cli.common import when
 from service.db import reading
-from service.humanize import many
+from service.humanize import age, many
 from service.models import delivery_item, webhook_delivery
+from service.sources import call_counts
 
 RECENT = timedelta(days=7)
+LONG = timedelta(days=3)  # a weekend is shorter
+SOME, NEARLY_ALL = 10, 0.9
+SWITCHED_OFF = "Has the CRM switched its webhook off? Many do after some failures"
 ELSEWHERE = ("other_channel", "no_channel")  # understood, and not asked about by the source's own rule
 di, wd = delivery_item.c, webhook_delivery.c
 
@@ -20,7 +24,8 @@ di, wd = delivery_item.c, webhook_delivery.c
 class Seen:
     """One source's week, by items on arrival.
 
-    `no_end` is what was understood and told of no end; `repeated` are repeats, and ends found by reading again.
+    `no_end` is what was understood and told of no end; `repeated` are repeats, and ends found by reading again. `swept`
+    are ends among `ended` that the source's list alone told of.
     """
 
     newest: datetime | None = None
@@ -30,6 +35,7 @@ class Seen:
     reason: str | None = None
     no_end: int = 0
     repeated: int = 0
+    swept: int = 0
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -39,8 +45,16 @@ class Seen:
         lost = f"{self.unmappable} ({self.reason} …)" if self.unmappable else "0"
         return when(self.newest), str(self.ended), str(self.elsewhere), lost
 
-    def silence(self, source: str) -> str | None:
-        """What to say of one that tells much and never of an end, as after a vendor has changed its word for it."""
+    def silence(self, source: str, moment: datetime) -> str | None:
+        """What to say of one that does not tell of ends any more.
+
+        Vendors switch a webhook off after some failures, or change their word for the end.
+        """
+        if self.newest is not None and self.newest < moment - LONG:
+            return f"{source}: nothing for {age((moment - self.newest).total_seconds())}. {SWITCHED_OFF}"
+        if self.swept >= SOME and self.swept >= self.ended * NEARLY_ALL:
+            alone = many(self.swept, "end")
+            return f"{source}: its list told of {alone} in 7 days, and hardly any webhook did. {SWITCHED_OFF}"
         if not self.no_end or self.ended or self.elsewhere or self.repeated:
             return None
         return (
@@ -72,4 +86,8 @@ def seen(engine: Engine, now: datetime) -> dict[str, Seen]:
         .group_by(wd.source)
     )
     with reading(engine) as connection:
-        return {row.source: Seen(*row[1:]) for row in connection.execute(query)}
+        told = call_counts.since(connection, now - RECENT)
+        return {
+            row.source: Seen(*row[1:], swept=told.get(row.source, {}).get(call_counts.SWEPT, 0))
+            for row in connection.execute(query)
+        }

@@ -57,7 +57,7 @@ def show_list(context: click.Context) -> None:
         lately = if_set_up(context, settings, lambda engine: seen(engine, now()))
         console.print(_mine(settings, lately))
         for name in settings.sources:
-            if line := lately.get(name, NOTHING).silence(name):
+            if line := lately.get(name, NOTHING).silence(name, now()):
                 console.print(line, style="yellow", soft_wrap=True)
         if any(source.api is not None for source in settings.sources.values()):
             console.print(apis(context, settings))

@@ -222,6 +222,19 @@ def test_recent_deliveries_of_a_source_are_listed_beside_it(cli: Cli) -> None:
     assert "1 (not_understood" in line
 
 
+def test_a_source_whose_webhook_seems_switched_off_is_named(cli: Cli) -> None:
+    """Some CRMs do so after a few failures, and then neither send nor say anything."""
+    assert sent(cli, signed("c-1", x_user_id="501"))["accepted"] == 1
+    assert "switched its webhook off" not in cli.says("sources", "list")
+    with writing(cli.engine) as connection:
+        call_counts.count(connection, "crm", call_counts.SWEPT, datetime.now(UTC), by=10)
+    assert "its list told of 10 ends in 7 days, and hardly any webhook did" in cli.says("sources", "list")
+    with writing(cli.engine) as connection:
+        long_ago = datetime.now(UTC) - timedelta(days=4)
+        connection.execute(sa.update(webhook_delivery).values(received_at=long_ago))
+    assert "crm: nothing for 4 d. Has the CRM switched its webhook off?" in cli.says("sources", "list")
+
+
 def test_a_source_that_tells_much_and_never_of_an_end_is_named(cli: Cli) -> None:
     cli.write(sources__crm__events={"ended": "b.type == 'conversation.finished'"})
     assert sent(cli, signed("c-1", x_user_id="501"))["ignored"] == 1
