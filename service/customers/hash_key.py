@@ -14,7 +14,7 @@ from cryptography.fernet import Fernet, InvalidToken
 from sqlalchemy.engine import Connection, Engine
 
 from service.db import insert, reading, writing
-from service.errors import Unavailable
+from service.errors import Conflict, Unavailable
 from service.models import data_key, feedback_request, opt_out
 
 NAME = "person"
@@ -64,13 +64,16 @@ def begin(connection: Connection, secret: str) -> str:
 
 
 def rotate(connection: Connection, old: str, new: str) -> bool:
-    """Encrypt the key with another secret. False: it already is. Raises Unavailable for a wrong old one."""
+    """Encrypt the key with another secret. False: it already is. Raises Conflict for a wrong old one."""
     wrapped = connection.scalar(sa.select(dk.wrapped).where(dk.name == NAME).with_for_update())
     if wrapped is None:
         begin(connection, old)
         return rotate(connection, old, new)
     if _opens(wrapped, new):
         return False
+    if not _opens(wrapped, old):
+        sentence = "The old secret that was given is not the one this database was set up with. Nothing was changed."
+        raise Conflict("not_the_old_secret", sentence)
     anew = {"wrapped": _locked(_unlocked(wrapped, old), new)}
     connection.execute(sa.update(data_key).where(dk.name == NAME).values(anew))
     return True

@@ -7,7 +7,7 @@ from sqlalchemy.engine import Engine
 from service.customers import hash_key, opted_out
 from service.customers.hash_key import open_key
 from service.db import reading, writing
-from service.errors import Unavailable
+from service.errors import Conflict, Unavailable
 from service.ids import person
 from service.models import data_key, opt_out
 from tests.support import START, is_opted_out
@@ -55,7 +55,7 @@ def test_a_rotated_secret_finds_everybody_who_was_on_the_list(engine: Engine) ->
 
 def test_a_wrong_old_secret_changes_nothing(engine: Engine) -> None:
     key = open_key(engine, OLD)
-    with pytest.raises(Unavailable), writing(engine) as connection:
+    with pytest.raises(Conflict, match="old secret"), writing(engine) as connection:
         hash_key.rotate(connection, "not-the-one-it-was-made-with", NEW)
     assert open_key(engine, OLD) == key
 
