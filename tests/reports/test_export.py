@@ -308,7 +308,7 @@ def seen(world: World) -> View:
 def test_rows_are_neither_lost_nor_repeated_while_everything_changes(world):
     made = world.add(7, score=5)
     found = []
-    export_pages = export.pages(ReadFrom(world.engine), world.settings, seen(world), Filter(), world.clock.now)
+    export_pages = export.Export(ReadFrom(world.engine), world.settings, seen(world), Filter(), world.clock.now).pages()
     page_before, export.PAGE = export.PAGE, 2
     try:
         for number, page in enumerate(export_pages):
@@ -327,7 +327,7 @@ def test_a_reader_between_pages_holds_no_transaction(sqlite_engine):
     world.add(5, score=5)
     page_before, export.PAGE = export.PAGE, 2
     try:
-        found = export.pages(ReadFrom(world.engine), world.settings, seen(world), Filter(), world.clock.now)
+        found = export.Export(ReadFrom(world.engine), world.settings, seen(world), Filter(), world.clock.now).pages()
         next(found)
         with sqlite_engine.connect() as connection:
             busy, _, _ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()

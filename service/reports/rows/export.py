@@ -29,7 +29,7 @@ from service.reports.rows.as_csv import Form
 from service.reports.rows.atomic_file import appearing
 from service.reports.rows.formats import FORMATS, PLAIN, writer_of
 from service.reports.rows.position import Erased, Page, Position
-from service.reports.rows.query import Kind, Order
+from service.reports.rows.query import Order
 from service.reports.rows.row import COLUMNS, Columns
 from service.reports.rows.search import with_words
 from service.reports.statistics.definitions import DEFINITION_VERSION
@@ -37,11 +37,10 @@ from service.reports.thresholds import thresholds
 from service.reports.visible import View, view_of
 from service.settings import Settings
 
-__all__ = ["COLUMNS", "FORMATS", "Manifest", "described", "pages", "stream", "write_file"]
+__all__ = ["COLUMNS", "FORMATS", "Export", "Manifest", "described", "export_of", "stream", "write_file"]
 
 PAGE = 1000
 Progress = Callable[[int], None]
-Asked = tuple[ReadFrom, Settings, View, Filter, datetime]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,40 +78,50 @@ def source_of(engine: Engine, filter: Filter) -> ReadFrom:
     return ReadFrom(engine) if filter.updated_since is not None else replica.source_of(engine)
 
 
-def pages(
-    source: ReadFrom,
-    settings: Settings,
-    view: View,
-    filter: Filter,
-    now: datetime,
-    gone: list[Erased] | None = None,
-) -> Iterator[Columns]:
-    """Read the export page by page, each in a transaction of its own. Erased rows go into `gone`."""
-    kind: Kind = "results" if filter.answered else "both"
-    order = Order("ended_at", kind)
-    after: Position | None = None
+@dataclass(frozen=True, slots=True)
+class Export:
+    """What is exported, and from where: every page of it comes from one source and one view."""
 
-    def next_page(connection: Connection, after: Position | None) -> Page:
+    source: ReadFrom
+    settings: Settings
+    view: View
+    filter: Filter
+    now: datetime
+
+    def pages(self, gone: list[Erased] | None = None) -> Iterator[Columns]:
+        """Read it page by page, each in a transaction of its own. Erased rows go into `gone`."""
+        after: Position | None = None
+        while True:
+            page = self.source.read(partial(self._page, after=after, tombstones=gone is not None))
+            if gone is not None:
+                gone.extend(page.erased)
+            yield with_words(page.columns, self.filter.q)
+            if page.next is None:
+                return
+            after = page.next
+
+    def _page(self, connection: Connection, *, after: Position | None, tombstones: bool) -> Page:
         return query.page(
-            connection,
-            settings,
-            view,
-            filter,
-            order,
-            after=after,
-            limit=PAGE,
-            received_before=source.as_of(now),
-            tombstones=gone is not None,
-        )
+            connection, self.settings, self.view, self.filter,
+            Order("ended_at", "results" if self.filter.answered else "both"),
+            after=after, limit=PAGE, received_before=self.source.as_of(self.now), tombstones=tombstones,
+        )  # fmt: skip
 
-    while True:
-        page = source.read(partial(next_page, after=after))
-        if gone is not None:
-            gone.extend(page.erased)
-        yield with_words(page.columns, filter.q)
-        if page.next is None:
-            return
-        after = page.next
+    def written(
+        self, format: str, form: Form, through: Callable[[Iterator[Columns]], Iterator[Columns]] = iter
+    ) -> Iterator[bytes]:
+        """Return the file in pieces; JSON Lines of changes include a tombstone for each erased answer."""
+        told = format == "jsonl" and self.filter.updated_since is not None
+        gone: list[Erased] | None = [] if told else None
+        yield from writer_of(format, form, thresholds(self.settings))(through(self.pages(gone)))
+        if gone:
+            yield as_jsonl.tombstones([(each.request_id, each.erased_at) for each in gone])
+
+
+def export_of(source: ReadFrom, settings: Settings, reader: Reader, filter: Filter, now: datetime) -> Export:
+    """Begin an export. Raises Invalid for an account we do not have."""
+    view = source.read(lambda connection: view_of(connection, settings, reader, now, filter.of("account")))
+    return Export(source, settings, view, filter, now)
 
 
 def stream(
@@ -122,8 +131,7 @@ def stream(
 
     The first piece is made at once, so that an invalid question is refused before the answer has begun.
     """
-    view = source.read(lambda connection: view_of(connection, settings, reader, now, filter.of("account")))
-    pieces = _written((source, settings, view, filter, now), format, form)
+    pieces = export_of(source, settings, reader, filter, now).written(format, form)
     return _begun(next(pieces, b""), pieces)
 
 
@@ -142,10 +150,10 @@ def described(
     """Make the export, pass its bytes to `sink` if there is one, and return its manifest."""
     counted = _Counted(progress)
     # before the first page: what comes while it is written must not count as being in it
-    view = source.read(lambda connection: view_of(connection, settings, reader, now, filter.of("account")))
-    until = source.read(lambda connection: completeness_of(connection, view, filter))
+    export = export_of(source, settings, reader, filter, now)
+    until = source.read(lambda connection: completeness_of(connection, export.view, filter))
     digest, size = hashlib.sha256(), 0
-    for piece in _written((source, settings, view, filter, now), format, form, counted.through):
+    for piece in export.written(format, form, counted.through):
         digest.update(piece)
         size += len(piece)
         if sink is not None:
@@ -154,7 +162,7 @@ def described(
         format=format,
         columns=COLUMNS,
         filter=filter.described(),
-        accounts=tuple(map(str, filter.of("account"))) or view.accounts,
+        accounts=tuple(map(str, filter.of("account"))) or export.view.accounts,
         as_of=source.as_of(now),
         complete_until=until.complete_until,
         visible_until=until.visible_until,
@@ -162,7 +170,7 @@ def described(
         bytes=size,
         sha256=digest.hexdigest(),
         definition_version=DEFINITION_VERSION,
-        withheld=source.read(lambda connection: query.withholds(connection, view, filter)),
+        withheld=source.read(lambda connection: query.withholds(connection, export.view, filter)),
     )
 
 
@@ -188,17 +196,6 @@ def write_file(
         about.write(manifest.as_json().encode())
         beside.unlink(missing_ok=True)  # none says more than a wrong one, whenever we are stopped from here on
     return manifest
-
-
-def _written(
-    asked: Asked, format: str, form: Form, through: Callable[[Iterator[Columns]], Iterator[Columns]] = iter
-) -> Iterator[bytes]:
-    """The file; JSON Lines of changes include a tombstone for each erased answer."""
-    told = format == "jsonl" and asked[3].updated_since is not None
-    gone: list[Erased] | None = [] if told else None
-    yield from writer_of(format, form, thresholds(asked[1]))(through(pages(*asked, gone)))
-    if gone:
-        yield as_jsonl.tombstones([(each.request_id, each.erased_at) for each in gone])
 
 
 def _begun(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
