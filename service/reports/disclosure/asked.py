@@ -4,11 +4,12 @@
 (campaign, source, …) at a time, and never a context together with people: those tables are not published.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
 from service.errors import Invalid
+from service.reports.dimensions import NAMED
 from service.reports.disclosure.days import CONTEXTS, HOUR
 
 Value = str | int | None
@@ -85,9 +86,13 @@ def partition_of(asked: Asked) -> str:
     if len(contexts) > 1 or (contexts and people):
         raise Invalid(
             "one_at_a_time",
-            f"Figures for analysts are released by team and agent, or by one of {', '.join(ONE_AT_A_TIME)}; "
-            f"{' and '.join([*people, *contexts])} together are for who may list the rows.",
+            f"Figures for analysts are released by team and agent, or by one of {_labels(ONE_AT_A_TIME, ', ')}; "
+            f"{_labels([*people, *contexts], ' and ')} together are for who may list the rows.",
         )
     if contexts:
         return contexts[0]
     return people[-1] if people else "day"
+
+
+def _labels(names: Iterable[str], between: str) -> str:
+    return between.join(NAMED[name].label.lower() for name in names)

@@ -141,6 +141,19 @@ def test_an_analyst_is_offered_nothing_that_is_refused(analyst: FlaskClient) -> 
     assert not [each for each in seen if each.endswith(("channel", "handled_by"))]
 
 
+def test_an_analyst_chooses_among_what_releases_tell(
+    analyst: FlaskClient, signed_in: Callable[[str], FlaskClient], engine: Engine
+) -> None:
+    with writing(engine) as connection:
+        ids = connection.scalars(sa.select(feedback_request.c.id).limit(900)).all()
+        changed = sa.update(feedback_request).where(feedback_request.c.id.in_(ids))
+        connection.execute(changed.values(handled_by="ai", **seals.UNSEALED))
+    assert '<select id="f-handled_by"' in page(signed_in("supervisor"), "/dashboard/explore")
+    assert '<select id="f-handled_by"' not in page(analyst, "/dashboard/explore")
+    refused = analyst.get("/dashboard/explore?by=variant&team_id=Billing").text
+    assert "language, question, way of asking, hour of day; team and question together" in refused
+
+
 def test_an_analyst_is_not_told_that_nothing_ended_where_no_release_lies(analyst: FlaskClient) -> None:
     for days, says in (("since=2026-11-20&until=2026-11-22", "Not told yet"), (QUERY, "Counted ")):
         for by in ("team", "agent"):
