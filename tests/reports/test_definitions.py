@@ -41,7 +41,7 @@ FINGERPRINTS = {
     "7": "64d9da725a9f273d",
     "8": "2f7b97e60c3b88b2",
     "9": "528db2685b69f5dd",
-    "10": "eb9f5b23a89c631d",
+    "10": "6ebdcbf302bcaeef",
 }
 
 

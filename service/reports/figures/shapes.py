@@ -98,7 +98,7 @@ class Summary:
     ended: Annotated[
         int | None, "Conversations that ended in the period; null for analysts who ask for less than accounts"
     ]
-    delivered: Annotated[int | None, "Cards X accepted in the period"]
+    delivered: Annotated[int | None, "Asked in the period: accepted by X, or a link handed over"]
     csat: Score | None
     nps: Score | None
     response_rate_of_delivered: Rate
@@ -225,7 +225,7 @@ class CoverageRow:
     ended: int
     pending: Annotated[int, "Still on their way"]
     decided: Annotated[int, "ended - pending"]
-    offered: Annotated[int, "X accepted the card"]
+    offered: Annotated[int, "Asked: accepted by X, or a link handed over"]
     unknown: Annotated[int, "May or may not have arrived"]
     skipped: tuple[Reasoned, ...]
     failed: tuple[Reasoned, ...]

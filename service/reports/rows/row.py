@@ -76,7 +76,7 @@ SAYS = {
     "question_variant_id": "X's wording of the question",
     "display_name": "The name on the card",
     "ended_at": "When the conversation ended",
-    "sent_at": "When X accepted the card",
+    "sent_at": "When X accepted the card or message, or the link was handed over",
     "state": "Where the request stands",
     "reason": "Why it was skipped or failed",
     "score": "What the customer chose",

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 DEFINITION_VERSION = "10"
 
 ALWAYS_LEFT_OUT = "Test conversations and their answers; figures of NPS and CSAT cards are never added together."
-BY_SENT = "The day the card was sent (accepted by X); numerator and denominator are the same requests."
-BY_SCORED = "The day the customer gave the score."
+BY_SENT = "The day the customer was asked; numerator and denominator are the same requests."
+BY_SCORED = "The day the customer gave the score; where X does not say, on which we first saw it."
 WILSON = "Wilson score interval, 95 %."
 NO_INTERVAL = "None: it is a count or a mark, not an estimate."
 
