@@ -18,6 +18,10 @@ from urllib.parse import urlencode
 import pytest
 
 from service.app import create_app
+from service.db import writing
+from service.privacy.housekeeping import erase
+from service.reports.people.rename_rows import tell
+from service.reports.people.stored import NameLine, keep
 from tests.reports.attack.play import database
 from tests.reports.world import Client, World, settings_of
 
@@ -26,6 +30,8 @@ MONDAY = date(2026, 8, 3)
 KNOWN = (("red", "ann"), ("red", "bob"), ("blue", "cat"), (None, "fay"), ("gold", None))
 NEW = (("red", "new"), ("blue", "fresh"), ("green", None))
 MOMENTS = (24, 90)
+NAMES = {9: ("agent", "new", "Nora"), 20: ("agent", "fresh", "Fred"), 34: ("team", "green", "Greens")}
+SKIPPED_ON, ERASED_ON = {3, 7, 11, 22, 33}, {12, 28}
 QUESTIONS = 60  # drawn from thousands, another sixty at each moment
 ENDS = (("card_sent", None), ("failed", "refused"), ("unknown", "unclear_send"), ("skipped", "cannot_dm"))
 PEOPLE = [{"team_id": team} for team in ("red", "blue", "green", "")] + [
@@ -109,10 +115,31 @@ def lived(world: World, turns: list[Turn], whose: list[Any], since: int, until: 
                 world.add(
                     score=turn.score, text=turn.text, days_ago=(world.clock.now - at) / DAY, state=state, reason=reason,
                     id=f"fr_{place:026d}", team_id=team, agent_id=agent, language=turn.language,
+                    x_user_id=str(7000 + place),
                 )  # fmt: skip
+        happen(world, turns, day)
         world.clock.now = datetime.combine(MONDAY + (day + 1) * DAY, time(3), UTC)
+        while tell(world.engine, world.settings, world.clock.now):
+            pass
         world.tell()
         world.released()
+
+
+def happen(world: World, turns: list[Turn], day: int) -> None:
+    """What else happens: a CRM names the new ones, rules skip some of theirs, some write late, some are erased."""
+    if day in NAMES:
+        with writing(world.engine) as connection:
+            keep(connection, [NameLine(*NAMES[day])], "source:crm", world.clock.now)
+    if day in SKIPPED_ON:
+        team, agent = NEW[day % len(NEW)]
+        columns = {"id": f"fr_9{day:025d}", "team_id": team, "agent_id": agent, "days_ago": 0.1}
+        world.add(state="skipped", reason="cooldown", **columns)
+    for place, turn in enumerate(turns if day in ERASED_ON else ()):
+        if turn.whose is None and turn.day <= day and place % 2:
+            erase(world.engine, world.settings, str(7000 + place), by="admin", now=world.clock.now)
+        elif turn.whose is None and turn.day <= day and turn.score is not None:
+            now = world.clock.now
+            world.set_result(f"fr_{place:026d}", text="late", text_at=now, text_seen_at=now, updated_at=now)
 
 
 def asked(draw: random.Random, turns: list[Turn], n: int) -> list[tuple[str, str]]:
