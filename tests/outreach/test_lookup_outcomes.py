@@ -162,7 +162,9 @@ def put_back(world: World, problem: str, attempts: int, again_in: timedelta | No
     with writing(world.engine) as connection:
         [first] = waiting.next_due(connection, "crm", world.clock.now, 1)
         taken = waiting.take(connection, replace(first, attempts=attempts), world.clock.now)
-        crm_lookups._put_back(connection, DESK, taken, Looked(problem=problem, again_in=again_in), world.clock.now)
+        stands = holds.lock(connection, DESK.source)
+        looked = Looked(problem=problem, again_in=again_in)
+        crm_lookups._put_back(connection, DESK, stands, taken, looked, world.clock.now)
     with reading(world.engine) as connection:
         source = connection.execute(sa.select(source_state)).one()
         return connection.execute(sa.select(look_up)).one(), source
