@@ -106,14 +106,14 @@ OPEN_STATES = tuple(state for state in State if state.forward)
 END_STATES = tuple(state for state in State if not state.forward)
 
 
-def _roads(words: tuple[str, ...]) -> frozenset[State]:
-    """A road to a word that is no state does not start."""
+def _transitions(words: tuple[str, ...]) -> frozenset[State]:
+    """The states of these words. Raises ValueError at import for a word that is no state."""
     return frozenset(State(word) for word in words)
 
 
-FORWARD: Mapping[State, frozenset[State]] = {state: _roads(state.forward) for state in State}
-BY_HAND: Mapping[State, frozenset[State]] = {state: _roads(state.by_hand) for state in State}
-PROVEN: Mapping[State, frozenset[State]] = {state: _roads(state.proven) for state in State}
+FORWARD: Mapping[State, frozenset[State]] = {state: _transitions(state.forward) for state in State}
+BY_HAND: Mapping[State, frozenset[State]] = {state: _transitions(state.by_hand) for state in State}
+PROVEN: Mapping[State, frozenset[State]] = {state: _transitions(state.proven) for state in State}
 
 
 def _reached_from(state: State) -> frozenset[State]:

@@ -67,7 +67,7 @@ def apply(  # noqa: C901, PLR0911 - one a kind of outcome
     at_once = min(request.scheduled_at, now)
     match outcome:
         case Advance(to, learnt):
-            _demand_road(FORWARD, request, to)
+            _demand_transition(FORWARD, request, to)
             return _moved(request, learnt, to, now, at_once)
         case Note(reason, learnt):
             known = _known(request, learnt)
@@ -95,9 +95,9 @@ def apply(  # noqa: C901, PLR0911 - one a kind of outcome
             return _attached(request, feedback_id)
 
 
-def _demand_road(roads: Mapping[State, frozenset[State]], request: Request, to: State) -> None:
-    if to not in roads[request.state]:
-        raise ValueError(f"Bug: no road from {request.state} to {to}")
+def _demand_transition(allowed: Mapping[State, frozenset[State]], request: Request, to: State) -> None:
+    if to not in allowed[request.state]:
+        raise ValueError(f"Bug: no transition from {request.state} to {to}")
 
 
 def _known(request: Request, learnt: Learnt) -> KnownByNow:
@@ -190,7 +190,7 @@ def _switched(request: Request, reason: str, detail: str | None, at_once: dateti
 
 
 def _resumed(request: Request, outcome: Resume, now: datetime) -> Applied:
-    _demand_road(BY_HAND, request, outcome.to)
+    _demand_transition(BY_HAND, request, outcome.to)
     anew = outcome.to is State.RECEIVED  # X is asked again whether we may write
     resumed = replace(
         request,
@@ -224,7 +224,7 @@ def _handed_over(request: Request, way: str, now: datetime) -> Applied:
 
 
 def _attached(request: Request, feedback_id: str | None) -> Applied:
-    _demand_road(PROVEN, request, State.CARD_SENT)
+    _demand_transition(PROVEN, request, State.CARD_SENT)
     attached = replace(
         request,
         **PUT_DOWN,

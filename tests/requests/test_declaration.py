@@ -87,7 +87,7 @@ def test_every_state_is_open_or_an_end_and_every_open_one_leads_to_an_end() -> N
         for _ in State:
             reached |= {after for before in reached for after in FORWARD[before]}
         assert reached & set(END_STATES), state
-    assert {after for roads in BY_HAND.values() for after in roads} <= set(OPEN_STATES)
+    assert {after for afters in BY_HAND.values() for after in afters} <= set(OPEN_STATES)
 
 
 def test_every_open_state_has_its_decision_and_its_step() -> None:

@@ -42,13 +42,13 @@ def test_only_declared_transitions_are_possible(before: State, after: State) -> 
     if after in FORWARD[before]:
         assert apply(standing(before), Advance(after), START, POLICY).request.state is after
     else:
-        with pytest.raises(ValueError, match="no road"):
+        with pytest.raises(ValueError, match="no transition"):
             apply(standing(before), Advance(after), START, POLICY)
 
 
 @pytest.mark.parametrize("before", END_STATES)
 def test_no_transition_leaves_an_end(before: State) -> None:
-    with pytest.raises(ValueError, match="no road"):
+    with pytest.raises(ValueError, match="no transition"):
         apply(standing(before), Advance(State.CARD_SENT), START, POLICY)
 
 
@@ -173,7 +173,7 @@ def test_people_can_retry_only_what_may_be_retried(before: State, after: State) 
         told = apply(standing(before, reason="x", attempts=4), back, START, POLICY).request
         assert (told.state, told.reason, told.attempts, told.outcome_at) == (after, None, 0, None)
     else:
-        with pytest.raises(ValueError, match="no road"):
+        with pytest.raises(ValueError, match="no transition"):
             apply(standing(before), back, START, POLICY)
 
 
@@ -193,7 +193,7 @@ def test_a_retry_from_the_beginning_asks_for_permission_again() -> None:
 @pytest.mark.parametrize("before", list(State))
 def test_a_card_that_appears_is_attached_to_what_may_have_sent_it(before: State) -> None:
     if not PROVEN[before]:
-        with pytest.raises(ValueError, match="no road"):
+        with pytest.raises(ValueError, match="no transition"):
             apply(standing(before), Attach("778"), LATER, POLICY)
         return
     told = apply(standing(before, reason="unclear_send"), Attach("778"), LATER, POLICY).request
