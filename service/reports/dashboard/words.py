@@ -104,8 +104,10 @@ def many(n: int | None, one: str, several: str = "") -> str:
 
 
 def signed(value: float | None, digits: int = 1) -> str:
-    """Return e.g. `+3.2`: a difference."""
-    return number(value, digits) if value is None or round(value, digits) <= 0 else f"+{number(value, digits)}"
+    """Return e.g. `+3.2`: a difference. A range is read for whether it leaves out 0, so hardly any is not written 0."""
+    if value and round(value, digits) == 0:
+        return "just over 0" if value > 0 else "just under 0"
+    return number(value, digits) if value is None or value <= 0 else f"+{number(value, digits)}"
 
 
 def count(value: int | None) -> str:

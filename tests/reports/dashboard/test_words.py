@@ -19,7 +19,11 @@ def test_a_number_has_one_decimal_a_real_minus_and_no_minus_zero(value: float | 
 
 
 @pytest.mark.parametrize(
-    ("value", "written"), [(3.2, "+3.2"), (-3.2, "\u22123.2"), (0.01, "0.0"), (-0.01, "0.0"), (None, "\u2013")]
+    ("value", "written"),
+    [
+        *((3.2, "+3.2"), (-3.2, "\u22123.2"), (0.01, "just over 0"), (-0.01, "just under 0"), (0.0, "0.0")),
+        (None, "\u2013"),
+    ],
 )
 def test_a_difference_has_its_sign(value: float | None, written: str) -> None:
     assert words.signed(value) == written
