@@ -183,3 +183,7 @@ def restored(context: click.Context) -> None:
         soft_wrap=True,
     )
     console.print("What people asked for since is not in it: erase again whom you erased, and see to opt-outs.")
+    console.print(
+        "Analysts and feeds are told no more of what was answered before now, nor of weeks that had begun.",
+        soft_wrap=True,
+    )

@@ -141,7 +141,7 @@ def retry(context: click.Context, request_id: str, accept: bool) -> None:  # noq
 @click.argument("request_id")
 @click.pass_context
 def cancel(context: click.Context, request_id: str) -> None:
-    """End a request that has not ended yet."""
+    """End a request that has not ended yet. A link its opening brought asks nothing any more."""
     settings, engine = opened(context)
     by_hand.cancel(Workplace.open(engine, settings, me()), request_id, by=me(), now=now())
     console.print(f"{request_id} is cancelled.")

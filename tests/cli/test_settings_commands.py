@@ -148,6 +148,7 @@ def test_after_a_restore_a_new_order_of_changes_begins(cli: Cli) -> None:
     assert (action, detail["epoch"]) == ("db.restored", after)
     assert "0 requests are open: each is looked up at X before anything is sent." in said
     assert "erase again whom you erased" in said
+    assert "Analysts and feeds are told no more of what was answered before now" in said
     with reading(cli.engine) as connection:
         (found,) = restored.restores(connection)
     assert detail["known_until"] == found.known_until.isoformat()
