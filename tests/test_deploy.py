@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from service import __version__
+from service.db import open_engine, reading, writing
 from service.settings import load
 from tests.processes.children import until
 
@@ -183,6 +184,29 @@ def test_caddy_logs_no_address_that_is_a_key() -> None:
         "/v1/results.csv?team_id=gold": "/v1/results.csv?team_id=gold",
     }
     assert {each: re.sub(found[1], found[2].replace("$1", r"\1"), each) for each in secrets} == secrets
+
+
+@tool("sqlite3", "sqlite3")
+def test_the_backup_both_readmes_name_is_whole_and_makes_nothing_of_a_mistyped_file(tmp_path: Path) -> None:
+    texts = [file.read_text("utf-8") for file in (TOP / "README.md", DEPLOY / "README.md")]
+    [command] = {each for text in texts for each in re.findall(r"`(\(umask 077; sqlite3 [^`]*)`", text)}
+    live, copy, mistyped = (tmp_path / name for name in ("live.db", "copy.db", "life.db"))
+
+    def saved(file: Path) -> bool:
+        words = command.replace("FILE", str(file)).replace("COPY", str(copy))
+        return subprocess.run(["bash", "-c", words], capture_output=True, check=False).returncode == 0
+
+    assert not saved(mistyped)
+    assert not mistyped.exists()
+    assert not copy.exists()
+    engine = open_engine(f"sqlite:///{live}")
+    with writing(engine) as connection:
+        connection.exec_driver_sql("CREATE TABLE t AS SELECT 1 AS x")
+    with reading(engine):  # its log is not in the file yet
+        assert saved(live)
+    engine.dispose()
+    assert copy.stat().st_mode & 0o077 == 0
+    assert said("sqlite3", "-readonly", copy, "SELECT x FROM t") == "1\n"
 
 
 def test_the_database_of_compose_is_there_only_when_it_can_be_reached() -> None:

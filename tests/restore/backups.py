@@ -57,7 +57,7 @@ class Sqlite:
 
     def moment(self) -> datetime:
         copy = self._file.with_name(f"copy-{len(self._copies)}.db")
-        subprocess.run(["sqlite3", str(self._file), f"VACUUM INTO '{copy}'"], check=True)
+        subprocess.run(["sqlite3", "-readonly", str(self._file), f"VACUUM INTO '{copy}'"], check=True)
         now = datetime.now(UTC)
         self._copies[now] = copy
         return now
