@@ -102,10 +102,11 @@ class PageQuery:
         """The days in words."""
         return f"{words.day(self.first)} {words.DASH} {words.day(self.last)}"
 
-    def beside(self, fields: Iterable[str]) -> list[tuple[str, str]]:
-        """What a form with these fields, and those of the days, must carry along."""
+    def beside(self, fields: Iterable[str], menus: Iterable[str]) -> list[tuple[str, str]]:
+        """What a form with these fields and those of the days must carry along; of a menu, what it does not show."""
         own = {*fields, "since", "until", "cursor"}
-        return [pair for pair in self.pairs if pair[0] not in own]
+        shown = {(name, self.given(name)) for name in menus}
+        return [pair for pair in self.pairs if pair[0] not in own and pair not in shown]
 
     def given(self, name: str) -> str:
         """The first value of a parameter, for the form."""

@@ -99,6 +99,12 @@ def test_the_form_keeps_what_it_has_no_field_for(client: FlaskClient, address: s
     assert carried
 
 
+def test_of_two_teams_in_an_address_the_form_shows_one_and_keeps_the_other(client: FlaskClient) -> None:
+    (form,) = FORM.findall(page(client, f"/dashboard/explore?team_id=Billing&team_id=Delivery&{QUERY}"))
+    assert '<option value="Billing" selected>' in form
+    assert HIDDEN.findall(form) == [("team_id", "Delivery")]
+
+
 def test_a_comment_belongs_to_the_day_it_was_written_whatever_changed_since(
     client: FlaskClient, engine: Engine
 ) -> None:
