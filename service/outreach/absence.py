@@ -4,8 +4,8 @@ X's list may lag more than it ever has, end too early, come out empty, or leave 
 undocumented. So the list must prove itself: of openings and of messages like the one we look for, whose ids X gave us,
 it has to show the newest that is older than the lag, and the newest from before the one we look for. Over v2, where
 each person has a list, that with somebody else must hold what we sent them. If something is missing, absence proves
-nothing. If we know of none, a list that ends is believed of one send at a time: if it came out empty, one or two
-customers have a second message and not everybody.
+nothing. If we know of none, a list that ends is believed of one send at a time: if it came out empty, one customer
+has a second message and not everybody.
 """
 
 from collections.abc import Sequence
@@ -26,6 +26,8 @@ from service.states import Kind
 log = structlog.get_logger(__name__)
 CONTROLLED = timedelta(minutes=5)  # how much further to read the list, to see messages that must be in it
 LISTED_FOR = timedelta(days=29)  # X lists a message for thirty days
+A_DAY = timedelta(days=1)  # a send that is unclear for longer has been given up
+REPEATED = timedelta(minutes=2)  # by then a send that was found missing has been repeated
 HIDES, NOTHING_KNOWN = "hides_ours", "nothing_known"
 
 
@@ -38,9 +40,12 @@ def held_to_what_we_know(
     """
     with reading(engine) as connection:
         known = [_known(connection, account, *each) for each in found]
-    held, believed = list[Listing](), False
-    for (_, _, listing), messages in zip(found, known, strict=True):
-        unproven = not controlled and not messages and listing.back_to == EVER
+        ends = [
+            not controlled and not ids and each.back_to == EVER for (_, _, each), ids in zip(found, known, strict=True)
+        ]
+        believed = any(ends) and _believed(connection, account, max(each.read_at for _, _, each in found))
+    held = list[Listing]()
+    for (_, _, listing), messages, unproven in zip(found, known, ends, strict=True):
         if not messages <= {message.id for message in listing.messages}:
             held.append(_hiding(account, listing))
         elif unproven and believed:
@@ -75,6 +80,12 @@ def _known(connection: Connection, account: Account, request: Request, attempt: 
         for until in (settled, min(settled, attempt.intended_at))
     )
     return {each.id for each in among if each is not None}
+
+
+def _believed(connection: Connection, account: Account, now: datetime) -> bool:
+    """Whether a list was believed so lately that the repeat cannot be in it yet for sure."""
+    since = now - settled_in(account) - REPEATED
+    return sends.found_missing(connection, account.name, since - A_DAY, since)
 
 
 def _hiding(account: Account, listing: Listing) -> Listing:

@@ -144,6 +144,13 @@ def newest_at_x(
     return None if row is None else KnownMessage(str(row[0]), row.x_user_id, row.intended_at)
 
 
+def found_missing(connection: Connection, account: str, intended: datetime, since: datetime) -> bool:
+    """Whether a send intended since one moment was found missing in X's list since another."""
+    missing = (snd.outcome == "not_sent", snd.evidence == "dm_list", snd.settled_at > since)
+    at = (snd.account == account, snd.kind.in_((Kind.OPENING, Kind.ASKING)), snd.intended_at > intended)
+    return connection.scalar(sa.select(snd.id).where(*at, *missing).limit(1)) is not None
+
+
 def oldest_open(connection: Connection, account: str, kind: Kind) -> datetime | None:
     """When the oldest send of this kind with unknown outcome was intended."""
     mine = (snd.account == account, snd.outcome.is_(None), snd.kind == kind)
