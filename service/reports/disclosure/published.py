@@ -4,6 +4,7 @@ Only closed releases are read: any two looks differ by whole releases, and every
 period is shrunk to the releases inside it; nothing is ever calculated from an open one.
 """
 
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -119,7 +120,7 @@ def _of_account(asked: Asked, partition: str, said: AccountReleases) -> Publishe
     if not said.whole:
         return Published(waiting=_n(said.days))
     first, end = said.whole[0].first, said.whole[-1].end
-    days = [day for day in said.days if _inside(day, first, end)]
+    days = _days_in(said.whole, said.days)
     account = _sum(asked.type, None, [leaf for day in days for leaf in day.leaves])
     if partition == "day":
         return Published((), account, first, end)
@@ -128,6 +129,13 @@ def _of_account(asked: Asked, partition: str, said: AccountReleases) -> Publishe
     wanted = _sum(asked.type, None, kept) if kept else None
     total = wanted if {*asked.wanted} - {"account"} else account
     return Published(groups, total, first, end, _n(said.days) - _n(days))
+
+
+def _days_in(whole: Sequence[Release], days: Sequence[Release]) -> list[Release]:
+    """The days' releases that a longer one holds: where one is missing, all together are still what the groups are."""
+    ends = [each.end for each in whole]
+    found = [(day, bisect_left(ends, day.end)) for day in days]
+    return [day for day, at in found if at < len(ends) and whole[at].first <= day.first]
 
 
 def _leaves(said: AccountReleases) -> list[Leaf]:

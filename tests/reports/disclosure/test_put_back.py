@@ -100,6 +100,19 @@ def test_groups_are_told_again_from_the_first_span_that_begins_after_it(told: Wo
     assert first[1:] == (TWELVE + (3 * weeks - 1) * WEEK + 2 * DAY, 6 * weeks)
 
 
+def test_all_together_are_what_the_groups_are_across_the_gap(told: World) -> None:
+    close(told, TWELVE + WEEK)
+    on(told, TWELVE + WEEK, 6)
+    close(told, TWELVE + WEEK + DAY)
+    with lost(told):
+        on(told, TWELVE + WEEK + DAY, 7)
+        close(told, TWELVE + WEEK + 2 * DAY)
+    on(told, TWELVE + 2 * WEEK + DAY, 6)
+    close(told, TWELVE + 3 * WEEK)
+    found = said(told, "team")
+    assert (found.total.n, sum(each.n for each in found.groups), said(told).total.n) == (12, 12, 18)
+
+
 def test_conversations_and_response_rates_go_on_from_there(told: World) -> None:
     told.settings = settings_of(reports__answer_window="2d")
     with lost(told):
