@@ -104,7 +104,7 @@ def _database(settings: Settings, *, must_answer: bool) -> list[Mistake]:
     """Names in open requests that the settings lack, or that the database could not be checked.
 
     Raises SettingsError for what would keep every process from starting, except for a missing `db upgrade`. With
-    `must_answer` a database that is empty or away is refused too.
+    `must_answer` a database that is behind, empty or away is refused too.
     """
     engine = engine_of(settings)
     try:
@@ -113,7 +113,7 @@ def _database(settings: Settings, *, must_answer: bool) -> list[Mistake]:
                 migrations.require_fitting(engine)
             return []
         refused = list(filter(None, (_refusal(demand, engine) for demand in demands(settings))))
-        if wrong := [each for each in refused if each.code != "schema_behind"]:
+        if wrong := [each for each in refused if must_answer or each.code != "schema_behind"]:
             raise SettingsError([Mistake(SETTING_OF.get(each.code, "database.url"), each.sentence) for each in wrong])
         gone = [] if refused else gone_names(engine, settings)
         return [Mistake(f"{each.kind}.{each.name}", each.sentence) for each in gone]

@@ -1,5 +1,6 @@
 """What each source sent in the last 7 days: how many ends, what was set aside, and a word about one that never ends."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -36,6 +37,7 @@ class Seen:
     no_end: int = 0
     repeated: int = 0
     swept: int = 0
+    before: bool = False  # it sent something, though nothing in these days
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -50,6 +52,8 @@ class Seen:
 
         Vendors switch a webhook off after some failures, or change their word for the end.
         """
+        if self.before:
+            return f"{source}: nothing for more than 7 days. {SWITCHED_OFF}"
         if self.newest is not None and self.newest < moment - LONG:
             return f"{source}: nothing for {age((moment - self.newest).total_seconds())}. {SWITCHED_OFF}"
         if self.swept >= SOME and self.swept >= self.ended * NEARLY_ALL:
@@ -65,10 +69,11 @@ class Seen:
 
 
 NOTHING = Seen()
+EVER = sa.select(sa.exists().where(wd.source == sa.bindparam("this")))
 
 
-def seen(engine: Engine, now: datetime) -> dict[str, Seen]:
-    """Return the week of each source that sent anything."""
+def seen(engine: Engine, sources: Iterable[str], now: datetime) -> dict[str, Seen]:
+    """Return the week of each of these sources that ever sent anything."""
     number, first = sa.func.count(), di.reading == 0
     query = (
         sa.select(
@@ -87,7 +92,9 @@ def seen(engine: Engine, now: datetime) -> dict[str, Seen]:
     )
     with reading(engine) as connection:
         told = call_counts.since(connection, now - RECENT)
-        return {
+        found = {
             row.source: Seen(*row[1:], swept=told.get(row.source, {}).get(call_counts.SWEPT, 0))
             for row in connection.execute(query)
         }
+        silent = [each for each in sources if each not in found]
+        return found | {each: Seen(before=True) for each in silent if connection.scalar(EVER, {"this": each})}

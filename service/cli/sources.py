@@ -54,7 +54,7 @@ def show_list(context: click.Context) -> None:
     """List your sources with what they sent in the last 7 days, and all presets."""
     if Path(context.find_root().obj).exists():
         settings = settings_of(context)
-        lately = if_set_up(context, settings, lambda engine: seen(engine, now()))
+        lately = if_set_up(context, settings, lambda engine: seen(engine, settings.sources, now()))
         console.print(_mine(settings, lately))
         for name in settings.sources:
             if line := lately.get(name, NOTHING).silence(name, now()):

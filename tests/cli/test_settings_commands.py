@@ -228,6 +228,7 @@ def test_a_check_before_an_upgrade_reads_the_existing_schema(cli: Cli) -> None:
     with writing(cli.engine) as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0040'")
     assert cli.says("config", "check").endswith("0 warnings.\n")
+    assert "db upgrade" in cli("config", "check", "--for", "web", code=78).stderr, "its reload would not be taken"
     cli.write(service__secret_key="another-secret-of-32-characters!")
     assert "service.secret_key is not the one" in " ".join(cli("config", "check", code=78).stderr.split())
 

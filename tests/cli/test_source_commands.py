@@ -224,6 +224,7 @@ def test_recent_deliveries_of_a_source_are_listed_beside_it(cli: Cli) -> None:
 
 def test_a_source_whose_webhook_seems_switched_off_is_named(cli: Cli) -> None:
     """Some CRMs do so after a few failures, and then neither send nor say anything."""
+    assert "switched its webhook off" not in cli.says("sources", "list"), "nothing was connected yet"
     assert sent(cli, signed("c-1", x_user_id="501"))["accepted"] == 1
     assert "switched its webhook off" not in cli.says("sources", "list")
     with writing(cli.engine) as connection:
@@ -233,6 +234,10 @@ def test_a_source_whose_webhook_seems_switched_off_is_named(cli: Cli) -> None:
         long_ago = datetime.now(UTC) - timedelta(days=4)
         connection.execute(sa.update(webhook_delivery).values(received_at=long_ago))
     assert "crm: nothing for 4 d. Has the CRM switched its webhook off?" in cli.says("sources", "list")
+    with writing(cli.engine) as connection:
+        connection.execute(sa.update(webhook_delivery).values(received_at=long_ago - timedelta(days=10)))
+    said = cli.says("sources", "list")
+    assert "crm: nothing for more than 7 days. Has the CRM switched its webhook off?" in said
 
 
 def test_a_source_that_tells_much_and_never_of_an_end_is_named(cli: Cli) -> None:

@@ -49,6 +49,8 @@ def test_an_answer_is_found_by_the_day_it_was_given_with_a_score_or_without(worl
     """`scored_at` knows none without a score, and `updated_at` moves with names that are told later."""
     old, wrote = world.add(1, score=5, days_ago=20), world.add(1, text="words", days_ago=20)
     late, new = world.add(1, score=2, days_ago=20), world.add(1, score=4, days_ago=2)
+    (gone,) = world.add(1, score=3, days_ago=2)
+    world.set_result(gone, score=None, score_at=None)  # as an erasure leaves it that takes scores, too
     world.add(1, days_ago=20)
     world.set_result(late[0], text="still waiting", text_at=NOW - timedelta(days=1))
     with writing(world.engine) as connection:

@@ -17,6 +17,7 @@ from service.reports.dashboard.door import Door
 from service.reports.dashboard.question import DEFAULT_DAYS, WITHOUT, PageQuery, asked
 from service.reports.dimensions import FILTERED
 from service.reports.figures.labels import of_named
+from service.reports.filters import ANSWERED
 from service.reports.roles import EVERYBODY, READERS_OF_ANSWERS
 from service.settings import Settings
 
@@ -75,6 +76,7 @@ def shared_query() -> str:
     question: PageQuery | None = flask.g.get("asked")
     if question is None:
         return ""
-    unshared = [(name, None) for name, _ in question.pairs if name not in SHARED]
+    of_rows = question.filter.date_field == ANSWERED  # a clock that figures do not have
+    unshared = [(name, None) for name, _ in question.pairs if name not in SHARED or (of_rows and name == "date_field")]
     query = question.with_(*unshared)
     return f"?{query}" if query else ""

@@ -147,8 +147,12 @@ class _Before:
     def __init__(self, connection: Connection, ground: Ground) -> None:
         who, self._least = ground.who, ground.least
         since = put_back_on(connection, ground)
-        self._days = {kind: store.releases(connection, replace(who, type=kind), "day", since) for kind in CARD_TYPES}
-        self._cohorts = store.releases(connection, who, "cohort", since)
+
+        def told(of: store.Who, partition: str) -> list[Release]:
+            return [each for each in store.releases(connection, of, partition) if each.end > since]
+
+        self._days = {kind: told(replace(who, type=kind), "day") for kind in CARD_TYPES}
+        self._cohorts = told(who, "cohort")
 
     def stays_safe(self, scored: Sequence[Scored], first: date, end: date) -> bool:
         """Whether for every first day of a cohort, answers seen after it and in no later cohort are no small group."""

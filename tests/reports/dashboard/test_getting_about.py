@@ -126,6 +126,14 @@ def test_a_comment_belongs_to_the_day_it_was_written_whatever_changed_since(
     assert (NOW - first).days <= 8
 
 
+def test_a_clock_that_figures_do_not_have_leads_to_no_page_of_figures(client: FlaskClient) -> None:
+    said = page(client, f"/dashboard/comments?{QUERY}&date_field=answered_at")
+    tabs = re.findall(r'<a href="(/dashboard/explore[^"]*)"', said)
+    assert tabs
+    assert not [each for each in tabs if "date_field" in each]
+    page(client, html.unescape(tabs[0]))
+
+
 def test_an_analyst_is_offered_nothing_that_is_refused(analyst: FlaskClient) -> None:
     waiting, seen = [f"/dashboard/?{QUERY}", f"/dashboard/explore?{QUERY}"], set[str]()
     while waiting:

@@ -13,10 +13,10 @@ import sqlalchemy as sa
 
 from service.db import reading, writing
 from service.models import release, release_cell, release_leaf, release_walk, result
-from service.reports.disclosure import store
+from service.reports.disclosure import cohorts, store
 from service.reports.disclosure.store import Who
 from service.requests import restored
-from tests.reports.disclosure.ledger import TWELVE, close, closed, on, said, spans
+from tests.reports.disclosure.ledger import CSAT, TWELVE, close, closed, ground, on, said, spans
 from tests.reports.world import World, settings_of
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -126,3 +126,17 @@ def test_conversations_and_response_rates_go_on_from_there(told: World) -> None:
     [first, *_] = closed(told, "cohort", EVERYTHING)
     assert (first.first, first.leaves[0].counts["csat:scored"]) == (TWELVE + WEEK + 3 * DAY, 5)
     assert closed(told, "team_work", EVERYTHING)[0].first == TWELVE + 2 * WEEK
+
+
+def test_a_release_that_an_older_version_made_across_the_gap_is_told_and_so_counts(told: World) -> None:
+    """What cohorts leave of the days' releases is looked at with it, or a handful would be left."""
+    with lost(told):
+        on(told, TWELVE + DAY, 7)
+    day = told.clock.now.date()
+    made = store.Release(0, day - DAY, day + DAY, (store.Leaf((), False, {"5": 7}),))
+    with writing(told.engine) as connection:
+        store.put(connection, CSAT, "day", made, told.clock.now)
+    with reading(told.engine) as connection:
+        before = cohorts._Before(connection, ground())
+    scored = [cohorts.Scored("csat", day, day + DAY, 5)]
+    assert not before.stays_safe(scored, day, day + DAY), "of seven answers five in a cohort leave two"
