@@ -84,7 +84,8 @@ def _known(connection: Connection, account: Account, request: Request, attempt: 
 
 def _believed(connection: Connection, account: Account, now: datetime) -> bool:
     """Whether a list was believed so lately that the repeat cannot be in it yet for sure."""
-    since = now - settled_in(account) - REPEATED
+    shown = settled_in(account)  # seconds, where time is short (a trial): then it is repeated in seconds, too
+    since = now - shown - min(REPEATED, shown)
     return sends.found_missing(connection, account.name, since - A_DAY, since)
 
 

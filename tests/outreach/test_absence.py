@@ -202,6 +202,21 @@ def known(world: World, ago: timedelta, user_id: str = "501", x_id: str = "9") -
         connection.execute(sa.insert(send_attempt).values(**row, **at, outcome="sent"))
 
 
+@pytest.mark.parametrize(("lag", "ago", "by_now"), [(5, 19, False), (5, 21, True), (180, 419, False), (180, 421, True)])
+def test_the_next_is_believed_once_the_last_ones_repeat_is_in_the_list(
+    world_of: Any, lag: int, ago: int, by_now: bool
+) -> None:
+    world: World = world_of()
+    at = {"intended_at": START - HOUR, "settled_at": START - timedelta(seconds=ago)}
+    row = {"id": "sa_1", "request_id": world.ended(), "account": "acme", "x_user_id": "502", "kind": "dm"}
+    with writing(world.engine) as connection:
+        connection.execute(sa.insert(send_attempt).values(**row, **at, outcome="not_sent", evidence="dm_list"))
+    account = replace(world.settings.accounts["acme"], list_lag=timedelta(seconds=lag))
+    attempt = Attempt("sa_2", "fr_2", "acme", "501", Kind.OPENING, START - HOUR, None)
+    [held] = held_to_what_we_know(world.engine, account, [(request_of(START), attempt, WHOLE)])
+    assert (held.readable, held.problem) == (by_now, None if by_now else "nothing_known")
+
+
 def believed(world: World, listing: Listing = WHOLE, api: str = "v1.1") -> bool:
     account = replace(world.settings.accounts["acme"], list_lag=3 * MINUTE, api=api)
     attempt = Attempt("sa_2", "fr_2", "acme", "501", Kind.OPENING, START - HOUR, None)
