@@ -57,8 +57,11 @@ class ReadOn:
         return self.parts[-1].reaches(self.since)
 
     def surely(self, account: Account) -> tuple[datetime, datetime]:
-        """Return since when and until when X's messages must be among these, if it is whole."""
-        return self.since + CLOCK_SLACK, self.parts[0].read_at - settled_in(account)
+        """Return since when and until when X's messages must be among these, if it is whole.
+
+        What an earlier reading showed lies between the parts, and is in neither.
+        """
+        return max(self.since, self.parts[0].back_to) + CLOCK_SLACK, self.parts[0].read_at - settled_in(account)
 
     @property
     def pages(self) -> int:

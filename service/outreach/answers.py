@@ -27,7 +27,7 @@ from service.x_api import (
 
 PAUSES_PER_WINDOW = 15  # a 429 that names no reset pauses the account for this part of X's window: 1 of 15 minutes
 GATEWAY_GAVE_UP = {499, 502, 504, 520, 522, 524}
-LIMITED = "rate_limited"
+LIMITED, ACCOUNT_HELD = "rate_limited", "account_held"
 MOVED = {301, 308}  # every other send would be redirected too, whatever became of this one
 
 
@@ -95,7 +95,7 @@ def _about_us(error: XError, call: XCall, now: datetime, said: str) -> Found:
     """An action that few apps may use is replaced by another way if there is one; otherwise a person has to act."""
     if call.other_way and error.row.few_may:
         return Found(Switch(error.reason, said), effect=Bar(call.way, error.code))
-    return Found(Postpone(now, "account_held", said), effect=Hold(error.code, error.reason))
+    return Found(Postpone(now, ACCOUNT_HELD, said), effect=Hold(error.code, error.reason))
 
 
 def _tells_nothing(error: XError, call: XCall) -> bool:

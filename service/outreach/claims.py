@@ -26,7 +26,7 @@ from service.db import reading, writing
 from service.db.leases import beyond, has_ended
 from service.db.outages import is_away
 from service.ids import new_id
-from service.outreach.answers import LIMITED, Found
+from service.outreach.answers import ACCOUNT_HELD, LIMITED, Found
 from service.outreach.context import Workplace
 from service.outreach.evidence import arrived_before
 from service.outreach.prepare import Intent, prepare
@@ -42,8 +42,10 @@ from service.requests.writer import store, tell, write
 from service.settings import Account
 from service.states import PROVEN_UNSENT, Doubt, State
 from service.ways.links import Links
+from service.x_api import STOPS_READING
 
 log = structlog.get_logger(__name__)
+PASSES_WITHIN = 4  # failed tries, some six minutes
 DUE_AND_AWAKE = leases.DUE.where(sa.not_(sa.func.coalesce(standing.RESTS, sa.false())))
 
 
@@ -214,13 +216,16 @@ def _settle(connection: Connection, ready: Ready, found: Found, now: datetime) -
 def _about_us(connection: Connection, ready: Ready, found: Found, now: datetime) -> Found:
     """Several customers in a row met this refusal, so it says nothing about this one: hold until a person looks.
 
-    One who meets it again and again says nothing new: a few of them alone in the night must not hold the account.
+    One who meets it again and again says nothing new: a few of them alone in the night must not hold the account. That
+    X does not accept our keys is about nobody, though, so what has not passed in some minutes holds.
     """
+    detail = getattr(found.outcome, "detail", None)
     match found.effect:
+        case Strange(_, code, reason) if reason in STOPS_READING and ready.request.attempts >= PASSES_WITHIN:
+            return replace(found, outcome=Postpone(now, ACCOUNT_HELD, detail), effect=Hold(code, reason))
         case Strange(endpoint, code, reason) if ready.request.reason != reason:
             if unexplained_refusals.is_about_us(connection, ready.account.name, endpoint, ready.request.id):
-                detail = getattr(found.outcome, "detail", None)
-                return replace(found, outcome=Postpone(now, "account_held", detail), effect=Hold(code, reason))
+                return replace(found, outcome=Postpone(now, ACCOUNT_HELD, detail), effect=Hold(code, reason))
     return found
 
 

@@ -30,7 +30,7 @@ from service.states import Skip, State
 
 LOOK_UP, LOOKED_UP = "look_up", "looked_up"
 FORBIDDEN = "refused_403"
-FORBIDDEN_FOR = timedelta(minutes=5)
+FORBIDDEN_FOR, OTHERS = timedelta(minutes=5), 2
 A_DAY = timedelta(days=1)
 ANSWERED = frozenset({"found", "nobody", "channel"})
 AT_ONCE = 50  # requests decided in one transaction without a call
@@ -154,13 +154,14 @@ def _put_back(
 def _forbids_everybody(connection: Connection, stands: SourceStanding, taken: Waiting, now: datetime) -> bool:
     """Whether a 403 concerns our credentials: nobody was answered since yesterday, or nobody for minutes.
 
-    A ticket that is asked about again proves nothing: it may be alone.
+    A ticket that is asked about again proves nothing: it may be alone. Where few are asked about so may the next.
     """
     ended = call_counts.since(connection, now - A_DAY).get(stands.source, {})
     if not ANSWERED & ended.keys():
         return True
     since = stands.away_since
-    return taken.attempts == 0 and since is not None and since <= now - FORBIDDEN_FOR
+    long = since is not None and since <= now - FORBIDDEN_FOR
+    return taken.attempts == 0 and long and waiting.tried_in_vain(connection, stands.source) >= OTHERS
 
 
 def _finish(

@@ -166,6 +166,8 @@ def _read_lists(
     for each in opened:
         groups.setdefault(each.attempt.x_user_id if account.api == "v2" else None, []).append(each)
     found = list[tuple[UnclearSend, Listing]]()
+    # first: lists of many people may use up the calls of X's window
+    shows = _shows_others(place, account, x, opened, may_ask, clock) if account.api == "v2" else None
     for whom, group in groups.items():
         ask = x.list_dms if whom is None else partial(x.list_dms_with, whom)
         back_to = min(each.wanted.not_before for each in group) - CONTROLLED
@@ -173,7 +175,6 @@ def _read_lists(
             place.engine, account, ask, back_to, may_ask, clock, pages_at_most=PAGES_AT_MOST, to_prove=True
         )
         found += [(each, listing) for each in group]
-    shows = _shows_others(place, account, x, found, may_ask, clock) if account.api == "v2" else None
     if shows is False:
         return [(each, replace(listing, readable=False, problem=HIDES)) for each, listing in found]
     told = [(each.request, each.attempt, listing) for each, listing in found]
@@ -185,12 +186,12 @@ def _shows_others(
     place: Workplace,
     account: Account,
     x: XClient,
-    found: Sequence[tuple[UnclearSend, Listing]],
+    opened: Sequence[UnclearSend],
     may_ask: MayAsk,
     clock: Callable[[], datetime],
 ) -> bool | None:
     """Whether X lists our newest message to anybody; None: none is known, or nothing could be proven yet anyway."""
-    about = next((each for each, listing in found if listing.read_at >= each.settles_at), None)
+    about = next((each for each in opened if clock() >= each.settles_at), None)
     known = about and newest_to_anybody(place.engine, account, about.request, about.attempt.kind, clock())
     if not known:
         return None

@@ -91,6 +91,12 @@ def put_back(connection: Connection, waiting: Waiting, due_at: datetime, attempt
     connection.execute(sa.update(look_up).where(THIS).values(again), {"request": waiting.request_id})
 
 
+def tried_in_vain(connection: Connection, source: str) -> int:
+    """How many of this source wait although they have been asked about."""
+    tried = sa.select(sa.func.count()).select_from(look_up).where(lu.source == source, lu.attempts > 0)
+    return connection.scalar(tried) or 0
+
+
 def done(connection: Connection, request_id: str) -> None:
     """Nothing more is to be looked up for this request."""
     connection.execute(sa.delete(look_up).where(THIS), {"request": request_id})

@@ -246,6 +246,17 @@ def test_a_crm_that_refuses_one_ticket_alone_goes_on_answering_for_others(desked
     assert desked.of(private).x_user_id == "509"
 
 
+def test_two_private_tickets_of_a_crm_that_is_seldom_asked_hold_nothing(desked: Desked) -> None:
+    desked.crm.answers = {"/people/1": {"x": "501"}, "/people/8": (403, {}), "/people/9": (403, {})}
+    desked.ended("c-1", customer="1")
+    desked.walk()
+    for n in (8, 9):
+        desked.ended(f"c-{n}", customer=str(n))
+        desked.walk()
+        desked.later(hours=1)
+    assert _hold(desked) is None
+
+
 def test_a_crm_that_has_refused_everybody_for_minutes_holds_its_source(desked: Desked) -> None:
     desked.crm.answers = {"/people/1": {"x": "501"}}
     desked.ended("c-1", customer="1")

@@ -432,3 +432,23 @@ def test_settings_v2_and_oauth_2_cannot_serve_are_reported(changes: dict[str, An
     with pytest.raises(SettingsError) as refused:
         settings_of(**{"campaigns__care__texts": {"en": {**TEXTS["en"], "quick_reply": "Tap one."}}, **changes})
     assert [each for each in refused.value.problems if each.path == path and words in each.sentence]
+
+
+@pytest.mark.parametrize("many", [5, 20])
+def test_more_unclear_sends_than_calls_in_a_window_are_all_cleared_up(over: Callable[..., Over], many: int) -> None:
+    """Whether X's lists hide what we sent is asked before they have used up the window."""
+    world = over()
+    world.customers(*({"user_id": str(600 + n), "can_dm": True} for n in range(many)))
+    first = world.ended(x_user_id="501")
+    world.forward(minutes=2)
+    for _ in range(4):
+        world.run()
+        world.forward(minutes=6)
+    assert world.request(first).state == State.CARD_SENT
+    requests = [world.ended(f"d-{n}", x_user_id=str(600 + n)) for n in range(many)]
+    world.forward(minutes=2)
+    world.fault(endpoint="2/dm_conversations/messages", fault="drop_before", times=many)
+    for _ in range(60):
+        world.run()
+        world.forward(minutes=4)
+    assert {world.request(each).state for each in requests} == {State.CARD_SENT}

@@ -182,6 +182,18 @@ def test_one_call_refused_without_a_code_holds_nobody_and_one_after_another_does
     assert all(world.request(each).outcome_at is None for each in more)
 
 
+def test_keys_that_x_refuses_one_customer_for_some_minutes_are_refused_to_all(played: Any) -> None:
+    """A quiet account asks nobody else, and its conversations would end failed one after the other, unsaid."""
+    world = played({USERS: lambda _: (401, {}, {})}, worker__concurrency=1)
+    (only,) = ended(world, 1)
+    forward(world, 60)
+    assert stands(world).hold_reason is None
+    for _ in range(12):
+        forward(world, 60)
+    assert stands(world).hold_reason == "unauthorized"
+    assert world.request(only).outcome_at is None
+
+
 @pytest.mark.parametrize(("reason", "held"), [("unauthorized", False), ("token_invalid", True), ("forbidden", False)])
 def test_a_single_reading_call_holds_the_account_only_where_x_says_why(world: World, reason: str, held: bool) -> None:
     with writing(world.engine) as connection:

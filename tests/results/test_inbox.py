@@ -231,3 +231,36 @@ def test_the_first_of_two_typed_numbers_counts_in_a_newest_first_list(engine, x)
     assert read(engine, x).answers == 1
     found = result_of(engine, row)
     assert (found["score"], found["update_count"], found["anomalies"]) == (5, 1, 0)
+
+
+def test_a_list_that_takes_two_turns_is_read_to_its_end_though_our_message_was_in_the_first(engine):
+    x = Outside(list_lag_s=0, list_short_pages=True)
+    prompted(engine, x)
+    _chatter(x, 100)
+    x.advance(5 * MINUTE)
+    sent_id = x.client.send_dm("998", "An opening of ours", signed_at=x.now).value.id
+    opened = request(
+        engine, state="dm_sent", card_sent_at=None, card_dm_id=None, feedback_id=None, dm_event_id=sent_id,
+        x_user_id="998",
+    )  # fmt: skip
+    with writing(engine) as connection:
+        connection.execute(
+            sa.insert(send_attempt).values(
+                id="sa_op", request_id=opened["id"], account="shop", x_user_id="998", kind="dm", outcome="sent",
+                intended_at=x.now, settled_at=x.now,
+            )
+        )  # fmt: skip
+    x.advance(MINUTE)
+    _chatter(x, 60)
+    x.advance(20 * MINUTE)
+    for _ in range(16):
+        read(engine, x)
+        _chatter(x, 1)
+        x.advance(15 * MINUTE)
+    with reading(engine) as connection:
+        assert task_leases.moment(connection, "shop", "inbox_read") is not None
+
+
+def _chatter(x: Outside, messages: int) -> None:
+    for _ in range(messages):
+        x.control("POST", "/customers/999/dm", text="about something else")

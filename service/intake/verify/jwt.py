@@ -96,9 +96,10 @@ class Token(Keyed):
         if algorithm not in self.algorithms:
             raise Refusal("token_algorithm", "The token is signed by an algorithm this definition does not allow.")
         index = self._signer(str(algorithm), head.get("kid"), signature, signed, now)
-        self._check_claims(claims, now)
+        self._check_names(claims)
         if self.body_claim:
             _check_body(claims.get(self.body_claim), inbound.body)
+        self._check_times(claims, now)
         return index
 
     def covered(self, _inbound: Inbound) -> str:
@@ -137,13 +138,15 @@ class Token(Keyed):
             raise Refusal("signature_wrong", "No key of the source signed this token.")
         return hits[0]
 
-    def _check_claims(self, claims: dict[str, Any], now: datetime) -> None:
+    def _check_times(self, claims: dict[str, Any], now: datetime) -> None:
         until = _moment(claims, "exp")
         if "exp" not in claims:
             raise Refusal("token_endless", "The token has no exp: it would be valid for ever.")
         since = [each for each in (_moment(claims, "nbf"), _moment(claims, "iat")) if each is not None]
         if until is None or now - self.tolerance > until or any(each > now + self.tolerance for each in since):
             raise Refusal("timestamp_stale", "The token is not valid now; the clocks may differ.")
+
+    def _check_names(self, claims: dict[str, Any]) -> None:
         if self.issuer is not None and claims.get("iss") != self.issuer:
             raise Refusal("token_issuer", "The token is somebody else's (iss).")
         audience = claims.get("aud")

@@ -91,8 +91,8 @@ class MessageSignature(Keyed):
         if self.tag is not None and given.parameters.get("tag") != self.tag:
             raise Refusal("signature_tag", "The signature was made for another purpose (tag).")
         index = self._signer(signature, signature_base(given, inbound))
-        _check_times(given.parameters, now, self.tolerance)
         _check_digest(inbound)
+        _check_times(given.parameters, now, self.tolerance)
         return index
 
     def _signer(self, signature: bytes, base: bytes) -> int:
