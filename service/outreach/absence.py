@@ -74,12 +74,13 @@ def _known(connection: Connection, account: Account, request: Request, attempt: 
     since = max(listing.back_to, listing.read_at - LISTED_FOR) + CLOCK_SLACK
     settled = listing.read_at - settled_in(account)
     whom = attempt.x_user_id if account.api == "v2" else None
-    among = (
-        sends.newest_at_x(connection, account.name, kind, since, until, way=request.way, whom=whom)
-        for kind in {Kind.OPENING, attempt.kind}
-        for until in (settled, min(settled, attempt.intended_at))
-    )
-    return {each.id for each in among if each is not None}
+
+    def newest(kind: Kind, until: datetime) -> KnownMessage | None:
+        return sends.newest_at_x(connection, account.name, kind, since, until, way=request.way, whom=whom)
+
+    found = {kind: newest(kind, settled) for kind in {Kind.OPENING, attempt.kind}}
+    before = [newest(kind, min(settled, attempt.intended_at)) for kind, last in found.items() if last is not None]
+    return {each.id for each in (*found.values(), *before) if each is not None}
 
 
 def _believed(connection: Connection, account: Account, now: datetime) -> bool:

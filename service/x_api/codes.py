@@ -211,7 +211,7 @@ PROBLEMS: Mapping[str, Meaning] = MappingProxyType(
 SIGN_IN_LOST = Meaning(
     AccountProblem,
     "sign_in_lost",
-    "The account's sign-in is not there or not good any more: run `dm-feedback accounts connect`.",
+    "The account's sign-in is not good any more: run `dm-feedback accounts connect`, unless its client_id was wrong.",
     stops_reading=True,
 )
 """OAuth 2.0: X takes a refresh token once, and where its successor got lost only a person can sign in again."""
