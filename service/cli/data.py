@@ -23,6 +23,7 @@ from service.reports.counting.recount import Difference
 from service.reports.counting.sealing import seal
 from service.reports.rows import export as exporting
 from service.reports.rows.as_csv import Form
+from service.reports.rows.formats import FORMATS
 from service.results import poll
 from service.settings import Settings
 
@@ -51,8 +52,8 @@ def export(context: click.Context, /, out: Path, kind: str | None, given: tuple[
     reader = Reader("cli", me(), "admin", ())
     filter_ = filters.parse(pairs(given), reader, settings)
     kind = kind or out.suffix.lstrip(".").lower() or "csv"
-    if kind not in exporting.FORMATS:
-        raise Invalid("unknown_format", f"'{kind}' is not a format we have; there are {', '.join(exporting.FORMATS)}.")
+    if kind not in FORMATS:
+        raise Invalid("unknown_format", f"'{kind}' is not a format we have; there are {', '.join(FORMATS)}.")
     columns = (SpinnerColumn(), TextColumn("{task.completed} rows"), TimeElapsedColumn())
     with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar:
         task = bar.add_task("rows", total=None)

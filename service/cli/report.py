@@ -17,6 +17,7 @@ from service.reports.dashboard.report.content import CHOICES, CommentChoice, fac
 from service.reports.dashboard.report.html import MadeBy, company_of, scope_of, sheet, title_of
 from service.reports.dashboard.report.spans import LAST, ReportSpan, days_of, month_of
 from service.reports.figures.labels import of_named
+from service.reports.report_query import ReportQuery
 from service.reports.rows.atomic_file import appearing
 from service.reports.thresholds import thresholds
 from service.settings import Settings
@@ -58,9 +59,10 @@ def report(
     wanted = filters.parse({**pairs(given), **({"account": list(accounts)} if accounts else {})}, reader, settings)
     span, choice = _span(settings, at, asked), CommentChoice(asked["comments"], asked["ids"])
     with reading(engine) as connection:
-        found = facts(connection, settings, reader, wanted, span, at, choice)
+        query = ReportQuery(connection, settings, reader, wanted, at)
+        found = facts(query, span, choice)
         named = [(name, value) for name, values in pairs(given).items() for value in values]
-        called = of_named(connection, settings, reader, wanted, at, named)
+        called = of_named(query, named)
     made = MadeBy(company_of(settings, accounts), me().removeprefix("cli:"), at, settings.service.time_zone)
     page = sheet(found, made, thresholds(settings), scope_of(found, called))
     document = paper.document(page, f"Customer feedback, {title_of(found)}", size)

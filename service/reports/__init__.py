@@ -8,6 +8,7 @@
     counting/                                how many, when, of whom: roll-ups that equal the ledger
     statistics/                              figures with their uncertainty, and definitions in words; pure
     filters.py, visible.py, completeness.py  what is asked, what a reader may see, until when data is complete
+    report_query.py                          a question as one value: who asks what, when, of which ledger
     query_values.py, formula_injection.py    parameters as text; texts a spreadsheet would compute
     dimensions.py, thresholds.py, roles.py   the groups there are, minimum group sizes, who may read
     timeline.py, days.py                     notes on what happened on a day; where a day begins

@@ -127,5 +127,5 @@ def _walk(engine: Engine, now: datetime) -> None:
 
 def _export(engine: Engine) -> None:
     settings = settings_of()
-    for _ in export.stream(ReadFrom(engine), settings, READER, Filter(), datetime.now(UTC), "csv"):
+    for _ in export.export_of(ReadFrom(engine), settings, READER, Filter(), datetime.now(UTC)).stream("csv"):
         pass

@@ -30,6 +30,7 @@ from service.reports.counting.sealing import seal
 from service.reports.disclosure import naming
 from service.reports.figures import figures
 from service.reports.filters import Filter
+from service.reports.report_query import ReportQuery
 from service.settings import Settings
 from tests.support import settings_of
 
@@ -112,13 +113,11 @@ def _build(engine: Engine, settings: Settings) -> None:
 def _timed(engine: Engine, settings: Settings, asked: Asked, since: datetime) -> float:
     began = time.perf_counter()
     with reading(engine) as connection:
-        asked.ask(connection, settings, SUPERVISOR, Filter(since=since), datetime.now(UTC), *asked.more)
+        asked.ask(ReportQuery(connection, settings, SUPERVISOR, Filter(since=since), datetime.now(UTC)), *asked.more)
     return 1000 * (time.perf_counter() - began)
 
 
-def _compare(connection: sa.Connection, settings: Settings, reader: Reader, filter: Filter, now: datetime) -> Any:
-    assert filter.since is not None
-    middle = filter.since + timedelta(days=61)
-    return figures.compare(
-        connection, settings, reader, Filter(since=filter.since, until=middle), Filter(since=middle), now
-    )
+def _compare(query: ReportQuery) -> Any:
+    assert query.filter.since is not None
+    middle = query.filter.since + timedelta(days=61)
+    return figures.compare(query.filtered(Filter(since=query.filter.since, until=middle)), Filter(since=middle))

@@ -27,6 +27,7 @@ from service.models import feedback_request, naming
 from service.replica import ReadFrom
 from service.reports.api.row_schemas import ResultSchema
 from service.reports.filters import Filter
+from service.reports.report_query import ReportQuery
 from service.reports.rows import export, query
 from service.reports.rows.query import Order
 from service.settings import Settings, from_tree
@@ -91,7 +92,9 @@ def _pages(engine: Engine, settings: Settings, kind: Any, sort: str, pages: int)
         began = time.perf_counter()
         with reading(engine) as connection:
             now = datetime.now(UTC)
-            page = query.rows(connection, settings, READER, Filter(), now, Order(sort, kind), after=after, limit=50)
+            page = query.rows(
+                ReportQuery(connection, settings, READER, Filter(), now), Order(sort, kind), after=after, limit=50
+            )
         ResultSchema(many=True).dumps([asdict(row) for row in page.rows])
         took.append((time.perf_counter() - began) * 1000)
         after = page.next
@@ -107,7 +110,9 @@ def _pages(engine: Engine, settings: Settings, kind: Any, sort: str, pages: int)
 
 def _file(engine: Engine, settings: Settings, format: str, beside: float) -> None:
     def write() -> int:
-        return sum(map(len, export.stream(ReadFrom(engine), settings, READER, Filter(), datetime.now(UTC), format)))
+        return sum(
+            map(len, export.export_of(ReadFrom(engine), settings, READER, Filter(), datetime.now(UTC)).stream(format))
+        )
 
     size, wall, cpu = _timed(write)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024

@@ -9,6 +9,7 @@ from service.auth import Reader
 from service.db import reading
 from service.reports.figures import figures
 from service.reports.filters import parse
+from service.reports.report_query import ReportQuery
 from service.settings import load
 from tests.cli.house import Cli
 
@@ -36,7 +37,7 @@ def test_a_file_has_the_numbers_of_the_api_and_the_last_day_belongs_to_it(cli: C
     until = str(datetime.fromisoformat(last).date() + timedelta(days=1))
     asked = parse({"since": [first], "until": [until], "account": ["acme"]}, reader, settings)
     with reading(cli.engine) as connection:
-        told = figures.summary(connection, settings, reader, asked, datetime.now(UTC))
+        told = figures.summary(ReportQuery(connection, settings, reader, asked, datetime.now(UTC)))
     assert told.csat is not None
     assert [float(each) for each in VALUE.findall(text)] == [told.csat.value, told.response_rate_of_delivered.value]
     assert "acme only" in text

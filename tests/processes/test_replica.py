@@ -17,12 +17,14 @@ from sqlalchemy.engine import Engine
 
 from service import replica
 from service.at_rest.columns import with_keys
+from service.auth import Reader
 from service.cli import main
 from service.db import open_engine, reading, writing
 from service.encrypting import existing_rows, key_change
 from service.errors import Unavailable
 from service.models import delivery_item, feedback_request, result
 from service.reports.counting.sealing import seal
+from service.reports.filters import Filter
 from service.reports.rows import export
 from service.settings import Database
 from service.telemetry.counters import PROCESS_COUNTS
@@ -230,7 +232,7 @@ def test_an_export_says_its_moment(pair: Pair) -> None:
     found = {row["request_id"] for row in csv.DictReader(io.StringIO(file.get_data(as_text=True)))}
     assert known in found
     assert unknown not in found
-    source = export.source_of(pair.engine, export.Filter())
+    source = export.source_of(pair.engine, Filter())
     assert source.behind is not None
     assert source.behind > timedelta(0)
     assert source.as_of(pair.house.clock.now) == pair.house.clock.now - source.behind
@@ -346,10 +348,10 @@ def test_an_export_is_complete_if_the_replica_disappears(pair: Pair, monkeypatch
     made = pair.answers(5)
     pair.caught_up()
     monkeypatch.setattr(export, "PAGE", 2)
-    source = export.source_of(pair.engine, export.Filter())
+    source = export.source_of(pair.engine, Filter())
     assert source.place is not None
-    pieces = export.stream(source, pair.settings, export.Reader("k", "t", "admin", ()), export.Filter(),
-                           pair.house.clock.now, "csv")  # fmt: skip
+    reader = Reader("k", "t", "admin", ())
+    pieces = export.export_of(source, pair.settings, reader, Filter(), pair.house.clock.now).stream("csv")
     first = next(pieces)
     pair.standby.stop()
     whole = (first + b"".join(pieces)).decode()

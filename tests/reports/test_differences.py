@@ -8,7 +8,9 @@ from service.db import reading
 from service.errors import Invalid
 from service.reports.figures import figures
 from service.reports.figures.differences import before
+from service.reports.figures.then_now import Differences
 from service.reports.filters import Filter
+from service.reports.report_query import ReportQuery
 from tests.reports.disclosure.ledger import MONDAY, close, on
 from tests.reports.world import ADMIN, NOW, World
 
@@ -17,9 +19,9 @@ BERLIN = "Europe/Berlin"
 THIS = Filter(since=NOW - WEEK, until=NOW)
 
 
-def differences(world: World, by: str, **asked) -> figures.Differences:
+def differences(world: World, by: str, **asked) -> tuple[Differences, ...]:
     with reading(world.engine) as connection:
-        found = figures.differences(connection, world.settings, ADMIN, THIS, NOW, by, **asked).items
+        found = figures.differences(ReportQuery(connection, world.settings, ADMIN, THIS, NOW), by, **asked).items
     return next(each for each in found if each.type == "csat")
 
 
@@ -58,7 +60,7 @@ def test_groups_outside_the_limits_come_first_and_small_ones_last(two_weeks: Wor
 def test_all_together_they_are_the_summary(two_weeks: World) -> None:
     found = differences(two_weeks, "team")
     with reading(two_weeks.engine) as connection:
-        told = figures.summary(connection, two_weeks.settings, ADMIN, THIS, NOW)
+        told = figures.summary(ReportQuery(connection, two_weeks.settings, ADMIN, THIS, NOW))
     assert found.total.now == told.csat
     assert found.total.response_now == told.response_rate_of_delivered
     assert found.total.then.n == 117
@@ -66,7 +68,7 @@ def test_all_together_they_are_the_summary(two_weeks: World) -> None:
 
 def test_the_rows_are_those_of_a_breakdown(two_weeks: World) -> None:
     with reading(two_weeks.engine) as connection:
-        split = figures.breakdown(connection, two_weeks.settings, ADMIN, THIS, NOW, "team").items
+        split = figures.breakdown(ReportQuery(connection, two_weeks.settings, ADMIN, THIS, NOW), "team").items
     csat = next(each for each in split if each.type == "csat")
     told = {(row.key, row.rest): (row.score, row.response_rate) for row in csat.rows}
     assert {(row.key, row.rest): (row.now, row.response_now) for row in differences(two_weeks, "team").rows} == told

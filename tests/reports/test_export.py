@@ -29,6 +29,7 @@ from service.reports import formula_injection
 from service.reports.filters import Filter
 from service.reports.rows import as_csv, as_xlsx, export, formats, row
 from service.reports.rows.as_csv import Form
+from service.reports.rows.formats import FORMATS
 from service.reports.statistics.definitions import DEFINITION_VERSION
 from service.reports.visible import View, view_of
 from tests.reports.world import ADMIN, NOW, World, settings_of
@@ -72,8 +73,11 @@ def sheets(data: bytes) -> dict:
 
 
 def exported(world: World, format="csv", filter: Filter = Filter(), **options) -> bytes:  # noqa: B008
-    pieces = export.stream(ReadFrom(world.engine), world.settings, ADMIN, filter, world.clock.now, format, **options)
-    return b"".join(pieces)
+    return b"".join(export_of(world, filter).stream(format, **options))
+
+
+def export_of(world: World, filter: Filter = Filter()) -> export.Export:  # noqa: B008
+    return export.export_of(ReadFrom(world.engine), world.settings, ADMIN, filter, world.clock.now)
 
 
 @pytest.fixture
@@ -92,19 +96,19 @@ def nasty(world):
 def test_csv_has_a_row_for_every_conversation_answered_or_not(told):
     rows = read_csv(exported(told))
     assert len(rows) == len(NASTY) + 5
-    assert tuple(rows[0]) == export.COLUMNS
+    assert tuple(rows[0]) == row.COLUMNS
     assert [row["reason"] for row in rows].count("cooldown") == 2
     assert len(read_csv(exported(told, filter=Filter(answered=True)))) == len(NASTY)
 
 
 def test_column_names_never_change():
-    assert ",".join(export.COLUMNS) == (
+    assert ",".join(row.COLUMNS) == (
         "request_id,conversation_id,conversation_url,source,account,campaign,team_id,agent_id,type,"
         "question_variant_id,display_name,ended_at,sent_at,state,reason,score,score_at,score_after_s,text,text_at,"
         "text_after_s,updated_at,update_count,language,test,suppressed,tags,channel,customer_ref,erased_at,way,"
         "score_way,agent_name,team_name,question"
     )
-    assert set(row.SAYS) == set(export.COLUMNS), "each column is said in words"
+    assert set(row.SAYS) == set(row.COLUMNS), "each column is said in words"
 
 
 def test_csv_is_rfc_4180(told):
@@ -178,17 +182,17 @@ def test_every_text_is_quoted_and_nothing_else_is(quick):
     quick.add(9, score=4, text="fine", language=None)
     [_, line, *_] = exported(quick).decode().splitlines()
     cells = line.split(",")
-    quoted = {name for name, cell in zip(export.COLUMNS, cells, strict=True) if cell.startswith('"')}
+    quoted = {name for name, cell in zip(row.COLUMNS, cells, strict=True) if cell.startswith('"')}
     assert {"request_id", "conversation_id", "text", "state", "account"} <= quoted
-    for name, kind in zip(export.COLUMNS, row.KINDS, strict=True):
+    for name, kind in zip(row.COLUMNS, row.KINDS, strict=True):
         assert kind == "text" or name not in quoted
-    assert cells[export.COLUMNS.index("language")] == ""
+    assert cells[row.COLUMNS.index("language")] == ""
 
 
 def test_a_file_may_be_cut_by_semicolons_and_left_raw(told):
     lines = list(csv.reader(io.StringIO(exported(told, form=Form(separator="semicolon")).decode()), delimiter=";"))
-    assert tuple(lines[0]) == export.COLUMNS
-    assert {len(line) for line in lines} == {len(export.COLUMNS)}
+    assert tuple(lines[0]) == row.COLUMNS
+    assert {len(line) for line in lines} == {len(row.COLUMNS)}
     raw = {each["text"] for each in read_csv(exported(told, form=Form(raw=True)))}
     assert set(NASTY) <= raw
 
@@ -222,7 +226,7 @@ def test_parquet_is_typed(told, tmp_path):
     import pyarrow.parquet
 
     table = pyarrow.parquet.read_table(io.BytesIO(exported(told, "parquet")))
-    assert tuple(table.column_names) == export.COLUMNS
+    assert tuple(table.column_names) == row.COLUMNS
     assert str(table.schema.field("score").type) == "int64"
     assert str(table.schema.field("ended_at").type) == "timestamp[us, tz=UTC]"
     assert [text for text in table.column("text").to_pylist() if text] == NASTY
@@ -273,7 +277,7 @@ def test_xlsx_holds_text_and_no_formula(told):
 
 
 def test_an_empty_export_has_its_columns_in_every_format(quick):
-    assert exported(quick) == (",".join(export.COLUMNS) + "\r\n").encode()
+    assert exported(quick) == (",".join(row.COLUMNS) + "\r\n").encode()
     assert exported(quick, "jsonl") == b""
     assert exported(quick, "xlsx")
     assert exported(quick, "parquet").startswith(b"PAR1")
@@ -340,7 +344,7 @@ def test_a_reader_between_pages_holds_no_transaction(sqlite_engine):
 def test_memory_stays_flat(sqlite_engine):
     world = World(sqlite_engine)
     world.add(6000, score=5, text="x" * 200)
-    pieces = export.stream(ReadFrom(world.engine), world.settings, ADMIN, Filter(), world.clock.now, "csv")
+    pieces = export_of(world).stream("csv")
     next(pieces), next(pieces)
     gc.collect()
     tracemalloc.start()
@@ -360,7 +364,7 @@ def test_changes_during_an_export_come_with_the_next_read(told):
             later.append(told.read_until("acme", NOW - timedelta(hours=1)))
 
     wanted = Filter(chosen={"account": ("acme",)})
-    manifest = export.described(ReadFrom(told.engine), told.settings, ADMIN, wanted, told.clock.now, "csv", sink=polled)
+    manifest = export_of(told, wanted).described("csv", sink=polled)
     assert later
     assert manifest.complete_until == NOW - timedelta(hours=2)
 
@@ -430,7 +434,7 @@ def test_the_api_streams_every_format_and_its_manifest(quick):
     assert answer.headers["Cache-Control"] == "no-store"
     digest = hashlib.sha256(answer.get_data()).hexdigest()  # read to its end: its slot is free
     assert client.json("/v1/results.csv", manifest="true")["sha256"] == digest
-    for format_ in export.FORMATS:
+    for format_ in FORMATS:
         got = client.get(f"/v1/results.{format_}")
         assert got.status_code == 200
         assert got.content_type == formats.CONTENT_TYPES[format_]

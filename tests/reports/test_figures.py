@@ -11,7 +11,9 @@ from service.db import reading, writing
 from service.errors import Invalid, ServiceError
 from service.models import account_state
 from service.reports.figures import figures
+from service.reports.figures.shapes import Breakdowns, Trends
 from service.reports.filters import Filter
+from service.reports.report_query import ReportQuery
 from service.reports.rows import query
 from tests.reports.world import ADMIN, NOW, World, settings_of
 
@@ -21,8 +23,8 @@ CSAT_VECTOR = [3, 2, 5, 20, 30]  # worked example B
 
 def ask(world: World, what, *more, filter: Filter = Filter(), reader: Reader = ADMIN):  # noqa: B008 - frozen
     with reading(world.engine) as connection:
-        found = what(connection, world.settings, reader, filter, world.clock.now, *more)
-    return found.items if isinstance(found, (figures.Trends, figures.Breakdowns)) else found
+        found = what(ReportQuery(connection, world.settings, reader, filter, world.clock.now), *more)
+    return found.items if isinstance(found, (Trends, Breakdowns)) else found
 
 
 def test_the_worked_examples_come_out(world):
@@ -264,10 +266,8 @@ def test_two_groups_are_compared_with_their_uncertainty(world):
         world.add(n, score=score, kind="nps", campaign="one")
     for score, n in ((10, 150), (7, 90), (3, 60)):
         world.add(n, score=score, kind="nps", campaign="two")
-    with reading(world.engine) as connection:
-        found = figures.compare(
-            connection, world.settings, ADMIN, *(Filter(chosen={"campaign": (name,)}) for name in ("one", "two")), NOW
-        )
+    one, two = (Filter(chosen={"campaign": (name,)}) for name in ("one", "two"))
+    found = ask(world, figures.compare, two, filter=one)
     nps = next(each for each in found.comparisons if each.type == "nps")
     assert nps.change.delta == pytest.approx(-19.8020, abs=1e-4)
     assert nps.change.p == pytest.approx(0.000827, abs=1e-6)
@@ -277,10 +277,8 @@ def test_two_groups_are_compared_with_their_uncertainty(world):
 def test_a_hidden_side_is_not_compared(world):
     world.add(9, score=5, campaign="one")
     world.add(2, score=1, campaign="two")
-    with reading(world.engine) as connection:
-        found = figures.compare(
-            connection, world.settings, ADMIN, *(Filter(chosen={"campaign": (name,)}) for name in ("one", "two")), NOW
-        )
+    one, two = (Filter(chosen={"campaign": (name,)}) for name in ("one", "two"))
+    found = ask(world, figures.compare, two, filter=one)
     assert found.comparisons[0].change is None
 
 
@@ -288,7 +286,7 @@ def test_overlapping_periods_are_not_compared(quick):
     one = Filter(since=NOW - timedelta(days=20), until=NOW - timedelta(days=9))
     two = Filter(since=NOW - timedelta(days=10), until=NOW)
     with reading(quick.engine) as connection, pytest.raises(Invalid) as caught:
-        figures.compare(connection, quick.settings, ADMIN, one, two, NOW)
+        figures.compare(ReportQuery(connection, quick.settings, ADMIN, one, NOW), two)
     assert caught.value.code == "periods_overlap"
 
 
@@ -398,8 +396,8 @@ def test_readers_of_rows_get_any_window(world):
         assert found.csat.n == len(rows) == n
 
 
-def listed(connection, settings, reader, filter, now):
-    return query.rows(connection, settings, reader, filter, now, limit=250).rows
+def listed(asked):
+    return query.rows(asked, limit=250).rows
 
 
 def test_a_part_of_a_month_says_so(world):
@@ -467,9 +465,8 @@ def test_an_analysts_breakdown_trend_comparison_and_coverage_are_releases_too(re
     [csat, _] = ask(released, figures.trend, "week", reader=ANALYST)
     assert sum(point.score.n for point in csat.points if point.score.n) == 120
     assert all(point.since < point.until for point in csat.points)
-    sides = (Filter(chosen={"team": (team,)}, types=("csat",)) for team in ("red", "blue"))
-    with reading(released.engine) as connection:
-        [one] = figures.compare(connection, released.settings, ANALYST, *sides, NOW).comparisons
+    red, blue = (Filter(chosen={"team": (team,)}, types=("csat",)) for team in ("red", "blue"))
+    [one] = ask(released, figures.compare, blue, reader=ANALYST, filter=red).comparisons
     assert one.change.verdict == "changed"
     coverage = ask(released, figures.coverage, "team", reader=ANALYST)
     assert {row.key: row.offered for row in coverage.rows} == {"blue": 48, "red": 72}

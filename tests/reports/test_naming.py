@@ -11,6 +11,7 @@ from service.models import feedback_request, naming, naming_answer, result
 from service.reports.dashboard.facets import choices
 from service.reports.disclosure.naming import Names, follow, hides_somebody, names_of
 from service.reports.filters import Filter
+from service.reports.report_query import ReportQuery
 from service.reports.rows import query
 from service.reports.rows.query import Order
 from service.requests.seals import touch
@@ -22,7 +23,9 @@ n = naming.c
 
 def agents(world: World, kind="results", reader=ADMIN):
     with reading(world.engine) as connection:
-        page = query.rows(connection, world.settings, reader, Filter(), world.clock.now, Order(kind=kind), limit=250)
+        page = query.rows(
+            ReportQuery(connection, world.settings, reader, Filter(), world.clock.now), Order(kind=kind), limit=250
+        )
     return [row.agent_id for row in page.rows]
 
 
@@ -149,7 +152,7 @@ def test_small_steps_lead_to_the_same_names(world):
 def test_an_unnamed_row_hides_its_agent(world, kind):
     world.add(2, score=1, tags=["vip"], customer_ref="c-9")
     with reading(world.engine) as connection:
-        page = query.rows(connection, world.settings, ADMIN, Filter(), world.clock.now, Order(kind=kind))
+        page = query.rows(ReportQuery(connection, world.settings, ADMIN, Filter(), world.clock.now), Order(kind=kind))
     for row in page.rows:
         assert row.suppressed
         assert (row.agent_id, row.team_id, row.conversation_id, row.tags, row.customer_ref) == (None,) * 5
@@ -216,7 +219,7 @@ def test_readers_without_rows_choose_from_published_spans(world):
 
 def chosen_from(world: World, reader: Reader):
     with reading(world.engine) as connection:
-        found = choices(connection, world.settings, reader, Filter(), world.clock.now)
+        found = choices(ReportQuery(connection, world.settings, reader, Filter(), world.clock.now))
     return {each.parameter: each.options for each in found}
 
 
@@ -236,7 +239,7 @@ def test_a_comment_without_a_score_names_nobody(world):
 def requests(world: World):
     with reading(world.engine) as connection:
         order = Order(kind="requests")
-        page = query.rows(connection, world.settings, ADMIN, Filter(), world.clock.now, order, limit=250)
+        page = query.rows(ReportQuery(connection, world.settings, ADMIN, Filter(), world.clock.now), order, limit=250)
     return page.rows
 
 

@@ -7,9 +7,10 @@ import sqlalchemy as sa
 
 from service.auth import Reader
 from service.db import reading, writing
-from service.errors import Invalid
+from service.errors import Invalid, NotFound
 from service.models import feedback_request, result
 from service.reports.filters import Filter
+from service.reports.report_query import ReportQuery
 from service.reports.rows import query
 from service.reports.rows.cursor import cursors
 from service.reports.rows.query import Order
@@ -21,7 +22,7 @@ ACME = Reader("k", "n", "supervisor", ("acme",))
 def rows(world: World, filter: Filter = Filter(), reader: Reader = ADMIN, **options):  # noqa: B008 - frozen
     order = Order(**{name: options.pop(name) for name in ("sort", "kind", "newest_first") if name in options})
     with reading(world.engine) as connection:
-        return query.rows(connection, world.settings, reader, filter, world.clock.now, order, **options)
+        return query.rows(ReportQuery(connection, world.settings, reader, filter, world.clock.now), order, **options)
 
 
 def ids(page):
@@ -65,8 +66,8 @@ def test_a_key_sees_its_accounts_only(world):
     [theirs] = world.add(score=4, account="other")
     assert ids(rows(world, reader=ACME)) == [mine]
     assert set(ids(rows(world))) == {mine, theirs}
-    with reading(world.engine) as connection:
-        assert query.get(connection, world.settings, ACME, theirs, NOW) is None
+    with reading(world.engine) as connection, pytest.raises(NotFound):
+        query.get(ReportQuery(connection, world.settings, ACME, Filter(), NOW), theirs)
 
 
 @pytest.mark.parametrize(
@@ -287,8 +288,8 @@ def test_a_comment_that_came_today_waits_while_its_score_shows(embargoed):
     [both] = embargoed.add(9, score=4, days_ago=2)[:1]
     embargoed.set_result(both, text="late", text_at=NOW - timedelta(hours=1), updated_at=NOW - timedelta(hours=1))
     with reading(embargoed.engine) as connection:
-        row = query.get(connection, embargoed.settings, ADMIN, both, embargoed.clock.now)
-    assert row is None or (row.text, row.text_at) == (None, None)
+        row = query.get(ReportQuery(connection, embargoed.settings, ADMIN, Filter(), embargoed.clock.now), both)
+    assert (row.text, row.text_at) == (None, None)
     by_end = {row.request_id: row for row in rows(embargoed, sort="ended_at").rows}
     assert by_end[both].score == 4
     assert by_end[both].text is None

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from service.db import EPOCH, reading, writing
 from service.models import result
 from service.reports.filters import Filter
+from service.reports.report_query import ReportQuery
 from service.reports.rows import query
 from service.reports.rows.mood import RANKS, place_of, rank_and_moment, rank_of
 from service.reports.rows.position import Position
@@ -24,7 +25,10 @@ def told(world: World, limit: int, filter: Filter = Filter(), **order: bool) -> 
     while True:
         with reading(world.engine) as connection:
             page = query.rows(
-                connection, world.settings, ADMIN, filter, NOW, Order(WORST, **order), after=after, limit=limit
+                ReportQuery(connection, world.settings, ADMIN, filter, NOW),
+                Order(WORST, **order),
+                after=after,
+                limit=limit,
             )
         found += [row.request_id for row in page.rows]
         if (after := page.next) is None:
@@ -77,7 +81,7 @@ def test_a_filter_leaves_out_what_another_order_leaves_out(
 ) -> None:
     found = told(world, 4, some)
     with reading(world.engine) as connection:
-        page = query.rows(connection, world.settings, ADMIN, some, NOW, Order("updated_at"), limit=250)
+        page = query.rows(ReportQuery(connection, world.settings, ADMIN, some, NOW), Order("updated_at"), limit=250)
     assert sorted(found) == sorted(row.request_id for row in page.rows)
     assert found == [one for one in told(world, 250) if one in set(found)]
     assert 0 < len(found) <= len(mixed)

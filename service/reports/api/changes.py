@@ -56,7 +56,7 @@ def add(routes: Routes) -> None:
 
 def _read(routes: Routes, position: ChangePosition | None, limit: int) -> Changes:
     with a_slot(), reading(routes.engine) as connection:
-        return changes.feed(connection, routes.settings, routes.reader, position, limit, routes.clock())
+        return changes.feed(routes.query(connection), position, limit)
 
 
 def _waited(routes: Routes, found: ChangesPage, limit: int, seconds: int) -> Changes:

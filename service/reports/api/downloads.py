@@ -9,9 +9,8 @@ from service.reports.api.routes import Routes
 from service.reports.api.schemas import ExportSchema, ManifestSchema
 from service.reports.filters import Filter
 from service.reports.roles import READERS_OF_ANSWERS
-from service.reports.rows import export
 from service.reports.rows.as_csv import Form
-from service.reports.rows.export import source_of
+from service.reports.rows.export import export_of, source_of
 from service.reports.rows.formats import CONTENT_TYPES, writer_of
 from service.web import in_a_slot
 from service.web.replica_lag import tell_behind
@@ -64,11 +63,10 @@ def _made(routes: Routes, format: str, asked: dict[str, Any], wanted: Filter, no
     form = Form(asked["bom"], asked["separator"], asked["raw"])
     source = source_of(routes.engine, wanted)
     tell_behind(source.behind)
-    who = (source, routes.settings, routes.reader, wanted, now, format, form)
+    export = export_of(source, routes.settings, routes.reader, wanted, now)
     if asked["manifest"]:
-        body = ManifestSchema().dump(export.described(*who))
-        return flask.jsonify(body)
-    response = flask.Response(export.stream(*who), content_type=_content_type(format))
+        return flask.jsonify(ManifestSchema().dump(export.described(format, form)))
+    response = flask.Response(export.stream(format, form), content_type=_content_type(format))
     response.headers["Content-Disposition"] = f'attachment; filename="feedback-{now:%Y%m%dT%H%M%SZ}.{format}"'
     return response
 

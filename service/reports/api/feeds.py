@@ -15,10 +15,11 @@ from service.auth import declares, feeds, log_access
 from service.auth.feeds import SavedFeed
 from service.db import reading, writing
 from service.errors import Conflict
-from service.reports.api.routes import Routes
+from service.reports.api.routes import EVERYTHING, Routes
 from service.reports.api.schemas import NoParametersSchema, text, time
 from service.reports.figures import saved
 from service.reports.figures.saved import SavedSchema
+from service.reports.report_query import ReportQuery
 from service.reports.roles import READERS_OF_ANSWERS
 from service.web import a_slot, reads
 from service.web.idempotency import PARAMETER, once
@@ -135,8 +136,8 @@ def _add_read(routes: Routes) -> None:
             feed = feeds.find(connection, feed_id, secret)
         routes.guard.count(feed.reader, lambda connection, at: feeds.seen(connection, feed.id, at))
         with a_slot():
-            asked = (routes.settings, feed.reader, feed.question, now)
-            body = read(routes.engine, lambda connection: saved.answer(connection, *asked))
+            who = (routes.settings, feed.reader, EVERYTHING, now)
+            body = read(routes.engine, lambda connection: saved.answer(ReportQuery(connection, *who), feed.question))
         response = flask.Response(body, content_type="text/csv; charset=utf-8")
         response.headers["Referrer-Policy"] = "no-referrer"  # nowhere else does the address go from here
         return response

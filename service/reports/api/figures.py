@@ -2,15 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 import flask
 from marshmallow import Schema
-from sqlalchemy.engine import Connection
 
-from service.auth import Reader
 from service.errors import Invalid
 from service.reports.api import figure_schemas as told
 from service.reports.api import schemas
@@ -18,16 +15,15 @@ from service.reports.api.routes import Routes, conditional
 from service.reports.dimensions import BY, NAMED
 from service.reports.figures import figures
 from service.reports.figures.batch import WhichFigures, several
-from service.reports.figures.shapes import Several
 from service.reports.filters import FigureFilterSchema, Filter
 from service.reports.query_values import is_whole
+from service.reports.report_query import ReportQuery
 from service.reports.roles import EVERYBODY
 from service.reports.statistics.definitions import DEFINITION_VERSION, define
 from service.reports.thresholds import thresholds
-from service.settings import Settings
 from service.web.replica_lag import read
 
-Ask = Callable[[Connection, Settings, Reader, Filter, datetime], Any]
+Ask = Callable[[ReportQuery], Any]
 
 
 def add(routes: Routes) -> None:
@@ -41,8 +37,7 @@ def add(routes: Routes) -> None:
 
 
 def _answer(routes: Routes, wanted: Filter, ask: Ask, schema: Schema) -> flask.Response:
-    who, now = (routes.settings, routes.reader), routes.clock()
-    return conditional(schema, read(routes.engine, lambda connection: ask(connection, *who, wanted, now)))
+    return conditional(schema, read(routes.engine, lambda connection: ask(routes.query(connection, wanted))))
 
 
 def _add_plain(routes: Routes) -> None:
@@ -64,12 +59,9 @@ def _add_plain(routes: Routes) -> None:
 def _add_split(routes: Routes) -> None:
     @routes.get("/trend", schemas.TrendSchema, told.TrendsSchema, EVERYBODY, "By day, week or month.")
     def trend(asked: dict[str, Any]) -> flask.Response:
-        period, zone, by = asked["period"], _zone(asked.get("zone")), asked.get("by")
-
-        def ask(c: Connection, s: Settings, r: Reader, f: Filter, now: datetime) -> figures.Trends:
-            return figures.trend(c, s, r, f, now, period, zone, by)
-
-        return _answer(routes, routes.filter(asked, "period", "zone", "by"), ask, told.TrendsSchema())
+        how = (asked["period"], _zone(asked.get("zone")), asked.get("by"))
+        wanted = routes.filter(asked, "period", "zone", "by")
+        return _answer(routes, wanted, lambda query: figures.trend(query, *how), told.TrendsSchema())
 
     @routes.get(
         "/breakdown",
@@ -79,10 +71,8 @@ def _add_split(routes: Routes) -> None:
         f"By {', '.join(BY[:-1])} or {BY[-1]}.",
     )
     def breakdown(asked: dict[str, Any]) -> flask.Response:
-        def ask(c: Connection, s: Settings, r: Reader, f: Filter, now: datetime) -> figures.Breakdowns:
-            return figures.breakdown(c, s, r, f, now, asked["by"])
-
-        return _answer(routes, routes.filter(asked, "by"), ask, told.BreakdownsSchema())
+        wanted = routes.filter(asked, "by")
+        return _answer(routes, wanted, lambda query: figures.breakdown(query, asked["by"]), told.BreakdownsSchema())
 
     @routes.get(
         "/coverage",
@@ -92,10 +82,8 @@ def _add_split(routes: Routes) -> None:
         "Offered of ended, by agent, team or way.",
     )
     def coverage(asked: dict[str, Any]) -> flask.Response:
-        def ask(c: Connection, s: Settings, r: Reader, f: Filter, now: datetime) -> figures.Coverage:
-            return figures.coverage(c, s, r, f, now, asked["by"])
-
-        return _answer(routes, routes.filter(asked, "by"), ask, told.CoverageSchema())
+        wanted = routes.filter(asked, "by")
+        return _answer(routes, wanted, lambda query: figures.coverage(query, asked["by"]), told.CoverageSchema())
 
 
 def _add_several(routes: Routes) -> None:
@@ -117,12 +105,8 @@ def _add_several(routes: Routes) -> None:
         )
         if ("breakdown" in wanted.names) != bool(wanted.by):
             raise Invalid("invalid_parameter", "A breakdown needs 'by'; other figures do not take it.")
-
-        def ask(c: Connection, s: Settings, r: Reader, f: Filter, now: datetime) -> Several:
-            return several(c, s, r, f, now, wanted)
-
-        own = ("figure", "by", "trend_by", "coverage_by", "period", "zone")
-        return _answer(routes, routes.filter(asked, *own), ask, told.SeveralSchema())
+        filter_ = routes.filter(asked, "figure", "by", "trend_by", "coverage_by", "period", "zone")
+        return _answer(routes, filter_, lambda query: several(query, wanted), told.SeveralSchema())
 
 
 def _add_compare(routes: Routes) -> None:
@@ -134,14 +118,9 @@ def _add_compare(routes: Routes) -> None:
         "Did it really change? Two periods (other_since, other_until) or two groups (by, a, b).",
     )
     def compare(asked: dict[str, Any]) -> flask.Response:
-        own = ("other_since", "other_until", "by", "a", "b")
-        wanted = routes.filter(asked, *own)
+        wanted = routes.filter(asked, "other_since", "other_until", "by", "a", "b")
         first, second = _sides(routes, wanted, asked)
-
-        def ask(c: Connection, s: Settings, r: Reader, f: Filter, now: datetime) -> figures.Compared:
-            return figures.compare(c, s, r, f, second, now)
-
-        return _answer(routes, first, ask, told.ComparedSchema())
+        return _answer(routes, first, lambda query: figures.compare(query, second), told.ComparedSchema())
 
 
 def _add_differences(routes: Routes) -> None:
@@ -153,13 +132,9 @@ def _add_differences(routes: Routes) -> None:
         "Then and now of every group: did it get better or worse?",
     )
     def differences(asked: dict[str, Any]) -> flask.Response:
-        other = _other_period(routes, asked)
-
-        def ask(c: Connection, s: Settings, r: Reader, f: Filter, now: datetime) -> figures.DifferenceTables:
-            return figures.differences(c, s, r, f, now, asked["by"], other, asked.get("and_by"))
-
+        how = (asked["by"], _other_period(routes, asked), asked.get("and_by"))
         wanted = routes.filter(asked, "by", "and_by", "other_since", "other_until")
-        return _answer(routes, wanted, ask, told.DifferencesSchema())
+        return _answer(routes, wanted, lambda query: figures.differences(query, *how), told.DifferencesSchema())
 
 
 def _other_period(routes: Routes, asked: dict[str, Any]) -> Filter | None:

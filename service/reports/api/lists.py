@@ -8,15 +8,13 @@ from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 
 from service.auth import access
 from service.db import EPOCH, reading, writing
-from service.errors import NotFound
 from service.models import result_update, transition
 from service.reports.api import row_schemas, schemas
 from service.reports.api.routes import Routes, link_next
-from service.reports.filters import Filter
+from service.reports.report_query import ReportQuery
 from service.reports.roles import READERS_OF_ANSWERS
 from service.reports.rows import changes, notes, query
 from service.reports.rows.changes import ChangePosition
@@ -128,9 +126,9 @@ def _page(routes: Routes, asked: dict[str, Any], kind: Kind) -> dict[str, Any]:
     place = known.place(asked["cursor"])
     with reading(routes.engine) as connection:
         if place is not None and place.position is None:
-            page, on, resume = _changed(connection, routes, wanted, kind, place.begun, asked["limit"], known)
+            page, on, resume = _changed(routes.query(connection, wanted), kind, place.begun, asked["limit"], known)
         else:
-            page, on, resume = _next(connection, routes, wanted, order, place, asked["limit"], known)
+            page, on, resume = _next(routes.query(connection, wanted), order, place, asked["limit"], known)
     link_next(on)
     if kind == "results":
         routes.log("results.list", {"filter": wanted.logged(), "rows": len(page.rows), "on": place is not None})
@@ -141,42 +139,21 @@ def _page(routes: Routes, asked: dict[str, Any], kind: Kind) -> dict[str, Any]:
 
 
 def _next(
-    connection: Connection,
-    routes: Routes,
-    wanted: Filter,
-    order: Order,
-    place: Bookmark | None,
-    limit: int,
-    known: Cursors,
+    asked: ReportQuery, order: Order, place: Bookmark | None, limit: int, known: Cursors
 ) -> tuple[Page, str, str]:
     """A page of a full read. The last one returns the place it began at, from which to read what changed meanwhile."""
-    begun = changes.begun(connection, routes.settings, routes.clock()) if place is None else place.begun
-    page = query.rows(
-        connection,
-        routes.settings,
-        routes.reader,
-        wanted,
-        routes.clock(),
-        order,
-        after=None if place is None else place.position,
-        limit=limit,
-        tombstones=place is not None or wanted.updated_since is not None,
-    )
+    begun = changes.begun(asked.connection, asked.settings, asked.now) if place is None else place.begun
+    after = None if place is None else place.position
+    tombstones = place is not None or asked.filter.updated_since is not None
+    page = query.rows(asked, order, after=after, limit=limit, tombstones=tombstones)
     return page, known.write(page.next, begun), known.resume(begun) if page.next is None else ""
 
 
 def _changed(
-    connection: Connection,
-    routes: Routes,
-    wanted: Filter,
-    kind: Kind,
-    begun: ChangePosition,
-    limit: int,
-    known: Cursors,
+    asked: ReportQuery, kind: Kind, begun: ChangePosition, limit: int, known: Cursors
 ) -> tuple[Page, str, str]:
     """A page of what has changed since."""
-    now = routes.clock()
-    found, page = changes.resumed(connection, routes.settings, routes.reader, wanted, kind, begun, limit, now)
+    found, page = changes.resumed(asked, kind, begun, limit)
     cursor = known.resume(found.next)
     return (page, cursor, "") if found.more else (page, "", cursor)
 
@@ -188,9 +165,4 @@ def found_result(routes: Routes, request_id: str) -> Row:
 
 def _found(routes: Routes, request_id: str, kind: Kind) -> Row:
     with reading(routes.engine) as connection:
-        row = query.get(connection, routes.settings, routes.reader, request_id, routes.clock(), kind)
-    if row is None and kind == "results":
-        raise NotFound("no_such_result", "There is no such result, or your key does not cover its account.")
-    if row is None:
-        raise NotFound("no_such_request", "There is no such request, or your key does not cover its account.")
-    return row
+        return query.get(routes.query(connection), request_id, kind)

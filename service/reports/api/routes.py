@@ -9,15 +9,17 @@ from urllib.parse import urlencode
 
 import flask
 from marshmallow import Schema
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 
 from service.auth import Guard, Reader, log_access
 from service.db import writing
 from service.reports.filters import Filter, from_values
+from service.reports.report_query import ReportQuery
 from service.settings import Settings
 from service.web import Blueprint, reads
 
 View = Callable[..., Any]
+EVERYTHING = Filter()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,10 @@ class Routes:
         return from_values(
             {name: value for name, value in values.items() if name not in own}, self.reader, self.settings
         )
+
+    def query(self, connection: Connection, wanted: Filter = EVERYTHING) -> ReportQuery:
+        """Return the reader's question, at this moment."""
+        return ReportQuery(connection, self.settings, self.reader, wanted, self.clock())
 
     def log(self, action: str, detail: Mapping[str, Any]) -> None:
         """Record in the access log that somebody is about to read answers."""

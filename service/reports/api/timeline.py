@@ -14,7 +14,6 @@ from service.reports.api.routes import Routes
 from service.reports.api.schemas import NoParametersSchema, text, time
 from service.reports.query_values import Word
 from service.reports.roles import EVERYBODY, READERS_OF_ANSWERS
-from service.reports.visible import view_of
 from service.web.idempotency import PARAMETER, once
 
 
@@ -58,7 +57,7 @@ def add(routes: Routes) -> None:
     @routes.get("/timeline", TimelineAskSchema, TimelineSchema, EVERYBODY, "What happened: launches, outages.")
     def list_timeline(asked: dict[str, Any]) -> dict[str, Any]:
         with reading(routes.engine) as connection:
-            view = view_of(connection, routes.settings, routes.reader, routes.clock())
+            view = routes.query(connection).view
             return {"items": timeline.listed(connection, view.accounts, asked.get("since"), asked.get("until"))}
 
     _add_made(routes)

@@ -22,14 +22,12 @@ from service.reports.dashboard.page_context import Place
 from service.reports.dashboard.question import PageQuery
 from service.reports.filters import ANSWERED, MOODS, Filter
 from service.reports.roles import READERS_OF_ANSWERS
-from service.reports.rows import marks, notes, query
-from service.reports.rows.query import Order
+from service.reports.rows import marks, notes
+from service.reports.rows.query import Order, get
 from service.reports.rows.row import Row
-from service.reports.visible import view_of
 from service.web import reads
 
 ID = re.compile(r"[A-Za-z0-9_-]{1,40}", re.ASCII)
-NO_SUCH_RESULT = "There is no such result, or your key does not cover its account."
 OWN = ("cursor", "all", "order", "marked")
 MARKED = (("open", "Open"), ("done", "Done"), ("all", "Open and done"))
 
@@ -100,11 +98,10 @@ def addressed(place: Place, found: Iterable[Comment], query_string: str) -> list
 def _comments(place: Place) -> str:
     question, now = place.asked(OWN, with_today=True), place.clock()
     wanted, order = wanted_of(question), order_of(question)
-    who = (place.settings, place.reader)
     with reading(place.engine) as connection:
-        found = comments(connection, *who, wanted, now, order=order, cursor=question.given("cursor"))
-        names = choices(connection, *who, question.filter, now)
-        owners = marks.owners(connection, view_of(connection, *who, now).accounts, now)
+        found = comments(place.query(connection, wanted, now), order=order, cursor=question.given("cursor"))
+        names = choices(place.query(connection, question.filter, now))
+        owners = marks.owners(connection, place.query(connection, Filter(), now).view.accounts, now)
     with writing(place.engine) as connection:
         detail = {"filter": wanted.logged(), "rows": len(found.rows)}
         log_access(connection, place.reader.actor, "dashboard.comments", detail, now)
@@ -124,21 +121,19 @@ def _comments(place: Place) -> str:
 def _plain(request_id: str) -> str:
     """Refuse what cannot be an id, as databases choke on some of it. Raises NotFound."""
     if not ID.fullmatch(request_id):
-        raise NotFound("no_such_result", NO_SUCH_RESULT)
+        raise NotFound("no_such_result", "There is no such result, or your key does not cover its account.")
     return request_id
 
 
 def _result(place: Place, request_id: str, *, draft: str = "", sentence: str = "") -> str:
     question, now = place.asked(OWN, with_today=True), place.clock()
-    who = (place.settings, place.reader)
     with reading(place.engine) as connection:
-        row = query.get(connection, *who, request_id, now)
-        if row is None:
-            raise NotFound("no_such_result", NO_SUCH_RESULT)
+        query = place.query(connection, wanted_of(question), now)
+        row = get(query, request_id)
         (one,) = addressed(place, marked(connection, [row]), "")
-        lines = life(connection, place.settings, row, now)
+        lines = life(query, row)
         written, owners = notes.listed(connection, request_id), marks.owners(connection, [row.account], now)
-        beside = neighbours(connection, *who, wanted_of(question), now, order_of(question), row)
+        beside = neighbours(query, order_of(question), row)
     with writing(place.engine) as connection:
         detail = {"request_id": request_id, "with_text": row.text is not None}
         log_access(connection, place.reader.actor, "dashboard.result", detail, now)
@@ -191,7 +186,4 @@ def _marked(connection: Connection, row: Row, form: Mapping[str, str], by: str, 
 def _demand(place: Place, request_id: str) -> Row:
     """Return an answer. Raises NotFound for what this reader may not know of."""
     with reading(place.engine) as connection:
-        row = query.get(connection, place.settings, place.reader, request_id, place.clock())
-    if row is None:
-        raise NotFound("no_such_result", NO_SUCH_RESULT)
-    return row
+        return get(place.query(connection, Filter(), place.clock()), request_id)

@@ -24,7 +24,7 @@ from service.reports.dashboard.names import full_name, group_name, row_name
 from service.reports.dashboard.page_context import Place
 from service.reports.dashboard.question import PageQuery
 from service.reports.figures import figures
-from service.reports.figures.figures import Breakdown, Rate, Score
+from service.reports.figures.shapes import Breakdown, Rate, Score
 from service.reports.figures.then_now import Differences
 from service.reports.formula_injection import guarded
 from service.reports.roles import READERS_OF_ANSWERS
@@ -109,7 +109,8 @@ def _made(place: Place, kind: str, question: PageQuery, now: datetime) -> flask.
     # people open it in a spreadsheet, which takes UTF-8 for something else without the mark
     source = export.source_of(place.engine, question.filter)
     tell_behind(source.behind)
-    pieces = export.stream(source, place.settings, place.reader, question.filter, now, kind, Form(bom=True))
+    rows = export.export_of(source, place.settings, place.reader, question.filter, now)
+    pieces = rows.stream(kind, Form(bom=True))
     return _file(pieces, CONTENT_TYPES[kind], f"feedback {question.first} to {question.last}.{kind}")
 
 
@@ -119,13 +120,13 @@ def _figures(place: Place, kind: str) -> Response:
     question, now = place.asked(("by", "and", "show", "a", "b")), place.clock()
     by = by_of(question, place.reader)
     also = and_by_of(question, by)
-    asked = (place.settings, place.reader, question.filter, now, by)
+    asked = partial(place.query, wanted=question.filter, now=now)
     if also is None:
-        found = read(place.engine, lambda connection: figures.breakdown(connection, *asked)).items
+        found = read(place.engine, lambda connection: figures.breakdown(asked(connection), by)).items
         used = [one for one in found if _is_used(one)] or found
         lines, split = [line for one in used for line in _of_breakdown(one)], by
     else:
-        both = read(place.engine, lambda connection: figures.differences(connection, *asked, and_by=also)).items
+        both = read(place.engine, lambda connection: figures.differences(asked(connection), by, and_by=also)).items
         lines, split = [line for one in both for line in _crossed(one)], f"{by} and {also}"
     as_sheet = partial(as_xlsx.table, HEAD_OF_SHEET, thresholds=thresholds(place.settings))
     written = _as_csv(lines) if kind == "csv" else as_sheet(lines)

@@ -5,11 +5,9 @@ away.
 """
 
 from collections.abc import Callable, Iterable
-from datetime import datetime
 from typing import Any
 
 import flask
-from sqlalchemy.engine import Connection
 
 from service.auth import Reader
 from service.errors import Invalid
@@ -25,7 +23,7 @@ from service.reports.figures.shapes import Compared
 from service.reports.figures.then_now import Differences, ThenNow
 from service.reports.people.name_at import SEVERAL
 from service.reports.query_values import is_whole
-from service.reports.roles import sees_rows
+from service.reports.report_query import ReportQuery
 from service.reports.statistics.definitions import define
 from service.reports.thresholds import thresholds
 from service.web import reads
@@ -44,18 +42,11 @@ def add(pages: flask.Blueprint, place: Place) -> None:
     @reads
     def explore() -> str:
         question, now = place.asked(EXPLORED, days=DEFAULT_DAYS), place.clock()
-        found, names = read(
-            place.engine,
-            lambda connection: (
-                _facts(place, connection, question, now),
-                choices(connection, place.settings, place.reader, question.filter, now),
-            ),
-        )
+        found = read(place.engine, lambda connection: _facts(place.query(connection, question.filter, now), question))
         limits = thresholds(place.settings)
         return flask.render_template(
-            "dashboard/explore.html",
-            asked=question, names=names, thresholds=limits, definitions=define(limits), **found,
-        )  # fmt: skip
+            "dashboard/explore.html", asked=question, thresholds=limits, definitions=define(limits), **found
+        )
 
 
 def by_of(question: PageQuery, reader: Reader) -> str:
@@ -84,26 +75,27 @@ def _labels(names: Iterable[str]) -> str:
     return ", ".join(NAMED[name].label for name in names)
 
 
-def _facts(place: Place, connection: Connection, question: PageQuery, now: datetime) -> dict[str, Any]:
-    by, show = by_of(question, place.reader), question.given("show") or "score"
+def _facts(query: ReportQuery, question: PageQuery) -> dict[str, Any]:
+    by, show = by_of(question, query.reader), question.given("show") or "score"
     also = and_by_of(question, by)
     if show not in dict(SHOWN):
         raise Invalid("unknown_measure", f"There is no '{show}' here; there are {', '.join(dict(SHOWN))}.")
-    who, lists = (connection, place.settings, place.reader), sees_rows(place.reader)
-    tables = figures.differences(*who, question.filter, now, by, and_by=also).items
+    lists = query.sees_rows
+    tables = figures.differences(query, by, and_by=also).items
     return {
+        "names": choices(query),
         "by": by,
         "also": also,
         "others": [(name, label) for name, label in TABS if name != by] if lists else [],
         "lists": lists,
         "pins": also is None and (lists or by != "way"),
         "show": show,
-        "may_rise": _may_rise(place, question, now),
-        "answer_window": place.settings.reports.answer_window,
-        "tabs": _tabs(question, place.reader),
+        "may_rise": _may_rise(query),
+        "answer_window": query.settings.reports.answer_window,
+        "tabs": _tabs(question, query.reader),
         "shown": SHOWN,
         "tables": [(table, *_folded(table, show)) for table in tables if _has(table)],
-        "compared": _compared(place, connection, question, now, by) if also is None else None,
+        "compared": _compared(query, question, by) if also is None else None,
         "pinned": question.given("a"),
         "units": UNITS,
         "name_of": full_name,
@@ -113,9 +105,9 @@ def _facts(place: Place, connection: Connection, question: PageQuery, now: datet
     }
 
 
-def _may_rise(place: Place, question: PageQuery, now: datetime) -> bool:
+def _may_rise(query: ReportQuery) -> bool:
     """Whether customers of these days may still answer; never with releases."""
-    return sees_rows(place.reader) and (question.filter.until or now) > now - place.settings.reports.answer_window
+    return query.sees_rows and (query.filter.until or query.now) > query.now - query.settings.reports.answer_window
 
 
 def _side(row: ThenNow) -> str:
@@ -159,15 +151,13 @@ def _folded(table: Differences, show: str) -> tuple[list[ThenNow], list[ThenNow]
     return shown, [row for row in rows if row.now.value is None]
 
 
-def _compared(
-    place: Place, connection: Connection, question: PageQuery, now: datetime, by: str
-) -> tuple[str, str, Compared] | None:
+def _compared(query: ReportQuery, question: PageQuery, by: str) -> tuple[str, str, Compared] | None:
     """Two groups of the same days, where two are chosen."""
     a, b = question.given("a"), question.given("b")
     if not a or not b or NAMED[by].parameter is None:
         return None
-    one, two = (question.filter.within(by, _group(by, each)) for each in (a, b))
-    return a, b, figures.compare(connection, place.settings, place.reader, one, two, now)
+    one, two = (query.filter.within(by, _group(by, each)) for each in (a, b))
+    return a, b, figures.compare(query.filtered(one), two)
 
 
 def _group(by: str, given: str) -> Value:

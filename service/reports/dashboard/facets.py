@@ -6,11 +6,7 @@ Those of all ended conversations, whatever the period: names that came and went 
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 
-from sqlalchemy.engine import Connection
-
-from service.auth import Reader
 from service.reports.counting.lines import Line, Slice
 from service.reports.counting.live import lines
 from service.reports.dashboard.names import CODED, group_name
@@ -21,11 +17,10 @@ from service.reports.disclosure import work
 from service.reports.disclosure.conversations import covered_people
 from service.reports.disclosure.spans import over_at, span_of
 from service.reports.figures.inquiry import LEDGER, NOT_NAMED, Inquiry, asking
-from service.reports.figures.labels import Asked, labels
+from service.reports.figures.labels import labels
 from service.reports.figures.released import TOLD
 from service.reports.filters import Filter
-from service.reports.roles import sees_rows
-from service.settings import Settings
+from service.reports.report_query import ReportQuery
 
 MOST_CHOICES = 1000
 
@@ -41,24 +36,21 @@ class Facet:
     more: int = 0  # names there is no room for
 
 
-def choices(
-    connection: Connection, settings: Settings, reader: Reader, question: Filter, now: datetime
-) -> tuple[Facet, ...]:
+def choices(query: ReportQuery) -> tuple[Facet, ...]:
     """Return the names to choose from.
 
     A new name would give away whose the new row is: so readers of rows see the people whom rows name, others those whom
     coverage has named, and only dimensions they are told groups of.
     """
-    ask, rows = asking(connection, settings, reader, Filter(), now), sees_rows(reader)
+    ask, rows = asking(query.filtered(Filter())), query.sees_rows
     told = _of_rows if rows else _of_releases
-    who = (connection, settings, reader, question, now)
     asked_for = ((name, each) for name, each in FILTERED.items() if each.choices and (rows or each.name in TOLD))
-    return tuple(_facet(who, name, each, told(ask, each.name)) for name, each in asked_for)
+    return tuple(_facet(query, name, each, told(ask, each.name)) for name, each in asked_for)
 
 
-def _facet(who: Asked, parameter: str, each: Dimension, counts: Counter[Value]) -> Facet:
+def _facet(query: ReportQuery, parameter: str, each: Dimension, counts: Counter[Value]) -> Facet:
     named, without = _names(counts)
-    options, called = _called(who, each.name, (*named[:MOST_CHOICES], *without))
+    options, called = _called(query, each.name, (*named[:MOST_CHOICES], *without))
     return Facet(parameter, each.label, options, called, more=max(0, len(named) - MOST_CHOICES))
 
 
@@ -83,11 +75,11 @@ def _counted(by: str, found: Iterable[Line]) -> Counter[Value]:
     return counts
 
 
-def _called(who: Asked, by: str, options: tuple[str, ...]) -> tuple[tuple[str, ...], Mapping[str, str]]:
+def _called(query: ReportQuery, by: str, options: tuple[str, ...]) -> tuple[tuple[str, ...], Mapping[str, str]]:
     """The options with their names, ordered by name."""
     if by in CODED:
         return options, {each: group_name(each, by) for each in options if each != WITHOUT}
-    known = labels(*who, by, options)
+    known = labels(query, by, options)
     if known is None:
         return options, {}
     called = {each: known.of(each, "") or each for each in options if each != WITHOUT}

@@ -22,7 +22,7 @@ from service.reports.dashboard.row_charts import Strip, strip
 from service.reports.dashboard.sentences import TITLES, WHY_HIDDEN
 from service.reports.dashboard.svg import Caption
 from service.reports.dimensions import NAMED
-from service.reports.figures.figures import (
+from service.reports.figures.shapes import (
     CoverageRow,
     Funnel,
     Score,

@@ -14,7 +14,7 @@ from service.auth import Reader
 from service.metrics.health import is_silent, last_worker
 from service.models import account_state, feedback_request, result
 from service.reports.dashboard import words
-from service.reports.visible import view_of
+from service.reports.report_query import ReportQuery
 from service.settings import Settings
 
 acct, fr, res = account_state.c, feedback_request.c, result.c
@@ -59,10 +59,10 @@ def _held(settings: Settings, row: RowMapping, zone: ZoneInfo) -> Hindrance:
     return Hindrance(f"{who} has sent nothing{since}: {why}.", f"account-{row['account']}")
 
 
-def first_run(connection: Connection, settings: Settings, reader: Reader, now: datetime) -> list[FirstStep]:
+def first_run(query: ReportQuery) -> list[FirstStep]:
     """Return how far a new installation has come; empty once it has its first answer. For readers of rows."""
-    view = view_of(connection, settings, reader, now)
-    ours = sa.and_(view.mine_by_index, fr.test.is_(False))
+    connection, now = query.connection, query.now
+    ours = sa.and_(query.view.mine_by_index, fr.test.is_(False))
     answered = sa.select(res.request_id).select_from(result.join(feedback_request, fr.id == res.request_id)).where(ours)
     if connection.scalar(answered.limit(1)) is not None:
         return []

@@ -5,7 +5,6 @@ The conversations themselves are for those who may list rows; nothing else here 
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 import flask
@@ -24,10 +23,10 @@ from service.reports.dashboard.question import PageQuery
 from service.reports.dashboard.this_week import most_frequent
 from service.reports.dimensions import COVERED, NAMED
 from service.reports.figures import figures
-from service.reports.roles import READERS_OF_ANSWERS, sees_rows
-from service.reports.rows import query
+from service.reports.report_query import ReportQuery
+from service.reports.roles import READERS_OF_ANSWERS
 from service.reports.rows.cursor import cursors
-from service.reports.rows.query import Order
+from service.reports.rows.query import Order, rows
 from service.reports.statistics.definitions import define
 from service.reports.thresholds import thresholds
 from service.web import reads
@@ -35,7 +34,7 @@ from service.web.replica_lag import read
 
 TABS = tuple((name, NAMED[name].label) for name in COVERED)
 NEWEST = Order("ended_at", "requests", newest_first=True)
-Facts = Callable[[Place, Connection, PageQuery, datetime], dict[str, Any]]
+Facts = Callable[[ReportQuery, PageQuery], dict[str, Any]]
 Ask = Callable[[Connection], dict[str, Any]]
 Asking = Callable[[Engine, Ask], dict[str, Any]]
 FORMER = {"breakdown": "explore", "completeness": "operations", "accounts": "operations"}
@@ -79,8 +78,8 @@ def _page(place: Place, name: str, own: tuple[str, ...], facts: Facts, ask: Aski
     question, now = place.asked(own, with_today=name != "coverage"), place.clock()
 
     def found_in(connection: Connection) -> dict[str, Any]:
-        names = choices(connection, place.settings, place.reader, question.filter, now)
-        return {"names": names, **facts(place, connection, question, now)}
+        query = place.query(connection, question.filter, now)
+        return {"names": choices(query), **facts(query, question)}
 
     found = ask(place.engine, found_in)
     known = define(thresholds(place.settings))
@@ -89,37 +88,36 @@ def _page(place: Place, name: str, own: tuple[str, ...], facts: Facts, ask: Aski
     )
 
 
-def _operations(place: Place, connection: Connection, question: PageQuery, now: datetime) -> dict[str, Any]:
-    who, worker = (connection, place.settings, place.reader), last_worker(connection)
-    funnel = figures.funnel(*who, question.filter, now)
-    found = figures.completeness(*who, question.filter, now)
+def _operations(query: ReportQuery, _question: PageQuery) -> dict[str, Any]:
+    connection, settings, now = query.connection, query.settings, query.now
+    worker, funnel, found = last_worker(connection), figures.funnel(query), figures.completeness(query)
     complete = {each.account: each for each in found.accounts}
-    asked = [(each.name, each.screen_name) for each in place.settings.accounts.values() if each.name in complete]
+    asked = [(each.name, each.screen_name) for each in settings.accounts.values() if each.name in complete]
     silent = is_silent(worker, now)
     return {
         "lines": standings(connection, asked, now, silent=silent),
-        "former": [name for name in complete if name not in place.settings.accounts],
+        "former": [name for name in complete if name not in settings.accounts],
         "worker": worker,
         "silent": silent,
         "complete": complete,
         "found": found,
         "now": now,
-        "answer_window": place.settings.reports.answer_window,
+        "answer_window": settings.reports.answer_window,
         "funnel": funnel,
         "left": most_frequent((*funnel.skipped, *funnel.failed)),
-        "lists": sees_rows(place.reader),
+        "lists": query.sees_rows,
     }
 
 
-def _coverage(place: Place, connection: Connection, question: PageQuery, now: datetime) -> dict[str, Any]:
-    lists = sees_rows(place.reader)
+def _coverage(query: ReportQuery, question: PageQuery) -> dict[str, Any]:
+    lists = query.sees_rows
     by = question.given("by") or ("agent" if lists else "team")  # of whom releases are four times as long
     if by not in COVERED:
         raise Invalid(
             "unknown_breakdown",
             f"Nothing is grouped by '{by}' here; there are {', '.join(name for _, name in TABS)}.",
         )
-    found = figures.coverage(connection, place.settings, place.reader, question.filter, now, by)
+    found = figures.coverage(query, by)
     outside = figure_charts.unusual(found.rows)
     return {
         "by": by,
@@ -134,9 +132,9 @@ def _coverage(place: Place, connection: Connection, question: PageQuery, now: da
     }
 
 
-def _conversations(place: Place, connection: Connection, question: PageQuery, now: datetime) -> dict[str, Any]:
-    known = cursors(place.settings.service.secret_key, place.reader, question.filter, NEWEST)
-    ended, after = replace(question.filter, date_field="ended_at"), known.read(question.given("cursor"))
-    page = query.rows(connection, place.settings, place.reader, ended, now, NEWEST, after=after)
-    limits = thresholds(place.settings)
+def _conversations(query: ReportQuery, question: PageQuery) -> dict[str, Any]:
+    known = cursors(query.settings.service.secret_key, query.reader, query.filter, NEWEST)
+    ended = query.filtered(replace(query.filter, date_field="ended_at"))
+    page = rows(ended, NEWEST, after=known.read(question.given("cursor")))
+    limits = thresholds(query.settings)
     return {"rows": page.rows, "next": known.write(page.next), "withheld": page.withheld, "thresholds": limits}

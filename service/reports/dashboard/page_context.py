@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 import flask
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 from werkzeug.datastructures import MultiDict
 
 from service.auth import Reader
@@ -17,7 +17,8 @@ from service.reports.dashboard.door import Door
 from service.reports.dashboard.question import DEFAULT_DAYS, WITHOUT, PageQuery, asked
 from service.reports.dimensions import FILTERED
 from service.reports.figures.labels import of_named
-from service.reports.filters import ANSWERED
+from service.reports.filters import ANSWERED, Filter
+from service.reports.report_query import ReportQuery
 from service.reports.roles import EVERYBODY, READERS_OF_ANSWERS
 from service.settings import Settings
 
@@ -47,6 +48,10 @@ class Place:
         found: Reader = flask.g.reader
         return found
 
+    def query(self, connection: Connection, wanted: Filter, now: datetime) -> ReportQuery:
+        """Return the reader's question, at the page's moment."""
+        return ReportQuery(connection, self.settings, self.reader, wanted, now)
+
     def asked(
         self,
         own: Sequence[str] = (),
@@ -68,7 +73,7 @@ class Place:
         if not named:
             return {}
         with reading(self.engine) as connection:
-            return of_named(connection, self.settings, self.reader, question.filter, now, named)
+            return of_named(self.query(connection, question.filter, now), named)
 
 
 def shared_query() -> str:

@@ -6,12 +6,10 @@ Everything is compared with the same number of days before. Only asks `figures` 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from functools import partial
 from typing import Any
 
 import flask
 import structlog
-from sqlalchemy.engine import Connection
 
 from service.auth import log_access
 from service.db import reading, writing
@@ -30,14 +28,14 @@ from service.reports.dashboard.question import PageQuery
 from service.reports.days import midnight
 from service.reports.dimensions import NAMED
 from service.reports.figures import figures
-from service.reports.figures.shapes import Reasoned, Summary
+from service.reports.figures.shapes import Reasoned, Summary, Trend
 from service.reports.figures.then_now import Differences, ThenNow
+from service.reports.report_query import ReportQuery
 from service.reports.roles import sees_rows
 from service.reports.statistics.definitions import define
 from service.reports.statistics.judging import CHANCE, holm
 from service.reports.thresholds import thresholds
 from service.reports.timeline import TimelineNote
-from service.reports.visible import view_of
 from service.states import sentence_of
 from service.web import reads
 from service.web.replica_lag import read
@@ -72,7 +70,7 @@ def add(pages: flask.Blueprint, place: Place) -> None:
     @reads
     def this_week() -> str:
         question, now = place.asked(days=DAYS), place.clock()
-        found = read(place.engine, lambda connection: _facts(place, connection, question, now))
+        found = read(place.engine, lambda connection: _facts(place.query(connection, question.filter, now), question))
         found["worst"] = _worst(place, question, now)
         if found["worst"] and not _is_logged(place, question, found["worst"], now):
             found["worst"] = None
@@ -99,28 +97,23 @@ def _is_logged(place: Place, question: PageQuery, worst: list[Comment], now: dat
     return True
 
 
-def _facts(place: Place, connection: Connection, question: PageQuery, now: datetime) -> dict[str, Any]:
-    who = (connection, place.settings, place.reader)
-    summary = figures.summary(*who, question.filter, now)
-    totals = figures.differences(*who, question.filter, now, "account").items
-    tiles = _lines(place, connection, question, now, totals)
-    notes = _notes(place, connection, question, now)
-    told = partial(figures.differences_told, *who, question.filter, now)
-    differ = [(by, table) for by in LOOKED_AT for table in told(by)]
-    todays = None if tiles or not sees_rows(place.reader) else _today(place, connection, question, now)
+def _facts(query: ReportQuery, question: PageQuery) -> dict[str, Any]:
+    summary, totals = figures.summary(query), figures.differences(query, "account").items
+    tiles, notes = _lines(query, question, totals), _notes(query, question)
+    differ = [(by, table) for by in LOOKED_AT for table in figures.differences_told(query, by)]
     return {
-        "steps": first_run(*who, now) if sees_rows(place.reader) else [],
+        "steps": first_run(query) if query.sees_rows else [],
         "summary": summary,
-        "today": todays,
+        "today": None if tiles or not query.sees_rows else _today(query, question),
         "tiles": [(one, over_weeks(line, notes), of_score(one.total.now)) for one, line in tiles],
         "notes": notes,
-        "writes": sees_rows(place.reader),
+        "writes": query.sees_rows,
         "headline": sentences.headline([one.total for one, _ in tiles]),
         "news": news(question, differ),
-        "every": [(by, them) for by, them in EVERY if figures.is_told(place.reader, question.filter, by)],
+        "every": [(by, them) for by, them in EVERY if figures.is_told(query.reader, query.filter, by)],
         "judged": any(_is_judged(row) for _, table in differ for row in _groups(table)),
-        "missing": _missing(place, connection, question, now),
-        "names": choices(*who, question.filter, now),
+        "missing": _missing(query),
+        "names": choices(query),
     }
 
 
@@ -129,25 +122,22 @@ def _worst(place: Place, question: PageQuery, now: datetime) -> list[Comment] | 
     if not sees_rows(place.reader):
         return None
     with reading(place.engine) as connection:
-        found = worst_open(connection, place.settings, place.reader, question.filter, now, MOST_COMMENTS)
+        found = worst_open(place.query(connection, question.filter, now), MOST_COMMENTS)
     return addressed(place, found, question.written_out())
 
 
-def _today(place: Place, connection: Connection, question: PageQuery, now: datetime) -> Summary | None:
+def _today(query: ReportQuery, question: PageQuery) -> Summary | None:
     """What came today, if no whole day has an answer yet."""
-    wanted = replace(question.filter, since=question.filter.until, until=None)
-    if question.end != now.astimezone(place.settings.service.time_zone).date():
+    if question.end != query.now.astimezone(query.zone).date():
         return None
-    found = figures.summary(connection, place.settings, place.reader, wanted, now)
+    found = figures.summary(query.filtered(replace(query.filter, since=query.filter.until, until=None)))
     return found if found.ended or found.delivered else None
 
 
-def _lines(
-    place: Place, connection: Connection, question: PageQuery, now: datetime, totals: Iterable[Differences]
-) -> list[tuple[Differences, figures.Trend]]:
+def _lines(query: ReportQuery, question: PageQuery, totals: Iterable[Differences]) -> list[tuple[Differences, Trend]]:
     """Each kind of card with any answers, and its twelve weeks."""
-    wanted = replace(question.filter, since=midnight(_first(question), place.settings.service.time_zone))
-    trends = figures.trend(connection, place.settings, place.reader, wanted, now, SEVEN_DAYS).items
+    wanted = replace(query.filter, since=midnight(_first(question), query.zone))
+    trends = figures.trend(query.filtered(wanted), SEVEN_DAYS).items
     by_type = {each.type: each for each in trends}
     return [(one, by_type[one.type]) for one in totals if _is_asked(one, by_type[one.type])]
 
@@ -157,14 +147,13 @@ def _first(question: PageQuery) -> date:
     return question.end - timedelta(days=DAYS * WEEKS)
 
 
-def _notes(place: Place, connection: Connection, question: PageQuery, now: datetime) -> list[TimelineNote]:
+def _notes(query: ReportQuery, question: PageQuery) -> list[TimelineNote]:
     """The notes on the time line of these weeks and accounts."""
-    view = view_of(connection, place.settings, place.reader, now)
-    accounts = tuple(map(str, question.filter.of("account"))) or view.accounts
-    return timeline.listed(connection, accounts, _first(question), question.end)
+    accounts = tuple(map(str, query.filter.of("account"))) or query.view.accounts
+    return timeline.listed(query.connection, accounts, _first(question), question.end)
 
 
-def _is_asked(one: Differences, trend: figures.Trend) -> bool:
+def _is_asked(one: Differences, trend: Trend) -> bool:
     """A card that is never sent takes no room."""
     score = one.total.now
     said = (score.n, one.total.then.n, score.withheld, score.suppressed is not None)
@@ -220,9 +209,9 @@ def drill_down(question: PageQuery, by: str, row: ThenNow, and_by: str | None = 
     return f"{flask.url_for('dashboard.this_week')}?{question.narrowed(*groups)}"
 
 
-def _missing(place: Place, connection: Connection, question: PageQuery, now: datetime) -> list[tuple[str, str, int]]:
+def _missing(query: ReportQuery) -> list[tuple[str, str, int]]:
     """Why people were not asked: the reasons with most conversations."""
-    found = figures.funnel(connection, place.settings, place.reader, question.filter, now)
+    found = figures.funnel(query)
     return most_frequent((*found.skipped, *found.failed))[:MOST_REASONS]
 
 

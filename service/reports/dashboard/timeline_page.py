@@ -14,8 +14,8 @@ from service.errors import Invalid
 from service.reports import timeline
 from service.reports.dashboard.door import safe_path
 from service.reports.dashboard.page_context import Place
+from service.reports.filters import Filter
 from service.reports.roles import READERS_OF_ANSWERS, sees_rows
-from service.reports.visible import view_of
 from service.web import reads
 
 
@@ -46,7 +46,7 @@ def add(pages: flask.Blueprint, place: Place) -> None:
 def _page(place: Place, sentence: str = "") -> str:
     now, reader = place.clock(), place.reader
     with reading(place.engine) as connection:
-        notes = timeline.listed(connection, view_of(connection, place.settings, reader, now).accounts)
+        notes = timeline.listed(connection, place.query(connection, Filter(), now).view.accounts)
     return flask.render_template(
         "dashboard/timeline.html",
         notes=notes,

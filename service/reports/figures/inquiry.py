@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.engine import Connection
 
-from service.auth.keys import Reader
 from service.db.transaction_cache import found_once
 from service.errors import Invalid
 from service.reports.counting.lines import Line, Slice
@@ -21,8 +20,9 @@ from service.reports.counting.periods import SEVEN_DAYS
 from service.reports.dimensions import FILTERED, NAMED, PEOPLE, Value
 from service.reports.disclosure.naming import Names, is_over, names_of
 from service.reports.filters import ANSWERED, Filter
-from service.reports.visible import View, view_of
-from service.settings import CARD_TYPES, Settings
+from service.reports.report_query import ReportQuery
+from service.reports.visible import View
+from service.settings import CARD_TYPES
 
 LEDGER = "ended_at"
 DAILY = ("day", "week", SEVEN_DAYS)
@@ -146,19 +146,12 @@ class Inquiry:
         return tuple(dict.fromkeys((*([by] if by else []), *(PEOPLE if people else ()))))
 
 
-def asking(
-    connection: Connection,
-    settings: Settings,
-    reader: Reader,
-    filter: Filter,
-    now: datetime,
-    zone: ZoneInfo | None = None,
-) -> Inquiry:
+def asking(query: ReportQuery, zone: ZoneInfo | None = None) -> Inquiry:
     """Start an inquiry. Raises Invalid for a filter that figures do not accept."""
-    demand_groups(filter)
-    view = view_of(connection, settings, reader, now, filter.of("account"))
+    demand_groups(query.filter)
+    connection, view = query.connection, query.view
     names = found_once(connection, (names_of, view.accounts), lambda: names_of(connection, view.accounts))
-    return Inquiry(connection, view, names, filter, now, zone or settings.service.time_zone)
+    return Inquiry(connection, view, names, query.filter, query.now, zone or query.zone)
 
 
 def kinds_of(filter: Filter) -> tuple[str, ...]:

@@ -8,20 +8,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy.engine import Connection
-
-from service.auth.keys import Reader
 from service.db import MICROSECOND
 from service.reports.dimensions import FILTERED, NAMED, Value
 from service.reports.figures.shapes import Breakdown, Coverage, Trend
 from service.reports.figures.then_now import Differences, ThenNow
-from service.reports.filters import Filter
 from service.reports.people.name_at import NameIndex, question_of
 from service.reports.people.stored import called_of
+from service.reports.report_query import ReportQuery
 from service.settings import Settings
 
 QUESTION = "variant"
-Asked = tuple[Connection, Settings, Reader, Filter, datetime]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,37 +39,23 @@ class Labels:
         return self.called.group(self.by, str(key), self.accounts, self.at)
 
 
-def labels(
-    connection: Connection,
-    settings: Settings,
-    reader: Reader,
-    filter: Filter,
-    now: datetime,
-    by: str | None,
-    keys: Iterable[Value],
-) -> Labels | None:
+def labels(query: ReportQuery, by: str | None, keys: Iterable[Value]) -> Labels | None:
     """Return the names of these groups; None for a dimension whose ids are already names."""
     if by is None or not (NAMED[by].people or by == QUESTION):
         return None
-    until = now if filter.until is None else min(filter.until - MICROSECOND, now)
-    accounts = tuple(map(str, filter.of("account"))) or reader.accounts or tuple(settings.accounts)
+    until = query.now if query.filter.until is None else min(query.filter.until - MICROSECOND, query.now)
+    accounts = tuple(map(str, query.filter.of("account"))) or query.reader.accounts or tuple(query.settings.accounts)
     ids = [] if by == QUESTION else [None if key is None else str(key) for key in keys]
-    return Labels(by, called_of(connection, settings, ids, [by]), accounts, until, display_name(settings, accounts))
+    called = called_of(query.connection, query.settings, ids, [by])
+    return Labels(by, called, accounts, until, display_name(query.settings, accounts))
 
 
-def of_named(
-    connection: Connection,
-    settings: Settings,
-    reader: Reader,
-    filter: Filter,
-    now: datetime,
-    named: Iterable[tuple[str, str]],
-) -> dict[tuple[str, str], str]:
+def of_named(query: ReportQuery, named: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
     """Return the names of the people in a question, by parameter and id; other parameters are left out."""
     called = {}
     for name, value in named:
         if name in FILTERED and FILTERED[name].people:
-            known = labels(connection, settings, reader, filter, now, FILTERED[name].name, [value])
+            known = labels(query, FILTERED[name].name, [value])
             called[name, value] = (known.of(value, "") if known else None) or value
     return called
 
@@ -85,9 +67,9 @@ def display_name(settings: Settings, accounts: Iterable[str]) -> str | None:
     return names.pop() or settings.service.company if len(names) == 1 else settings.service.company
 
 
-def of_breakdowns(found: Sequence[Breakdown], who: Asked, by: str) -> tuple[Breakdown, ...]:
+def of_breakdowns(found: Sequence[Breakdown], query: ReportQuery, by: str) -> tuple[Breakdown, ...]:
     """Name the rows of each table."""
-    known = labels(*who, by, (row.key for one in found for row in one.rows))
+    known = labels(query, by, (row.key for one in found for row in one.rows))
     if known is None:
         return tuple(found)
     return tuple(
@@ -96,11 +78,11 @@ def of_breakdowns(found: Sequence[Breakdown], who: Asked, by: str) -> tuple[Brea
 
 
 def of_differences(
-    found: Sequence[Differences], who: Asked, by: str, and_by: str | None = None
+    found: Sequence[Differences], query: ReportQuery, by: str, and_by: str | None = None
 ) -> tuple[Differences, ...]:
     """Name the rows of each table: now's names."""
-    known = labels(*who, by, (row.key for one in found for row in one.rows))
-    also = labels(*who, and_by, (row.and_key for one in found for row in one.rows))
+    known = labels(query, by, (row.key for one in found for row in one.rows))
+    also = labels(query, and_by, (row.and_key for one in found for row in one.rows))
     if known is None and also is None:
         return tuple(found)
     return tuple(replace(one, rows=tuple(_named(row, one.type, known, also) for row in one.rows)) for one in found)
@@ -114,15 +96,15 @@ def _named(row: ThenNow, kind: str, known: Labels | None, also: Labels | None) -
     )
 
 
-def of_trends(found: Sequence[Trend], who: Asked, by: str | None) -> tuple[Trend, ...]:
+def of_trends(found: Sequence[Trend], query: ReportQuery, by: str | None) -> tuple[Trend, ...]:
     """Name each line."""
-    known = labels(*who, by, (one.key for one in found))
+    known = labels(query, by, (one.key for one in found))
     return tuple(found) if known is None else tuple(replace(one, name=known.of(one.key, one.type)) for one in found)
 
 
-def of_coverage(found: Coverage, who: Asked) -> Coverage:
+def of_coverage(found: Coverage, query: ReportQuery) -> Coverage:
     """Name the rows."""
-    known = labels(*who, found.by, (row.key for row in found.rows))
+    known = labels(query, found.by, (row.key for row in found.rows))
     if known is None:
         return found
     return replace(found, rows=tuple(replace(row, name=known.of(row.key, "")) for row in found.rows))

@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.engine import Connection
 
-from service.auth.keys import Reader
 from service.errors import Invalid
 from service.reports.completeness import Completeness, completeness_of
 from service.reports.counting.counts import Answers
@@ -34,7 +33,8 @@ from service.reports.figures.shapes import (
     Summary,
 )
 from service.reports.filters import Filter
-from service.reports.visible import View, view_of
+from service.reports.report_query import ReportQuery
+from service.reports.visible import View
 from service.settings import Settings
 
 SEEN = "seen_at"
@@ -99,18 +99,16 @@ class DaysInquiry:
         return since, until
 
 
-def asking(connection: Connection, settings: Settings, reader: Reader, filter: Filter, now: datetime) -> DaysInquiry:
+def asking(query: ReportQuery) -> DaysInquiry:
     """Begin. Raises Invalid for what releases do not tell."""
-    demand_groups(filter)
-    if filter.date_field is not None:
+    demand_groups(query.filter)
+    if query.filter.date_field is not None:
         raise Invalid(
             "one_clock",
             "Figures for analysts are dated by the day on which we first saw the answer: leave date_field out.",
         )
-    demand_told(filter.chosen)
-    return DaysInquiry(
-        connection, settings, view_of(connection, settings, reader, now, filter.of("account")), filter, now
-    )
+    demand_told(query.filter.chosen)
+    return DaysInquiry(query.connection, query.settings, query.view, query.filter, query.now)
 
 
 def summary(ask: DaysInquiry) -> Summary:

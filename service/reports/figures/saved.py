@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from marshmallow import ValidationError, fields, validate, validates_schema
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Engine
 
 from service.auth.keys import Reader
 from service.db import reading
@@ -19,6 +19,7 @@ from service.reports.figures.batch import WhichFigures, several
 from service.reports.figures.csv_table import HEADS, as_csv
 from service.reports.filters import FigureFilterSchema, Filter, from_values
 from service.reports.query_values import WholeNumber
+from service.reports.report_query import ReportQuery
 from service.settings import Settings
 from service.web.validation_errors import refused
 
@@ -68,30 +69,28 @@ def demand(
     """
     whoever = Reader("feed", "whoever has the address", "analyst", tuple(accounts))
     with reading(engine) as connection:
-        answer(connection, settings, whoever, question, now)
+        answer(ReportQuery(connection, settings, whoever, Filter(), now), question)
 
 
-def answer(
-    connection: Connection, settings: Settings, reader: Reader, question: Mapping[str, Any], now: datetime
-) -> bytes:
-    """Return the answer as CSV. Raises Invalid or NotAllowed for what cannot be asked, or no longer."""
+def answer(query: ReportQuery, question: Mapping[str, Any]) -> bytes:
+    """Return a reader's answer as CSV. Raises Invalid or NotAllowed for what cannot be asked, or no longer."""
     try:
         asked: Mapping[str, Any] = SavedSchema().load(question)
     except ValidationError as error:
         raise refused(error.normalized_messages()) from error  # type: ignore[no-untyped-call]  # marshmallow's
     name: str = asked["figure"]
-    wanted, which = _filter(asked, reader, settings, now), _which(name, asked)
-    found = several(connection, settings, reader, wanted, now, which)
+    wanted, which = query.filtered(_filter(asked, query)), _which(name, asked)
+    found = several(wanted, which)
     if found.trend is not None and not found.trend.items:  # no group yet: what all together wait for
-        found = several(connection, settings, reader, wanted, now, replace(which, trend_by=None))
+        found = several(wanted, replace(which, trend_by=None))
     return as_csv(name, found)
 
 
-def _filter(asked: Mapping[str, Any], reader: Reader, settings: Settings, now: datetime) -> Filter:
+def _filter(asked: Mapping[str, Any], query: ReportQuery) -> Filter:
     given = {name: value for name, value in asked.items() if name not in OWN}
     if "last_days" in asked:
-        given["since"] = now - timedelta(days=asked["last_days"])
-    return from_values(given, reader, settings)
+        given["since"] = query.now - timedelta(days=asked["last_days"])
+    return from_values(given, query.reader, query.settings)
 
 
 def _which(name: str, asked: Mapping[str, Any]) -> WhichFigures:

@@ -13,16 +13,16 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from service.auth.keys import Reader
 from service.errors import Gone
 from service.models import feedback_request
 from service.reports.filters import Filter
+from service.reports.report_query import ReportQuery
 from service.reports.rows.position import Page
 from service.reports.rows.query import Kind, Order, meets, page_of, select_rows
 from service.reports.rows.redaction import told
 from service.reports.rows.row import COLUMNS, Row, rows_of
 from service.reports.rows.search import with_words
-from service.reports.visible import View, cutoff, told_until, view_of
+from service.reports.visible import View, cutoff, told_until
 from service.requests import seals
 from service.settings import Settings
 
@@ -81,43 +81,29 @@ def is_news(connection: Connection, position: ChangePosition) -> bool:
 
 
 def feed(
-    connection: Connection,
-    settings: Settings,
-    reader: Reader,
-    position: ChangePosition | None,
-    limit: int,
-    now: datetime,
+    asked: ReportQuery, position: ChangePosition | None, limit: int
 ) -> tuple[ChangesPage, tuple[ChangedRequest, ...]]:
     """Return up to `limit` changes after a place; None: from the beginning. Raises Gone."""
-    view = view_of(connection, settings, reader, now)
+    connection, view = asked.connection, asked.view
     query = select_rows(view, Filter(include_test=True), Order("updated_at", "both"))
     found = _after(connection, view, query, position or ChangePosition(seals.epoch(connection), 0), limit)
-    rows = rows_of(told(connection, found.rows, settings))
+    rows = rows_of(told(connection, found.rows, asked.settings))
     return found, tuple(ChangedRequest(_what(raw), row) for raw, row in zip(found.rows, rows, strict=True))
 
 
-def resumed(
-    connection: Connection,
-    settings: Settings,
-    reader: Reader,
-    filter: Filter,
-    kind: Kind,
-    position: ChangePosition,
-    limit: int,
-    now: datetime,
-) -> tuple[ChangesPage, Page]:
+def resumed(asked: ReportQuery, kind: Kind, position: ChangePosition, limit: int) -> tuple[ChangesPage, Page]:
     """Continue a list from where a full read of it began: what has changed since, with tombstones. Raises Gone.
 
     Looks at everything that changed, not only what the filter matches: `left` has what is no longer in the list.
     """
-    view = view_of(connection, settings, reader, now, filter.of("account"))
+    connection, view, filter_ = asked.connection, asked.view, asked.filter
     order = Order("ended_at", kind)
-    query = select_rows(view, _everything(filter), order, tombstones=True)
-    is_in = meets(view, replace(filter, updated_since=None), order)
+    query = select_rows(view, _everything(filter_), order, tombstones=True)
+    is_in = meets(view, replace(filter_, updated_since=None), order)
     found = _after(connection, view, query.add_columns(is_in.label("is_in")), position, limit)
     told = [row for row in found.rows if row.is_in or (kind == "results" and not row.answered)]
-    page = page_of(connection, told, settings, kind, None)
-    columns = with_words(page.columns, filter.q)
+    page = page_of(connection, told, asked.settings, kind, None)
+    columns = with_words(page.columns, filter_.q)
     told_of = {*columns[ID], *(each.request_id for each in page.erased)}
     return found, replace(page, columns=columns, left=tuple(row.id for row in found.rows if row.id not in told_of))
 

@@ -27,7 +27,7 @@ from service.reports.filters import Filter
 from service.reports.rows import as_jsonl, query
 from service.reports.rows.as_csv import Form
 from service.reports.rows.atomic_file import appearing
-from service.reports.rows.formats import FORMATS, PLAIN, writer_of
+from service.reports.rows.formats import PLAIN, writer_of
 from service.reports.rows.position import Erased, Page, Position
 from service.reports.rows.query import Order
 from service.reports.rows.row import COLUMNS, Columns
@@ -36,8 +36,6 @@ from service.reports.statistics.definitions import DEFINITION_VERSION
 from service.reports.thresholds import thresholds
 from service.reports.visible import View, view_of
 from service.settings import Settings
-
-__all__ = ["COLUMNS", "FORMATS", "Export", "Manifest", "described", "export_of", "stream", "write_file"]
 
 PAGE = 1000
 Progress = Callable[[int], None]
@@ -117,61 +115,52 @@ class Export:
         if gone:
             yield as_jsonl.tombstones([(each.request_id, each.erased_at) for each in gone])
 
+    def stream(self, format: str, form: Form = PLAIN) -> Iterator[bytes]:
+        """Return the file in pieces of about a page. Raises Invalid for a format we do not have.
+
+        The first piece is made at once, so that an invalid question is refused before the answer has begun.
+        """
+        pieces = self.written(format, form)
+        return _begun(next(pieces, b""), pieces)
+
+    def described(
+        self,
+        format: str,
+        form: Form = PLAIN,
+        *,
+        sink: Callable[[bytes], Any] | None = None,
+        progress: Progress | None = None,
+    ) -> Manifest:
+        """Make the file, pass its bytes to `sink` if there is one, and return its manifest."""
+        counted = _Counted(progress)
+        # before the first page: what comes while it is written must not count as being in it
+        until = self.source.read(lambda connection: completeness_of(connection, self.view, self.filter))
+        digest, size = hashlib.sha256(), 0
+        for piece in self.written(format, form, counted.through):
+            digest.update(piece)
+            size += len(piece)
+            if sink is not None:
+                sink(piece)
+        return Manifest(
+            format=format,
+            columns=COLUMNS,
+            filter=self.filter.described(),
+            accounts=tuple(map(str, self.filter.of("account"))) or self.view.accounts,
+            as_of=self.source.as_of(self.now),
+            complete_until=until.complete_until,
+            visible_until=until.visible_until,
+            rows=counted.rows,
+            bytes=size,
+            sha256=digest.hexdigest(),
+            definition_version=DEFINITION_VERSION,
+            withheld=self.source.read(lambda connection: query.withholds(connection, self.view, self.filter)),
+        )
+
 
 def export_of(source: ReadFrom, settings: Settings, reader: Reader, filter: Filter, now: datetime) -> Export:
     """Begin an export. Raises Invalid for an account we do not have."""
     view = source.read(lambda connection: view_of(connection, settings, reader, now, filter.of("account")))
     return Export(source, settings, view, filter, now)
-
-
-def stream(
-    source: ReadFrom, settings: Settings, reader: Reader, filter: Filter, now: datetime, format: str, form: Form = PLAIN
-) -> Iterator[bytes]:
-    """Return the export as bytes, in pieces of about a page. Raises Invalid for a format or account we do not have.
-
-    The first piece is made at once, so that an invalid question is refused before the answer has begun.
-    """
-    pieces = export_of(source, settings, reader, filter, now).written(format, form)
-    return _begun(next(pieces, b""), pieces)
-
-
-def described(
-    source: ReadFrom,
-    settings: Settings,
-    reader: Reader,
-    filter: Filter,
-    now: datetime,
-    format: str,
-    form: Form = PLAIN,
-    *,
-    sink: Callable[[bytes], Any] | None = None,
-    progress: Progress | None = None,
-) -> Manifest:
-    """Make the export, pass its bytes to `sink` if there is one, and return its manifest."""
-    counted = _Counted(progress)
-    # before the first page: what comes while it is written must not count as being in it
-    export = export_of(source, settings, reader, filter, now)
-    until = source.read(lambda connection: completeness_of(connection, export.view, filter))
-    digest, size = hashlib.sha256(), 0
-    for piece in export.written(format, form, counted.through):
-        digest.update(piece)
-        size += len(piece)
-        if sink is not None:
-            sink(piece)
-    return Manifest(
-        format=format,
-        columns=COLUMNS,
-        filter=filter.described(),
-        accounts=tuple(map(str, filter.of("account"))) or export.view.accounts,
-        as_of=source.as_of(now),
-        complete_until=until.complete_until,
-        visible_until=until.visible_until,
-        rows=counted.rows,
-        bytes=size,
-        sha256=digest.hexdigest(),
-        definition_version=DEFINITION_VERSION,
-        withheld=source.read(lambda connection: query.withholds(connection, export.view, filter)),
-    )
 
 
 def write_file(
@@ -191,8 +180,8 @@ def write_file(
         log_access(connection, reader.actor, "export.file", {"format": format, "filter": filter.logged()}, now)
     beside = path.with_name(path.name + ".manifest.json")
     with appearing(beside) as about, appearing(path) as file:
-        source = source_of(engine, filter)
-        manifest = described(source, settings, reader, filter, now, format, form, sink=file.write, progress=progress)
+        export = export_of(source_of(engine, filter), settings, reader, filter, now)
+        manifest = export.described(format, form, sink=file.write, progress=progress)
         about.write(manifest.as_json().encode())
         beside.unlink(missing_ok=True)  # none says more than a wrong one, whenever we are stopped from here on
     return manifest

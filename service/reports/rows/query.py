@@ -4,19 +4,21 @@ The key's accounts and the embargo always apply, and test traffic never counts. 
 must not be named already blanked (see `disclosure.naming`). Never writes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from service.auth.keys import Reader
 from service.db import EPOCH, Micros
+from service.errors import NotFound
 from service.models import feedback_request, result
 from service.reports.disclosure.naming import HIDDEN, UNREAD, hides_somebody, named
 from service.reports.filters import Filter
+from service.reports.report_query import ReportQuery
 from service.reports.rows.conditions import answer_conditions, request_conditions
 from service.reports.rows.mood import place_of
 from service.reports.rows.position import Erased, Page, Position
@@ -25,7 +27,7 @@ from service.reports.rows.row import COLUMNS, Columns, Row
 from service.reports.rows.search import TEXT
 from service.reports.rows.search import found as having
 from service.reports.rows.worst_first import worst_first
-from service.reports.visible import View, view_of
+from service.reports.visible import View
 from service.requests.rows import ASKED_BY
 from service.settings import Settings
 
@@ -69,11 +71,7 @@ OLDEST = Order()
 
 
 def rows(
-    connection: Connection,
-    settings: Settings,
-    reader: Reader,
-    filter: Filter,
-    now: datetime,
+    asked: ReportQuery,
     order: Order = OLDEST,
     *,
     after: Position | None = None,
@@ -82,12 +80,10 @@ def rows(
     readable: bool = False,
 ) -> Page:
     """Return one page; `readable`: only rows whose comment may be read."""
-    view = view_of(connection, settings, reader, now, filter.of("account"))
-    if filter.q is not None:
-        return _searched(connection, settings, view, filter, order, after=after, limit=limit, tombstones=tombstones)
-    return page(
-        connection, settings, view, filter, order, after=after, limit=limit, tombstones=tombstones, readable=readable
-    )
+    read = partial(page, asked.connection, asked.settings, asked.view, asked.filter, order, tombstones=tombstones)
+    if asked.filter.q is not None:
+        return _searched(read, asked.filter.q, order, after, limit)
+    return read(after=after, limit=limit, readable=readable)
 
 
 def page(
@@ -141,17 +137,7 @@ def _by_one_process(connection: Connection) -> None:
         connection.exec_driver_sql("SET LOCAL max_parallel_workers_per_gather = 0")
 
 
-def _searched(
-    connection: Connection,
-    settings: Settings,
-    view: View,
-    filter: Filter,
-    order: Order,
-    *,
-    after: Position | None,
-    limit: int,
-    tombstones: bool,
-) -> Page:
+def _searched(read: Callable[..., Page], typed: str, order: Order, after: Position | None, limit: int) -> Page:
     """Return the next rows with these words. Reads a limited number, so a page may be short or empty and still go on.
 
     A tombstone has no words and may belong to a row after the page's end: it is then told again.
@@ -159,18 +145,18 @@ def _searched(
     columns: Columns = tuple([] for _ in COLUMNS)
     erased: dict[str, Erased] = {}
     for _ in range(MOST_PAGES_READ):
-        read = page(connection, settings, view, filter, order, after=after, limit=MOST, tombstones=tombstones)
+        found = read(after=after, limit=MOST)
         room = limit - len(columns[0])
-        here = having(read.columns[TEXT], filter.q or "")
-        both = zip(columns, read.columns, strict=True)
+        here = having(found.columns[TEXT], typed)
+        both = zip(columns, found.columns, strict=True)
         columns = tuple([*held, *(column[at] for at in here[:room])] for held, column in both)
-        erased |= {each.request_id: each for each in read.erased}
-        if len(here) > room or (len(here) == room and read.next is not None):
-            return Page(columns, _behind(columns, order), read.withheld, (*erased.values(),))
-        after = read.next
+        erased |= {each.request_id: each for each in found.erased}
+        if len(here) > room or (len(here) == room and found.next is not None):
+            return Page(columns, _behind(columns, order), found.withheld, (*erased.values(),))
+        after = found.next
         if after is None:
             break
-    return Page(columns, after, read.withheld, (*erased.values(),))
+    return Page(columns, after, found.withheld, (*erased.values(),))
 
 
 def _behind(columns: Columns, order: Order) -> Position:
@@ -215,12 +201,14 @@ def _place(found: Sequence[sa.Row[Any]], order: Order, limit: int) -> Position |
     return _position(order, last.type, last.score, micros, last.id)
 
 
-def get(
-    connection: Connection, settings: Settings, reader: Reader, request_id: str, now: datetime, kind: Kind = "results"
-) -> Row | None:
-    """Return one row, protected as in the list; None if there is none this reader may know of."""
-    one, order = Filter(request_ids=(request_id,), include_test=True), Order("ended_at", kind)
-    return next(iter(rows(connection, settings, reader, one, now, order, limit=1).rows), None)
+def get(asked: ReportQuery, request_id: str, kind: Kind = "results") -> Row:
+    """Return one row, protected as in the list; the filter does not matter. Raises NotFound."""
+    one = asked.filtered(Filter(request_ids=(request_id,), include_test=True))
+    for row in rows(one, Order("ended_at", kind), limit=1).rows:
+        return row
+    if kind == "results":
+        raise NotFound("no_such_result", "There is no such result, or your key does not cover its account.")
+    raise NotFound("no_such_request", "There is no such request, or your key does not cover its account.")
 
 
 def select_rows(view: View, filter: Filter, order: Order, *, tombstones: bool = False) -> sa.Select[Any]:

@@ -22,6 +22,7 @@ from service.models import access_log, feedback_request, metadata, naming, resul
 from service.reports.dashboard import facets, sentences, words
 from service.reports.figures import figures
 from service.reports.filters import Filter
+from service.reports.report_query import ReportQuery
 from service.reports.rows import export
 from service.reports.rows.mood import rank_of
 from service.settings import Settings
@@ -475,7 +476,7 @@ def test_the_week_says_what_figures_publish(client: FlaskClient, engine: Engine,
     asked = Filter(since=NOW.replace(month=9, day=23, hour=22), until=NOW.replace(day=21, hour=23))
     reader = keys.Reader("k", "k", "admin", ())
     with reading(engine) as connection:
-        found = figures.summary(connection, settings, reader, asked, NOW)
+        found = figures.summary(ReportQuery(connection, settings, reader, asked, NOW))
     for score in (found.csat, found.nps):
         assert score is not None
         assert re.search(rf'<p class="lead">{sentences.value(score)}(</p>| <small>)', page)
@@ -490,7 +491,7 @@ def test_explore_has_the_rows_of_the_api_in_its_words(client: FlaskClient, engin
     asked = Filter(since=NOW.replace(month=10, day=22, hour=22), until=NOW.replace(day=21, hour=23))
     with reading(engine) as connection:
         reader = keys.Reader("k", "k", "admin", ())
-        tables = figures.differences(connection, settings, reader, asked, NOW, "team").items
+        tables = figures.differences(ReportQuery(connection, settings, reader, asked, NOW), "team").items
     rows = [row for table in tables for row in table.rows if row.now.value is not None]
     assert len(rows) > 3
     for row in rows:

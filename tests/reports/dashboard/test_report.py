@@ -31,6 +31,7 @@ from service.reports.dashboard.report.spans import (
     month_of,
 )
 from service.reports.filters import Filter
+from service.reports.report_query import ReportQuery
 from service.reports.thresholds import thresholds
 from service.web.read_slots import NAME
 from tests.reports.world import NOW, World, settings_of
@@ -165,7 +166,7 @@ def test_hidden_comments_take_no_place_of_others(quick: World) -> None:
     assert [row.text for row in found.comments or ()] == ["To be read"] * 2
     with reading(quick.engine) as connection:
         reader = Reader("k", "Robin", "supervisor", ())
-        worst = worst_open(connection, quick.settings, reader, Filter(), NOW, 3)
+        worst = worst_open(ReportQuery(connection, quick.settings, reader, Filter(), NOW), 3)
     assert [each.row.text for each in worst] == ["To be read"] * 3
 
 

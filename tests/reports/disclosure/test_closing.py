@@ -22,6 +22,7 @@ from service.reports.disclosure.partitions import REST
 from service.reports.disclosure.store import Leaf, Release, Who
 from service.reports.figures import figures
 from service.reports.filters import Filter
+from service.reports.report_query import ReportQuery
 from tests.reports.disclosure.ledger import (
     CSAT,
     MONDAY,
@@ -45,7 +46,7 @@ def made_until(world: World) -> date | None:
     """How far an analyst is told that the releases of acme are."""
     with reading(world.engine) as connection:
         who = (connection, world.settings, Reader("k", "n", "analyst", ()), Filter(), world.clock.now)
-        told = figures.completeness(*who).accounts
+        told = figures.completeness(ReportQuery(*who)).accounts
     return next(each.released_until for each in told if each.account == "acme")
 
 

@@ -6,11 +6,9 @@ by hand, or none.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date
+from typing import Any
 
-from sqlalchemy.engine import Connection
-
-from service.auth import Reader
 from service.errors import Invalid
 from service.reports.dashboard.comments import ORDERS
 from service.reports.dashboard.report.spans import ReportSpan
@@ -19,10 +17,9 @@ from service.reports.figures import figures
 from service.reports.figures.shapes import Funnel, Summary, Trend
 from service.reports.figures.then_now import Differences
 from service.reports.filters import ANSWERED, Filter
-from service.reports.roles import sees_rows
-from service.reports.rows import query
+from service.reports.report_query import ReportQuery
+from service.reports.rows.query import rows
 from service.reports.rows.row import Row
-from service.settings import Settings
 
 MOST_COMMENTS = 5
 CANDIDATES = 12
@@ -58,69 +55,56 @@ class ReportFacts:
         return self.span.first - ONE_DAY
 
 
-def facts(
-    connection: Connection,
-    settings: Settings,
-    reader: Reader,
-    wanted: Filter,
-    span: ReportSpan,
-    now: datetime,
-    choice: CommentChoice,
-) -> ReportFacts:
-    """Gather a report. Raises Invalid or NotAllowed as the figures do."""
-    zone = settings.service.time_zone
-    moments = [midnight(day, zone) for day in (span.first, span.end, span.before, span.year_ago)]
-    here = replace(wanted, since=moments[0], until=moments[1])
-    before = replace(wanted, since=moments[2], until=moments[0])
-    who = (connection, settings, reader)
-    months = figures.trend(*who, replace(here, since=moments[3]), now, "month").items
-    totals = figures.differences(*who, here, now, "account", before).items
+def facts(query: ReportQuery, span: ReportSpan, choice: CommentChoice) -> ReportFacts:
+    """Gather a report of these days. Raises Invalid or NotAllowed as the figures do."""
+    first, end, earlier, year_ago = (
+        midnight(day, query.zone) for day in (span.first, span.end, span.before, span.year_ago)
+    )
+    before = replace(query.filter, since=earlier, until=first)
+    months = figures.trend(query.filtered(replace(query.filter, since=year_ago, until=end)), "month").items
+    here = query.filtered(replace(query.filter, since=first, until=end))
+    totals = figures.differences(here, "account", before).items
     answered = {each.type for each in months if any(point.score.n for point in each.points)}
     asked = answered | {one.type for one in totals if _has(one)}
     return ReportFacts(
         span=span,
-        filter=here,
-        summary=figures.summary(*who, here, now),
+        filter=here.filter,
+        summary=figures.summary(here),
         totals=tuple(one for one in totals if one.type in asked),
         months=tuple(each for each in months if each.type in asked),
-        teams=tuple(one for one in figures.differences_told(*who, here, now, "team", before) if one.type in asked),
-        funnel=figures.funnel(*who, here, now),
-        comments=chosen(*who, here, now, choice) if sees_rows(reader) else None,
+        teams=tuple(one for one in figures.differences_told(here, "team", before) if one.type in asked),
+        funnel=figures.funnel(here),
+        comments=chosen(here, choice) if query.sees_rows else None,
         withheld=any(one.total.now.withheld for one in totals),
     )
 
 
-def chosen(
-    connection: Connection, settings: Settings, reader: Reader, here: Filter, now: datetime, choice: CommentChoice
-) -> tuple[Row, ...]:
+def chosen(query: ReportQuery, choice: CommentChoice) -> tuple[Row, ...]:
     """Return the comments of a report. Raises Invalid for a choice we do not know."""
     if choice.word not in dict(CHOICES):
         raise Invalid("unknown_choice", f"Comments are {', '.join(dict(CHOICES))}, not '{choice.word}'.")
-    who = (connection, settings, reader)
     if choice.ids:
-        found = {row.request_id: row for row in _read(who, replace(here, request_ids=choice.ids), now, "worst")}
+        found = {row.request_id: row for row in _read(query, "worst", request_ids=choice.ids)}
         return tuple(found[each] for each in choice.ids if each in found)[:MOST_COMMENTS]
     if choice.word == "none":
         return ()
     if choice.word == "worst":
-        return tuple(_read(who, replace(here, moods=("unhappy", "neutral")), now, "worst")[:MOST_COMMENTS])
-    moods = (_read(who, replace(here, moods=(mood,)), now, "newest")[:least] for mood, least in MIXTURE)
-    return tuple(row for rows in moods for row in rows)
+        return tuple(_read(query, "worst", moods=("unhappy", "neutral"))[:MOST_COMMENTS])
+    moods = (_read(query, "newest", moods=(mood,))[:least] for mood, least in MIXTURE)
+    return tuple(row for those in moods for row in those)
 
 
-def candidates(
-    connection: Connection, settings: Settings, reader: Reader, here: Filter, now: datetime
-) -> tuple[Row, ...]:
+def candidates(query: ReportQuery) -> tuple[Row, ...]:
     """Return comments to choose from, the newest of every mood."""
-    who, each = (connection, settings, reader), CANDIDATES // len(MIXTURE)
-    found = (_read(who, replace(here, moods=(mood,)), now, "newest")[:each] for mood, _ in MIXTURE)
-    return tuple(row for rows in found for row in rows)
+    each = CANDIDATES // len(MIXTURE)
+    found = (_read(query, "newest", moods=(mood,))[:each] for mood, _ in MIXTURE)
+    return tuple(row for those in found for row in those)
 
 
-def _read(who: tuple[Connection, Settings, Reader], wanted: Filter, now: datetime, order: str) -> Sequence[Row]:
+def _read(query: ReportQuery, order: str, **narrowed: Any) -> Sequence[Row]:
     """Comments written in these days, as far as they may be read."""
-    asked = replace(wanted, has_text=True, date_field=ANSWERED)
-    return query.rows(*who, asked, now, ORDERS[order], readable=True).rows
+    wanted = replace(query.filter, has_text=True, date_field=ANSWERED, **narrowed)
+    return rows(query.filtered(wanted), ORDERS[order], readable=True).rows
 
 
 def _has(one: Differences) -> bool:

@@ -7,7 +7,6 @@ from datetime import date, datetime
 from typing import Any
 
 import flask
-from sqlalchemy.engine import Connection
 from werkzeug.datastructures import MultiDict
 
 from service.auth import log_access
@@ -27,7 +26,7 @@ from service.reports.dashboard.report.content import (
 )
 from service.reports.dashboard.report.html import MadeBy, company_of, scope_of, sheet, title_of
 from service.reports.dashboard.report.spans import LAST, MONTHS, PRESETS, ReportSpan, back, days_of, month_of
-from service.reports.roles import sees_rows
+from service.reports.report_query import ReportQuery
 from service.reports.thresholds import thresholds
 from service.web import in_a_slot, reads
 
@@ -62,11 +61,9 @@ def _page(place: Place) -> str:
     now, span = place.clock(), _span(place)
     question = _asked(place, span)
     with reading(place.engine) as connection:
-        found = _facts(place, connection, question, span, now)
-        names = choices(connection, place.settings, place.reader, question.filter, now)
-        rows = sees_rows(place.reader)
-        who = (connection, place.settings, place.reader, found.filter, now)
-        offered = candidates(*who) if rows else ()
+        query = place.query(connection, question.filter, now)
+        found, names, rows = _facts(query, span), choices(query), query.sees_rows
+        offered = candidates(query.filtered(found.filter)) if rows else ()
     _log(place, found, len(found.comments or ()) + len(offered), now)
     return flask.render_template(
         "dashboard/report.html",
@@ -82,7 +79,7 @@ def _file(place: Place, kind: str) -> flask.Response:
     now, span = place.clock(), _span(place)
     question = _asked(place, span)
     with reading(place.engine) as connection:
-        found = _facts(place, connection, question, span, now)
+        found = _facts(place.query(connection, question.filter, now), span)
     _log(place, found, len(found.comments or ()), now)
     made = paper.document(_sheet(place, found, question, now), f"Customer feedback, {title_of(found)}", size)
     content = made if kind == "html" else paper.pdf(made)
@@ -92,10 +89,10 @@ def _file(place: Place, kind: str) -> flask.Response:
     return response
 
 
-def _facts(place: Place, connection: Connection, question: PageQuery, span: ReportSpan, now: datetime) -> ReportFacts:
+def _facts(query: ReportQuery, span: ReportSpan) -> ReportFacts:
     args = flask.request.args
     choice = CommentChoice(args.get("comments") or "mixed", tuple(args.getlist("comment"))[:MOST_COMMENTS])
-    return facts(connection, place.settings, place.reader, question.filter, span, now, choice)
+    return facts(query, span, choice)
 
 
 def _sheet(place: Place, found: ReportFacts, question: PageQuery, now: datetime) -> Any:
