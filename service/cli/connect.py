@@ -10,7 +10,8 @@ from service.cli.common import account_of, console, me, now, opened
 from service.customers.hash_key import open_key
 from service.db import writing
 from service.errors import Conflict, Invalid
-from service.outreach.clients import client_of, sign_in_of
+from service.outreach.clients import client_with, sign_in_of
+from service.settings import Account
 from service.x_api import XError
 from service.x_api.oauth2 import Granted, Pkce, new_challenge
 
@@ -39,22 +40,14 @@ def connect(context: click.Context, account: str, back_to: str) -> None:
     except XError as error:
         raise Conflict("not_connected", f"X gave no tokens: {error.sentence} Begin again.") from error
     _demand_refresh(granted)
+    user_id = _whose(asked, granted)
     key = open_key(engine, settings.service.secret_key)
     with writing(engine) as connection:
         standing.enrol(connection, [account], now())
         tokens.put(connection, account, granted, key, now())
-    try:
-        with client_of(settings, engine, asked, now) as client:
-            who = client.verify_credentials().value
-    except XError as error:
-        raise Conflict("not_connected", f"X does not take the new tokens: {error.sentence}") from error
-    if (why := holds.for_access(asked, who)) is not None:
-        raise Conflict("another_account", f"X says that this is {who.id}, but the settings say {asked.user_id} "
-                       f"({why.reason}); sign in as @{asked.screen_name}.")  # fmt: skip
-    with writing(engine) as connection:
         holds.release(connection, account, now())
         log_access(connection, me(), "account.connect", {"account": account}, now())
-    console.print(f"{account} is connected as {who.id} and goes on.")
+    console.print(f"{account} is connected as {user_id} and goes on.")
 
 
 def code_of(pasted: str, challenge: Pkce) -> str:
@@ -65,6 +58,19 @@ def code_of(pasted: str, challenge: Pkce) -> str:
     if len(query.get("code", [])) != 1:
         raise Invalid("no_consent", f"X gave no code ({', '.join(query.get('error', ['none named']))[:40]}).")
     return query["code"][0]
+
+
+def _whose(account: Account, granted: Granted) -> str:
+    """Return the X id of who signed in. Asked before anything is stored: workers sign with what they find there."""
+    try:
+        with client_with(account, granted, now) as client:
+            who = client.verify_credentials().value
+    except XError as error:
+        raise Conflict("not_connected", f"X does not take the new tokens: {error.sentence}") from error
+    if (why := holds.for_access(account, who)) is not None:
+        raise Conflict("another_account", f"X says that this is {who.id}, but the settings say {account.user_id} "
+                       f"({why.reason}); sign in as @{account.screen_name}.")  # fmt: skip
+    return who.id
 
 
 def _demand_refresh(granted: Granted) -> None:

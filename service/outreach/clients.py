@@ -9,18 +9,28 @@ from service.clock import Clock
 from service.customers.hash_key import open_key
 from service.settings import Account, Settings
 from service.x_api import Bearer, Credentials, XClient, XClientV2, XSignIn
+from service.x_api.oauth2 import Granted
 
 
 def client_of(settings: Settings, engine: Engine, account: Account, clock: Clock) -> XClient:
     """Open a client. Reads nothing and calls nobody yet."""
-    kind = XClientV2 if account.api == "v2" else XClient
-    return kind(_signer(settings, engine, account, clock), base_url=account.base_url, clock=clock)
+    return _client(account, _signer(settings, engine, account, clock), clock)
+
+
+def client_with(account: Account, granted: Granted, clock: Clock) -> XClient:
+    """Open a client that signs with tokens which are not stored yet."""
+    return _client(account, Bearer(granted, clock=clock, alive=account.signature_tolerance), clock)
 
 
 def sign_in_of(account: Account, clock: Clock) -> XSignIn:
     """Open the token endpoint of an account that signs in by OAuth 2.0."""
     assert account.client_id is not None, "asked for only where there is one"
     return XSignIn(account.client_id, account.client_secret, base_url=account.base_url, clock=clock)
+
+
+def _client(account: Account, signer: Credentials | Bearer, clock: Clock) -> XClient:
+    kind = XClientV2 if account.api == "v2" else XClient
+    return kind(signer, base_url=account.base_url, clock=clock)
 
 
 def _signer(settings: Settings, engine: Engine, account: Account, clock: Clock) -> Credentials | Bearer:

@@ -36,11 +36,19 @@ def lost() -> AccountProblem:
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """The tokens X gave; `refresh_token` None: the previous one stays valid."""
+    """The tokens X gave; `refresh_token` None: the previous one stays valid. Nobody keeps them, so none is renewed."""
 
     access_token: str = field(repr=False)
     refresh_token: str | None = field(repr=False)
     lives: timedelta
+
+    def current(self) -> str:
+        """Return the access token, as `Tokens` do."""
+        return self.access_token
+
+    def renewed(self, refused: str) -> str:
+        """Raise XError."""
+        raise lost()
 
 
 class Tokens(Protocol):

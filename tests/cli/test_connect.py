@@ -79,5 +79,18 @@ def test_a_wrong_address_connects_nobody(
     assert cli.rows(x_token) == []
 
 
+def test_whose_sign_in_is_another_account_keeps_the_tokens_it_has(
+    cli: Cli, engine: Engine, x: SandboxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Workers take what is stored with their next call: they would write to customers as somebody else."""
+    browse(monkeypatch)
+    cli("accounts", "connect", "acme")
+    tokens = cli.rows(x_token)
+    of_another = Cli(tmp_path, engine, {**cli.changes, "accounts__acme__user_id": "3434"})
+    browse(monkeypatch)
+    assert "(another_account)" in of_another("accounts", "connect", "acme", code=1).stderr
+    assert cli.rows(x_token) == tokens
+
+
 def test_an_account_with_keys_needs_no_sign_in(engine: Engine, tmp_path: Path) -> None:
     assert Cli(tmp_path, engine, {}).refuses("accounts", "connect", "acme")[1] == "signs_with_keys"
