@@ -12,6 +12,13 @@ def folded(word: str) -> str:
     return unicodedata.normalize("NFKC", " ".join(plain.casefold().split()))
 
 
+def bare(word: str) -> str:
+    """The same without the marks and pictures that people put around it: “STOP” ✋ means stop."""
+    plain = folded(word)
+    told = [place for place, char in enumerate(plain) if unicodedata.category(char)[0] in "LMN"]
+    return plain[told[0] : told[-1] + 1] if told else ""
+
+
 def harmless(text: str) -> str:
     """The text made safe for a terminal: no ESC moves the cursor, no mark reverses words."""
     return STEERS.sub(lambda found: ascii(found[0])[1:-1], text)

@@ -21,14 +21,16 @@ from service.results.answer import Answer, Way
 from service.results.ingest import Verdict, ingest
 from service.results.merge import Update
 from service.settings import Account, Settings
-from service.text import folded
+from service.text import bare, folded
 from service.ways import quick_reply
 from service.x_api import DirectMessage
 from service.x_api.questions import SCORE_RANGE
 
 WAY: Way = "quick_reply"
-NUMBER = re.compile(r"[0-9]{1,2}")
-AROUND = " .!?\u2026\u3002\"'"  # what people write around a word
+NUMBER = re.compile(r"\d{1,2}")  # in the digits of any script
+AROUND = (
+    " .!?\u2026\u3002\"'\u20e3"  # of a number, and the key around it; other signs (-4, <3) would change what it says
+)
 log = structlog.get_logger(__name__)
 fr = feedback_request.c
 pr = prompt_reply.c
@@ -51,10 +53,10 @@ def take(
         return None
     if message.tapped is not None:
         return _tapped(connection, settings, account, message, now)
-    words = folded(message.text).strip(AROUND)
-    if words in {folded(each) for each in settings.privacy.stop_words}:
+    words = folded(message.text)
+    if {words, bare(words)} & {folded(each) for each in settings.privacy.stop_words}:
         return _stopped(connection, settings, account, message.sender_id, now)
-    return _typed(connection, settings, account, message, words, now)
+    return _typed(connection, settings, account, message, words.strip(AROUND), now)
 
 
 def _tapped(

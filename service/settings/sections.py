@@ -34,8 +34,11 @@ A_SECRET = validate.Length(min=16, error="must have at least 16 characters; 32 r
 A_COMPANY = validate.Length(1, 80, error="must have 1 to 80 characters")
 
 STOP_WORDS = [
-    "stop", "stopp", "unsubscribe", "quit", "cancel", "end", "opt out", "abmelden", "arrêt", "arret", "baja", "parar",
-    "basta", "alto", "стоп", "停止", "إيقاف",
+    "stop", "stop all", "stopall", "unsubscribe", "quit", "cancel", "end", "opt out", "opt-out", "optout", "stopp",
+    "abmelden", "abbestellen", "arrêt", "arret", "arrêter", "arreter", "baja", "parar", "pare", "basta", "alto",
+    "afmelden", "uitschrijven", "wypisz", "dur", "durdur", "berhenti", "стоп", "إيقاف", "ايقاف",
+    "توقف", "रोकें", "रुको", "बंद करो", "बंद करें", "停止", "配信停止", "やめて", "중지",
+    "그만", "수신거부", "退订", "退訂",
 ]  # fmt: skip
 
 

@@ -46,7 +46,7 @@ class Granted:
         """Return the access token, as `Tokens` do."""
         return self.access_token
 
-    def renewed(self, refused: str) -> str:
+    def renewed(self, _: str) -> str:
         """Raise XError."""
         raise lost()
 
@@ -57,7 +57,7 @@ class Tokens(Protocol):
     def current(self) -> str:
         """Return an access token that should be valid. Raises XError."""
 
-    def renewed(self, refused: str) -> str:
+    def renewed(self, refused: str, /) -> str:
         """Return a new one in place of this, which X has refused. Raises XError."""
 
 

@@ -21,6 +21,7 @@ from service.results import replies
 from service.results.x_activity import blueprint
 from service.sandbox import pushes
 from service.settings.load import ELSEWHERE
+from service.ways.catalogue import languages
 from service.x_api import DirectMessage, taps
 from tests.results.house import HOUR, NOW, US, request, result_of
 from tests.results.house import settings as settings_of
@@ -28,6 +29,11 @@ from tests.results.outside import Outside
 from tests.serving import served
 
 SETTINGS = settings_of()
+STOPS = {
+    "ar": "توقف", "de": "abmelden", "en": "stop", "es": "baja", "fr": "arrêt",
+    "hi": "बंद करें", "id": "berhenti", "it": "basta", "ja": "配信停止", "ko": "중지",
+    "nl": "afmelden", "pl": "wypisz", "pt-br": "pare", "tr": "DURDUR", "zh-hans": "退订",
+}  # fmt: skip
 HOOK = "/webhooks/x"
 
 
@@ -138,13 +144,13 @@ def test_foreign_forged_and_unknown_taps_are_ignored(engine):
 # -- typed
 
 
-@pytest.mark.parametrize("text", ["4", " 4 ", "4.", "4!"])
+@pytest.mark.parametrize("text", ["4", " 4 ", "4.", "4!", "\u0664", "\u096a", "4\ufe0f\u20e3"])
 def test_a_bare_number_that_comes_first_counts(engine, text):
     row = prompted(engine)
     assert shown(say(engine, row, message(row, text))) == (4, "quick_reply", "dm", 0)
 
 
-@pytest.mark.parametrize("text", ["0", "6", "44", "4 stars", "four", "\u0664", "-4", "4,5", ""])
+@pytest.mark.parametrize("text", ["0", "6", "44", "4 stars", "four", "-4", "<4", "4%", "4,5", ""])
 def test_other_texts_are_no_score(engine, text):
     row = prompted(engine)
     assert say(engine, row, message(row, text)) is None
@@ -224,6 +230,13 @@ def test_typed_numbers_do_not_count_where_the_campaign_says_so(engine):
         "opt  out",
         "arre\u0302t\u200b",
         '"STOP".',
+        "\u201cStop\u201d",
+        "\u00abstop\u00bb",
+        "\u00a1stop!",
+        "*stop*,",
+        "Stop \U0001f64f\U0001f3fd",
+        "\u062a\u0648\u0642\u0641\u061f",
+        *STOPS.values(),
     ],
 )
 def test_stop_counts_from_everybody_we_wrote_to(engine, word):
@@ -231,6 +244,20 @@ def test_stop_counts_from_everybody_we_wrote_to(engine, word):
     say(engine, row, message(row, word))
     with reading(engine) as connection:
         assert connection.scalars(sa.select(opt_out.c.reason)).all() == ["asked_by_customer"]
+
+
+def test_customers_of_each_language_we_ask_in_can_stop_us():
+    assert STOPS.keys() == languages().keys()
+
+
+def test_a_picture_alone_stops_nobody(engine):
+    row = prompted(engine)
+    own = replace(SETTINGS, privacy=replace(SETTINGS.privacy, stop_words=("\U0001f6d1",)))
+    for text, heard in (("\U0001f44d", []), ("\U0001f6d1", ["asked_by_customer"])):
+        said = DirectMessage("1", text=text, sender_id=row["x_user_id"], recipient_id=US)
+        with writing(engine) as connection:
+            replies.take(connection, own, own.accounts["shop"], said, NOW)
+            assert connection.scalars(sa.select(opt_out.c.reason)).all() == heard
 
 
 def test_stop_counts_from_customers_known_only_by_hash(engine):
