@@ -36,6 +36,9 @@ UNREADABLE = "unreadable"
 LOOK_AGAIN = timedelta(minutes=10)  # whether an unreadable value has been restored
 LATE = 1 / 8  # of the time after which a send ends unknown: a worker that comes so late was not running
 TIME_TO_LOOK = 1 / 4  # of the same
+OURSELVES = (
+    "Who is named is an account of ours: the event tells the author of the last message, or our own message began it."
+)
 UNGUARDED = "X's list does not show the card, and X's limit of one a day no longer rules out a second."
 
 
@@ -53,6 +56,7 @@ def prepare(
     """Return the next intent of a request, or the outcome that needs no call."""
     if request.campaign is None:
         first = withheld(place.settings, request, now) or _unreadable(request, now)
+        first = first or _ourselves(place.settings, request)
         return first or wanted(connection, place, request, now) or _chosen(connection, place, account, request, now)
     around = lookout.around(request, asked_after(place.settings, account, request, now))
     stands = _unclear(around, request, account, now) or _told(around, request, now)
@@ -60,7 +64,7 @@ def prepare(
         sends.prove(connection, request.id, around.feedback_id)
     forbidden = stands or withheld(place.settings, request, now) or _closed(around, request, now)
     forbidden = forbidden or _too_late(request, place.hand.policy, now)
-    forbidden = forbidden or _unreadable(request, now)
+    forbidden = forbidden or _unreadable(request, now) or _ourselves(place.settings, request)
     forbidden = forbidden or wanted(connection, place, request, now)
     forbidden = forbidden or unconfirmed(connection, place, request, account, now)
     step = forbidden or NEXT[request.state](connection, request, account, now)
@@ -126,6 +130,12 @@ def _unreadable(request: Request, now: datetime) -> Postpone | None:
         return None
     what = f"{', '.join(request.unreadable)}: changed or moved in the database, put back from a backup it goes on"
     return Postpone(now + LOOK_AGAIN, UNREADABLE, what)
+
+
+def _ourselves(settings: Settings, request: Request) -> Stop | None:
+    """Never ask an account of ours: whoever runs it would answer for a customer. A rehearsal may."""
+    ours = request.x_user_id in {each.user_id for each in settings.accounts.values()}
+    return Stop(State.SKIPPED, Skip.NO_X_IDENTITY, OURSELVES) if ours and request.identity_trust != TRIED else None
 
 
 def _identify(connection: Connection, request: Request, account: Account, now: datetime) -> Intent | Outcome:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from service.states import State
-from tests.support import World
+from tests.support import OTHER, World
 
 Settled = dict[str, Any]
 
@@ -37,6 +37,22 @@ def test_an_ended_conversation_becomes_an_opening_and_a_card(world: World) -> No
     assert [state for state, event, _ in world.history(request_id) if event == "advanced"] == [
         "identified", "dm_allowed", "dm_sent", "card_sent",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "who", [{"x_user_id": "1212121212121"}, {"x_user_id": "2"}, {"x_user_id": None, "x_handle": "acmecare"}]
+)
+def test_nobody_who_runs_an_account_of_ours_is_asked_as_a_customer(world_of: Any, who: Settled) -> None:
+    """CRMs name the author of the last message, which may be ourselves, or another account of ours."""
+    world = world_of(accounts__other=OTHER, sources__crm__account="acme")
+    request_id = world.ended(identity_trust="bridge", **who)
+    world.run()
+    world.forward(minutes=2)
+    world.run()
+    row = world.request(request_id)
+    assert (row.state, row.reason) == (State.SKIPPED, "no_x_identity")
+    assert "an account of ours" in row.detail
+    assert sent(world) == []
 
 
 def test_a_campaign_without_an_opening_sends_only_the_card(world_of: Any) -> None:
