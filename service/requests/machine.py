@@ -103,12 +103,12 @@ def _demand_transition(allowed: Mapping[State, frozenset[State]], request: Reque
 def _known(request: Request, learnt: Learnt) -> KnownByNow:
     return {
         "x_user_id": learnt.x_user_id or request.x_user_id,
-        # what the event said stands; a look-up only fills what was missing
+        # what the event said stands; a look-up only fills what was missing, and adds to the tags
         "x_handle": request.x_handle or learnt.x_handle,
         "identity_trust": learnt.identity_trust or request.identity_trust,
         "agent_id": request.agent_id or learnt.agent_id,
         "team_id": request.team_id or learnt.team_id,
-        "tags": request.tags or list(learnt.tags),
+        "tags": [*dict.fromkeys((*request.tags, *learnt.tags))],  # one may say that nobody is to be asked
         "language": request.language or learnt.language,
         "channel": request.channel or learnt.channel,
         "can_dm": request.can_dm if learnt.can_dm is None else learnt.can_dm,

@@ -26,6 +26,7 @@ class Desk:
     per_minute: int
     on_x: frozenset[str] = frozenset()
     of_conversation: bool = False  # what is found depends on the conversation, not on the customer alone
+    tells_more: bool = False  # it finds tags, agent or team, and only who somebody is is remembered
 
     def is_elsewhere(self, channel: str | None) -> bool:
         """Whether the event says that the conversation was not on X: then nobody needs to be looked up."""
@@ -34,7 +35,8 @@ class Desk:
     def may_remember(self, customer_ref: str | None, channel: str | None) -> bool:
         """Whether an answer for this customer is valid for their next conversation too.
 
-        Not if the answer is about the conversation, unless the event itself says that it was on X.
+        Not if the answer is about the conversation, unless the event itself says that it was on X; nor if it tells more
+        than who it is: without a tag such as `no-survey` the next conversation would be asked about.
         """
         surely_on_x = channel is not None and folded(channel) in self.on_x
-        return customer_ref is not None and (surely_on_x or not self.of_conversation)
+        return customer_ref is not None and not self.tells_more and (surely_on_x or not self.of_conversation)

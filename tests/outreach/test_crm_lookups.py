@@ -22,6 +22,7 @@ from tests.support import World, settings_of
 FIND = {"x_user_id": "a.x", "x_handle": "a.handle", "language": "a.lang", "tags": "a.tags",
         "agent_id": "a.agent", "team_id": "a.team"}  # fmt: skip
 STEPS = [{"path": "/people/{customer_ref}", "trust": "vendor_verified", "find": FIND}]
+WHO = [{**STEPS[0], "find": {"x_user_id": "a.x", "x_handle": "a.handle"}}]
 WITH_CHANNEL = [{**STEPS[0], "find": {**FIND, "channel": "a.via"}}]
 ANN = {"user_id": "501", "screen_name": "ann", "can_dm": True}
 
@@ -57,11 +58,10 @@ class Desked:
 def build(world_of: Callable[..., World]) -> Iterator[Callable[..., Desked]]:
     with crm() as here:
 
-        def made(steps: Any = STEPS, on_x: tuple[str, ...] = (), **api: Any) -> Desked:
-            table = {"api": {"base_url": here.url, "token": "a-secret", **api}, "lookup": steps}
-            table |= {"channel": {"on_x": list(on_x)}} if on_x else {}
-            settings = settings_of(sources__crm__api=table["api"], sources__crm__lookup=steps,
-                                   **({"sources__crm__channel": table["channel"]} if on_x else {}))  # fmt: skip
+        def made(steps: Any = STEPS, on_x: tuple[str, ...] = (), **said: Any) -> Desked:
+            changes = {name: said.pop(name) for name in [*said] if "__" in name}
+            changes["sources__crm__api"] = {"base_url": here.url, "token": "a-secret", **said}
+            settings = settings_of(sources__crm__lookup=steps, sources__crm__channel={"on_x": list(on_x)}, **changes)
             world = world_of()
             world.settings = settings
             desks = desks_of(settings, world.clock)
@@ -105,7 +105,29 @@ def test_an_identity_in_the_event_is_not_replaced(desked: Desked) -> None:
     request_id = desked.ended(agent_id="a-1", language="fr", tags=["own"])
     desked.walk()
     found = desked.of(request_id)
-    assert (found.agent_id, found.language, found.tags) == ("a-1", "fr", ["own"])
+    assert (found.agent_id, found.language) == ("a-1", "fr")
+
+
+def test_what_the_event_and_the_crm_tag_counts_together(desked: Desked) -> None:
+    """A customer's own `no-survey` must not be lost because the conversation has a tag."""
+    desked.crm.answers = {"/people/4711": {"x": "501", "tags": ["no-survey", "own"]}}
+    request_id = desked.ended(tags=["own"])
+    desked.walk()
+    assert desked.of(request_id).tags == ["own", "no-survey"]
+
+
+def test_what_only_a_look_up_tells_of_a_customer_is_told_of_their_next_conversation_too(
+    build: Callable[..., Desked],
+) -> None:
+    desked = build(campaigns__care__without_tags=["no-survey"])
+    desked.crm.answers = {"/people/4711": {"x": "501", "tags": ["no-survey"], "agent": "a-9", "team": "t-1"}}
+    both = [desked.ended("c-1"), desked.ended("c-2")]
+    desked.walk()
+    later = desked.ended("c-3")
+    desked.later(minutes=2)
+    for each in (*both, later):
+        found = desked.of(each)
+        assert (found.reason, found.tags, found.agent_id, found.team_id) == ("no_campaign", ["no-survey"], "a-9", "t-1")
 
 
 def test_a_known_customer_is_not_looked_up(desked: Desked) -> None:
@@ -159,7 +181,8 @@ def test_a_conversation_on_another_channel_ends_so(build: Callable[..., Desked])
     assert desked.crm.paths == ["/people/4711"]
 
 
-def test_many_conversations_of_one_customer_are_one_call(desked: Desked) -> None:
+def test_many_conversations_of_one_customer_are_one_call(build: Callable[..., Desked]) -> None:
+    desked = build(WHO)
     desked.crm.answers = {"/people/4711": {"x": "501"}}
     first, second, third = (desked.ended(f"c-{n}") for n in range(3))
     nobody = [desked.ended(f"n-{n}", customer="none") for n in range(3)]
@@ -170,7 +193,8 @@ def test_many_conversations_of_one_customer_are_one_call(desked: Desked) -> None
     assert {row.customer for row in rows(desked.world.engine, found_identity)} & {"4711", "none"} == set()
 
 
-def test_somebody_found_is_believed_for_a_week_and_nobody_for_an_hour(desked: Desked) -> None:
+def test_somebody_found_is_believed_for_a_week_and_nobody_for_an_hour(build: Callable[..., Desked]) -> None:
+    desked = build(WHO)
     desked.crm.answers = {"/people/4711": {"x": "501"}}
     desked.ended("c-1"), desked.ended("n-1", customer="none")
     desked.walk()
@@ -398,7 +422,8 @@ def test_what_a_person_did_meanwhile_is_kept(desked: Desked, meanwhile: str) -> 
     assert rows(desked.world.engine, look_up) == []
 
 
-def test_erasing_a_person_deletes_what_the_crm_said_of_them(desked: Desked) -> None:
+def test_erasing_a_person_deletes_what_the_crm_said_of_them(build: Callable[..., Desked]) -> None:
+    desked = build(WHO)
     desked.crm.answers = {"/people/4711": {"x": "501"}, "/people/12": {"handle": "Ann"}}
     for n, customer in enumerate(("4711", "12", "none")):
         desked.ended(f"c-{n}", customer=customer)

@@ -80,8 +80,8 @@ def test_facts_from_x_are_kept(name: str) -> None:
         assert getattr(apply(known, Note("x", Learnt(**{name: learnt})), START, POLICY).request, name) == then
 
 
-def test_tags_of_a_look_up_stand_where_the_event_had_none() -> None:
-    for was, then in ((["vip"], ["vip"]), ([], ["new"])):
+def test_tags_of_a_look_up_stand_beside_the_events() -> None:
+    for was, then in ((["vip"], ["vip", "new"]), ([], ["new"]), (["new"], ["new"])):
         told = apply(standing(State.RECEIVED, tags=was), Note("x", Learnt(tags=["new"])), START, POLICY).request
         assert told.tags == then
 

@@ -36,4 +36,5 @@ def desk_of(definition: Definition, api: Api, clock: Callable[[], datetime]) -> 
         per_minute=api.per_minute,
         on_x=definition.grammar.channel.on_x,
         of_conversation=any("{conversation_id}" in step.path or step.find.channel for step in steps),
+        tells_more=any(step.find.tags or step.find.agent_id or step.find.team_id for step in steps),
     )
