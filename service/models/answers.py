@@ -20,7 +20,7 @@ from sqlalchemy import (
 from service.at_rest.columns import Encrypted
 from service.at_rest.digests import Blinded
 from service.db import Micros
-from service.models.base import Serial, XId, metadata
+from service.models.base import Serial, XId, metadata, partial_index
 
 
 class ResultColumns(TypedColumns):
@@ -61,12 +61,7 @@ result = Table(
     Index(None, "text_seen_at"),
     # a period that begins or ends within a day is read by them
     Index(None, "score_at"),
-    Index(
-        "ix_result_score_undated",
-        "first_seen_at",
-        sqlite_where=text("score_at IS NULL"),
-        postgresql_where=text("score_at IS NULL"),
-    ),
+    partial_index("ix_result_score_undated", "first_seen_at", where="score_at IS NULL"),
 )
 
 

@@ -1,6 +1,8 @@
-"""What all tables share: metadata, naming, row numbers."""
+"""What all tables share: metadata, naming, row numbers, partial indexes."""
 
-from sqlalchemy import BigInteger, Integer, MetaData, String
+from typing import Any
+
+from sqlalchemy import BigInteger, Index, Integer, MetaData, String, text
 
 metadata = MetaData(
     naming_convention={
@@ -16,3 +18,9 @@ Serial = BigInteger().with_variant(Integer(), "sqlite")
 
 # An id of X, as wide as `x_api` lets one in. SQLite counts no letters, and to change what it notes would copy a table.
 XId = String(64).with_variant(String(24), "sqlite")
+
+
+def partial_index(name: str, *columns: str, where: str, **options: Any) -> Index:
+    """Return an index of the rows that meet a condition, for both databases."""
+    condition = text(where)
+    return Index(name, *columns, sqlite_where=condition, postgresql_where=condition, **options)

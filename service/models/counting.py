@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Column, Index, Integer, Named, String, Table, TypedColumns, text
+from sqlalchemy import BigInteger, Column, Index, Integer, Named, String, Table, TypedColumns
 
 from service.db import Micros
-from service.models.base import metadata
+from service.models.base import metadata, partial_index
 
 
 class ChangeCounterColumns(TypedColumns):
@@ -88,12 +88,11 @@ tally = Table(
     metadata,
     TallyColumns,
     Index("ix_tally_asked", "generation", "clock", "grain", "span", "account", "start"),
-    Index(
+    partial_index(
         "ix_tally_months",
         *("generation", "clock", "grain", "account", "start"),
+        where="span = 'month'",
         postgresql_include=ASKED_OF_MONTHS,
-        postgresql_where=text("span = 'month'"),
-        sqlite_where=text("span = 'month'"),
     ),
 )
 """Months lie scattered among their days, so that in PostgreSQL an index holds all that is asked of them."""

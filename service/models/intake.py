@@ -12,13 +12,12 @@ from sqlalchemy import (
     Text,
     TypedColumns,
     UniqueConstraint,
-    text,
 )
 
 from service.at_rest.columns import EncryptedBytes, EncryptedJson
 from service.at_rest.ids import CONVERSATION_ID
 from service.db import Micros
-from service.models.base import Serial, metadata
+from service.models.base import Serial, metadata, partial_index
 
 ITEM_OUTCOMES = ("accepted", "duplicate", "reopened", "ignored", "unmappable")
 
@@ -87,12 +86,7 @@ delivery_item = Table(
     Index(None, "outcome", "read_at"),
     Index(None, "conversation_id"),  # what a late reopening may let in, what an erasure takes away
     # what led to the requests of who is erased; few rows, as most items lead to none
-    Index(
-        "ix_delivery_item_request_id",
-        "request_id",
-        sqlite_where=text("request_id IS NOT NULL"),
-        postgresql_where=text("request_id IS NOT NULL"),
-    ),
+    partial_index("ix_delivery_item_request_id", "request_id", where="request_id IS NOT NULL"),
 )
 
 

@@ -19,13 +19,12 @@ from sqlalchemy import (
     and_,
     literal_column,
     or_,
-    text,
 )
 
 from service.at_rest.columns import Encrypted, EncryptedJson
 from service.at_rest.ids import CONVERSATION_ID, X_HANDLE, X_USER_ID
 from service.db import Micros
-from service.models.base import Serial, XId, metadata
+from service.models.base import Serial, XId, metadata, partial_index
 from service.states import OPEN_STATES, OPENED_STATES, PROVEN_UNSENT, UNCLEAR, State
 
 OPEN = f"state IN ({','.join(repr(state.value) for state in OPEN_STATES)})"
@@ -118,68 +117,25 @@ feedback_request = Table(
     FeedbackRequestColumns,
     UniqueConstraint("source", "conversation_id", "ended_at"),
     # the claim reads only open rows, so its cost does not grow with the ledger
-    Index(
-        "ix_feedback_request_due",
-        "account",
-        "scheduled_at",
-        sqlite_where=text(OPEN),
-        postgresql_where=text(OPEN),
-    ),
+    partial_index("ix_feedback_request_due", "account", "scheduled_at", where=OPEN),
     # what was begun goes before what was not, however long that has waited
-    Index(
-        "ix_feedback_request_begun",
-        "account",
-        "scheduled_at",
-        sqlite_where=text(BEGUN),
-        postgresql_where=text(BEGUN),
-    ),
+    partial_index("ix_feedback_request_begun", "account", "scheduled_at", where=BEGUN),
     # each second somebody asks whether a prompt waits for an answer that no webhook brings
-    Index(
-        "ix_feedback_request_prompts",
-        "account",
-        "card_sent_at",
-        sqlite_where=text(PROMPTED),
-        postgresql_where=text(PROMPTED),
-    ),
+    partial_index("ix_feedback_request_prompts", "account", "card_sent_at", where=PROMPTED),
     # before each message somebody asks whether this customer got a link from others lately
-    Index(
-        "ix_feedback_request_handed_over",
-        "account",
-        "x_user_id",
-        "card_sent_at",
-        sqlite_where=text(HANDED),
-        postgresql_where=text(HANDED),
-    ),
+    partial_index("ix_feedback_request_handed_over", "account", "x_user_id", "card_sent_at", where=HANDED),
     # unknown sends and cards without their feedback id, to which a feedback object may still appear
-    Index(
-        "ix_feedback_request_unproven",
-        "account",
-        sqlite_where=text(UNPROVEN),
-        postgresql_where=text(UNPROVEN),
-    ),
+    partial_index("ix_feedback_request_unproven", "account", where=UNPROVEN),
     # whose customer is known by a handle alone: an erasure goes through them, and looks at no others
-    Index(
-        "ix_feedback_request_only_handle",
-        "x_user_id",
-        "x_handle",
-        sqlite_where=text(ONLY_HANDLE),
-        postgresql_where=text(ONLY_HANDLE),
-    ),
+    partial_index("ix_feedback_request_only_handle", "x_user_id", "x_handle", where=ONLY_HANDLE),
     # the sealer reads only what has changed; a mirror reads on from the last number it has
-    Index(
+    partial_index(
         "ix_feedback_request_unsealed",
         "sealed",  # always NULL here, and so an index that SQLite need not look behind
         "id",
-        sqlite_where=text("sealed IS NULL"),
-        postgresql_where=text("sealed IS NULL"),
+        where="sealed IS NULL",
     ),
-    Index(
-        "ix_feedback_request_sealed",
-        "sealed",
-        unique=True,
-        sqlite_where=text("sealed IS NOT NULL"),
-        postgresql_where=text("sealed IS NOT NULL"),
-    ),
+    partial_index("ix_feedback_request_sealed", "sealed", unique=True, where="sealed IS NOT NULL"),
     Index(None, "updated_at", "id"),
     Index(None, "ended_at", "id"),
     Index(None, "account", "received_at"),
@@ -190,13 +146,7 @@ feedback_request = Table(
     Index(None, "person"),
     Index(None, "feedback_id"),
     Index(None, "card_dm_id"),
-    Index(
-        "ix_feedback_request_page_hash",
-        "page_hash",
-        unique=True,
-        sqlite_where=text("page_hash IS NOT NULL"),
-        postgresql_where=text("page_hash IS NOT NULL"),
-    ),
+    partial_index("ix_feedback_request_page_hash", "page_hash", unique=True, where="page_hash IS NOT NULL"),
 )
 
 IS_OPEN = feedback_request.c.state.in_([_word(state) for state in OPEN_STATES])
@@ -278,19 +228,8 @@ send_attempt = Table(
     Index(None, "account", "kind", "intended_at", "outcome"),  # counted before each message, from the index alone
     Index(None, "account", "x_user_id", "intended_at"),
     # for erasing a person; most sends are old, and no longer say to whom
-    Index(
-        "ix_send_attempt_x_user_id",
-        "x_user_id",
-        sqlite_where=text(SAYS_WHOM),
-        postgresql_where=text(SAYS_WHOM),
-    ),
-    Index(
-        "ix_send_attempt_unclear",
-        "account",
-        "intended_at",
-        sqlite_where=text("outcome IS NULL"),
-        postgresql_where=text("outcome IS NULL"),
-    ),
+    partial_index("ix_send_attempt_x_user_id", "x_user_id", where=SAYS_WHOM),
+    partial_index("ix_send_attempt_unclear", "account", "intended_at", where="outcome IS NULL"),
 )
 
 SAYS_TO_WHOM = send_attempt.c.x_user_id != _word("")

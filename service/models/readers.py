@@ -14,12 +14,11 @@ from sqlalchemy import (
     String,
     Table,
     TypedColumns,
-    text,
 )
 
 from service.at_rest.columns import Encrypted
 from service.db import Micros
-from service.models.base import Serial, metadata
+from service.models.base import Serial, metadata, partial_index
 
 
 class ApiKeyColumns(TypedColumns):
@@ -97,14 +96,13 @@ class AccessLogColumns(TypedColumns):
     hash: Named[str | None] = Column(String(64), nullable=True)  # of this line and the hash of the one before
 
 
-UNSEALED = text("number IS NULL")
 access_log = Table(
     "access_log",
     metadata,
     AccessLogColumns,
     Index(None, "at"),
     Index(None, "number", unique=True),
-    Index("ix_access_log_unsealed", "id", sqlite_where=UNSEALED, postgresql_where=UNSEALED),
+    partial_index("ix_access_log_unsealed", "id", where="number IS NULL"),
 )
 
 
