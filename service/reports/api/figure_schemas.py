@@ -43,9 +43,12 @@ PLAIN: dict[Any, tuple[Any, dict[str, Any]]] = {
 @cache
 def schema_of(shape: type[Any]) -> type[Schema]:
     """Return the schema of a dataclass."""
-    hints = get_type_hints(shape, include_extras=True)
-    declared: dict[str, Any] = {each.name: _field(hints[each.name]) for each in dataclasses.fields(shape)}
-    return Schema.from_dict(declared, name=f"{shape.__name__}Schema")
+    return Schema.from_dict(fields_of(shape), name=f"{shape.__name__}Schema")
+
+
+def fields_of(shape: type[Any]) -> dict[str, Any]:
+    """Return the fields of a dataclass, each described as it is annotated."""
+    return {name: _field(hint) for name, hint in get_type_hints(shape, include_extras=True).items()}
 
 
 def _field(hint: Any) -> fields.Field[Any]:

@@ -1,54 +1,33 @@
 """The wire format of rows: a conversation, its answer and history, notes, the access log; named as in the files."""
 
+from typing import ClassVar
+
 from marshmallow import Schema, fields, validate
 
-from service.reports.api.schemas import number, text, time
-from service.reports.rows.row import SAYS
+from service.reports.api.figure_schemas import fields_of
+from service.reports.api.schemas import text, time
+from service.reports.rows.row import SAYS, Row
+
+ROW = fields_of(Row)
+ANSWER = ("score", "score_at", "score_after_s", "score_way", "text", "text_at", "text_after_s", "update_count")
 
 
 class RequestSchema(Schema):
     """One ended conversation and what became of it, without the answer."""
 
-    request_id = text(SAYS["request_id"])
-    conversation_id = text(SAYS["conversation_id"], none=True)
-    conversation_url = text(SAYS["conversation_url"], none=True)
-    source = text(SAYS["source"])
-    account = text(SAYS["account"])
-    campaign = text(SAYS["campaign"], none=True)
-    team_id = text(SAYS["team_id"], none=True)
-    agent_id = text(SAYS["agent_id"], none=True)
-    type = text(SAYS["type"], none=True)
-    question_variant_id = number(SAYS["question_variant_id"], none=True)
-    display_name = text(SAYS["display_name"], none=True)
-    ended_at = time(SAYS["ended_at"], none=False)
-    sent_at = time(SAYS["sent_at"])
-    state = text(SAYS["state"])
-    reason = text(SAYS["reason"], none=True)
-    updated_at = time(SAYS["updated_at"], none=False)
-    language = text(SAYS["language"], none=True)
-    test = fields.Boolean(metadata={"description": SAYS["test"]})
-    suppressed = fields.Boolean(metadata={"description": SAYS["suppressed"]})
-    tags = fields.List(fields.String(), allow_none=True, metadata={"description": SAYS["tags"]})
-    channel = text(SAYS["channel"], none=True)
-    customer_ref = text(SAYS["customer_ref"], none=True)
-    erased_at = time(SAYS["erased_at"])
-    way = text(SAYS["way"], none=True)
-    agent_name = text(SAYS["agent_name"], none=True)
-    team_name = text(SAYS["team_name"], none=True)
-    question = text(SAYS["question"], none=True)
+    class Meta:
+        """The columns of a row."""
+
+        include: ClassVar = {name: field for name, field in ROW.items() if name not in ANSWER}
 
 
 class ResultSchema(RequestSchema):
     """The same with the answer."""
 
-    score = number(SAYS["score"], none=True)
-    score_at = time(SAYS["score_at"])
-    score_after_s = number(SAYS["score_after_s"], none=True)
-    score_way = text(SAYS["score_way"], none=True)
-    text = text(SAYS["text"], none=True)
-    text_at = time(SAYS["text_at"])
-    text_after_s = number(SAYS["text_after_s"], none=True)
-    update_count = number(SAYS["update_count"])
+    class Meta:
+        """The other columns."""
+
+        include: ClassVar = {name: ROW[name] for name in ANSWER}
 
 
 class ChangedRequestSchema(ResultSchema):

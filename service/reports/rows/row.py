@@ -4,10 +4,10 @@ A page of rows is held by column, times as microseconds since 1970: files are ma
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Annotated, Any, get_args, get_type_hints
 
 from service.db import EPOCH, from_micros
 
@@ -26,99 +26,62 @@ class Row:
     Names and order are those of every file: none ever changes, new ones come last.
     """
 
-    request_id: str
-    conversation_id: str | None
-    conversation_url: str | None
-    source: str
-    account: str
-    campaign: str | None
-    team_id: str | None
-    agent_id: str | None
-    type: str | None
-    question_variant_id: int | None
-    display_name: str | None
-    ended_at: datetime
-    sent_at: datetime | None
-    state: str
-    reason: str | None
-    score: int | None
-    score_at: datetime | None
-    score_after_s: int | None
-    text: str | None
-    text_at: datetime | None
-    text_after_s: int | None
-    updated_at: datetime
-    update_count: int
-    language: str | None
-    test: bool
-    suppressed: bool
-    tags: tuple[str, ...] | None
-    channel: str | None
-    customer_ref: str | None
-    erased_at: datetime | None
-    way: str | None
-    score_way: str | None
-    agent_name: str | None
-    team_name: str | None
-    question: str | None
+    request_id: Annotated[str, "Ours; travels to X as external_id"]
+    conversation_id: Annotated[str | None, "The CRM's; none where the row is suppressed"]
+    conversation_url: Annotated[str | None, "The conversation in the CRM, where the source says where that is"]
+    source: Annotated[str, "The CRM, by our name"]
+    account: Annotated[str, "The X account, by our name"]
+    campaign: Annotated[str | None, "Which card and texts; none where nobody was to be asked"]
+    team_id: Annotated[str | None, "When the conversation ended"]
+    agent_id: Annotated[str | None, "When the conversation ended"]
+    type: Annotated[str | None, "csat (1 to 5) or nps (0 to 10)"]
+    question_variant_id: Annotated[int | None, "X's wording of the question"]
+    display_name: Annotated[str | None, "The name on the card"]
+    ended_at: Annotated[datetime, "When the conversation ended"]
+    sent_at: Annotated[datetime | None, "When X accepted the card or message, or the link was handed over"]
+    state: Annotated[str, "Where the request stands"]
+    reason: Annotated[str | None, "Why it was skipped or failed"]
+    score: Annotated[int | None, "What the customer chose"]
+    score_at: Annotated[datetime | None, "When the customer gave it"]
+    score_after_s: Annotated[int | None, "Seconds from the card to the score"]
+    text: Annotated[str | None, "The comment"]
+    text_at: Annotated[datetime | None, "When the customer wrote it; it stays when retention has taken the words"]
+    text_after_s: Annotated[int | None, "Seconds from the card to the comment"]
+    updated_at: Annotated[datetime, "When anything a reader can see changed last"]
+    update_count: Annotated[
+        int,
+        "How often X told us something new of the answer; 0 where there is none. It may grow alone, without "
+        "updated_at, where that was older than what stands",
+    ]
+    language: Annotated[str | None, "Of the conversation, as the source gave it"]
+    test: Annotated[bool, "Test traffic: in no figure"]
+    suppressed: Annotated[bool, "Too few answers to say whose it is, or to show the comment: these are empty"]
+    tags: Annotated[tuple[str, ...] | None, "The conversation's, as the source gave them"]
+    channel: Annotated[str | None, "The CRM's channel, as the source gave it"]
+    customer_ref: Annotated[str | None, "The CRM's id of the customer; for admins only"]
+    erased_at: Annotated[datetime | None, "When the customer was erased: identity and words are gone"]
+    way: Annotated[
+        str | None,
+        "How the customer was asked: card, quick_reply, page or handed_over; none where nobody was to be asked",
+    ]
+    score_way: Annotated[str | None, "How the score came; a link beside a card may be answered instead of it"]
+    agent_name: Annotated[
+        str | None, "What people called the agent when the conversation ended; none where no name was given"
+    ]
+    team_name: Annotated[str | None, "What people called the team when the conversation ended"]
+    question: Annotated[str | None, "X's question in its own words; a question page may have its own"]
 
 
-SAYS = {
-    "request_id": "Ours; travels to X as external_id",
-    "conversation_id": "The CRM's; none where the row is suppressed",
-    "conversation_url": "The conversation in the CRM, where the source says where that is",
-    "source": "The CRM, by our name",
-    "account": "The X account, by our name",
-    "campaign": "Which card and texts; none where nobody was to be asked",
-    "team_id": "When the conversation ended",
-    "agent_id": "When the conversation ended",
-    "type": "csat (1 to 5) or nps (0 to 10)",
-    "question_variant_id": "X's wording of the question",
-    "display_name": "The name on the card",
-    "ended_at": "When the conversation ended",
-    "sent_at": "When X accepted the card or message, or the link was handed over",
-    "state": "Where the request stands",
-    "reason": "Why it was skipped or failed",
-    "score": "What the customer chose",
-    "score_at": "When the customer gave it",
-    "score_after_s": "Seconds from the card to the score",
-    "text": "The comment",
-    "text_at": "When the customer wrote it; it stays when retention has taken the words",
-    "text_after_s": "Seconds from the card to the comment",
-    "updated_at": "When anything a reader can see changed last",
-    "update_count": "How often X told us something new of the answer; 0 where there is none. It may grow alone, "
-    "without updated_at, where that was older than what stands",
-    "language": "Of the conversation, as the source gave it",
-    "test": "Test traffic: in no figure",
-    "suppressed": "Too few answers to say whose it is, or to show the comment: these are empty",
-    "tags": "The conversation's, as the source gave them",
-    "channel": "The CRM's channel, as the source gave it",
-    "customer_ref": "The CRM's id of the customer; for admins only",
-    "erased_at": "When the customer was erased: identity and words are gone",
-    "way": "How the customer was asked: card, quick_reply, page or handed_over; none where nobody was to be asked",
-    "score_way": "How the score came; a link beside a card may be answered instead of it",
-    "agent_name": "What people called the agent when the conversation ended; none where no name was given",
-    "team_name": "What people called the team when the conversation ended",
-    "question": "X's question in its own words; a question page may have its own",
-}
+HINTS = {name: get_args(hint) for name, hint in get_type_hints(Row, include_extras=True).items()}
+COLUMNS = tuple(HINTS)
+SAYS = {name: says for name, (_, says) in HINTS.items()}
 """Each column in words, for the description of the API and the sheet of definitions."""
 
-COLUMNS = tuple(field.name for field in fields(Row))
-TIMES = frozenset({"ended_at", "sent_at", "score_at", "text_at", "updated_at", "erased_at"})
-NUMBERS = frozenset({"question_variant_id", "score", "score_after_s", "text_after_s", "update_count"})
-FLAGS = frozenset({"test", "suppressed"})
-LISTS = frozenset({"tags"})
-KINDS = tuple(
-    "time" if name in TIMES
-    else "number" if name in NUMBERS
-    else "flag" if name in FLAGS
-    else "list" if name in LISTS
-    else "text"
-    for name in COLUMNS
-)  # fmt: skip
+KIND_OF = {datetime: "time", int: "number", bool: "flag", tuple[str, ...]: "list", str: "text"}
+KINDS = tuple(next(KIND_OF[each] for each in (kind, *get_args(kind)) if each in KIND_OF) for kind, _ in HINTS.values())
 REPEATED = frozenset({
     *("source", "account", "campaign", "team_id", "agent_id", "type", "display_name", "state", "reason", "language"),
-    *("channel", "question_variant_id", "score", "update_count", "tags", "way", "score_way", *FLAGS),
+    *("channel", "question_variant_id", "score", "update_count", "tags", "way", "score_way", "test", "suppressed"),
     *("agent_name", "team_name", "question"),
 })  # fmt: skip
 """Columns with few different values: what is made of one is kept."""
