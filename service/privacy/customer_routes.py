@@ -11,7 +11,7 @@ from typing import Any
 
 import flask
 import sqlalchemy as sa
-from marshmallow import RAISE, Schema, ValidationError, fields, validate
+from marshmallow import Schema, ValidationError, fields, validate
 from sqlalchemy.engine import Engine
 
 from service.auth import Guard, log_access
@@ -28,6 +28,7 @@ from service.privacy import held, housekeeping
 from service.settings import Settings
 from service.settings.values import X_USER_ID, an_x_user_id, is_x_user_id
 from service.web import Blueprint, reads, takes
+from service.web.parameters import StrictSchema
 
 MOST_IDS = 10_000
 IN_THE_PATH: Mapping[str, Any] = {
@@ -42,13 +43,8 @@ def _printable(value: str) -> None:
         raise ValidationError("must be printable characters")
 
 
-class OptOutSchema(Schema):
+class OptOutSchema(StrictSchema):
     """Who must not be asked, by which accounts."""
-
-    class Meta:
-        """A misspelt field must not be silently without effect."""
-
-        unknown = RAISE
 
     x_user_ids = fields.List(
         fields.String(validate=an_x_user_id, metadata={"pattern": X_USER_ID}),
@@ -87,13 +83,8 @@ class AllHeldSchema(Schema):
     )
 
 
-class XIdentitySchema(Schema):
+class XIdentitySchema(StrictSchema):
     """Who the customer is on X."""
-
-    class Meta:
-        """A misspelt field must not be silently without effect."""
-
-        unknown = RAISE
 
     x_user_id = fields.String(required=True, validate=an_x_user_id, metadata={"pattern": X_USER_ID})
 

@@ -16,7 +16,7 @@ from service.auth.keys import Reader
 from service.errors import Invalid
 from service.reports.days import midnight
 from service.reports.dimensions import FILTERED, NAMED, Dimension, Value
-from service.reports.query_values import WHEN, Moment, SearchWords, WholeNumber, Word, YesNo
+from service.reports.query_values import WHEN, Moment, SearchWords, WholeNumber, Word, YesNo, known
 from service.settings import CARD_TYPES, Settings
 from service.settings.values import one_of
 from service.states import Failure, Skip, State
@@ -116,9 +116,9 @@ def several(inner: fields.Field[Any], says: str) -> fields.List[Any]:
 
 
 TYPE = one_of(*CARD_TYPES)
-STATES = validate.OneOf([state.value for state in State], error=f"must be one of {', '.join(State)}")
-REASONS = validate.OneOf([*Skip, *Failure], error=f"must be one of {', '.join([*Skip, *Failure])}")
-MOOD = validate.OneOf(MOODS, error=f"must be one of {', '.join(MOODS)}")
+STATES = known([state.value for state in State])
+REASONS = known([*Skip, *Failure])
+MOOD = known(MOODS)
 
 
 def _parameter(each: Dimension) -> fields.List[Any]:
@@ -127,8 +127,7 @@ def _parameter(each: Dimension) -> fields.List[Any]:
 
 
 def _clock(clocks: tuple[str, ...], says: str) -> fields.String:
-    known = validate.OneOf(clocks, error=f"must be one of {', '.join(clocks)}")
-    return fields.String(validate=known, metadata={"description": says})
+    return fields.String(validate=known(clocks), metadata={"description": says})
 
 
 class FigureFilterSchema(Schema):

@@ -5,11 +5,11 @@ forms. Knows no parameter by name.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
-from marshmallow import ValidationError, fields
+from marshmallow import ValidationError, fields, validate
 
 WHEN = "write RFC 3339 like 2026-11-22T12:00:00Z, epoch seconds or milliseconds, or a date"
 LONGEST = 256
@@ -49,6 +49,11 @@ class Moment(fields.Field[datetime | date]):
         if not YEARS[0] <= found.year < YEARS[1]:
             raise ValidationError(f"lies outside the years {YEARS[0]} to {YEARS[1]}; {WHEN}")
         return found
+
+
+def known(words: Sequence[str]) -> validate.OneOf:
+    """Demand one of these words."""
+    return validate.OneOf(words, error=f"must be one of {', '.join(words)}")
 
 
 def is_whole(text: str) -> bool:

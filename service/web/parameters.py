@@ -79,6 +79,15 @@ class StrictParser(FlaskParser):
         ) from error
 
 
+class StrictSchema(Schema):
+    """What clients ask or send: unknown names are mistakes. Without a field it refuses everything."""
+
+    class Meta:
+        """Said too in the description of the API."""
+
+        unknown = RAISE
+
+
 class Blueprint(flask_smorest.Blueprint):
     """A blueprint of the API with the strict parser."""
 

@@ -16,13 +16,14 @@ from service.auth.feeds import SavedFeed
 from service.db import reading, writing
 from service.errors import Conflict
 from service.reports.api.routes import EVERYTHING, Routes
-from service.reports.api.schemas import NoParametersSchema, text, time
+from service.reports.api.schemas import text, time
 from service.reports.figures import saved
 from service.reports.figures.saved import SavedSchema
 from service.reports.report_query import ReportQuery
 from service.reports.roles import READERS_OF_ANSWERS
 from service.web import a_slot, reads
 from service.web.idempotency import PARAMETER, once
+from service.web.parameters import StrictSchema
 from service.web.replica_lag import read
 
 PATH = "/v1/feeds/{id}/{secret}.csv"
@@ -57,7 +58,7 @@ class FeedsSchema(Schema):
     items = fields.List(fields.Nested(FeedSchema))
 
 
-class NewFeedSchema(NoParametersSchema):
+class NewFeedSchema(StrictSchema):
     """What to save."""
 
     name = fields.String(
@@ -80,7 +81,7 @@ def add(routes: Routes) -> None:
 
 
 def _add_kept(routes: Routes) -> None:
-    @routes.get("/feeds", NoParametersSchema, FeedsSchema, READERS_OF_ANSWERS, "Saved questions with an address.")
+    @routes.get("/feeds", StrictSchema, FeedsSchema, READERS_OF_ANSWERS, "Saved questions with an address.")
     def list_feeds(_asked: dict[str, Any]) -> dict[str, Any]:
         with reading(routes.engine) as connection:
             return {"items": feeds.listed(connection, routes.reader)}

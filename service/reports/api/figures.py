@@ -21,6 +21,7 @@ from service.reports.report_query import ReportQuery
 from service.reports.roles import EVERYBODY
 from service.reports.statistics.definitions import DEFINITION_VERSION, define
 from service.reports.thresholds import thresholds
+from service.web.parameters import StrictSchema
 from service.web.replica_lag import read
 
 Ask = Callable[[ReportQuery], Any]
@@ -148,9 +149,7 @@ def _other_period(routes: Routes, asked: dict[str, Any]) -> Filter | None:
 
 
 def _add_definitions(routes: Routes) -> None:
-    @routes.get(
-        "/definitions", schemas.NoParametersSchema, schemas.DefinitionListSchema, EVERYBODY, "Every figure in words."
-    )
+    @routes.get("/definitions", StrictSchema, schemas.DefinitionListSchema, EVERYBODY, "Every figure in words.")
     def definitions(_asked: dict[str, Any]) -> flask.Response:
         table = define(thresholds(routes.settings))
         found = {"version": DEFINITION_VERSION, "definitions": [asdict(each) for each in table.values()]}

@@ -24,6 +24,7 @@ from service.reports.rows.query import Kind, Order
 from service.reports.rows.row import Row
 from service.reports.visible import cutoff
 from service.web.idempotency import PARAMETER, once
+from service.web.parameters import StrictSchema
 
 ALL_SEEN = timedelta(minutes=1)  # where nothing is held back: whatever was told until now, by any clock of ours
 tr = transition.c
@@ -48,9 +49,7 @@ def _add_rows(routes: Routes) -> None:
     def list_requests(asked: dict[str, Any]) -> dict[str, Any]:
         return _page(routes, asked, "requests")
 
-    @routes.get(
-        "/results/<request_id>", schemas.NoParametersSchema, row_schemas.ResultDetailSchema, supervisors, "One result."
-    )
+    @routes.get("/results/<request_id>", StrictSchema, row_schemas.ResultDetailSchema, supervisors, "One result.")
     def get_result(_asked: dict[str, Any], request_id: str) -> dict[str, Any]:
         row, now = found_result(routes, request_id), routes.clock()
         routes.log("results.read", {"request_id": request_id, "with_text": row.text is not None})
@@ -61,7 +60,7 @@ def _add_rows(routes: Routes) -> None:
 
     @routes.get(
         "/requests/<request_id>",
-        schemas.NoParametersSchema,
+        StrictSchema,
         row_schemas.RequestDetailSchema,
         supervisors,
         "One request and its life: why it was sent, or why not.",
@@ -76,7 +75,7 @@ def _add_rows(routes: Routes) -> None:
 def _add_notes(routes: Routes) -> None:
     path = "/results/<request_id>/notes"
 
-    @routes.get(path, schemas.NoParametersSchema, row_schemas.NotesSchema, READERS_OF_ANSWERS, "Notes beside a result.")
+    @routes.get(path, StrictSchema, row_schemas.NotesSchema, READERS_OF_ANSWERS, "Notes beside a result.")
     def list_notes(_asked: dict[str, Any], request_id: str) -> dict[str, Any]:
         found_result(routes, request_id)
         with reading(routes.engine) as connection:

@@ -13,16 +13,17 @@ from service.auth import log_access
 from service.db import reading, writing
 from service.reports.api.lists import found_result
 from service.reports.api.routes import Routes
-from service.reports.api.schemas import NoParametersSchema, number, text, time
+from service.reports.api.schemas import number, text, time
 from service.reports.query_values import YesNo
 from service.reports.roles import READERS_OF_ANSWERS
 from service.reports.rows import marks
 from service.reports.rows.row import Row
+from service.web.parameters import StrictSchema
 
 PATH = "/results/<request_id>/mark"
 
 
-class MarkSchema(NoParametersSchema):
+class MarkSchema(StrictSchema):
     """How an answer stands among supervisors."""
 
     request_id = text()
@@ -35,7 +36,7 @@ class MarkSchema(NoParametersSchema):
     notes = number("How many notes stand beside the answer")
 
 
-class NewMarkSchema(NoParametersSchema):
+class NewMarkSchema(StrictSchema):
     """What changes; what is left out stays."""
 
     done = YesNo(metadata={"description": "true: nothing is left to do; false: open again"})
@@ -53,7 +54,7 @@ class NewMarkSchema(NoParametersSchema):
 def add(routes: Routes) -> None:
     """Register the views."""
 
-    @routes.get(PATH, NoParametersSchema, MarkSchema, READERS_OF_ANSWERS, "Whether an answer is done, and whose it is.")
+    @routes.get(PATH, StrictSchema, MarkSchema, READERS_OF_ANSWERS, "Whether an answer is done, and whose it is.")
     def get_mark(_asked: dict[str, Any], request_id: str) -> marks.ReviewMark:
         found_result(routes, request_id)
         with reading(routes.engine) as connection:

@@ -14,17 +14,18 @@ from service.auth import Reader, log_access
 from service.db import EPOCH, reading, writing
 from service.errors import Invalid, NotAllowed
 from service.reports.api.routes import Routes
-from service.reports.api.schemas import NoParametersSchema, text
+from service.reports.api.schemas import text
 from service.reports.people import names_csv, stored
 from service.reports.people.name_at import EVERY_ACCOUNT, KINDS
 from service.reports.people.stored import NameLine, StoredName
 from service.reports.roles import READERS_OF_ANSWERS
 from service.settings import Settings
+from service.web.parameters import StrictSchema
 
 MOST = 300  # fits a body of the usual size
 
 
-class PersonNameSchema(NoParametersSchema):
+class PersonNameSchema(StrictSchema):
     """What somebody is called from a day on."""
 
     kind = fields.String(required=True, validate=validate.OneOf(KINDS, error="must be 'agent' or 'team'"))
@@ -48,13 +49,13 @@ class GivenNameSchema(PersonNameSchema):
     given_by = text("Who gave it: a key, a person at the command line, source:NAME for a CRM, or settings")
 
 
-class PeopleSchema(NoParametersSchema):
+class PeopleSchema(StrictSchema):
     """Every name there is, by kind and id."""
 
     items = fields.List(fields.Nested(GivenNameSchema))
 
 
-class NewNamesSchema(NoParametersSchema):
+class NewNamesSchema(StrictSchema):
     """Names to keep: all of them, or none if one is wrong."""
 
     items = fields.List(
@@ -64,7 +65,7 @@ class NewNamesSchema(NoParametersSchema):
     )
 
 
-class KeptNamesSchema(NoParametersSchema):
+class KeptNamesSchema(StrictSchema):
     """What came of it."""
 
     new = fields.Integer(strict=True, metadata={"description": "Names that say something new"})
@@ -74,7 +75,7 @@ class KeptNamesSchema(NoParametersSchema):
 def add(routes: Routes) -> None:
     """Register the views."""
 
-    @routes.get("/people", NoParametersSchema, PeopleSchema, READERS_OF_ANSWERS, "What agents and teams are called.")
+    @routes.get("/people", StrictSchema, PeopleSchema, READERS_OF_ANSWERS, "What agents and teams are called.")
     def list_people(_asked: dict[str, Any]) -> dict[str, Any]:
         routes.log("people.list", {})
         with reading(routes.engine) as connection:

@@ -7,16 +7,17 @@ import re
 from datetime import datetime
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields, validate
+from marshmallow import Schema, ValidationError, fields, validate
 
 from service.clock import rfc3339
 from service.reports.counting.periods import PERIODS, SEVEN_DAYS
 from service.reports.dimensions import BY, COVERED, FILTERED
 from service.reports.figures.batch import FIGURES
 from service.reports.filters import FigureFilterSchema, FilterSchema
-from service.reports.query_values import WHEN, Moment, WholeNumber, Word, YesNo
+from service.reports.query_values import WHEN, Moment, WholeNumber, Word, YesNo, known
 from service.reports.rows.as_csv import SEPARATORS
 from service.reports.rows.query import DEFAULT_LIMIT, MOST, SORTS
+from service.web.parameters import StrictSchema
 
 
 class Time(fields.DateTime):
@@ -56,7 +57,7 @@ class PageSchema(FilterSchema):
     cursor = fields.String(load_default="", metadata={"description": "`next_cursor` or `resume_cursor`, unchanged"})
     sort = fields.String(
         load_default="updated_at",
-        validate=validate.OneOf(SORTS, error=f"must be one of {', '.join(SORTS)}"),
+        validate=known(SORTS),
         metadata={
             "description": "updated_at: for pulling what changed; ended_at: never moves. The oldest first; "
             "with a minus the newest"
@@ -74,13 +75,8 @@ class Wait(fields.Field[int]):
         return int(found[1])
 
 
-class ChangesSchema(Schema):
+class ChangesSchema(StrictSchema):
     """Where to go on, and whether to wait."""
-
-    class Meta:
-        """Ours to ask."""
-
-        unknown = RAISE
 
     cursor = fields.String(load_default="", metadata={"description": "`next_cursor`, unchanged; none: the beginning"})
     limit = WholeNumber(load_default=MOST, validate=LIMIT, metadata={"description": f"Changes at once, at most {MOST}"})
@@ -124,7 +120,7 @@ class TrendSchema(FigureFilterSchema):
         metadata={"description": "seven_days: weeks that end with the last day asked for"},
     )
     by = fields.String(
-        validate=validate.OneOf(BY, error=f"must be one of {', '.join(BY)}"),
+        validate=known(BY),
         metadata={"description": "One line a group of this dimension"},
     )
     zone = Word(metadata={"description": "IANA zone of the days; supervisors and admins may take another than ours"})
@@ -134,24 +130,22 @@ class SeveralAskSchema(FigureFilterSchema):
     """Which figures, and how each is split."""
 
     figure = fields.List(
-        fields.String(validate=validate.OneOf(FIGURES, error=f"must be one of {', '.join(FIGURES)}")),
+        fields.String(validate=known(FIGURES)),
         required=True,
         validate=validate.Length(min=1, max=len(FIGURES)),
         metadata={"description": "May be repeated"},
     )
     by = fields.List(
-        fields.String(validate=validate.OneOf(BY, error=f"must be one of {', '.join(BY)}")),
+        fields.String(validate=known(BY)),
         load_default=(),
         validate=validate.Length(max=len(BY)),
         metadata={"description": "The dimensions of breakdowns; may be repeated"},
     )
     trend_by = fields.String(
-        validate=validate.OneOf(BY, error=f"must be one of {', '.join(BY)}"),
+        validate=known(BY),
         metadata={"description": "The trend as one line a group of this dimension"},
     )
-    coverage_by = fields.String(
-        load_default="agent", validate=validate.OneOf(COVERED, error=f"must be one of {', '.join(COVERED)}")
-    )
+    coverage_by = fields.String(load_default="agent", validate=known(COVERED))
     period = fields.String(
         load_default="day",
         validate=validate.OneOf((*PERIODS, SEVEN_DAYS), error="must be day, week, month or seven_days"),
@@ -163,22 +157,20 @@ class SeveralAskSchema(FigureFilterSchema):
 class BreakdownSchema(FigureFilterSchema):
     """A breakdown's filters and its dimension."""
 
-    by = fields.String(required=True, validate=validate.OneOf(BY, error=f"must be one of {', '.join(BY)}"))
+    by = fields.String(required=True, validate=known(BY))
 
 
 class CoverageAskSchema(FigureFilterSchema):
     """Coverage's filters and its dimension."""
 
-    by = fields.String(
-        load_default="agent", validate=validate.OneOf(COVERED, error=f"must be one of {', '.join(COVERED)}")
-    )
+    by = fields.String(load_default="agent", validate=known(COVERED))
 
 
 class DifferencesSchema(BreakdownSchema):
     """Two periods of every group; without the other one, as many days just before."""
 
     and_by = fields.String(
-        validate=validate.OneOf(BY, error=f"must be one of {', '.join(BY)}"),
+        validate=known(BY),
         metadata={"description": "Tell groups apart by this dimension too; for who may list rows"},
     )
 
@@ -194,33 +186,19 @@ class CompareSchema(FigureFilterSchema):
 
     other_since = Moment(says=f"Beginning of the later period. {WHEN[:1].upper()}{WHEN[1:]}.")
     other_until = Moment(says="End of the later period, not part of it")
-    by = fields.String(validate=validate.OneOf(SIDES, error=f"must be one of {', '.join(SIDES)}"))
+    by = fields.String(validate=known(SIDES))
     a = Word(metadata={"description": "With `by`: the first group"})
     b = Word(metadata={"description": "With `by`: the second group"})
 
 
-class PlaceSchema(Schema):
+class PlaceSchema(StrictSchema):
     """Where a list goes on."""
-
-    class Meta:
-        """Ours to ask."""
-
-        unknown = RAISE
 
     limit = WholeNumber(load_default=DEFAULT_LIMIT, validate=LIMIT)
     cursor = fields.String(load_default="")
 
 
-class NoParametersSchema(Schema):
-    """A route without parameters refuses them all."""
-
-    class Meta:
-        """Ours to ask."""
-
-        unknown = RAISE
-
-
-class NewNoteSchema(NoParametersSchema):
+class NewNoteSchema(StrictSchema):
     """A note to keep."""
 
     text = fields.String(

@@ -11,20 +11,21 @@ from service.auth import log_access
 from service.db import reading, writing
 from service.reports import timeline
 from service.reports.api.routes import Routes
-from service.reports.api.schemas import NoParametersSchema, text, time
+from service.reports.api.schemas import text, time
 from service.reports.query_values import Word
 from service.reports.roles import EVERYBODY, READERS_OF_ANSWERS
 from service.web.idempotency import PARAMETER, once
+from service.web.parameters import StrictSchema
 
 
-class TimelineAskSchema(NoParametersSchema):
+class TimelineAskSchema(StrictSchema):
     """Which days."""
 
     since = fields.Date(metadata={"description": "The first day, e.g. 2026-11-01"})
     until = fields.Date(metadata={"description": "The day after the last one"})
 
 
-class NewTimelineNoteSchema(NoParametersSchema):
+class NewTimelineNoteSchema(StrictSchema):
     """What happened on a day."""
 
     day = fields.Date(required=True, metadata={"description": "In the service's zone, e.g. 2026-11-22; may be to come"})
@@ -45,7 +46,7 @@ class TimelineNoteSchema(NewTimelineNoteSchema):
     at = time("When it was written", none=False)
 
 
-class TimelineSchema(NoParametersSchema):
+class TimelineSchema(StrictSchema):
     """The notes of every account the key covers, the newest day first."""
 
     items = fields.List(fields.Nested(TimelineNoteSchema))
