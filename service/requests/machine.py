@@ -3,7 +3,7 @@
 The only place that gives a request a state. An impossible transition raises ValueError: it is a bug.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import TypedDict
@@ -36,26 +36,6 @@ class NoLease(TypedDict):
     lease_until: None
 
 
-class KnownByNow(TypedDict):
-    """What may be learnt of a request on its way."""
-
-    x_user_id: str | None
-    x_handle: str | None
-    identity_trust: str
-    agent_id: str | None
-    team_id: str | None
-    tags: Sequence[str]
-    language: str | None
-    channel: str | None
-    can_dm: bool | None
-    can_dm_asked: int
-    dm_event_id: str | None
-    dm_sent_at: datetime | None
-    feedback_id: str | None
-    card_dm_id: str | None
-    card_sent_at: datetime | None
-
-
 PUT_DOWN: NoLease = {"lease_token": None, "lease_until": None}
 
 
@@ -68,10 +48,10 @@ def apply(  # noqa: C901, PLR0911 - one a kind of outcome
     match outcome:
         case Advance(to, learnt):
             _demand_transition(FORWARD, request, to)
-            return _moved(request, learnt, to, now, at_once)
+            return _moved(_informed(request, learnt), to, now, at_once)
         case Note(reason, learnt):
-            known = _known(request, learnt)
-            noted = replace(request, **PUT_DOWN, **known, reason=reason, detail=None, scheduled_at=at_once)
+            known = _informed(request, learnt)
+            noted = replace(known, **PUT_DOWN, reason=reason, detail=None, scheduled_at=at_once)
             return Applied(noted, "noted", reason)
         case Retry():
             return _retried(request, outcome, now, policy)
@@ -83,8 +63,7 @@ def apply(  # noqa: C901, PLR0911 - one a kind of outcome
             waiting = replace(request, **PUT_DOWN, reason=UNCLEAR, detail=detail, scheduled_at=until)
             return Applied(waiting, "unclear", UNCLEAR, detail)
         case Stop(end, reason, detail, plan, learnt):
-            planned = _planned(request, plan)
-            return _stopped(replace(planned, **_known(planned, learnt)), end, reason, detail, now)
+            return _stopped(_informed(_planned(request, plan), learnt), end, reason, detail, now)
         case Switch(reason, detail):
             return _switched(request, reason, detail, at_once)
         case Resume():
@@ -100,25 +79,26 @@ def _demand_transition(allowed: Mapping[State, frozenset[State]], request: Reque
         raise ValueError(f"Bug: no transition from {request.state} to {to}")
 
 
-def _known(request: Request, learnt: Learnt) -> KnownByNow:
-    return {
-        "x_user_id": learnt.x_user_id or request.x_user_id,
-        # what the event said stands; a look-up only fills what was missing, and adds to the tags
-        "x_handle": request.x_handle or learnt.x_handle,
-        "identity_trust": learnt.identity_trust or request.identity_trust,
-        "agent_id": request.agent_id or learnt.agent_id,
-        "team_id": request.team_id or learnt.team_id,
-        "tags": [*dict.fromkeys((*request.tags, *learnt.tags))],  # one may say that nobody is to be asked
-        "language": request.language or learnt.language,
-        "channel": request.channel or learnt.channel,
-        "can_dm": request.can_dm if learnt.can_dm is None else learnt.can_dm,
-        "can_dm_asked": request.can_dm_asked if learnt.can_dm_asked is None else learnt.can_dm_asked,
-        "dm_event_id": learnt.dm_event_id or request.dm_event_id,
-        "dm_sent_at": learnt.dm_sent_at or request.dm_sent_at,
-        "feedback_id": learnt.feedback_id or request.feedback_id,
-        "card_dm_id": learnt.card_dm_id or request.card_dm_id,
-        "card_sent_at": learnt.card_sent_at or request.card_sent_at,
-    }
+def _informed(request: Request, learnt: Learnt) -> Request:
+    """The request with what was learnt of it. What the event said stands; a look-up fills what was missing."""
+    return replace(
+        request,
+        x_user_id=learnt.x_user_id or request.x_user_id,
+        x_handle=request.x_handle or learnt.x_handle,
+        identity_trust=learnt.identity_trust or request.identity_trust,
+        agent_id=request.agent_id or learnt.agent_id,
+        team_id=request.team_id or learnt.team_id,
+        tags=[*dict.fromkeys((*request.tags, *learnt.tags))],  # one may say that nobody is to be asked
+        language=request.language or learnt.language,
+        channel=request.channel or learnt.channel,
+        can_dm=request.can_dm if learnt.can_dm is None else learnt.can_dm,
+        can_dm_asked=request.can_dm_asked if learnt.can_dm_asked is None else learnt.can_dm_asked,
+        dm_event_id=learnt.dm_event_id or request.dm_event_id,
+        dm_sent_at=learnt.dm_sent_at or request.dm_sent_at,
+        feedback_id=learnt.feedback_id or request.feedback_id,
+        card_dm_id=learnt.card_dm_id or request.card_dm_id,
+        card_sent_at=learnt.card_sent_at or request.card_sent_at,
+    )
 
 
 def _planned(request: Request, plan: Plan | None) -> Request:
@@ -142,12 +122,11 @@ def _planned(request: Request, plan: Plan | None) -> Request:
     )
 
 
-def _moved(request: Request, learnt: Learnt, to: State, now: datetime, at_once: datetime) -> Applied:
+def _moved(request: Request, to: State, now: datetime, at_once: datetime) -> Applied:
     ended = now if to in END_STATES else None
     moved = replace(
-        request, **PUT_DOWN, **_known(request, learnt), state=to, reason=None, detail=None, attempts=0,
-        scheduled_at=at_once, outcome_at=ended,
-    )  # fmt: skip
+        request, **PUT_DOWN, state=to, reason=None, detail=None, attempts=0, scheduled_at=at_once, outcome_at=ended
+    )
     return Applied(moved, "advanced", None)
 
 

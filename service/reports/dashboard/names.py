@@ -1,9 +1,8 @@
 """What a group is called on a page. Files keep the id beside the name."""
 
-from typing import Protocol
-
 from service.reports.dashboard import words
 from service.reports.dimensions import NAMED, Value
+from service.reports.figures.shapes import BreakdownRow
 from service.reports.figures.then_now import Differences, ThenNow
 
 WITHOUT_NAME = "without one"
@@ -12,20 +11,7 @@ CODED = {"way", "handled_by"}
 """Dimensions whose groups are our own words."""
 
 
-class GroupRow(Protocol):
-    """A row of any table of groups."""
-
-    @property
-    def key(self) -> Value: ...  # noqa: D102 - its name
-    @property
-    def rest(self) -> str | None: ...  # noqa: D102 - what it holds in place of a group
-    @property
-    def of(self) -> str | None: ...  # noqa: D102
-    @property
-    def name(self) -> str | None: ...  # noqa: D102 - what people call it
-
-
-def row_name(row: GroupRow, by: str | None = None) -> str:
+def row_name(row: BreakdownRow | ThenNow, by: str | None = None) -> str:
     """A row's name: a group's, or what the row holds instead."""
     if row.rest is None:
         return row.name or group_name(row.key, by)

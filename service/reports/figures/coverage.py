@@ -3,29 +3,16 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Protocol
 
+from service.reports.counting.counts import Counts
 from service.reports.dimensions import Value
+from service.reports.disclosure.conversations import Conversations
 from service.reports.figures.printed import reasons
 from service.reports.figures.shapes import Coverage, CoverageRow
 from service.reports.statistics import statistics
 
-
-class OutcomeCounts(Protocol):
-    """What became of some conversations, whoever counted them."""
-
-    @property
-    def ended(self) -> int: ...  # noqa: D102 - its name
-    @property
-    def pending(self) -> int: ...  # noqa: D102
-    @property
-    def delivered(self) -> int: ...  # noqa: D102
-    @property
-    def unknown(self) -> int: ...  # noqa: D102
-    @property
-    def skipped(self) -> Mapping[str, int]: ...  # noqa: D102
-    @property
-    def failed(self) -> Mapping[str, int]: ...  # noqa: D102
+OutcomeCounts = Counts | Conversations
+"""What became of some conversations, whoever counted them."""
 
 
 def coverage_of(
