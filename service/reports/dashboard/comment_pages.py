@@ -18,7 +18,7 @@ from service.errors import Invalid, NotFound
 from service.reports.dashboard.comments import ORDERS, Comment, comments, life, marked, neighbours
 from service.reports.dashboard.door import safe_path
 from service.reports.dashboard.facets import choices
-from service.reports.dashboard.page_context import Place
+from service.reports.dashboard.page_context import PageContext
 from service.reports.dashboard.question import PageQuery
 from service.reports.filters import ANSWERED, MOODS, Filter
 from service.reports.roles import READERS_OF_ANSWERS
@@ -32,31 +32,31 @@ OWN = ("cursor", "all", "order", "marked")
 MARKED = (("open", "Open"), ("done", "Done"), ("all", "Open and done"))
 
 
-def add(pages: flask.Blueprint, place: Place) -> None:
+def add(pages: flask.Blueprint, context: PageContext) -> None:
     """Register the pages."""
-    supervisors = place.door.signed_in(*READERS_OF_ANSWERS)
+    supervisors = context.door.signed_in(*READERS_OF_ANSWERS)
 
     @pages.get("/comments")
     @supervisors
     @reads
     def comments() -> str:
-        return _comments(place)
+        return _comments(context)
 
     @pages.get("/results/<request_id>")
     @supervisors
     @reads
     def result(request_id: str) -> str:
-        return _result(place, _plain(request_id))
+        return _result(context, _plain(request_id))
 
     @pages.post("/results/<request_id>/notes")
     @supervisors
     def add_note(request_id: str) -> Response | tuple[str, int]:
-        return _add_note(place, _plain(request_id))
+        return _add_note(context, _plain(request_id))
 
     @pages.post("/results/<request_id>/mark")
     @supervisors
     def mark(request_id: str) -> Response:
-        return _mark(place, _plain(request_id))
+        return _mark(context, _plain(request_id))
 
 
 def wanted_of(question: PageQuery) -> Filter:
@@ -82,9 +82,9 @@ def order_of(question: PageQuery) -> Order:
     return ORDERS[name]
 
 
-def addressed(place: Place, found: Iterable[Comment], query_string: str) -> list[Comment]:
+def addressed(context: PageContext, found: Iterable[Comment], query_string: str) -> list[Comment]:
     """Comments with their addresses: `address` keeps the filter, `link` is for sending to somebody else."""
-    own = place.settings.service.public_url.rstrip("/")
+    own = context.settings.service.public_url.rstrip("/")
     return [
         replace(
             each,
@@ -95,16 +95,16 @@ def addressed(place: Place, found: Iterable[Comment], query_string: str) -> list
     ]
 
 
-def _comments(place: Place) -> str:
-    question, now = place.asked(OWN, with_today=True), place.clock()
+def _comments(context: PageContext) -> str:
+    question, now = context.asked(OWN, with_today=True), context.clock()
     wanted, order = wanted_of(question), order_of(question)
-    with reading(place.engine) as connection:
-        found = comments(place.query(connection, wanted, now), order=order, cursor=question.given("cursor"))
-        names = choices(place.query(connection, question.filter, now))
-        owners = marks.owners(connection, place.query(connection, Filter(), now).view.accounts, now)
-    with writing(place.engine) as connection:
+    with reading(context.engine) as connection:
+        found = comments(context.query(connection, wanted, now), order=order, cursor=question.given("cursor"))
+        names = choices(context.query(connection, question.filter, now))
+        owners = marks.owners(connection, context.query(connection, Filter(), now).view.accounts, now)
+    with writing(context.engine) as connection:
         detail = {"filter": wanted.logged(), "rows": len(found.rows)}
-        log_access(connection, place.reader.actor, "dashboard.comments", detail, now)
+        log_access(connection, context.reader.actor, "dashboard.comments", detail, now)
     return flask.render_template(
         "dashboard/comments.html",
         asked=question,
@@ -112,7 +112,7 @@ def _comments(place: Place) -> str:
         owners=owners,
         moods=MOODS,
         marked=MARKED,
-        rows=addressed(place, found.rows, question.written_out(("cursor", None))),
+        rows=addressed(context, found.rows, question.written_out(("cursor", None))),
         found=found,
         file=as_file(question),
     )
@@ -125,18 +125,18 @@ def _plain(request_id: str) -> str:
     return request_id
 
 
-def _result(place: Place, request_id: str, *, draft: str = "", sentence: str = "") -> str:
-    question, now = place.asked(OWN, with_today=True), place.clock()
-    with reading(place.engine) as connection:
-        query = place.query(connection, wanted_of(question), now)
+def _result(context: PageContext, request_id: str, *, draft: str = "", sentence: str = "") -> str:
+    question, now = context.asked(OWN, with_today=True), context.clock()
+    with reading(context.engine) as connection:
+        query = context.query(connection, wanted_of(question), now)
         row = get(query, request_id)
-        (one,) = addressed(place, marked(connection, [row]), "")
+        (one,) = addressed(context, marked(connection, [row]), "")
         lines = life(query, row)
         written, owners = notes.listed(connection, request_id), marks.owners(connection, [row.account], now)
         beside = neighbours(query, order_of(question), row)
-    with writing(place.engine) as connection:
+    with writing(context.engine) as connection:
         detail = {"request_id": request_id, "with_text": row.text is not None}
-        log_access(connection, place.reader.actor, "dashboard.result", detail, now)
+        log_access(connection, context.reader.actor, "dashboard.result", detail, now)
     return flask.render_template(
         "dashboard/result.html",
         asked=question, row=row, one=one, lines=lines, notes=written, owners=owners, beside=beside,
@@ -144,27 +144,27 @@ def _result(place: Place, request_id: str, *, draft: str = "", sentence: str = "
     )  # fmt: skip
 
 
-def _add_note(place: Place, request_id: str) -> Response | tuple[str, int]:
+def _add_note(context: PageContext, request_id: str) -> Response | tuple[str, int]:
     """Store a note on a result. An invalid note comes back with its words and the reason."""
-    now, text = place.clock(), flask.request.form.get("text", "")
-    _demand(place, request_id)
+    now, text = context.clock(), flask.request.form.get("text", "")
+    _demand(context, request_id)
     try:
-        with writing(place.engine) as connection:
-            notes.add(connection, request_id, place.reader.actor, text, now)
+        with writing(context.engine) as connection:
+            notes.add(connection, request_id, context.reader.actor, text, now)
             detail = {"request_id": request_id, "characters": len(text)}
-            log_access(connection, place.reader.actor, "dashboard.note", detail, now)
+            log_access(connection, context.reader.actor, "dashboard.note", detail, now)
     except Invalid as error:
-        return _result(place, request_id, draft=text, sentence=error.sentence), error.status
+        return _result(context, request_id, draft=text, sentence=error.sentence), error.status
     return flask.redirect(flask.url_for("dashboard.result", request_id=request_id, _anchor="notes"), 303)
 
 
-def _mark(place: Place, request_id: str) -> Response:
+def _mark(context: PageContext, request_id: str) -> Response:
     """Finish, reopen or hand over an answer, and return to where the button was."""
-    form, now, by = flask.request.form, place.clock(), place.reader.name
-    row = _demand(place, request_id)
-    with writing(place.engine) as connection:
+    form, now, by = flask.request.form, context.clock(), context.reader.name
+    row = _demand(context, request_id)
+    with writing(context.engine) as connection:
         detail = {"request_id": request_id, **_marked(connection, row, form, by, now)}
-        log_access(connection, place.reader.actor, "dashboard.mark", detail, now)
+        log_access(connection, context.reader.actor, "dashboard.mark", detail, now)
     here = flask.url_for("dashboard.result", request_id=request_id)
     return flask.redirect(safe_path(form.get("back") or here), 303)
 
@@ -183,7 +183,7 @@ def _marked(connection: Connection, row: Row, form: Mapping[str, str], by: str, 
     return {"do": what, **({"owner": form.get("owner") or None} if what == "give" else {})}
 
 
-def _demand(place: Place, request_id: str) -> Row:
+def _demand(context: PageContext, request_id: str) -> Row:
     """Return an answer. Raises NotFound for what this reader may not know of."""
-    with reading(place.engine) as connection:
-        return get(place.query(connection, Filter(), place.clock()), request_id)
+    with reading(context.engine) as connection:
+        return get(context.query(connection, Filter(), context.clock()), request_id)

@@ -21,7 +21,7 @@ from service.db import writing
 from service.errors import NotFound
 from service.reports.dashboard.explore import and_by_of, by_of
 from service.reports.dashboard.names import full_name, group_name, row_name
-from service.reports.dashboard.page_context import Place
+from service.reports.dashboard.page_context import PageContext
 from service.reports.dashboard.question import PageQuery
 from service.reports.figures import figures
 from service.reports.figures.shapes import Breakdown, Rate, Score
@@ -57,29 +57,29 @@ class Offer:
     says: str
 
 
-def add(pages: flask.Blueprint, place: Place) -> None:
+def add(pages: flask.Blueprint, context: PageContext) -> None:
     """Register the addresses."""
-    everybody, supervisors = place.door.signed_in(), place.door.signed_in(*READERS_OF_ANSWERS)
+    everybody, supervisors = context.door.signed_in(), context.door.signed_in(*READERS_OF_ANSWERS)
 
     @pages.get("/download/rows.<kind>")
     @supervisors
     def rows(kind: str) -> Response:
-        return _rows(place, kind)
+        return _rows(context, kind)
 
     @pages.get("/download/figures.<kind>")
     @everybody
     @reads
     def figures_file(kind: str) -> Response:
-        return _figures(place, kind)
+        return _figures(context, kind)
 
-    pages.add_app_template_global(lambda question, own=(): offer(place, question, own), "offered")
+    pages.add_app_template_global(lambda question, own=(): offer(context, question, own), "offered")
 
 
-def offer(place: Place, question: PageQuery, own: Sequence[tuple[str, str | None]]) -> Offer:
+def offer(context: PageContext, question: PageQuery, own: Sequence[tuple[str, str | None]]) -> Offer:
     """Return the links under a page; `own` are (name, value) pairs that the page adds to its question."""
     query = question.written_out(*own)
     links = [_of_figures(kind, query) for kind in OF_FIGURES if not own]
-    if place.reader.role in READERS_OF_ANSWERS:
+    if context.reader.role in READERS_OF_ANSWERS:
         per_row = query if own else question.written_out(("date_field", question.given("date_field") or "ended_at"))
         known = [kind for kind in NAMES if kind not in NEEDS or importlib.util.find_spec(NEEDS[kind])]
         links += [
@@ -94,41 +94,41 @@ def _of_figures(kind: str, query: str) -> tuple[str, str]:
     return flask.url_for("dashboard.figures_file", kind=kind) + f"?{query}", f"Figures, {NAMES[kind]}"
 
 
-def _rows(place: Place, kind: str) -> Response:
+def _rows(context: PageContext, kind: str) -> Response:
     if kind not in CONTENT_TYPES:
         raise NotFound("no_such_page", f"There is no such download; there are {', '.join(NAMES.values())}.")
-    question = place.asked(("by", "and", "cursor", "all", "order", "marked", "show", "a", "b"))
+    question = context.asked(("by", "and", "cursor", "all", "order", "marked", "show", "a", "b"))
     writer_of(kind)
-    return in_a_slot(lambda: _made(place, kind, question, place.clock()))
+    return in_a_slot(lambda: _made(context, kind, question, context.clock()))
 
 
-def _made(place: Place, kind: str, question: PageQuery, now: datetime) -> flask.Response:
-    with writing(place.engine) as connection:
+def _made(context: PageContext, kind: str, question: PageQuery, now: datetime) -> flask.Response:
+    with writing(context.engine) as connection:
         detail = {"format": kind, "filter": question.filter.logged()}
-        log_access(connection, place.reader.actor, "export.dashboard", detail, now)
+        log_access(connection, context.reader.actor, "export.dashboard", detail, now)
     # people open it in a spreadsheet, which takes UTF-8 for something else without the mark
-    source = export.source_of(place.engine, question.filter)
+    source = export.source_of(context.engine, question.filter)
     tell_behind(source.behind)
-    rows = export.export_of(source, place.settings, place.reader, question.filter, now)
+    rows = export.export_of(source, context.settings, context.reader, question.filter, now)
     pieces = rows.stream(kind, Form(bom=True))
     return _file(pieces, CONTENT_TYPES[kind], f"feedback {question.first} to {question.last}.{kind}")
 
 
-def _figures(place: Place, kind: str) -> Response:
+def _figures(context: PageContext, kind: str) -> Response:
     if kind not in OF_FIGURES:
         raise NotFound("no_such_page", "Figures are downloaded as CSV or Excel.")
-    question, now = place.asked(("by", "and", "show", "a", "b")), place.clock()
-    by = by_of(question, place.reader)
+    question, now = context.asked(("by", "and", "show", "a", "b")), context.clock()
+    by = by_of(question, context.reader)
     also = and_by_of(question, by)
-    asked = partial(place.query, wanted=question.filter, now=now)
+    asked = partial(context.query, wanted=question.filter, now=now)
     if also is None:
-        found = read(place.engine, lambda connection: figures.breakdown(asked(connection), by)).items
+        found = read(context.engine, lambda connection: figures.breakdown(asked(connection), by)).items
         used = [one for one in found if _is_used(one)] or found
         lines, split = [line for one in used for line in _of_breakdown(one)], by
     else:
-        both = read(place.engine, lambda connection: figures.differences(asked(connection), by, and_by=also)).items
+        both = read(context.engine, lambda connection: figures.differences(asked(connection), by, and_by=also)).items
         lines, split = [line for one in both for line in _crossed(one)], f"{by} and {also}"
-    as_sheet = partial(as_xlsx.table, HEAD_OF_SHEET, thresholds=thresholds(place.settings))
+    as_sheet = partial(as_xlsx.table, HEAD_OF_SHEET, thresholds=thresholds(context.settings))
     written = _as_csv(lines) if kind == "csv" else as_sheet(lines)
     return _file(written, CONTENT_TYPES[kind], f"figures by {split} {question.first} to {question.last}.{kind}")
 

@@ -13,7 +13,7 @@ from service.auth import Reader
 from service.errors import Invalid
 from service.reports.dashboard.facets import choices
 from service.reports.dashboard.names import full_name, group_name, row_name
-from service.reports.dashboard.page_context import Place
+from service.reports.dashboard.page_context import PageContext
 from service.reports.dashboard.question import DEFAULT_DAYS, EXPLORED, WITHOUT, PageQuery
 from service.reports.dashboard.sentences import UNITS
 from service.reports.dashboard.this_week import drill_down
@@ -33,17 +33,19 @@ TABS = tuple((each.name, each.label) for each in DIMENSIONS)
 SHOWN = (("score", "Scores"), ("response", "Response rates"))
 
 
-def add(pages: flask.Blueprint, place: Place) -> None:
+def add(pages: flask.Blueprint, context: PageContext) -> None:
     """Register the page."""
-    everybody = place.door.signed_in()
+    everybody = context.door.signed_in()
 
     @pages.get("/explore")
     @everybody
     @reads
     def explore() -> str:
-        question, now = place.asked(EXPLORED, days=DEFAULT_DAYS), place.clock()
-        found = read(place.engine, lambda connection: _facts(place.query(connection, question.filter, now), question))
-        limits = thresholds(place.settings)
+        question, now = context.asked(EXPLORED, days=DEFAULT_DAYS), context.clock()
+        found = read(
+            context.engine, lambda connection: _facts(context.query(connection, question.filter, now), question)
+        )
+        limits = thresholds(context.settings)
         return flask.render_template(
             "dashboard/explore.html", asked=question, thresholds=limits, definitions=define(limits), **found
         )

@@ -18,7 +18,7 @@ from service.reports.dashboard import figure_charts
 from service.reports.dashboard.account_standing import standings
 from service.reports.dashboard.facets import choices
 from service.reports.dashboard.names import REST, group_name
-from service.reports.dashboard.page_context import Place, shared_query
+from service.reports.dashboard.page_context import PageContext, shared_query
 from service.reports.dashboard.question import PageQuery
 from service.reports.dashboard.this_week import most_frequent
 from service.reports.dimensions import COVERED, NAMED
@@ -40,49 +40,49 @@ Asking = Callable[[Engine, Ask], dict[str, Any]]
 FORMER = {"breakdown": "explore", "completeness": "operations", "accounts": "operations"}
 
 
-def add(pages: flask.Blueprint, place: Place) -> None:
+def add(pages: flask.Blueprint, context: PageContext) -> None:
     """Register the pages."""
-    everybody, supervisors = place.door.signed_in(), place.door.signed_in(*READERS_OF_ANSWERS)
+    everybody, supervisors = context.door.signed_in(), context.door.signed_in(*READERS_OF_ANSWERS)
 
     @pages.get("/operations")
     @everybody
     @reads
     def operations() -> str:
-        return _page(place, "operations", (), _operations, of_primary)
+        return _page(context, "operations", (), _operations, of_primary)
 
     @pages.get("/coverage")
     @everybody
     @reads
     def coverage() -> str:
-        return _page(place, "coverage", ("by",), _coverage, read)
+        return _page(context, "coverage", ("by",), _coverage, read)
 
     @pages.get("/conversations")
     @supervisors
     @reads
     def conversations() -> str:
-        return _page(place, "conversations", ("cursor",), _conversations, of_primary)
+        return _page(context, "conversations", ("cursor",), _conversations, of_primary)
 
     @pages.get("/breakdown", defaults={"page": "breakdown"})
     @pages.get("/completeness", defaults={"page": "completeness"})
     @pages.get("/accounts", defaults={"page": "accounts"})
     @everybody
     def former(page: str) -> Response:
-        place.asked(("by",))
+        context.asked(("by",))
         by = flask.request.args.get("by", "") if page == "breakdown" else ""
         address = flask.url_for(f"dashboard.{FORMER[page]}") + shared_query()
         more = f"{'&' if '?' in address else '?'}by={by}" if by in NAMED else ""
         return flask.redirect(address + more, 301)
 
 
-def _page(place: Place, name: str, own: tuple[str, ...], facts: Facts, ask: Asking) -> str:
-    question, now = place.asked(own, with_today=name != "coverage"), place.clock()
+def _page(context: PageContext, name: str, own: tuple[str, ...], facts: Facts, ask: Asking) -> str:
+    question, now = context.asked(own, with_today=name != "coverage"), context.clock()
 
     def found_in(connection: Connection) -> dict[str, Any]:
-        query = place.query(connection, question.filter, now)
+        query = context.query(connection, question.filter, now)
         return {"names": choices(query), **facts(query, question)}
 
-    found = ask(place.engine, found_in)
-    known = define(thresholds(place.settings))
+    found = ask(context.engine, found_in)
+    known = define(thresholds(context.settings))
     return flask.render_template(
         f"dashboard/{name}.html", asked=question, definitions=known, pictures=figure_charts, **found
     )

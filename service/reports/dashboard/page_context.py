@@ -34,7 +34,7 @@ SHARED = ("since", "until", "date_field", "type", *FILTERED)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PageContext:
     """The collaborators of every page."""
 
     settings: Settings

@@ -33,7 +33,7 @@ from service.reports.dashboard import (
 from service.reports.dashboard.assets import add_assets
 from service.reports.dashboard.door import WHY, Door
 from service.reports.dashboard.hindrances import Hindrance, hindrances
-from service.reports.dashboard.page_context import PAGES, Place, shared_query
+from service.reports.dashboard.page_context import PAGES, PageContext, shared_query
 from service.reports.dashboard.report import page as report_page
 from service.reports.dimensions import NAMED
 from service.settings import Settings
@@ -50,7 +50,7 @@ HEADLINES = {
 def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime]) -> flask.Blueprint:
     """Return every page of the dashboard."""
     pages = flask.Blueprint("dashboard", __name__, url_prefix="/dashboard", template_folder="../templates")
-    place = Place(settings, engine, clock, Door(settings, engine, clock))
+    context = PageContext(settings, engine, clock, Door(settings, engine, clock))
     for name in ("number", "signed", "count", "day", "span", "ago", "words", "heading", "said", "middle", "many"):
         pages.add_app_template_filter(getattr(words, name), name)
     for name in ("value", "bounds", "share", "judged", "in_full", "before", "difference"):
@@ -66,25 +66,25 @@ def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime])
     pages.add_app_template_filter(lambda value: words.moment(value, zone), "moment")
     pages.add_app_template_filter(lambda value: words.day(value, zone), "local_day")
     pages.add_app_template_filter(lambda value: words.day(value - MICROSECOND, zone), "day_before")
-    pages.context_processor(lambda: _everywhere(place))
+    pages.context_processor(lambda: _everywhere(context))
     pages.register_error_handler(ServiceError, _told)
     pages.after_request(_kept_by_nobody)
     add_assets(pages)
-    _add_door(pages, place)
-    this_week.add(pages, place)
-    explore.add(pages, place)
-    operations.add(pages, place)
-    comment_pages.add(pages, place)
-    session_pages.add(pages, place)
-    timeline_page.add(pages, place)
-    downloads.add(pages, place)
-    report_page.add(pages, place)
+    _add_door(pages, context)
+    this_week.add(pages, context)
+    explore.add(pages, context)
+    operations.add(pages, context)
+    comment_pages.add(pages, context)
+    session_pages.add(pages, context)
+    timeline_page.add(pages, context)
+    downloads.add(pages, context)
+    report_page.add(pages, context)
     _add_nowhere(pages)
     return pages
 
 
-def _add_door(pages: flask.Blueprint, place: Place) -> None:
-    door = place.door
+def _add_door(pages: flask.Blueprint, context: PageContext) -> None:
+    door = context.door
 
     @pages.get("/sign-in")
     @declares("nobody: sign-in page")
@@ -115,7 +115,7 @@ def _add_nowhere(pages: flask.Blueprint) -> None:
         raise NotFound("no_such_page", "The address is wrong, or the page has moved.")
 
 
-def _everywhere(place: Place) -> dict[str, Any]:
+def _everywhere(context: PageContext) -> dict[str, Any]:
     """What every template may use."""
     reader = flask.g.get("reader")
     here = (flask.request.endpoint or "").removeprefix("dashboard.")
@@ -124,18 +124,18 @@ def _everywhere(place: Place) -> dict[str, Any]:
         "pages": [(f"dashboard.{name}", title) for name, title, roles in PAGES if reader and reader.role in roles],
         "here": f"dashboard.{here}",
         "link_to": lambda endpoint: flask.url_for(endpoint) + shared_query(),
-        "form_token": place.door.form_token,
-        "hindrances": _hindrances(place, reader),
-        "zone": place.settings.service.time_zone.key,
+        "form_token": context.door.form_token,
+        "hindrances": _hindrances(context, reader),
+        "zone": context.settings.service.time_zone.key,
     }
 
 
-def _hindrances(place: Place, reader: Reader | None) -> list[Hindrance]:
+def _hindrances(context: PageContext, reader: Reader | None) -> list[Hindrance]:
     """What is shown at the top of every page to whoever is signed in."""
     if reader is None:
         return []
-    with reading(place.engine) as connection:
-        return hindrances(connection, place.settings, reader, place.clock())
+    with reading(context.engine) as connection:
+        return hindrances(connection, context.settings, reader, context.clock())
 
 
 def _told(error: ServiceError) -> tuple[str, int, Mapping[str, str]]:

@@ -23,7 +23,7 @@ from service.reports.dashboard.facets import choices
 from service.reports.dashboard.figure_charts import of_score, over_weeks
 from service.reports.dashboard.hindrances import first_run
 from service.reports.dashboard.names import row_name
-from service.reports.dashboard.page_context import Place
+from service.reports.dashboard.page_context import PageContext
 from service.reports.dashboard.question import PageQuery
 from service.reports.days import midnight
 from service.reports.dimensions import NAMED
@@ -62,35 +62,37 @@ class News:
     table: Differences
 
 
-def add(pages: flask.Blueprint, place: Place) -> None:
+def add(pages: flask.Blueprint, context: PageContext) -> None:
     """Register the page."""
 
     @pages.get("/")
-    @place.door.signed_in()
+    @context.door.signed_in()
     @reads
     def this_week() -> str:
-        question, now = place.asked(days=DAYS), place.clock()
-        found = read(place.engine, lambda connection: _facts(place.query(connection, question.filter, now), question))
-        found["worst"] = _worst(place, question, now)
-        if found["worst"] and not _is_logged(place, question, found["worst"], now):
+        question, now = context.asked(days=DAYS), context.clock()
+        found = read(
+            context.engine, lambda connection: _facts(context.query(connection, question.filter, now), question)
+        )
+        found["worst"] = _worst(context, question, now)
+        if found["worst"] and not _is_logged(context, question, found["worst"], now):
             found["worst"] = None
-        limits = thresholds(place.settings)
+        limits = thresholds(context.settings)
         return flask.render_template(
             "dashboard/this_week.html",
             asked=question,
             thresholds=limits,
             definitions=define(limits),
-            answer_window=place.settings.reports.answer_window,
+            answer_window=context.settings.reports.answer_window,
             **found,
         )
 
 
-def _is_logged(place: Place, question: PageQuery, worst: list[Comment], now: datetime) -> bool:
+def _is_logged(context: PageContext, question: PageQuery, worst: list[Comment], now: datetime) -> bool:
     """Log that comments were read, even if only three. If that fails, they are not shown."""
     detail = {"filter": question.filter.logged(), "rows": len(worst)}
     try:
-        with writing(place.engine) as connection:
-            log_access(connection, place.reader.actor, "dashboard.worst", detail, now)
+        with writing(context.engine) as connection:
+            log_access(connection, context.reader.actor, "dashboard.worst", detail, now)
     except AWAY:
         log.warning("comments_not_shown")
         return False
@@ -117,13 +119,13 @@ def _facts(query: ReportQuery, question: PageQuery) -> dict[str, Any]:
     }
 
 
-def _worst(place: Place, question: PageQuery, now: datetime) -> list[Comment] | None:
+def _worst(context: PageContext, question: PageQuery, now: datetime) -> list[Comment] | None:
     """The worst open comments; None for readers of none. From the primary: what was just marked done is gone."""
-    if not sees_rows(place.reader):
+    if not sees_rows(context.reader):
         return None
-    with reading(place.engine) as connection:
-        found = worst_open(place.query(connection, question.filter, now), MOST_COMMENTS)
-    return addressed(place, found, question.written_out())
+    with reading(context.engine) as connection:
+        found = worst_open(context.query(connection, question.filter, now), MOST_COMMENTS)
+    return addressed(context, found, question.written_out())
 
 
 def _today(query: ReportQuery, question: PageQuery) -> Summary | None:

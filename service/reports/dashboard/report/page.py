@@ -13,7 +13,7 @@ from service.auth import log_access
 from service.db import reading, writing
 from service.errors import Invalid
 from service.reports.dashboard.facets import choices
-from service.reports.dashboard.page_context import Place
+from service.reports.dashboard.page_context import PageContext
 from service.reports.dashboard.question import PageQuery
 from service.reports.dashboard.report import paper
 from service.reports.dashboard.report.content import (
@@ -35,53 +35,53 @@ DAYS = {"since", "until", "to"}
 CONTENT_TYPES = {"html": "text/html; charset=utf-8", "pdf": "application/pdf"}
 
 
-def add(pages: flask.Blueprint, place: Place) -> None:
+def add(pages: flask.Blueprint, context: PageContext) -> None:
     """Register the page and its file."""
-    everybody = place.door.signed_in()
+    everybody = context.door.signed_in()
 
     @pages.get("/report")
     @everybody
     @reads
     def report() -> str:
-        return _page(place)
+        return _page(context)
 
     @pages.get("/report.html")
     @everybody
     @reads
     def report_file() -> flask.Response:
-        return _file(place, "html")
+        return _file(context, "html")
 
     @pages.get("/report.pdf")
     @everybody
     def report_pdf() -> flask.Response:
-        return in_a_slot(lambda: _file(place, "pdf"))  # drawing a page takes its time: as many at once as of exports
+        return in_a_slot(lambda: _file(context, "pdf"))  # drawing a page takes its time: as many at once as of exports
 
 
-def _page(place: Place) -> str:
-    now, span = place.clock(), _span(place)
-    question = _asked(place, span)
-    with reading(place.engine) as connection:
-        query = place.query(connection, question.filter, now)
+def _page(context: PageContext) -> str:
+    now, span = context.clock(), _span(context)
+    question = _asked(context, span)
+    with reading(context.engine) as connection:
+        query = context.query(connection, question.filter, now)
         found, names, rows = _facts(query, span), choices(query), query.sees_rows
         offered = candidates(query.filtered(found.filter)) if rows else ()
-    _log(place, found, len(found.comments or ()) + len(offered), now)
+    _log(context, found, len(found.comments or ()) + len(offered), now)
     return flask.render_template(
         "dashboard/report.html",
-        asked=question, names=names, sheet=_sheet(place, found, question, now), title=title_of(found),
+        asked=question, names=names, sheet=_sheet(context, found, question, now), title=title_of(found),
         offered=offered, chosen={row.request_id for row in found.comments or ()}, rows=rows, most=MOST_COMMENTS,
-        **_choosing(place, question, span, now),
+        **_choosing(context, question, span, now),
     )  # fmt: skip
 
 
-def _file(place: Place, kind: str) -> flask.Response:
+def _file(context: PageContext, kind: str) -> flask.Response:
     """The report as one file. Raises Invalid if a PDF cannot be made, or for an unknown paper size."""
     size = paper.size_of(flask.request.args.get("paper", ""))
-    now, span = place.clock(), _span(place)
-    question = _asked(place, span)
-    with reading(place.engine) as connection:
-        found = _facts(place.query(connection, question.filter, now), span)
-    _log(place, found, len(found.comments or ()), now)
-    made = paper.document(_sheet(place, found, question, now), f"Customer feedback, {title_of(found)}", size)
+    now, span = context.clock(), _span(context)
+    question = _asked(context, span)
+    with reading(context.engine) as connection:
+        found = _facts(context.query(connection, question.filter, now), span)
+    _log(context, found, len(found.comments or ()), now)
+    made = paper.document(_sheet(context, found, question, now), f"Customer feedback, {title_of(found)}", size)
     content = made if kind == "html" else paper.pdf(made)
     response = flask.Response(content, content_type=CONTENT_TYPES[kind])
     name = f"customer-feedback-{span.first}-to-{span.last}.{kind}"
@@ -95,27 +95,27 @@ def _facts(query: ReportQuery, span: ReportSpan) -> ReportFacts:
     return facts(query, span, choice)
 
 
-def _sheet(place: Place, found: ReportFacts, question: PageQuery, now: datetime) -> Any:
-    accounts = tuple(map(str, found.filter.of("account"))) or place.reader.accounts
-    made = MadeBy(company_of(place.settings, accounts), place.reader.name, now, place.settings.service.time_zone)
-    return sheet(found, made, thresholds(place.settings), scope_of(found, dict(question.called)))
+def _sheet(context: PageContext, found: ReportFacts, question: PageQuery, now: datetime) -> Any:
+    accounts = tuple(map(str, found.filter.of("account"))) or context.reader.accounts
+    made = MadeBy(company_of(context.settings, accounts), context.reader.name, now, context.settings.service.time_zone)
+    return sheet(found, made, thresholds(context.settings), scope_of(found, dict(question.called)))
 
 
-def _log(place: Place, found: ReportFacts, comments: int, now: datetime) -> None:
+def _log(context: PageContext, found: ReportFacts, comments: int, now: datetime) -> None:
     """Write down that comments are read."""
     if comments:
         detail = {"filter": found.filter.logged(), "rows": comments}
-        with writing(place.engine) as connection:
-            log_access(connection, place.reader.actor, "dashboard.report", detail, now)
+        with writing(context.engine) as connection:
+            log_access(connection, context.reader.actor, "dashboard.report", detail, now)
 
 
-def _span(place: Place) -> ReportSpan:
+def _span(context: PageContext) -> ReportSpan:
     """The days asked for: a month, the last of something, or from and to. Raises Invalid."""
-    args, today = flask.request.args, _today(place)
+    args, today = flask.request.args, _today(context)
     if args.get("month"):
         return month_of(args["month"])
     if DAYS & args.keys():
-        asked = place.asked(OWN)
+        asked = context.asked(OWN)
         return days_of(asked.first, asked.last)
     word = args.get("last") or "month"
     if word not in LAST:
@@ -123,16 +123,16 @@ def _span(place: Place) -> ReportSpan:
     return LAST[word](today)
 
 
-def _asked(place: Place, span: ReportSpan) -> PageQuery:
+def _asked(context: PageContext, span: ReportSpan) -> PageQuery:
     """The filter of the address, with the report's days in it."""
     given = [(name, value) for name, value in flask.request.args.items(multi=True) if name not in DAYS]
     days = [("since", str(span.first)), ("until", str(span.end))]
-    return place.asked(OWN, given=MultiDict([*given, *days]))
+    return context.asked(OWN, given=MultiDict([*given, *days]))
 
 
-def _choosing(place: Place, question: PageQuery, span: ReportSpan, now: datetime) -> dict[str, Any]:
+def _choosing(context: PageContext, question: PageQuery, span: ReportSpan, now: datetime) -> dict[str, Any]:
     """What can be chosen: days and comments, each as a link that keeps the rest."""
-    today = now.astimezone(place.settings.service.time_zone).date()
+    today = now.astimezone(context.settings.service.time_zone).date()
     none = (("month", None), ("last", None), ("since", None), ("until", None), ("comment", None))
     presets = [(name, question.with_(*none, ("last", word)), LAST[word](today) == span) for word, name in PRESETS]
     months = [back(today.replace(day=1), number) for number in range(MONTHS + 1)]
@@ -158,5 +158,5 @@ def _files() -> list[tuple[str, str]]:
     return found
 
 
-def _today(place: Place) -> date:
-    return place.clock().astimezone(place.settings.service.time_zone).date()
+def _today(context: PageContext) -> date:
+    return context.clock().astimezone(context.settings.service.time_zone).date()
