@@ -11,6 +11,8 @@ SIGNATURE_HEADER = "x-twitter-webhooks-signature"
 TOKEN = re.compile(r"[A-Za-z0-9+/=_.~-]{1,256}")
 """A challenge. One that could be the body of a webhook is none: the answer to it would be that body's signature."""
 
+CHALLENGE = re.compile(TOKEN.pattern.encode())
+
 
 def crc_response(consumer_secret: str, crc_token: str) -> str:
     """The `response_token` for X's challenge, `sha256=<base64>`."""
@@ -18,8 +20,11 @@ def crc_response(consumer_secret: str, crc_token: str) -> str:
 
 
 def verify_signature(consumer_secret: str, raw: bytes, header: str | None) -> bool:
-    """Whether `header` is X's signature of exactly these bytes; compared in constant time."""
-    if not consumer_secret or not header:
+    """Whether `header` is X's signature of exactly these bytes; compared in constant time.
+
+    No body is what could be a challenge, for anybody can have that signed: packed, it may hold anything.
+    """
+    if not consumer_secret or not header or CHALLENGE.fullmatch(raw):
         return False
     return hmac.compare_digest(_proof(consumer_secret, raw).encode(), header.strip().encode("utf-8", "replace"))
 

@@ -353,6 +353,15 @@ def test_a_challenge_is_answered_with_the_secret_of_the_app(engine):
     assert browser(engine).get(HOOK).status_code == 400
 
 
+@pytest.mark.parametrize("encoding", [None, "deflate", "deflate, deflate"])
+def test_the_answer_to_a_challenge_signs_no_push(engine, encoding):
+    """A challenge is letters and digits, and so may a packed push be: anybody could have one of theirs signed."""
+    client, told = browser(engine), {} if encoding is None else {"Content-Encoding": encoding}
+    proof = client.get(HOOK, query_string={"crc_token": "7"}).get_json()["response_token"]
+    given = client.post(HOOK, data=b"7", headers={"x-twitter-webhooks-signature": proof, **told})
+    assert (given.status_code, given.get_json()["code"]) == (401, "wrong_signature")
+
+
 @pytest.mark.parametrize(
     ("secrets", "asked", "answered_by"),
     [

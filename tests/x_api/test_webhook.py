@@ -61,6 +61,12 @@ def test_everything_else_is_refused(secret, raw, header):
     assert not verify_signature(secret, raw, header)
 
 
+@pytest.mark.parametrize("raw", [b"challenge_string", b"hCAAAAAA", b"5"], ids=["text", "could be packed", "JSON"])
+def test_what_anybody_can_have_signed_as_a_challenge_is_no_body(raw):
+    """Of letters and digits alone one can make a packed body that says anything."""
+    assert not verify_signature(SECRET, raw, crc_response(SECRET, raw.decode()))
+
+
 def test_a_challenge_is_not_answered_without_a_secret():
     with pytest.raises(ValueError, match="secret"):
         crc_response("", "challenge_string")
