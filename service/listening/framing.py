@@ -87,6 +87,7 @@ class Incoming:
             return None
         request, self._head = self._head, None
         assert request is not None
+        request._expected_100_continue = False  # noqa: SLF001 - all of it is here: nobody waits for leave to go on
         body = bytes(self._received[:end])
         del self._received[:end]
         request.body = io.BytesIO(_dechunked(request, body) if self._chunks else body)

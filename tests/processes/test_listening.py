@@ -97,6 +97,23 @@ def test_unreadable_requests_are_refused_in_the_usual_shape(sqlite_house: House)
         assert deliver(sqlite_house, "c-1") == 200
 
 
+EXPECTS = b"Expect: 100-continue\r\nConnection: close\r\n"
+
+
+def test_who_asks_for_leave_to_go_on_and_sends_all_at_once_is_answered(sqlite_house: House) -> None:
+    """Some proxies hand the header on together with the body; a request without one asks in vain."""
+    with web(sqlite_house):
+        wait_for(sqlite_house)
+        for request, status, code in (
+            (POST + EXPECTS + b"Content-Length: 2\r\n\r\n{}", 401, "signature_refused"),
+            (POST + EXPECTS + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 401, "signature_refused"),
+            (POST + EXPECTS + b"Content-Length: 99999999\r\n\r\n", 413, "body_too_large"),
+            (b"GET /nowhere HTTP/1.1\r\nHost: x\r\n" + EXPECTS + b"\r\n", 404, "not_found"),
+        ):
+            found, document = answer(sqlite_house, request)
+            assert (found, document["code"]) == (status, code)
+
+
 def test_a_killed_process_has_acknowledged_only_what_is_stored(
     house: House, engine_of: Callable[[House], Engine]
 ) -> None:
