@@ -9,17 +9,19 @@ import re
 CUTS = r",;\t|\r\n\x0b\x0c\x85\u2028\u2029"  # what a spreadsheet may take for the end of a cell
 NUMBER = rf'[+\-][0-9][0-9 ]*(?:\.[0-9]+)?(?=\Z|[{CUTS}"])'
 BEGINS = rf"(?:^|[{CUTS}])"
-UNSEEN = "\u00a0\u00ad\u200b-\u200f\u2060\u3000\ufeff"  # what a spreadsheet may take for nothing before a sign
+UNSEEN = " \u00a0\u00ad\u200b-\u200f\u2060\u3000\ufeff"
+"""What a spreadsheet may take for nothing before a sign. No cut is: each line break of many would try the rest."""
+
 FORMULA = re.compile(
-    rf"""({BEGINS}(?:["\s{UNSEEN}]*(?=[=@＝＠])|"*(?=[+\-＋－])(?!{NUMBER})))""",  # noqa: RUF001 - full-width signs compute in Japan
+    rf"""({BEGINS}(?:["{UNSEEN}]*(?=[=@＝＠])|"*(?=[+\-＋－])(?!{NUMBER})))""",  # noqa: RUF001 - full-width signs compute in Japan
     re.ASCII,
 )
 SIGNS = "=@+-＝＠＋－"  # noqa: RUF001 - as above
 ODD_FIRST = re.compile(rf"""[{re.escape(SIGNS)}"\s{UNSEEN}]""", re.ASCII)
-SUSPECT = re.compile(rf"""[{CUTS}]["\s{UNSEEN}]*[{re.escape(SIGNS)}]""", re.ASCII)
+SUSPECT = re.compile(rf"""[{CUTS}]["{UNSEEN}]*[{re.escape(SIGNS)}]""", re.ASCII)
 """Nearly no text has it, and looking for it costs a tenth of the whole rule."""
 
-GUARD = re.compile(rf"""({BEGINS}["\s{UNSEEN}]*)'(?=[{re.escape(SIGNS)}])""", re.ASCII)
+GUARD = re.compile(rf"""({BEGINS}["{UNSEEN}]*)'(?=[{re.escape(SIGNS)}])""", re.ASCII)
 
 
 def guarded(text: str) -> str:

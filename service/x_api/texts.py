@@ -15,9 +15,10 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _ENTITIES = {"&amp;": "&", "&lt;": "<", "&gt;": ">"}
 _ENTITY = re.compile("|".join(_ENTITIES))
 _SCHEME = re.compile(r"https?://")
-_LAST_SLASH = re.compile(r"/+(?=[\s.,;:!?)\]]|$)")
 _TCO = re.compile(r"t\.co/\w+")
-_LINK = re.compile(r"(?:https?://)?(?:[\w-]+\.)+[a-z]{2,}(?:/\S*)?")
+# these look behind them: tried from each place of a long run, they would take as long as its square
+_LAST_SLASH = re.compile(r"(?<!/)/+(?=[\s.,;:!?)\]]|$)")
+_LINK = re.compile(r"(?<![\w-])(?<![\w-]\.)(?:https?://)?(?:[\w-]+\.)+[a-z]{2,}(?:/\S*)?")
 _VARIATION = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0]")
 _CUT = re.compile(r"(?:\u2026|\.\.\.)\s*$")
 _NEAR = 0.85

@@ -34,6 +34,10 @@ def test_anything_else_is_no_language(given: str) -> None:
     assert language_tag(given) is None
 
 
+def test_a_million_blanks_are_no_language_and_take_no_time() -> None:
+    assert language_tag(f"a{' ' * 1_000_000}(") is None
+
+
 def test_an_old_language_code_becomes_the_current_one() -> None:
     assert not set(CALLED_NOW.values()) & set(CALLED_NOW)
     assert {language_tag(old) for old in CALLED_NOW} == set(CALLED_NOW.values())

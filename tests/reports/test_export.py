@@ -166,6 +166,13 @@ def test_only_formulas_are_guarded(text, leaves):
     assert formula_injection.guarded(text) == leaves
 
 
+@pytest.mark.parametrize("much", ["\n", '\n"', ", ", "\t \u200b", ' "'], ids=ascii)
+def test_a_text_of_a_million_line_breaks_is_guarded_at_once(much):
+    """What took as long as the square of its length would not come to its end here."""
+    assert formula_injection.guarded(f"a{much * 1_000_000}b") == f"a{much * 1_000_000}b"
+    assert formula_injection.unguarded(f"a{much * 1_000_000}'b") == f"a{much * 1_000_000}'b"
+
+
 @calm
 @given(st.text(st.sampled_from("=+-@;,|\t\r\n\"' a1.\u2028＝"), max_size=12))
 def test_no_part_of_a_text_begins_a_formula_however_it_is_split(text):

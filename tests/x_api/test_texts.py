@@ -156,3 +156,11 @@ def test_every_text_is_recognised_after_x_escaped_it(ours):
     escaped = ours.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     assert same_text(ours, escaped)
     assert same_text(ours, readable(escaped))
+
+
+@pytest.mark.parametrize("shown", ["/" * 1_000_000 + "x", "a." * 500_000 + "1", "-" * 1_000_000 + "x"], ids=len)
+def test_a_message_of_slashes_or_dots_is_compared_at_once(shown):
+    """What took as long as the square of its length would not come to its end here."""
+    ours = "How did we do? https://feedback.example.com/f/1"
+    assert not same_text(ours, shown)
+    assert not nearly_same_text(ours, shown)

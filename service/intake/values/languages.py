@@ -10,7 +10,7 @@ import unicodedata
 from service.language_tags import CALLED_NOW
 
 TAG = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*")
-NAME = re.compile(r"([^()]+?)\s*(?:[(\uff08]([^()]+)[)\uff09])?")
+NAME = re.compile(r"([^()]*[^()\s])\s*(?:[(\uff08]([^()]+)[)\uff09])?")
 LONGEST_TAG = 35
 SCRIPT, REGION = 4, 2  # letters
 LANGUAGES = {
