@@ -290,6 +290,25 @@ def test_a_newer_compatible_schema_is_used_and_left_alone(engine: Engine) -> Non
     assert migrations.upgrade(engine) == migrations.current(engine) == "9999"
 
 
+def test_the_database_of_another_program_is_refused_by_its_name(empty: Engine) -> None:
+    """Alembic's table is every program's that uses Alembic, and names such as `session` are many's."""
+    with writing(empty) as connection:
+        connection.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32))")
+        connection.exec_driver_sql("INSERT INTO alembic_version VALUES ('a1b2c3d4e5f6')")
+    assert refused(empty).code == "database_of_others"
+    with pytest.raises(Unavailable, match="a1b2c3d4e5f6 of another program: make one of our own"):
+        migrations.upgrade(empty)
+
+
+def test_tables_of_others_under_our_names_are_refused_by_their_names(empty: Engine) -> None:
+    with writing(empty) as connection:
+        connection.exec_driver_sql("CREATE TABLE session (id INTEGER)")
+        connection.exec_driver_sql("CREATE TABLE of_nobody (id INTEGER)")
+    with pytest.raises(Unavailable, match=r"under names of ours \(session\): make one of our own"):
+        migrations.upgrade(empty)
+    assert tables(empty) == {"session", "of_nobody"}
+
+
 # -- before and after
 
 

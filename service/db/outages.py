@@ -9,7 +9,12 @@ import sqlalchemy as sa
 
 AWAY = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError, sa.exc.TimeoutError)
 NO_TLS = "speaks no TLS: turn it on there, or write sslmode=disable if the way there is all yours"
+REPLACED = "replaced or removed while it was open"
 WHY_AWAY = {
+    REPLACED: f"was {REPLACED}: stop every process of ours, after a restore run `db restored`, and start them again",
+    "not a database": "is no SQLite database: write the right file into database.url",
+    "malformed": "is damaged: keep the file, and put a backup in its place",
+    "unable to open": "cannot be opened: this account must be able to read and write the file and its folder",
     "authentication failed|no password": "refuses the user or the password",
     'role ".*" does not exist': "refuses the user or the password",
     "pg_hba.conf": "lets this user not in from here: see its pg_hba.conf",
@@ -30,11 +35,13 @@ WHY_AWAY = {
 """By what the server, or the library that speaks to it, says in English; the first that fits."""
 NOT_MIGRATED_YET, DENIED = "42P01", "42501"  # PostgreSQL: undefined table, insufficient privilege
 SQL_LOGIC_ERROR = 1  # SQLite's code for what is wrong with a statement; SQLAlchemy calls it operational
-CANNOT_BE_OPENED, CANNOT_BE_WRITTEN, CANNOT_USE_ITS_DISK = 14, 8, 10  # SQLite's
+CANNOT_BE_OPENED, CANNOT_BE_WRITTEN, CANNOT_USE_ITS_DISK, DAMAGED, NO_DATABASE = 14, 8, 10, 11, 26  # SQLite's
 OURS = " This account must be able to read and write the file and its folder: run this as the service's account."
 OF_THE_FILE = {
     CANNOT_BE_OPENED: OURS,
     CANNOT_BE_WRITTEN: OURS,
+    DAMAGED: " Keep the file, and put a backup in its place: deploy/README.md says how.",
+    NO_DATABASE: " Write the path of the right file, or of a new one, into database.url.",
     CANNOT_USE_ITS_DISK: " Is there room left on the disk the ledger lies on, and is that sound?",
 }
 PRIMARY = 0xFF  # of a code of SQLite; what stands above it says more

@@ -22,8 +22,10 @@ SETTINGS = {
     "jit": "off",  # to compile a figure takes longer than to count it
 }
 SET_LOCAL = "; ".join(f"SET LOCAL {name} = '{value}'" for name, value in SETTINGS.items())
-BEGIN_POSTGRESQL, BEGIN_STEADY = f"BEGIN; {SET_LOCAL}", f"BEGIN ISOLATION LEVEL REPEATABLE READ; {SET_LOCAL}"
-"""One message to the server; LOCAL, as a pooler's server is somebody else's after the transaction."""
+BEGIN_POSTGRESQL = f"BEGIN ISOLATION LEVEL READ COMMITTED; {SET_LOCAL}"
+BEGIN_STEADY = f"BEGIN ISOLATION LEVEL REPEATABLE READ; {SET_LOCAL}"
+"""One message to the server; LOCAL, as a pooler's server is somebody else's after the transaction. The level is named,
+as a database or role may have another default, under which writers that meet fail."""
 
 GONE_AFTER = {"tcp_user_timeout": 10_000, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
 """A server whose machine is cut off is given up after ten seconds; the system itself waits for a quarter of an hour."""

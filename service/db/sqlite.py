@@ -17,7 +17,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, Dialect, Engine
 
 from service.db.driver_errors import give_up_read_only
-from service.db.outages import PRIMARY
+from service.db.outages import PRIMARY, REPLACED
 from service.errors import Unavailable
 
 try:  # the bundled SQLite; where there is no wheel of it the interpreter's own, behind the gate below
@@ -31,6 +31,7 @@ BUSY_TIMEOUT_S = 5
 KEPT = 6  # connections that stay open: each keeps up to 2 MB of pages, and a slow moment would leave twenty of them
 LOOK_AGAIN_S = 0.0005
 BEGIN_WRITING = "BEGIN IMMEDIATE"
+LOG_KEPT = 64 * 1024 * 1024  # bytes of FILE-wal that stay after a reader who kept it growing has gone
 FIXED_FROM = (3, 51, 3)
 FIXED_BRANCHES = {(3, 50): 7, (3, 44): 6}
 
@@ -62,6 +63,11 @@ def open_sqlite(url: URL) -> Engine:
         pool_use_lifo=True,  # the last writer has the newest pages and statements cached
         execution_options={"dm_feedback_turn": threading.Lock()},
     )
+    if is_a_file(engine):
+        one = OneFile(Path(engine.url.database or ""))
+        event.listen(engine, "do_connect", one.demand)  # first, as the next makes a file where there is none
+        event.listen(engine, "connect", one.opened)
+        event.listen(engine, "begin", one.demand_for_writing)
     event.listen(engine, "do_connect", _make_for_us_alone)
     event.listen(engine, "connect", _set_pragmas)
     event.listen(engine, "begin", _begin)
@@ -69,10 +75,24 @@ def open_sqlite(url: URL) -> Engine:
     return engine
 
 
+def is_a_file(engine: Engine) -> bool:
+    """Whether it is SQLite's file at a path."""
+    return engine.dialect.name == "sqlite" and not (engine.url.database or ":").startswith((":", "file:"))
+
+
 def is_there(engine: Engine) -> bool:
     """Whether the database exists: for a mistyped address SQLite would create an empty file."""
-    file = engine.url.database or ""
-    return engine.dialect.name != "sqlite" or file.startswith((":", "file:")) or Path(file).exists()
+    return not is_a_file(engine) or Path(engine.url.database or "").exists()
+
+
+def log_bytes(engine: Engine) -> int | None:
+    """Return the size of the log beside an SQLite file, which grows while somebody reads and does not end."""
+    if not is_a_file(engine):
+        return None
+    try:
+        return Path(f"{engine.url.database}-wal").stat().st_size
+    except OSError:
+        return 0
 
 
 @contextmanager
@@ -89,6 +109,42 @@ def in_turn(engine: Engine) -> Iterator[None]:
     finally:
         if turn is not None and mine:
             turn.release()
+
+
+class OneFile:
+    """Refuses to write once another file, or none, lies where the one we opened was.
+
+    What we committed to a file that has lost its name would be gone with our last connection. Never goes over to the
+    new file by itself: it may be a backup, and `db restored` has to be said first.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._ours: tuple[int, int] | None = None
+
+    def opened(self, _connection: Any, _record: Any) -> None:
+        """Remember the file of the first connection."""
+        self._ours = self._ours or self._there()
+
+    def demand(self, *_: Any) -> None:
+        """Demand that the file is that one, before another connection to it. Raises the driver's OperationalError."""
+        if self._ours is not None and self._there() != self._ours:
+            raise sqlite_driver.OperationalError(f"the file was {REPLACED}")
+
+    def demand_for_writing(self, connection: Connection) -> None:
+        """The same before a write transaction. Raises OperationalError."""
+        if connection.get_execution_options().get("dm_feedback_writes", False):
+            try:
+                self.demand()
+            except sqlite_driver.OperationalError as error:
+                raise sa.exc.OperationalError(BEGIN_WRITING, None, error) from error
+
+    def _there(self) -> tuple[int, int] | None:
+        try:
+            found = self._file.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
 
 def _place(file: Path) -> Path:
@@ -115,6 +171,7 @@ def _set_pragmas(connection: Any, _record: Any) -> None:
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
+        f"journal_size_limit={LOG_KEPT}",
         "temp_store=MEMORY",  # its cache stays at SQLite's own 2 MB: there is one for each connection
     ):
         cursor.execute(f"PRAGMA {pragma}")

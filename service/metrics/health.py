@@ -31,7 +31,6 @@ from service.x_api.codes import SIGN_IN_LOST
 
 WORKER_SILENT = timedelta(seconds=45)
 PROBE_EVERY = timedelta(seconds=5)
-TAKES_NO_WRITES = "can be read and takes no writes; is it a standby, read-only, or out of space?"
 log = structlog.get_logger(__name__)
 fr, ws = feedback_request.c, worker_seen.c
 
@@ -76,23 +75,22 @@ class Writes:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._asked: datetime | None = None
-        self._refused = False
+        self._refused: str | None = None
 
-    def refused(self, now: datetime) -> bool:
-        """Whether the last trial write, at most a few seconds ago, was refused."""
+    def why_refused(self, now: datetime) -> str | None:
+        """Why the last trial write, at most a few seconds ago, was refused; None: it was not."""
         if self._asked is None or not timedelta(0) <= now - self._asked < PROBE_EVERY:
-            self._asked, self._refused = now, not self._written(now)
+            self._asked, self._refused = now, self._write(now)
         return self._refused
 
-    def _written(self, now: datetime) -> bool:
+    def _write(self, now: datetime) -> str | None:
         try:
             with writing(self._engine) as connection:
                 row = insert(connection, probe).values(name="ready", at=now)
                 connection.execute(row.on_conflict_do_update(index_elements=["name"], set_={"at": now}))
         except AWAY as error:
-            log.warning("database_takes_no_writes", error=type(error).__name__)
-            return False
-        return True
+            return f"can be read, and not written: it {why_away(error)}"
+        return None
 
 
 def why_not_ready(engine: Engine, now: datetime, writes: Writes) -> str | None:
@@ -103,7 +101,7 @@ def why_not_ready(engine: Engine, now: datetime, writes: Writes) -> str | None:
         return error.sentence
     except SQLAlchemyError as error:
         return why_away(error)
-    return TAKES_NO_WRITES if writes.refused(now) else None
+    return writes.why_refused(now)
 
 
 def readiness(settings: Settings, engine: Engine, now: datetime) -> dict[str, Any]:

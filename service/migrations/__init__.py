@@ -26,7 +26,7 @@ from service.db.postgresql import take_your_time
 from service.db.sqlite import is_there
 from service.db.table_locks import hardly_wait, patiently
 from service.errors import Unavailable
-from service.models import encryption, encryption_key, schema_floor
+from service.models import encryption, encryption_key, metadata, schema_floor
 
 FOLDER = Path(__file__).parent
 VERSION = sa.table("alembic_version", sa.column("version_num"))
@@ -41,6 +41,7 @@ SAID = {
     COPYING: "is being filled by `dm-feedback db copy`: let that come to its end, with --finish",
     MOVED: "was carried over to another one by `dm-feedback db copy`: write that one's address into database.url",
 }
+OF_OUR_OWN = "make one of our own, and write its address into database.url."
 RELEASED: Mapping[str, str] = {}
 """Each release and the newest revision it knew; a revision *after* may be of nothing that is not among them."""
 
@@ -61,6 +62,8 @@ def _upgraded(connection: Connection) -> str:
     if found is not None and found not in _known():
         _demand_fitting(connection, found)
         return found
+    if found is None:
+        _demand_no_others(connection)
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
@@ -132,6 +135,8 @@ def _demand_fitting(connection: Connection, found: str) -> None:
     """Refuse a newer schema that lacks what this code uses, and a database that is half a copy or was left behind."""
     if found in SAID:
         raise Unavailable("database_copied", f"The database {SAID[found]}.")
+    if not sa.inspect(connection).has_table(schema_floor.name):
+        raise Unavailable("database_of_others", f"The database is at revision {found} of another program: {OF_OUR_OWN}")
     oldest = connection.scalar(sa.select(schema_floor.c.revision))
     if oldest not in _known():
         raise Unavailable(
@@ -139,6 +144,14 @@ def _demand_fitting(connection: Connection, found: str) -> None:
             f"The database is at revision {found}, which is for code that knows {oldest}, and this code knows nothing "
             f"newer than {head()}: start the newer version.",
         )
+
+
+def _demand_no_others(connection: Connection) -> None:
+    """Refuse to begin a ledger where tables of another program have names of ours. Raises Unavailable."""
+    taken = sorted(metadata.tables.keys() & set(sa.inspect(connection).get_table_names()))
+    if taken:
+        sentence = f"The database has tables of another program under names of ours ({', '.join(taken)}): {OF_OUR_OWN}"
+        raise Unavailable("database_of_others", sentence)
 
 
 @cache

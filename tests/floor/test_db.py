@@ -1,5 +1,6 @@
 """The database: start-up checks, the two kinds of transaction, the order of times, what errors must not show."""
 
+import shutil
 import threading
 import traceback
 from collections.abc import Callable
@@ -242,6 +243,21 @@ def test_a_connection_begins_transactions_only_explicitly(postgresql_engine: Eng
         assert connection.connection.driver_connection.autocommit, "or the driver begins before us"  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("level", ["serializable", "repeatable read"])
+def test_the_isolation_a_database_has_by_default_is_not_taken_over(
+    postgresql_url: str, postgresql_engine: Engine, level: str
+) -> None:
+    """Under another level writers that meet fail, and repeat for ever."""
+    with writing(postgresql_engine) as connection:
+        connection.exec_driver_sql(f'ALTER DATABASE "{postgresql_engine.url.database}" '
+                                   f"SET default_transaction_isolation = '{level}'")  # fmt: skip
+    engine = open_engine(postgresql_url)
+    with writing(engine) as connection:
+        assert connection.exec_driver_sql("SHOW default_transaction_isolation").scalar() == level
+        assert connection.exec_driver_sql("SHOW transaction_isolation").scalar() == "read committed"
+    engine.dispose()
+
+
 @pytest.mark.parametrize("opened", [reading, writing])
 def test_connections_that_died_while_idle_are_replaced_silently(
     postgresql_url: str, postgresql_engine: Engine, opened: Callable[[Engine], AbstractContextManager[Connection]]
@@ -393,6 +409,9 @@ def test_why_postgresql_takes_nobody_in_is_told_apart(postgresql_url: str, chang
         ("connection timeout expired", "does not answer"),
         ("connection failed: session is read-only", "takes no writes"),
         ("could not extend file: No space left on device", "has no room left"),
+        ("database disk image is malformed", "is damaged"),
+        ("file is not a database", "is no SQLite database"),
+        ("unable to open database file", "must be able to read and write the file and its folder"),
         ("disk I/O error", "cannot use its disk: has that room left?"),
         ("QueuePool limit of size 10 overflow 20 reached, connection timed out, timeout 30.00", "is busy"),
         ('relation "result" does not exist', "has no tables yet"),
@@ -442,3 +461,53 @@ def test_read_only_locked_and_exhausted_count_as_outages(sqlite_url: str, tmp_pa
     assert is_away(sa.exc.TimeoutError())
     assert not is_away(sa.exc.IntegrityError("INSERT", None, Exception()))
     assert not is_away(ValueError())
+
+
+# -- the file
+
+
+@pytest.mark.parametrize("put_there", [None, "the same", "a backup"])
+def test_nothing_is_written_to_a_file_that_was_removed_or_replaced(
+    sqlite_url: str, tmp_path: Path, put_there: str | None
+) -> None:
+    """It would be committed, acknowledged, and gone with the last connection."""
+    engine, file, backup = open_engine(sqlite_url), Path(sa.make_url(sqlite_url).database or ""), tmp_path / "backup"
+    put(engine, "a")
+    shutil.copy(file, backup)
+    if put_there == "the same":
+        file.rename(file.with_suffix(".moved")).rename(file)
+    elif put_there == "a backup":
+        backup.replace(file)
+    else:
+        file.unlink()
+    if put_there == "the same":
+        put(engine, "b")
+        assert names(engine) == ["a", "b"]
+    else:
+        with reading(engine), pytest.raises(sa.exc.OperationalError) as another, reading(engine):
+            pass
+        with pytest.raises(sa.exc.OperationalError) as caught:
+            put(engine, "b")
+        assert is_away(caught.value), "a delivery is answered 503"
+        assert is_away(another.value), "and no empty file is made"
+        assert "after a restore run `db restored`" in why_away(caught.value)
+        assert file.exists() == (put_there is not None)
+    engine.dispose()
+
+
+def test_the_log_beside_a_file_is_small_again_once_a_long_reader_has_gone(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "LOG_KEPT", 100_000)
+    engine = open_engine(sqlite_url)
+    with reading(engine) as reader:
+        names_before = reader.scalars(sa.select(w.name)).all()
+        for number in range(1100):  # SQLite looks at its log every thousand pages
+            put(engine, f"w{number}")
+        grown = sqlite.log_bytes(engine) or 0
+        assert grown > 4_000_000
+        assert reader.scalars(sa.select(w.name)).all() == names_before
+    put(engine, "one more, which empties it")
+    put(engine, "and one that begins it anew")
+    assert (sqlite.log_bytes(engine) or 0) < 200_000
+    engine.dispose()
