@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from service.intake.definition.advice import advice, unused_values
+from service.intake.definition.advice import advice, untold, unused_values
 from service.intake.definition.load import load_definitions, overlay, preset_definition
 from service.intake.definition.tables import Map
 from service.intake.presets import preset_names, preset_text
@@ -253,6 +253,30 @@ def test_an_unused_constant_is_reported() -> None:
 
 
 API = {"base_url": "https://crm.example", "token": "t"}
+BY_CUSTOMER = [{"path": "/people/{customer_ref}", "find": {"x_handle": "a.handle"}}]
+
+
+@pytest.mark.parametrize(
+    ("given", "where", "says"),
+    [
+        ({"events": {"ended": "b.status!='open'"}}, "events.ended", "of every other event too"),
+        ({"events": {"ended": "b.merged_to==`null`"}}, "events.ended", "of every other event too"),
+        ({"events": {"reopened": "b.status!='closed'"}}, "events.reopened", "of every other event too"),
+        ({"lookup": BY_CUSTOMER, "map": {"customer_ref": ""}}, "map.customer_ref", "nobody would be looked up"),
+        ({"channel": {"allow": ["x"]}, "map": {"channel": ""}}, "map.channel", "all ends are alike"),
+        ({"channel": {"on_x": ["x"]}, "map": {"channel": ""}}, "map.channel", "all ends are alike"),
+        ({"channel": {"missing": "reject"}, "map": {"channel": ""}}, "map.channel", "all ends are alike"),
+    ],
+)
+def test_what_no_event_tells_and_what_each_would_is_reported(given: dict[str, Any], where: str, says: str) -> None:
+    said = advised("token", **given)
+    assert [*said] == [f"sources.crm.{where}"]
+    assert says in said[f"sources.crm.{where}"]
+
+
+@pytest.mark.parametrize("preset", preset_names())
+def test_no_preset_relies_on_what_its_events_never_tell(preset: str) -> None:
+    assert list(untold(preset_definition(preset).grammar)) == []
 
 
 @pytest.mark.parametrize(

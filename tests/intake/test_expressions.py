@@ -80,6 +80,15 @@ def test_names_inside_projections_are_the_item_s_own(text: str) -> None:
         ('b.event == "closed"', "write a text in single ones: 'closed'"),
         ('b.tags[?name != "no survey"]', "write a text in single ones: 'no survey' .and for the name @."),
         ("b.event = 'closed'", "write == to compare"),
+        ("b.event == 'a' and b.open", "write && for and"),
+        ("b.event == 'a' or b.event == 'b'", r"write \|\| for or"),
+        ("b.event IN ['a']", "write contains"),
+        ("b.count > 3", "a number in backticks"),
+        ("b.closed == true", "write it in backticks: `true`"),
+        ("b.closed || false", "write it in backticks: `false`"),
+        ("b.merged == null && b.a == 'x'", "write it in backticks: `null`"),
+        ("b.parts[?open==false].id", "write it in backticks: `false`"),
+        ("b.event == closed", "write b.closed, or a text in single quotes"),
     ],
 )
 def test_syntax_of_other_languages_is_reported(text: str, says: str) -> None:

@@ -1,7 +1,8 @@
 """Advice on sources that work but deserve a thought.
 
-Weak keys, keys that may not arrive as written, constants nothing uses, sources of whose customers nobody is known, and
-campaign filters that can never match: a source that sets no tags is never held back by a tag. Shows no key.
+Weak keys, keys that may not arrive as written, constants nothing uses, sources of whose customers nobody is known,
+events that match whatever comes, rules and paths about what no event tells, and campaign filters that can never match:
+a source that sets no tags is never held back by a tag. Shows no key.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,8 +12,10 @@ from urllib.parse import urlsplit
 
 from service.crm_api.path import GAP
 from service.intake.definition.dead_expressions import only_null
+from service.intake.definition.steps import OF_AN_EVENT
 from service.intake.definition.tables import Definition, Grammar
-from service.intake.expressions.compiled import Expression
+from service.intake.expressions.compiled import NOTHING, Expression, ExpressionError
+from service.intake.expressions.evaluate import TooCostly
 from service.intake.values.languages import language_tag
 from service.language_tags import nearest_first
 from service.network.addresses import is_this_machine
@@ -40,6 +43,7 @@ def advice(definitions: Mapping[str, Definition], settings: Settings) -> Iterato
         yield from (Mistake(f"sources.{name}.{where}", sentence) for where, sentence in only_null(definition))
         for value in unused_values(definition.grammar):
             yield Mistake(f"sources.{name}.values.{value}", "is used by no expression and no path; is it misspelt?")
+        yield from (Mistake(f"sources.{name}.{where}", sentence) for where, sentence in untold(definition.grammar))
         yield from _nobody_known(definition, can_ask=settings.sources[name].api is not None)
         yield from _never_called(name, settings.sources[name].api)
     for campaign in settings.campaigns:
@@ -47,6 +51,33 @@ def advice(definitions: Mapping[str, Definition], settings: Settings) -> Iterato
         for name in campaign.sources or definitions:
             if name in definitions:
                 yield from never_fits(definitions[name], campaign)
+
+
+def untold(grammar: Grammar) -> Iterator[tuple[str, str]]:
+    """Yield where a definition relies on what its events never tell: every end would go the same wrong way."""
+    context = {**NOTHING, "v": grammar.values}
+    for name in ("ended", "reopened"):
+        expression: Expression | None = getattr(grammar.events, name)
+        if expression is not None and _is_true(expression, context):
+            yield (
+                f"events.{name}",
+                "is true of an item that holds nothing, so of every other event too; ask for its word",
+            )
+    for position, step in enumerate(grammar.lookup):
+        gaps = {each for each in GAP.findall(step.path) if each in OF_AN_EVENT}
+        for name in sorted(each for each in gaps if grammar.map.of(each) is None):
+            yield f"map.{name}", f"is missing, and lookup[{position}] asks by it: nobody would be looked up"
+    rule = grammar.channel
+    elsewhere = any(step.find.channel for step in grammar.lookup)
+    if grammar.map.channel is None and (rule.allow or rule.missing == "reject" or (rule.on_x and not elsewhere)):
+        yield "map.channel", "is missing, and the rules under channel look at it: all ends are alike to them"
+
+
+def _is_true(expression: Expression, context: Mapping[str, Any]) -> bool:
+    try:
+        return expression.matches(context)
+    except (ExpressionError, TooCostly):
+        return False
 
 
 def _nobody_known(definition: Definition, *, can_ask: bool) -> Iterator[Mistake]:

@@ -27,7 +27,12 @@ COMPARATORS = frozenset({"eq", "ne", "lt", "lte", "gt", "gte"})
 OTHER_LANGUAGES = {
     "Unknown token '='": "write == to compare",
     "Unknown token $": "what JSONPath calls $ is b here: b.id",
+    'token "and"': "write && for and",
+    'token "or"': "write || for or",
+    'token "in"': "write contains(['a', 'b'], b.x)",
+    "(NUMBER)": "write a number in backticks, as `4`",
 }
+BARE_WORDS = frozenset({"true", "false", "null"})
 NOTHING: dict[str, Any] = {name: {} for name in ROOT_NAMES}
 
 
@@ -144,7 +149,7 @@ def _sentence(error: exceptions.JMESPathError) -> str:
     position = getattr(error, "lex_position", None)
     what = str(error).splitlines()[0].rstrip(":").split(", for expression")[0]
     where = f" at character {position + 1}" if isinstance(position, int) else ""
-    hint = next((f"; {says}" for sign, says in OTHER_LANGUAGES.items() if sign in what), "")
+    hint = next((f"; {says}" for sign, says in OTHER_LANGUAGES.items() if sign.lower() in what.lower()), "")
     return f"is no JMESPath{where}: {what}{hint}"
 
 
@@ -169,14 +174,27 @@ def _mistakes(node: Mapping[str, Any], root_names: frozenset[str] | None) -> lis
     if kind == "subexpression" and children[0]["type"] == "not_expression":
         # `!b.x` reads as `(!b).x`, which is null for ever
         found.append("'!' binds tighter than '.': write !(b.x) or b.x == `null`")
+    if kind == "comparator":
+        found += [_bare(each["value"]) for each in children if each["type"] == "field" and each["value"] in BARE_WORDS]
     if kind == "field" and root_names is not None and node["value"] not in root_names:
-        likely = next(each for each in "bai" if each in root_names)
-        roots = ", ".join(sorted(root_names))
-        found.append(f"'{node['value']}' is no root; write {likely}.{node['value']} (roots are {roots})")
+        found.append(_no_root(node["value"], root_names))
     for index, child in enumerate(children):
         inner = kind in ONLY_FIRST_CHILD_AT_ROOT and index > 0
         found += _mistakes(child, None if inner or kind == "expref" else root_names)
     return found
+
+
+def _bare(word: str) -> str:
+    """Say that a word is read as a name: `b.closed == b.true` would be true of whatever has neither."""
+    return f"'{word}' is a name here; write it in backticks: `{word}`"
+
+
+def _no_root(name: str, root_names: frozenset[str]) -> str:
+    if name in BARE_WORDS:
+        return _bare(name)
+    likely = next(each for each in "bai" if each in root_names)
+    roots = ", ".join(sorted(root_names))
+    return f"'{name}' is no root; write {likely}.{name}, or a text in single quotes (roots are {roots})"
 
 
 def _function_mistakes(name: str, given: int) -> list[str]:
