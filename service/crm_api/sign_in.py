@@ -15,7 +15,7 @@ from service.crm_api.get import OK, NoAnswer, post_form
 from service.settings.sources import Api
 
 EARLY = timedelta(seconds=60)
-DEFAULT_LIFE = timedelta(minutes=5)
+DEFAULT_LIFE, LONGEST_S = timedelta(minutes=5), 86_400  # some say by a huge number that a token never ends
 A_WORD = re.compile("[a-z_]{1,40}")
 
 
@@ -69,7 +69,7 @@ class SignIn:
             reason = "refused" if got.status in {400, 401, 403} else "status"
             raise NoAnswer(reason, f"The token endpoint answered {got.status}{_why(found)}, without a token.")
         life = found.get("expires_in")
-        return token, timedelta(seconds=life) if isinstance(life, int) and life > 0 else DEFAULT_LIFE
+        return token, timedelta(seconds=min(life, LONGEST_S)) if isinstance(life, int) and life > 0 else DEFAULT_LIFE
 
 
 def _why(found: Any) -> str:

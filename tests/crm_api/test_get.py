@@ -298,6 +298,16 @@ def test_a_token_is_fetched_once_renewed_before_its_end_and_once_when_it_is_refu
     assert issuer.issued == 4
 
 
+@pytest.mark.parametrize("life", [2**63 - 1, 10**12, 10**30])
+def test_a_token_that_never_ends_is_renewed_after_a_day(api: Crm, life: int) -> None:
+    issuer, clock = Issuer(api, life), [NOW]
+    client = Client(oauth(api), lambda: clock[0])
+    assert [client.get("/a").value["token"] for _ in range(2)] == ["t1", "t1"]
+    clock[0] += timedelta(days=1)
+    assert client.get("/a").value["token"] == "t2"
+    assert issuer.issued == 2
+
+
 def test_a_late_refusal_keeps_a_token_renewed_meanwhile(api: Crm) -> None:
     Issuer(api)
     sign_in = SignIn(oauth(api))
@@ -377,6 +387,7 @@ def test_no_secret_shows_in_a_repr() -> None:
         ({"retry-after": "7"}, 7),
         ({"retry-after": "Sun, 22 Nov 2026 12:01:00 GMT"}, 60),
         ({"x-rate-limit-reset": str(int(NOW.timestamp()) + 30)}, 30),
+        ({"x-ratelimit-reset": str((int(NOW.timestamp()) + 30) * 1000)}, 30),
         ({"ratelimit-reset": "12"}, 12),
         ({"retry-after": "0", "x-ratelimit-reset": "5"}, 5),
         ({"retry-after": "-5"}, None),

@@ -149,6 +149,7 @@ def test_a_handle_counts_only_of_a_conversation_on_x(api: Crm) -> None:
         ((401, {}), "refused", None),
         ((403, {}), "refused", None),
         ((404, {}), None, None),
+        (lambda: Response(status=204), None, None),
         ((429, {}, {"Retry-After": "7"}), "limited", 7),
         ((503, {}, {"Retry-After": "9"}), "limited", 9),
         ((500, {}), "away", None),
@@ -169,7 +170,7 @@ def test_failures_of_a_crm_are_distinguished(api: Crm, answer: Any, problem: str
     ("location", "says"),
     [
         ("https://new.example/t/7?who=12", "sends us on to https://new.example; is that its address (api.base_url)?"),
-        ("/sign-in", "nothing of use"),
+        ("/sign-in", "within its own address; is that the path?"),
         ("https://[", "nothing of use"),
     ],
 )
@@ -193,7 +194,15 @@ def test_a_strange_answer_is_set_aside_with_a_note(api: Crm) -> None:
     api.answers = {"/t/7": {"via": ["x"], "who": "12"}, "/p/12": {"x": "not digits", "lang": "klingonisch", "tags": {}}}
     found = looked(api, define("token", **TWO_STEPS), conversation_id="7")
     assert (found.channel, found.x_user_id, found.language, found.tags) == (None, None, None, ())
-    assert len(found.notes) == 3
+    assert len(found.notes) == 4
+
+
+@pytest.mark.parametrize("given", [9007199254740993, "12 34", 4.5])
+def test_a_number_that_is_no_id_is_not_taken_for_nobody_without_a_word(api: Crm, given: Any) -> None:
+    api.answers = {"/t/7": {"x": given}}
+    steps = {"lookup": [{"path": "/t/{conversation_id}", "find": {"x_user_id": "a.x"}}]}
+    found = looked(api, define("token", **steps), conversation_id="7")
+    assert (found.x_user_id, found.notes) == (None, ("x_user_id is no X user id (1 to 19 digits, sent as a text)",))
 
 
 def test_a_bot_of_the_crm_is_nobody(api: Crm) -> None:

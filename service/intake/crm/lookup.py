@@ -23,14 +23,11 @@ from service.intake.expressions.evaluate import Budget, TooCostly
 from service.intake.values import fields, identity
 from service.text import folded
 
-NOBODY = frozenset({404, 410})
+NOBODY = frozenset({204, 404, 410})
 REFUSED = frozenset({401, 403})
 LIMITED = frozenset({429, 503})
 MOVED = frozenset({301, 302, 303, 307, 308})
 CONVERT: dict[str, Callable[[Any], Any]] = {
-    "x_user_id": identity.x_user_id,
-    "x_handle": identity.x_handle,
-    "x_profile_url": identity.handle_from_url,
     "channel": fields.text,
     "language": fields.language,
     "agent_id": fields.text,
@@ -112,9 +109,11 @@ def problem_of(definition: Definition, got: Got) -> str | None:
 
 def _sent_on(got: Got) -> str | None:
     """Where the CRM sends us on to, by its host alone. Nobody is followed: the credentials would go along."""
-    place = urlsplit(got.headers.get("location", ""))
-    if got.status not in MOVED or not place.hostname:
+    if got.status not in MOVED:
         return None
+    place = urlsplit(got.headers.get("location", ""))
+    if not place.hostname:
+        return "it sends us on within its own address; is that the path?"
     return f"it sends us on to {place.scheme}://{place.hostname}; is that its address (api.base_url)?"
 
 
@@ -156,6 +155,8 @@ def _read(expression: Any, context: Mapping[str, Any], walk: _Walk, name: str) -
 
 
 def _converted(name: str, value: Any, walk: _Walk) -> Any:
+    if name in identity.WHO:
+        return identity.read(name, value, walk.notes)
     try:
         return CONVERT[name](value)
     except fields.NotText as error:

@@ -3,9 +3,6 @@
 A handle counts only for conversations on X; a bot or the system is never an agent, whatever id it carries.
 """
 
-from collections.abc import Callable
-from typing import Any
-
 from service.intake.definition.tables import HANDLED_BY
 from service.intake.mapping.one_item import OneItem
 from service.intake.values import fields, identity
@@ -29,7 +26,7 @@ def handled_by(item: OneItem) -> str | None:
 def identity_of(item: OneItem, channel: str | None) -> tuple[str | None, str | None, str]:
     """Return id, handle and the trust of the better one. A field is what the map says, never what it looks like."""
     trust, rule = item.definition.grammar.identity, item.definition.grammar.channel
-    user_id = _identified(item, "x_user_id", identity.x_user_id, "is no X user id (1 to 19 digits, sent as a text)")
+    user_id = _identified(item, "x_user_id")
     if rule.on_x and folded(channel or "") not in rule.on_x:
         if user_id and rule.own_id:
             _not_on_x(item, "x_user_id")
@@ -37,12 +34,12 @@ def identity_of(item: OneItem, channel: str | None) -> tuple[str | None, str | N
         if item.soft("x_handle", identity.x_handle):
             _not_on_x(item, "x_handle")
         return user_id, None, trust.x_user_id if user_id else "crm_entered"
-    handle = _identified(item, "x_handle", identity.x_handle, "is no X handle (1 to 15 of A-Z, a-z, 0-9, _)")
+    handle = _identified(item, "x_handle")
     if user_id:
         return user_id, handle, trust.x_user_id
     if handle:
         return None, handle, trust.x_handle
-    handle = _identified(item, "x_profile_url", identity.handle_from_url, "is no address of an X profile")
+    handle = _identified(item, "x_profile_url")
     return None, handle, trust.x_profile_url if handle else "crm_entered"
 
 
@@ -50,9 +47,6 @@ def _not_on_x(item: OneItem, name: str) -> None:
     item.notes.append(f"{name} does not count: nothing says that the conversation was on X")
 
 
-def _identified(item: OneItem, name: str, convert: Callable[[Any], str | None], why: str) -> str | None:
+def _identified(item: OneItem, name: str) -> str | None:
     given = item.soft(name, lambda value: value)
-    found = convert(given)
-    if found is None and given is not None and str(given).strip().lower() not in fields.NOTHING:
-        item.notes.append(f"{name} {why}")
-    return found
+    return identity.read(name, given, item.notes)

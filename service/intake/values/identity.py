@@ -6,9 +6,11 @@ id behind a handle is outreach's business.
 
 import re
 import unicodedata
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from service.intake.values.fields import NOTHING
 from service.settings.values import is_x_user_id
 
 TRUSTS = ("vendor_verified", "bridge", "crm_entered")
@@ -56,6 +58,23 @@ def handle_from_url(value: Any) -> str | None:
         return None
     segment = parts.path.lstrip("/").partition("/")[0]
     return None if segment.lower() in RESERVED else x_handle(segment)
+
+
+WHO: Mapping[str, tuple[Callable[[Any], str | None], str]] = {
+    "x_user_id": (x_user_id, "is no X user id (1 to 19 digits, sent as a text)"),
+    "x_handle": (x_handle, "is no X handle (1 to 15 of A-Z, a-z, 0-9, _)"),
+    "x_profile_url": (handle_from_url, "is no address of an X profile"),
+}
+"""The fields that say who somebody is: how each is read, and what is said of a value that is not read."""
+
+
+def read(name: str, given: Any, notes: list[str]) -> str | None:
+    """Return what a field says of who somebody is; a value that says nothing leaves a note."""
+    convert, why = WHO[name]
+    found = convert(given)
+    if found is None and given is not None and str(given).strip().lower() not in NOTHING:
+        notes.append(f"{name} {why}")
+    return found
 
 
 def _seen(text: str) -> str:
