@@ -30,6 +30,7 @@ from service.telemetry.counters import PROCESS_COUNTS
 from service.web.deferred import Outcome, PlainText
 
 BARE = ("CONTENT_TYPE", "CONTENT_LENGTH")  # the two headers WSGI names without HTTP_
+MOST_NAMES, LONGEST_NAME = 40, 60  # of headers, in a line of the log
 PLAIN_TEXT = "text/plain; charset=utf-8"
 log = structlog.get_logger("intake")
 Spoken = PlainText | dict[str, Any]
@@ -102,13 +103,25 @@ class Reception:
             log.warning("intake.not_proven_yet", source=definition.name, code=verdict.code)
             raise Unavailable("not_proven_yet", "The request cannot be verified at the moment; send it again.")
         PROCESS_COUNTS.add("deliveries", definition.name, "refused")
-        log.warning("intake.refused", source=definition.name, code=verdict.code, bytes=len(inbound.body))
+        log.warning(
+            "intake.refused", source=definition.name, code=verdict.code, why=verdict.sentence,
+            bytes=len(inbound.body), **_looked_for(verdict.code, inbound),
+        )  # fmt: skip
         raise _not_proven()
 
     def settle(self, deliveries: Sequence[Unsettled]) -> list[Outcome]:
         """Store what came at the same time in one commit, and say what became of each."""
         outcomes = commit(self.engine, [each.arrived for each in deliveries])
         return [_told(each, outcome) for each, outcome in zip(deliveries, outcomes, strict=True)]
+
+
+def _looked_for(code: str, inbound: Inbound) -> dict[str, list[str]]:
+    """Which headers came, by name alone, where one is missing: a CRM may call it otherwise than the definition."""
+    return (
+        {"headers": sorted(name[:LONGEST_NAME] for name in inbound.headers)[:MOST_NAMES]}
+        if code.endswith("_missing")
+        else {}
+    )
 
 
 def spoken(answer: Reply) -> Spoken:

@@ -81,7 +81,20 @@ def test_a_request_that_is_not_proven_is_401_without_a_reason(house: House, head
     assert "token" not in response.get_json()["detail"]
     assert logs[0]["event"] == "intake.refused"
     assert logs[0]["code"].startswith("token_")
+    assert logs[0]["why"].endswith(".")
     assert house.deliveries == []
+
+
+def test_the_log_says_what_was_looked_for_and_under_which_names_something_came(house: House) -> None:
+    with capture_logs() as logs:
+        house.client.post(PATH, data=ended(), headers={"X-Acme-Token": "s3cret", "X-Long" + "g" * 99: "s3cret"})
+        house.client.post(PATH, data=ended(), headers={"X-Webhook-Token": "s3cret"})
+    missing, wrong = logs
+    assert missing["why"] == "The header authorization is missing or empty."
+    assert {"x-acme-token", "x-long" + "g" * 54} <= {*missing["headers"]}
+    assert wrong["why"] == "The token is none of the source's keys."
+    assert "headers" not in wrong
+    assert "s3cret" not in str(logs)
 
 
 @pytest.mark.parametrize(
