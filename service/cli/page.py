@@ -6,7 +6,7 @@ from service.cli.common import account_asking, campaign_of, settings_of
 from service.results.page.branding import sender_of
 from service.results.page.question import ask, own_words
 from service.results.page.rendering import PageState, question_page
-from service.results.page.token_lookup import Said
+from service.results.page.token_lookup import AnsweredParts
 from service.ways.catalogue import choose, languages
 
 
@@ -37,5 +37,5 @@ def preview(context: click.Context, campaign: str, language: str, account: str |
     wording = own_words(settings.campaigns, chosen.name, spoken)
     question = ask(chosen.type, chosen.question_variant_id, chosen.display_name or whose.name, spoken, wording)
     notice = spoken.say("Thank you, your answer is saved.") if answered else ""
-    shown = PageState(Said(scored=answered, commented=False), chosen.privacy_url, notice)
+    shown = PageState(AnsweredParts(scored=answered, commented=False), chosen.privacy_url, notice)
     click.echo(question_page(whose, question, shown, spoken).html)

@@ -15,7 +15,7 @@ from service.at_rest.columns import encrypting
 from service.at_rest.unreadable import is_unreadable
 from service.models import feedback_request, result, result_update
 from service.results.answer import Answer
-from service.results.merge import Shown, Update, digest
+from service.results.merge import Update, VisibleAnswer, digest
 
 fr = feedback_request.c
 res = result.c
@@ -43,17 +43,17 @@ class AskedRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class StoredResult:
     """The row readers see. `feedback_id` None: nobody has reported a card."""
 
     feedback_id: str | None
-    shown: Shown
+    shown: VisibleAnswer
     update_count: int
     anomalies: int
 
 
 @dataclass(frozen=True, slots=True)
-class EarlierTelling:
+class StoredReport:
     """A stored report and its verdict."""
 
     id: int
@@ -69,7 +69,7 @@ def lock(connection: Connection, request_id: str) -> AskedRequest | None:
     return None if row is None else AskedRequest(*row)
 
 
-def held(connection: Connection, request_id: str, known: Sequence[EarlierTelling]) -> Held | None:
+def held(connection: Connection, request_id: str, known: Sequence[StoredReport]) -> StoredResult | None:
     """The row readers see, if there is one. A text that was tampered with is taken from a report that still has it."""
     row = connection.execute(sa.select(result).where(res.request_id == request_id)).one_or_none()
     if row is None:
@@ -77,13 +77,13 @@ def held(connection: Connection, request_id: str, known: Sequence[EarlierTelling
     shown = _shown(row)
     if is_unreadable(shown.text) and any(each.told.text is not None for each in known):
         shown = replace(shown, text=None, text_at=None, text_way=None)
-    return Held(row.feedback_id, shown, row.update_count, row.anomalies)
+    return StoredResult(row.feedback_id, shown, row.update_count, row.anomalies)
 
 
-def known(connection: Connection, request_id: str) -> Sequence[EarlierTelling]:
+def known(connection: Connection, request_id: str) -> Sequence[StoredReport]:
     """Every stored report; without the text if it was changed in the database."""
     rows = connection.execute(sa.select(result_update).where(upd.request_id == request_id).order_by(upd.id))
-    return [EarlierTelling(row.id, row.way, row.digest, _told(row), row.verdict) for row in rows]
+    return [StoredReport(row.id, row.way, row.digest, _told(row), row.verdict) for row in rows]
 
 
 def how_many_by_page(connection: Connection, request_id: str) -> int:
@@ -100,14 +100,14 @@ def keep(connection: Connection, told: Sequence[tuple[Answer, Update, str]], now
     )
 
 
-def judge(connection: Connection, verdicts: Sequence[tuple[EarlierTelling, str]]) -> None:
+def judge(connection: Connection, verdicts: Sequence[tuple[StoredReport, str]]) -> None:
     """Change the verdict on stored reports."""
     if verdicts:
         change = sa.update(result_update).where(upd.id == sa.bindparam("this")).values(verdict=sa.bindparam("thought"))
         connection.execute(change, [{"this": each.id, "thought": verdict} for each, verdict in verdicts])
 
 
-def first(connection: Connection, request_id: str, shown: Shown, values: dict[str, Any]) -> None:
+def first(connection: Connection, request_id: str, shown: VisibleAnswer, values: dict[str, Any]) -> None:
     """Write the row."""
     row = {"request_id": request_id, **values, **shown_columns(shown)}
     connection.execute(sa.insert(result).values(encrypting(result, row, request_id)))
@@ -121,7 +121,7 @@ def change(connection: Connection, request_id: str, values: dict[str, Any]) -> N
     )
 
 
-def shown_columns(shown: Shown) -> dict[str, Any]:
+def shown_columns(shown: VisibleAnswer) -> dict[str, Any]:
     """What stands, as columns."""
     return {
         **_columns(Update(shown.told_at, shown.score, shown.score_at, shown.text, shown.text_at)),
@@ -154,5 +154,5 @@ def _told(row: Row[Any]) -> Update:
     return told.wordless() if is_unreadable(row.text) else told
 
 
-def _shown(row: Row[Any]) -> Shown:
-    return Shown(row.x_updated_at, row.score, row.score_at, row.score_way, row.text, row.text_at, row.text_way)
+def _shown(row: Row[Any]) -> VisibleAnswer:
+    return VisibleAnswer(row.x_updated_at, row.score, row.score_at, row.score_way, row.text, row.text_at, row.text_way)

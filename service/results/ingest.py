@@ -22,8 +22,8 @@ from service.db.leases import CLOCKS_DIFFER
 from service.requests.seals import touch
 from service.results import answer_rows
 from service.results.answer import Answer
-from service.results.answer_rows import AskedRequest, EarlierTelling, Held
-from service.results.merge import Shown, Update, digest, settle
+from service.results.answer_rows import AskedRequest, StoredReport, StoredResult
+from service.results.merge import Update, VisibleAnswer, digest, settle
 from service.telemetry import traces
 from service.telemetry.counters import PROCESS_COUNTS
 from service.x_api.questions import SCORE_RANGE
@@ -33,7 +33,7 @@ log = structlog.get_logger(__name__)
 
 
 class Verdict(StrEnum):
-    """What became of a telling."""
+    """What became of a report."""
 
     APPLIED = "applied"
     """It was new, and the row shows it."""
@@ -45,7 +45,7 @@ class Verdict(StrEnum):
     """We had exactly this. Nothing was written."""
 
     ANOMALY = "anomaly"
-    """It contradicts another telling of the same request. Both are kept; merge.py says which stands."""
+    """It contradicts another report of the same request. Both are kept; merge.py says which stands."""
 
     STRAY = "stray"
     """Nobody here asked for it. Nothing is kept of it but, where it is a card, that there was one."""
@@ -82,17 +82,21 @@ def _of_one(connection: Connection, request_id: str, told: Sequence[Answer], now
     if asked is None or asked.erased_at is not None:
         return [Verdict.STRAY if asked is None else Verdict.ERASED] * len(told)
     known = answer_rows.known(connection, request_id)
-    book = _Tellings(asked, answer_rows.held(connection, request_id, known), known, blinding(connection))
+    book = _ReportBatch(asked, answer_rows.held(connection, request_id, known), known, blinding(connection))
     verdicts = [book.add(each) for each in told]
     book.save(connection, now)
     return verdicts
 
 
-class _Tellings:
+class _ReportBatch:
     """All reports of one request, while more are added. The request's row is locked."""
 
     def __init__(
-        self, asked: AskedRequest, held: Held | None, known: Sequence[EarlierTelling], blinded: Callable[[str], str]
+        self,
+        asked: AskedRequest,
+        held: StoredResult | None,
+        known: Sequence[StoredReport],
+        blinded: Callable[[str], str],
     ) -> None:
         self._asked, self._held, self._known, self._blinded = asked, held, known, blinded
         self._scores = SCORE_RANGE.get(asked.type or "", SCORE_RANGE["nps"])
@@ -163,14 +167,14 @@ class _Tellings:
         first, last = self._asked.ended_at - CLOCKS_DIFFER, self._asked.ended_at + NOBODY_ANSWERS_AFTER
         return at if at is not None and first <= at <= last else None
 
-    def _shown(self) -> Shown:
+    def _shown(self) -> VisibleAnswer:
         shown = self._settled.shown
         if self._forgotten is not None:
             # Retention takes the words, not the fact that there were some.
             shown = replace(shown, text_at=self._forgotten.text_at, text_way=self._forgotten.text_way)
         return shown
 
-    def _verdict(self, update: Update, before: Shown) -> Verdict:
+    def _verdict(self, update: Update, before: VisibleAnswer) -> Verdict:
         if self._settled.contradicts(update):
             log.warning("result_contradicts", request_id=self._asked.id)
             return Verdict.ANOMALY
@@ -207,7 +211,7 @@ class _Tellings:
     def _first_answer(self) -> Answer:
         return next((answer for answer, update, _ in self._added if update.answers), self._added[0][0])
 
-    def _change(self, connection: Connection, held: Held, anomalies: int, now: datetime) -> None:
+    def _change(self, connection: Connection, held: StoredResult, anomalies: int, now: datetime) -> None:
         shown = self._shown()
         values: dict[str, Any] = {"update_count": held.update_count + len(self._added), "anomalies": anomalies}
         if held.feedback_id is None:
@@ -222,7 +226,7 @@ class _Tellings:
         answer_rows.change(connection, self._asked.id, values)
 
 
-def _seen(before: Shown | None, after: Shown, now: datetime) -> dict[str, datetime]:
+def _seen(before: VisibleAnswer | None, after: VisibleAnswer, now: datetime) -> dict[str, datetime]:
     """When we first had a score and a text, by our own clock; once set it stays."""
     score = after.score is not None and (before is None or before.score is None)
     text = after.text is not None and (before is None or before.text is None)

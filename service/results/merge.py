@@ -40,7 +40,7 @@ class Update:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class VisibleAnswer:
     """What readers see: a score and a text, each with its own date and the way it was given."""
 
     told_at: datetime
@@ -81,25 +81,25 @@ NOTHING = Claim(None, None, EPOCH, None)
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class SettledAnswer:
     """What stands: a score and a text, each with its own claim, and when anything was last reported."""
 
     told_at: datetime
     score: Claim | None = None
     text: Claim | None = None
 
-    def and_also(self, update: Update, way: str, scores: Container[int]) -> "Settled":
+    def and_also(self, update: Update, way: str, scores: Container[int]) -> "SettledAnswer":
         """The same with one more report. A score outside `scores` (the scale) is kept elsewhere but never stands."""
         score = Claim(update.score, update.score_at, update.told_at, way) if update.score in scores else None
         text = None if update.text is None else Claim(update.text, update.text_at, update.told_at, way)
         told_at = max(self.told_at, update.told_at)
-        return Settled(told_at, _first(self.score, score), _first(self.text, text))
+        return SettledAnswer(told_at, _first(self.score, score), _first(self.text, text))
 
     @property
-    def shown(self) -> Shown:
+    def shown(self) -> VisibleAnswer:
         """The same as readers see it."""
         score, text = self.score or NOTHING, self.text or NOTHING
-        return Shown(self.told_at, score.value, score.at, score.way, text.value, text.at, text.way)
+        return VisibleAnswer(self.told_at, score.value, score.at, score.way, text.value, text.at, text.way)
 
     def contradicts(self, update: Update) -> bool:
         """Whether the report has a score or a text other than the one that stands."""
@@ -108,13 +108,15 @@ class Settled:
         return other_score or other_text
 
 
-def settle(told: Iterable[tuple[Update, str]], scores: Container[int], row: Shown | None = None) -> Settled:
+def settle(
+    told: Iterable[tuple[Update, str]], scores: Container[int], row: VisibleAnswer | None = None
+) -> SettledAnswer:
     """Put reports together, each with its way. What `row` shows stands too, even if no report has it any more.
 
     Retention removes the report, not the fact.
     """
     told = tuple(told)
-    settled = Settled(EPOCH) if row is None else _left(row, [update for update, _ in told])
+    settled = SettledAnswer(EPOCH) if row is None else _left(row, [update for update, _ in told])
     for update, way in told:
         settled = settled.and_also(update, way, scores)
     return settled
@@ -126,10 +128,10 @@ def digest(update: Update) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def _left(row: Shown, told: Sequence[Update]) -> Settled:
+def _left(row: VisibleAnswer, told: Sequence[Update]) -> SettledAnswer:
     score = row.score is not None and row.score not in {each.score for each in told}
     text = row.text is not None and row.text not in {each.text for each in told}
-    return Settled(
+    return SettledAnswer(
         row.told_at,
         Claim(row.score, row.score_at, row.told_at, row.score_way) if score else None,
         Claim(row.text, row.text_at, row.told_at, row.text_way) if text else None,

@@ -9,7 +9,7 @@ import pytest
 from service.db import EPOCH
 from service.results import merge, poll, refresh
 from service.results.card import update_of
-from service.results.merge import Claim, Settled, Shown, Update, digest, settle
+from service.results.merge import Claim, SettledAnswer, Update, VisibleAnswer, digest, settle
 from service.results.page import rate_limit
 from service.results.page.branding import contrast, readable, sender_of
 from service.results.page.rate_limit import PerMinute
@@ -45,7 +45,7 @@ def test_one_of_two_scores_is_kept_in_any_order(stands: Any, falls: Any) -> None
 
 
 def test_reports_of_an_older_version_without_a_way_come_first() -> None:
-    row = Shown(START, 4, START, None)
+    row = VisibleAnswer(START, 4, START, None)
     assert settle([(Update(START, 5, START + TICK), "card")], SCALE, row).shown.score_way is None
     assert merge._first(Claim(4, START, START, "card"), Claim(4, START, START, None)) == Claim(4, START, START, None)
 
@@ -65,10 +65,10 @@ def test_a_card_without_a_date_of_its_own_is_of_its_newest_other(dates: dict[str
 
 def test_the_latest_report_counts_and_a_score_off_the_scale_never_does() -> None:
     told = [(Update(START + HOUR, 4, START), "card"), (Update(START, 9, START - DAY), "card")]
-    assert settle(told, SCALE).shown == Shown(START + HOUR, 4, START, "card")
+    assert settle(told, SCALE).shown == VisibleAnswer(START + HOUR, 4, START, "card")
 
 
-BOTH = Settled(START, Claim(4, START, START, "card"), Claim("fine", START, START, "card"))
+BOTH = SettledAnswer(START, Claim(4, START, START, "card"), Claim("fine", START, START, "card"))
 
 
 @pytest.mark.parametrize(
@@ -79,10 +79,10 @@ BOTH = Settled(START, Claim(4, START, START, "card"), Claim("fine", START, START
         (BOTH, Update(START, score=5), True),
         (BOTH, Update(START, text="bad"), True),
         (BOTH, Update(START, score=4, text="bad"), True),
-        (Settled(START), Update(START, score=9), True),
+        (SettledAnswer(START), Update(START, score=9), True),
     ],
 )
-def test_a_report_with_another_value_is_a_contradiction(settled: Settled, update: Update, other: bool) -> None:
+def test_a_report_with_another_value_is_a_contradiction(settled: SettledAnswer, update: Update, other: bool) -> None:
     assert settled.contradicts(update) is other
 
 
@@ -90,12 +90,11 @@ def test_an_answer_differs_from_a_pruned_one() -> None:
     assert [Update(START, score=s, text=t).answers for s, t in ((None, None), (1, None), (None, "a"))] == [
         False, True, True,
     ]  # fmt: skip
-    assert [Shown(START, score=s, text=t).answers for s, t in ((None, None), (1, None), (None, "a"))] == [
+    assert [VisibleAnswer(START, score=s, text=t).answers for s, t in ((None, None), (1, None), (None, "a"))] == [
         False, True, True,
     ]  # fmt: skip
-    assert [Shown(START, text=t, text_at=at).is_forgotten for t, at in ((None, START), ("a", START), (None, None))] == [
-        True, False, False,
-    ]  # fmt: skip
+    texts = ((None, START), ("a", START), (None, None))
+    assert [VisibleAnswer(START, text=t, text_at=at).is_forgotten for t, at in texts] == [True, False, False]
 
 
 def test_equal_reports_have_equal_digests() -> None:

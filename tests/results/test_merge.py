@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.results.merge import Shown, Update, settle
+from service.results.merge import Update, VisibleAnswer, settle
 from tests.support import START
 
 SCALE = range(1, 6)
@@ -13,19 +13,19 @@ LATER = START.replace(hour=13)
     ("row", "update", "whole"),
     [
         (
-            Shown(START, score=4, score_at=START, score_way="card"),
+            VisibleAnswer(START, score=4, score_at=START, score_way="card"),
             Update(LATER, text="thanks", text_at=LATER),
-            Shown(LATER, 4, START, "card", "thanks", LATER, "page"),
+            VisibleAnswer(LATER, 4, START, "card", "thanks", LATER, "page"),
         ),
         (
-            Shown(START, text="thanks", text_at=START, text_way="card"),
+            VisibleAnswer(START, text="thanks", text_at=START, text_way="card"),
             Update(LATER, score=2, score_at=LATER),
-            Shown(LATER, 2, LATER, "page", "thanks", START, "card"),
+            VisibleAnswer(LATER, 2, LATER, "page", "thanks", START, "card"),
         ),
     ],
     ids=["a score", "a text"],
 )
-def test_a_value_outlives_its_reports(row: Shown, update: Update, whole: Shown) -> None:
+def test_a_value_outlives_its_reports(row: VisibleAnswer, update: Update, whole: VisibleAnswer) -> None:
     left = settle([], SCALE, row)
     assert left.shown == row
     assert (left.score is None, left.text is None) == (row.score is None, row.text is None)
@@ -33,9 +33,9 @@ def test_a_value_outlives_its_reports(row: Shown, update: Update, whole: Shown) 
 
 
 def test_a_remaining_report_is_weighed_by_itself() -> None:
-    row = Shown(START, score=4, score_at=None, score_way="card")
+    row = VisibleAnswer(START, score=4, score_at=None, score_way="card")
     told = Update(START, score=4, score_at=START)
     assert settle([(told, "card")], SCALE, row).shown.score_at == START
-    row = Shown(START, text="thanks", text_at=START, text_way="card")
+    row = VisibleAnswer(START, text="thanks", text_at=START, text_way="card")
     told = Update(LATER, text="thanks", text_at=LATER)
     assert settle([(told, "card")], SCALE, row).shown.text_at == LATER

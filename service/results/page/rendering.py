@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from service.results.page.branding import NOBODY, Sender
 from service.results.page.question import Question
-from service.results.page.token_lookup import Said
+from service.results.page.token_lookup import AnsweredParts
 from service.ways.catalogue import Language
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -24,7 +24,7 @@ LOGOS = "/f/logo/"
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class RenderedPage:
     """A document in UTF-8 text, its language, and its Content-Security-Policy."""
 
     html: str
@@ -36,24 +36,24 @@ class Drawn:
 class PageState:
     """What else is on the page. `notice`: good news; `mistake`: what to correct; `draft`: typed so far."""
 
-    said: Said
+    said: AnsweredParts
     privacy_url: str
     notice: str = ""
     mistake: str = ""
     draft: str = ""
 
 
-def question_page(whose: Sender, question: Question, shown: PageState, language: Language) -> Drawn:
+def question_page(whose: Sender, question: Question, shown: PageState, language: Language) -> RenderedPage:
     """Draw the question, or what was answered and what may still be added."""
     return _drawn("page_question.html", whose, language, {"question": question, "shown": shown})
 
 
-def plain_page(title: str, sentence: str, language: Language) -> Drawn:
+def plain_page(title: str, sentence: str, language: Language) -> RenderedPage:
     """Draw a page that asks nothing and is nobody's in particular."""
     return _drawn("page_plain.html", NOBODY, language, {"title": title, "sentence": sentence})
 
 
-def _drawn(template: str, whose: Sender, language: Language, values: Mapping[str, object]) -> Drawn:
+def _drawn(template: str, whose: Sender, language: Language, values: Mapping[str, object]) -> RenderedPage:
     style = _style().replace("ON_LIGHT", whose.on_light).replace("ON_DARK", whose.on_dark)
     html = (
         _templates()
@@ -65,7 +65,7 @@ def _drawn(template: str, whose: Sender, language: Language, values: Mapping[str
         f"default-src 'none'; style-src 'sha256-{digest}'; img-src 'self'; form-action 'self'; "
         "frame-ancestors 'none'; base-uri 'none'"
     )
-    return Drawn(html, language.code, policy)
+    return RenderedPage(html, language.code, policy)
 
 
 @cache

@@ -19,7 +19,7 @@ from service.results.page import store
 from service.results.page.branding import Sender, sender_of
 from service.results.page.question import ask, own_words
 from service.results.page.rate_limit import ANSWERS, LOOKS, PerMinute
-from service.results.page.rendering import LOGOS, Drawn, PageState, plain_page, question_page
+from service.results.page.rendering import LOGOS, PageState, RenderedPage, plain_page, question_page
 from service.results.page.token_lookup import Answerable, find
 from service.settings import Settings
 from service.ways.catalogue import Language, choose, languages
@@ -52,7 +52,7 @@ def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime])
         if not looks.allows(flask.request.remote_addr, clock()):
             return _slower()
         found = asked(token)
-        return _gone() if found is None else _page(settings, senders[found.account], found, store.Given())
+        return _gone() if found is None else _page(settings, senders[found.account], found, store.SubmittedPart())
 
     @pages.post("/f/<token>")
     @declares("nobody but who has the link: 128 secret bits")
@@ -86,7 +86,7 @@ def _add_logos(pages: flask.Blueprint, senders: Mapping[str, Sender]) -> None:
         )
 
 
-def _page(settings: Settings, whose: Sender, found: Answerable, given: store.Given) -> Response:
+def _page(settings: Settings, whose: Sender, found: Answerable, given: store.SubmittedPart) -> Response:
     language = _language(found)
     wording = own_words(settings.campaigns, found.campaign, language)
     question = ask(found.kind, found.variant, found.display_name or whose.name, language, wording)
@@ -95,7 +95,7 @@ def _page(settings: Settings, whose: Sender, found: Answerable, given: store.Giv
     return _answer(question_page(whose, question, shown, language), 422 if given.mistake else 200)
 
 
-def _told(found: Answerable, given: store.Given) -> str:
+def _told(found: Answerable, given: store.SubmittedPart) -> str:
     """What to add to the address if there is an answer already; always the same, or one could find out which it is."""
     return f"?{BEFORE}" if store.stands(found, given) else ""
 
@@ -123,7 +123,7 @@ def _slower() -> Response:
     return response
 
 
-def _answer(drawn: Drawn, status: int) -> Response:
+def _answer(drawn: RenderedPage, status: int) -> Response:
     headers = {**HEADERS, "Content-Language": drawn.language, "Content-Security-Policy": drawn.policy}
     return flask.Response(drawn.html, status, headers, content_type="text/html; charset=utf-8")
 

@@ -25,7 +25,7 @@ MOST_TELLINGS = 20  # of one link: every further one is read together with all b
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class SubmittedPart:
     """One part of an answer, or `mistake`: what to say, with the text typed so far in `draft`."""
 
     score: int | None = None
@@ -34,22 +34,22 @@ class Given:
     draft: str = ""
 
 
-def read(form: Mapping[str, str], asked: Answerable, language: Language) -> Given:
+def read(form: Mapping[str, str], asked: Answerable, language: Language) -> SubmittedPart:
     """Read a form. A score must be on the card's scale, a comment must say something and fit."""
     if "comment" in form:
         return _comment(form["comment"], language)
     score = form.get("score", "")
     if score not in {str(each) for each in SCORE_RANGE[asked.kind]}:
-        return Given(mistake=language.say("Please choose one of the answers."))
-    return Given(score=int(score))
+        return SubmittedPart(mistake=language.say("Please choose one of the answers."))
+    return SubmittedPart(score=int(score))
 
 
-def stands(asked: Answerable, given: Given) -> bool:
+def stands(asked: Answerable, given: SubmittedPart) -> bool:
     """Whether an answer to this part stands already."""
     return asked.said.scored if given.text is None else asked.said.commented
 
 
-def keep(engine: Engine, asked: Answerable, given: Given, now: datetime) -> None:
+def keep(engine: Engine, asked: Answerable, given: SubmittedPart, now: datetime) -> None:
     """Store the part, dated by our clock: nobody else saw it given. Only so many contradictions are kept."""
     if stands(asked, given) and _is_full(engine, asked):
         return
@@ -69,15 +69,15 @@ def _is_full(engine: Engine, asked: Answerable) -> bool:
         return answer_rows.how_many_by_page(connection, asked.request_id) >= MOST_TELLINGS
 
 
-def _comment(written: str, language: Language) -> Given:
+def _comment(written: str, language: Language) -> SubmittedPart:
     text = clean(unicodedata.normalize("NFC", written.replace("\r\n", "\n"))).strip()
     if not any(each.isprintable() and not each.isspace() for each in text):  # of marks nobody sees, too
-        return Given(mistake=language.say("Please write something, or simply close this page."))
+        return SubmittedPart(mistake=language.say("Please write something, or simply close this page."))
     if len(text) > TEXT_LIMIT:
         said = language.say(
             "This comment has {n} characters; up to {most} can be saved. Please shorten it.",
             n=len(text),
             most=TEXT_LIMIT,
         )
-        return Given(mistake=said, draft=text)
-    return Given(text=text)
+        return SubmittedPart(mistake=said, draft=text)
+    return SubmittedPart(text=text)

@@ -43,7 +43,7 @@ ASKED = (
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class AnsweredParts:
     """Which parts the customer has given already."""
 
     scored: bool
@@ -62,7 +62,7 @@ class Answerable:
     display_name: str | None
     language: str | None
     privacy_url: str
-    said: Said
+    said: AnsweredParts
 
 
 def find(connection: Connection, given: str, *, answer_window: timedelta, now: datetime) -> Answerable | None:
@@ -73,7 +73,7 @@ def find(connection: Connection, given: str, *, answer_window: timedelta, now: d
     row = connection.execute(ASKED, {"hash": hashed, "since": now - answer_window}).one_or_none()
     if row is None:
         return None
-    said = Said(bool(row.scored), bool(row.commented))
+    said = AnsweredParts(bool(row.scored), bool(row.commented))
     return Answerable(
         row.id, row.account, row.campaign, row.type, row.question_variant_id, row.display_name, row.language,
         row.privacy_url, said,
