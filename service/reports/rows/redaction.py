@@ -6,7 +6,6 @@ belongs to nobody.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
@@ -22,64 +21,29 @@ from service.settings import Settings
 WHOSE = ("conversation_id", "team_id", "agent_id", "customer_ref")
 MARK = "{conversation_id}"
 Column = Sequence[Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Selected:
-    """What the select returns, by column, under the select's names."""
-
-    id: Column
-    conversation_id: Column
-    source: Column
-    account: Column
-    campaign: Column
-    team_id: Column
-    agent_id: Column
-    type: Column
-    question_variant_id: Column
-    display_name: Column
-    ended_at: Column
-    card_sent_at: Column
-    state: Column
-    reason: Column
-    language: Column
-    test: Column
-    channel: Column
-    way: Column
-    tags: Column
-    customer_ref: Column
-    score: Column
-    score_at: Column
-    text: Column
-    text_at: Column
-    updated_at: Column
-    update_count: Column
-    erased_at: Column
-    score_way: Column
-    answered: Column
-    hidden: Column
-    unread: Column
+Selected = Mapping[str, Column]
+"""What the select of `query` returns, by column."""
 
 
 def told(connection: Connection, found: Sequence[sa.Row[Any]], settings: Settings) -> Columns:
     """Return the page by column, with what may not be told blanked."""
     if not found:
         return tuple(() for _ in COLUMNS)
-    raw = Selected(*list(zip(*found, strict=True))[: len(Selected.__slots__)])
-    hidden, text = raw.hidden, _blanked(raw.text, raw.unread)
+    raw: Selected = dict(zip(found[0]._fields, zip(*found, strict=True), strict=True))
+    hidden, text, sent = raw["hidden"], _blanked(raw["text"], raw["unread"]), raw["card_sent_at"]
     told_of: dict[str, Column] = {
-        **{name: getattr(raw, name) for name in COLUMNS if name in Selected.__slots__},
-        **{name: _blanked(getattr(raw, name), hidden) for name in WHOSE},
-        "request_id": raw.id,
+        **{name: raw[name] for name in COLUMNS if name in raw},
+        **{name: _blanked(raw[name], hidden) for name in WHOSE},
+        "request_id": raw["id"],
         "conversation_url": _blanked(_links(raw, settings), hidden),
-        "sent_at": raw.card_sent_at,
-        "score_after_s": _seconds(raw.card_sent_at, raw.score_at),
+        "sent_at": sent,
+        "score_after_s": _seconds(sent, raw["score_at"]),
         "text": text,
-        "text_after_s": _seconds(raw.card_sent_at, raw.text_at),
-        "suppressed": [hides or shown != given for hides, shown, given in zip(hidden, text, raw.text, strict=True)]
-        if any(raw.unread)
+        "text_after_s": _seconds(sent, raw["text_at"]),
+        "suppressed": [hides or shown != given for hides, shown, given in zip(hidden, text, raw["text"], strict=True)]
+        if any(raw["unread"])
         else hidden,
-        "tags": _blanked([_tags(each) for each in raw.tags], hidden),
+        "tags": _blanked([_tags(each) for each in raw["tags"]], hidden),
     }
     told_of |= _names(connection, raw, told_of, settings)
     return tuple(told_of[name] for name in COLUMNS)
@@ -92,9 +56,9 @@ def _names(
     agents, teams = told_of["agent_id"], told_of["team_id"]
     known = called_of(connection, settings, {*agents, *teams})
     return {
-        "agent_name": known.column("agent", agents, raw.account, raw.ended_at),
-        "team_name": known.column("team", teams, raw.account, raw.ended_at),
-        "question": list(map(question_of, raw.type, raw.question_variant_id, raw.display_name)),
+        "agent_name": known.column("agent", agents, raw["account"], raw["ended_at"]),
+        "team_name": known.column("team", teams, raw["account"], raw["ended_at"]),
+        "question": list(map(question_of, raw["type"], raw["question_variant_id"], raw["display_name"])),
     }
 
 
@@ -108,9 +72,9 @@ def _blanked(column: Column, hidden: Sequence[bool]) -> Column:
 def _links(raw: Selected, settings: Settings) -> Column:
     """The link to the conversation in the CRM, if the source says where that is."""
     places: Mapping[str, str | None] = {name: source.conversation_url for name, source in settings.sources.items()}
-    if not any(places.get(each) for each in set(raw.source)):
-        return [None] * len(raw.source)
-    pairs = zip(raw.source, raw.conversation_id, strict=True)
+    if not any(places.get(each) for each in set(raw["source"])):
+        return [None] * len(raw["source"])
+    pairs = zip(raw["source"], raw["conversation_id"], strict=True)
     return [
         place.replace(MARK, quote(each, safe="")) if (place := places.get(source)) else None for source, each in pairs
     ]
