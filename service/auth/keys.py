@@ -63,7 +63,7 @@ class Reader:
 
     @property
     def signature(self) -> str:
-        """The same where the ledger has less room: the name is shortened, never the id."""
+        """How the ledger names them, in 64 characters: the name is shortened, never the id."""
         return f"{self.name[: LONGEST_SIGNATURE - len(self.key_id) - 3]} ({self.key_id})"
 
     def demand(self, account: str) -> None:

@@ -73,7 +73,7 @@ class View:
 
     @property
     def mine_by_index(self) -> sa.ColumnElement[bool]:
-        """The same, for statements that the index of accounts and moments serves."""
+        """Requests of the accounts the key covers, by the index of accounts and moments."""
         return fr.account.in_(self.accounts)
 
     @property

@@ -45,7 +45,7 @@ def take_in(
 
 
 def fresh(connection: Connection, feedbacks: Sequence[Feedback]) -> list[Feedback]:
-    """Those with something new, for callers that have not opened a write transaction yet."""
+    """Return the cards that report something new. Needs no write transaction, so a caller can avoid opening one."""
     had = set[tuple[str | None, str]]()
     ids = sorted({each.id for each in feedbacks})
     for start in range(0, len(ids), AT_ONCE):

@@ -97,7 +97,7 @@ class SettledAnswer:
 
     @property
     def shown(self) -> VisibleAnswer:
-        """The same as readers see it."""
+        """What readers see of it."""
         score, text = self.score or NOTHING, self.text or NOTHING
         return VisibleAnswer(self.told_at, score.value, score.at, score.way, text.value, text.at, text.way)
 

@@ -48,7 +48,7 @@ RETRY = timedelta(hours=1)
 """When such a card comes up again: behind the others, so that one card X chokes on never holds them up."""
 
 IN_A_ROW = 3
-"""So many cards refused one after the other are no matter of a card."""
+"""This many refusals in a row are not about single cards."""
 
 GRACE = timedelta(days=7)
 """How long after its schedule a card that X chokes on is still tried."""

@@ -74,22 +74,22 @@ class Control:
         self.endpoints = {one.name: one for one in endpoints}
 
     def index(self) -> Any:
-        """The grammar."""
+        """Every control, with examples."""
         shown = {one.name: f"{','.join(one.methods)} {one.rule}" for one in self.endpoints.values()}
         return {**grammar.INDEX, "endpoints": shown}
 
     def truth(self) -> Any:
-        """Everything."""
+        """Everything this X knows."""
         schedule.settle(self.world)
         return jsonify(truth.truth(self.world, request.args))
 
     def clock(self) -> Any:
-        """Now."""
+        """The clock's time and speed."""
         with self.world.lock:
             return {"now_ms": self.world.clock.now_ms(), "speed": self.world.clock.speed}
 
     def move_clock(self) -> Any:
-        """Forward, faster or slower."""
+        """Move the clock forward, or change its speed."""
         given = _body({"advance_s", "speed"})
         with self.world.lock:
             if "speed" in given:
@@ -100,7 +100,7 @@ class Control:
         return self.clock()
 
     def reset(self) -> Any:
-        """Forget."""
+        """Forget everything but what `keep` names."""
         keep = set(_body({"keep"}).get("keep", []))
         if keep - _KEEP:
             raise ControlRefused(400, "invalid", f"keep can name {', '.join(sorted(_KEEP))}.")
@@ -110,7 +110,7 @@ class Control:
         return self.clock()
 
     def create_customers(self) -> Any:
-        """One, many, or a range."""
+        """Create customers: a list, a range, or the default profile."""
         given = _body({"customers", "range", "default"})
         created = 0
         with self.world.lock:
@@ -127,7 +127,7 @@ class Control:
         return {"created": created}
 
     def customer(self, user_id: str) -> Any:
-        """Who it is and how they sign."""
+        """One customer's profile, credentials and cards."""
         with self.world.lock:
             self._person(user_id)
             token, token_secret = customer_token(user_id)
@@ -139,7 +139,7 @@ class Control:
             }
 
     def answer(self, user_id: str) -> Any:
-        """Submit or dismiss at once."""
+        """Answer or dismiss a customer's card at once."""
         given = _body({"score", "text", "dismiss", "feedback_id"})
         if type(given.get("score", 0)) is not int or not isinstance(given.get("text", ""), str):
             raise ControlRefused(400, "invalid", "score is an integer and text a string.")
@@ -172,12 +172,12 @@ class Control:
             return truth.message_row(message)
 
     def faults(self) -> Any:
-        """The rules."""
+        """The rules of faults."""
         with self.world.lock:
             return {"rules": [asdict(rule) for rule in self.world.rules]}
 
     def add_faults(self) -> Any:
-        """One rule or several, all or none."""
+        """Add rules: all of them, or none if one is wrong."""
         given = request.get_json(silent=True, force=True)
         raw = given.get("rules", [given]) if isinstance(given, dict) else None
         if not isinstance(raw, list) or not all(isinstance(one, dict) for one in raw):
@@ -191,7 +191,7 @@ class Control:
             return {"ids": [rule.id for rule in rules]}
 
     def remove_faults(self) -> Any:
-        """All rules, or one."""
+        """Remove one rule, or all."""
         wanted = request.args.get("id")
         with self.world.lock:
             kept = [rule for rule in self.world.rules if wanted is not None and str(rule.id) != wanted]
@@ -205,14 +205,14 @@ class Control:
             return {"assumptions": assumptions.described(self.world.assumptions)}
 
     def change_assumptions(self) -> Any:
-        """Some switches."""
+        """Change some switches."""
         changes = _body(None)
         with self.world.lock:
             self.world.assumptions = self.world.assumptions.merged(changes)
         return self.assumptions()
 
     def change_credentials(self) -> Any:
-        """Others for an account: what it signed with before is refused from now on."""
+        """Give an account other credentials; its old ones are refused from now on."""
         given = _body({"account", *SIGNS_WITH})
         with self.world.lock:
             if given.get("account") not in self.world.accounts:
@@ -224,13 +224,13 @@ class Control:
         return {"account": account.user_id, "changed": sorted(given)}
 
     def webhooks(self) -> Any:
-        """Mode and targets."""
+        """How pushes behave, and where they go."""
         with self.world.lock:
             hooks = {user_id: {"url": one.url, "user": one.user} for user_id, one in self.world.hooks.items()}
             return {"mode": asdict(self.world.push_mode), "accounts": hooks}
 
     def change_webhooks(self) -> Any:
-        """Mode, targets, or both."""
+        """Change how pushes behave, where they go, or both."""
         given = _body({"mode", "account", "url", "user", "password", "activity_url"})
         with self.world.lock:
             chosen = [given["account"]] if "account" in given else list(self.world.hooks)

@@ -44,7 +44,7 @@ class PersonNameSchema(StrictSchema):
 
 
 class GivenNameSchema(PersonNameSchema):
-    """The same, and who said so."""
+    """What somebody is called from a day on, and who gave the name."""
 
     given_by = text("Who gave it: a key, a person at the command line, source:NAME for a CRM, or settings")
 

@@ -67,7 +67,7 @@ def wanted_of(question: PageQuery) -> Filter:
 
 
 def as_file(question: PageQuery) -> list[tuple[str, str | None]]:
-    """The same answers as parameters of the download."""
+    """The parameters with which the download holds the answers of this page."""
     wanted = wanted_of(question)
     flags = (("answered", True), ("has_text", wanted.has_text), ("done", wanted.done))
     said = [(name, None if value is None else str(value).lower()) for name, value in flags]

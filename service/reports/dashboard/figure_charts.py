@@ -188,7 +188,7 @@ def _spot(row: ThenNow, table: Differences) -> Spot | None:
 
 
 def of_response(row: ThenNow, table: Differences) -> Markup:
-    """The same of response rates."""
+    """A row's response rates, then and now, on a scale from 0 to 100."""
     now, then = row.response_now, row.response_then
     return strip(Strip(now.value, now.low, now.high, then.value), table.total.response_now.value, 0, 100)
 

@@ -19,7 +19,7 @@ def row_name(row: BreakdownRow | ThenNow, by: str | None = None) -> str:
 
 
 def full_name(row: ThenNow, table: Differences) -> str:
-    """The same for a table that may have two dimensions."""
+    """A row's name in a table of one or two dimensions."""
     if table.and_by is None or row.rest is not None:
         return row_name(row, table.by)
     return f"{row_name(row, table.by)} \u00b7 {row.and_name or group_name(row.and_key, table.and_by)}"

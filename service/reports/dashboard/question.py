@@ -41,7 +41,7 @@ NARROWING = {
     "conversation_id": "Conversation",
 }
 EXPLORED = ("by", "and", "show", "a", "b")
-"""What only the page that groups is asked; another refuses it."""
+"""Parameters of the Explore page alone; every other page refuses them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ class ResubmittedForm:
         return dict(self.fields).get("back", "")
 
     def carried(self) -> list[tuple[str, str]]:
-        """As hidden fields of the sign-in page."""
+        """The form as hidden fields of the sign-in page."""
         return [(ACTION, self.action), *((FIELD + name, value) for name, value in self.fields)]
 
 

@@ -70,19 +70,19 @@ class Inquiry:
         return self.filter.names_people and self.names.hides
 
     def lines(self, clock: str, by: str | None = None, *, period: str | None = None) -> list[Line]:
-        """Conversations by a clock, people as rows name them; the first of a line's `values` is its group."""
+        """Count conversations by a clock, with people as rows name them. A line's first value is its group."""
         return self.as_named(self.all_lines(clock, by, period=period), by)
 
     def scored(self, by: str | None = None, *, period: str | None = None) -> list[Line]:
-        """The scored answers, by their clock, people as rows name them."""
+        """Count scored answers by the clock of scores, with people as rows name them."""
         return self.as_named(self.all_scored(by, period=period), by)
 
     def all_scored(self, by: str | None = None, *, period: str | None = None) -> list[Line]:
-        """The same with every name, for `as_named`."""
+        """Count scored answers with every name; pass the lines to `as_named` before they are shown."""
         return self._lines(self.score_clock, by, period, "scores")
 
     def all_lines(self, clock: str, by: str | None = None, *, period: str | None = None) -> list[Line]:
-        """Conversations with every name, if no answers are involved, or for `as_named`."""
+        """Count conversations with every name: for figures without answers, or to be passed to `as_named`."""
         return self._lines(clock, by, period, "work")
 
     def crossed(self, clock: str, by: tuple[str, ...], wanted: Literal["scores", "work"]) -> list[Line]:
@@ -120,7 +120,7 @@ class Inquiry:
         return [replace(line, values=values) for line, values in zip(found, named, strict=True)]
 
     def as_named(self, found: list[Line], by: str | None) -> list[Line]:
-        """Name nobody whom rows do not name."""
+        """Put people whom rows do not name into one group without a name."""
         return self._named(found, self._split(by))
 
     def _named(self, found: list[Line], split: tuple[str, ...], groups: int = 1) -> list[Line]:
@@ -171,7 +171,7 @@ def demand_groups(filter: Filter) -> None:
 
 
 def _less(line: Line) -> Line:
-    """The same counted out."""
+    """Return the line with negative counts, so that adding it subtracts."""
     scores = tuple(-n for n in line.scores)
     return replace(line, n=-line.n, answered=-line.answered, commented=-line.commented, scores=scores)
 

@@ -41,7 +41,7 @@ def _name(values: tuple[Value, ...]) -> Name:
 
 
 def of_releases(ask: DaysInquiry, by: str) -> Mapping[str, Side]:
-    """The same in whole releases, for who sees none."""
+    """Each kind of card in whole releases, for readers who see no rows."""
     released.demand_told([by])
     return {kind: _released(ask, kind, ask.published(kind, by)) for kind in kinds_of(ask.filter)}
 
