@@ -12,6 +12,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 from service.db import EPOCH, MICROSECOND
 
@@ -53,17 +56,33 @@ def number_of(day: date) -> int:
 
 def _local(column: sa.ColumnElement[Any], zone: ZoneInfo) -> sa.ColumnElement[int]:
     moment = sa.type_coerce(column, sa.BigInteger)
-    first, changes = _offsets(zone.key)
-    return moment + _offset_at(moment, first, changes)
+    return moment + OffsetAt(moment, sa.literal_column(zone.key))
 
 
-def _offset_at(moment: sa.ColumnElement[int], before: int, changes: Sequence[Change]) -> sa.ColumnElement[int]:
+class OffsetAt(FunctionElement[int]):
+    """The offset of a zone at a moment, in microseconds.
+
+    Its hundred cases are written when the statement is, which SQLAlchemy keeps; built of its expressions, they would be
+    made and compared again with every question.
+    """
+
+    inherit_cache = True
+    type = sa.BigInteger()
+
+
+@compiles(OffsetAt)
+def _cases(element: OffsetAt, compiler: SQLCompiler, **kw: Any) -> str:
+    moment, key = element.clauses
+    return _offset_at(compiler.process(moment, **kw), *_offsets(str(key)))
+
+
+def _offset_at(moment: str, before: int, changes: Sequence[Change]) -> str:
     if not changes:
-        return _number(before)
+        return str(before)
     middle = len(changes) // 2
     at, offset = changes[middle]
-    earlier = _offset_at(moment, before, changes[:middle])
-    return sa.case((moment < _number(at), earlier), else_=_offset_at(moment, offset, changes[middle + 1 :]))
+    earlier, later = _offset_at(moment, before, changes[:middle]), _offset_at(moment, offset, changes[middle + 1 :])
+    return f"CASE WHEN ({moment} < {at}) THEN {earlier} ELSE {later} END"
 
 
 def _number(value: int) -> sa.ColumnElement[int]:
