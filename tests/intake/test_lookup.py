@@ -75,6 +75,27 @@ def test_hubspot_s_conversation_is_no_ticket_of_the_same_number(api: Crm) -> Non
     assert looked(api, definition, conversation_id="7", channel="ticket").x_handle == "somebody_else"
 
 
+@pytest.mark.parametrize(
+    ("preset", "path", "told", "junk"),
+    [
+        ("hubspot", "/conversations/conversations/2026-09/threads/7", {"associatedContactId": "51"}, {"spam": True}),
+        ("freshdesk", "/api/v2/tickets/7", {"requester_id": 51}, {"spam": True}),
+        ("freshdesk", "/api/v2/tickets/7", {"requester_id": 51}, {"spam": False, "deleted": True}),
+    ],
+)
+def test_nobody_is_looked_for_behind_spam(
+    api: Crm, preset: str, path: str, told: dict[str, Any], junk: dict[str, bool]
+) -> None:
+    contact = {"properties": {"twitterhandle": "acme_fan"}, "twitter_id": "acme_fan"}
+    behind = {"/crm/objects/2026-09/contacts/51": contact, "/api/v2/contacts/51": contact}
+    channel = "conversation" if preset == "hubspot" else "Twitter"
+    found = []
+    for marks in ({}, {"spam": False}, junk):
+        api.answers = {path: {**told, **marks}, **behind}
+        found.append(looked(api, preset_definition(preset), conversation_id="7", channel=channel).x_handle)
+    assert found == ["acme_fan", "acme_fan", None]
+
+
 @pytest.mark.parametrize("preset", ["zendesk_event", "zendesk_trigger"])
 def test_zendesk_s_customer_by_messaging_is_found_by_what_it_knows_of_them(api: Crm, preset: str) -> None:
     by_messaging = {"channel": "sunshine_conversations_twitter_dm", "source": {"rel": None, "from": {}}}
