@@ -10,15 +10,16 @@ from sqlalchemy.engine import Engine
 from service.cli.common import when
 from service.db import reading
 from service.humanize import age, many
-from service.models import delivery_item, webhook_delivery
+from service.models import delivery_item, feedback_request, webhook_delivery
 from service.sources import call_counts
+from service.states import Skip
 
 RECENT = timedelta(days=7)
 LONG = timedelta(days=3)  # a weekend is shorter
 SOME, NEARLY_ALL = 10, 0.9
 SWITCHED_OFF = "Has the CRM switched its webhook off? Many do after some failures"
 ELSEWHERE = ("other_channel", "no_channel")  # understood, and not asked about by the source's own rule
-di, wd = delivery_item.c, webhook_delivery.c
+di, wd, fr = delivery_item.c, webhook_delivery.c, feedback_request.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Seen:
     """One source's week, by items on arrival.
 
     `no_end` is what was understood and told of no end; `repeated` are repeats, and ends found by reading again. `swept`
-    are ends among `ended` that the source's list alone told of.
+    are ends among `ended` that the source's list alone told of, `nameless` those of whose customer nothing was known.
     """
 
     newest: datetime | None = None
@@ -36,6 +37,7 @@ class Seen:
     reason: str | None = None
     no_end: int = 0
     repeated: int = 0
+    nameless: int = 0
     swept: int = 0
     before: bool = False  # it sent something, though nothing in these days
 
@@ -59,6 +61,13 @@ class Seen:
         if self.swept >= SOME and self.swept >= self.ended * NEARLY_ALL:
             alone = many(self.swept, "end")
             return f"{source}: its list told of {alone} in 7 days, and hardly any webhook did. {SWITCHED_OFF}"
+        if self.ended >= SOME and self.nameless >= self.ended * NEARLY_ALL:
+            ends = many(self.ended, "end")
+            return (
+                f"{source}: {ends} in 7 days, and nothing says who {self.nameless} of the customers are on "
+                f"X (no_x_identity). `dm-feedback deliveries list --outcome accepted --source {source}`, then "
+                f"`dm-feedback sources explain --source {source} --delivery ID`"
+            )
         if not self.no_end or self.ended or self.elsewhere or self.repeated:
             return None
         return (
@@ -85,8 +94,10 @@ def seen(engine: Engine, sources: Iterable[str], now: datetime) -> dict[str, See
             sa.func.max(di.reason).filter(first, di.outcome == "unmappable"),
             number.filter(first, sa.or_(di.reason == "other_event", di.outcome == "reopened")),
             number.filter(sa.or_(di.outcome == "duplicate", sa.and_(di.outcome == "accepted", ~first))),
+            number.filter(first, di.outcome == "accepted", fr.reason == Skip.NO_X_IDENTITY),
         )
         .join(delivery_item, di.delivery_id == wd.id)
+        .outerjoin(feedback_request, fr.id == di.request_id)
         .where(wd.received_at > now - RECENT)
         .group_by(wd.source)
     )

@@ -240,6 +240,24 @@ def test_a_source_whose_webhook_seems_switched_off_is_named(cli: Cli) -> None:
     assert "crm: nothing for more than 7 days. Has the CRM switched its webhook off?" in said
 
 
+def test_a_source_that_never_says_who_its_customers_are_is_named(cli: Cli) -> None:
+    """Each of its ends is answered 200 and asked about by nobody."""
+    for n in range(10):
+        assert sent(cli, signed(f"c-{n}"))["accepted"] == 1
+    assert "on X (no_x_identity)" not in cli.says("sources", "list"), "nobody has looked yet"
+    for number, said in ((9, True), (8, False)):
+        ours = sa.select(feedback_request.c.id).limit(number)
+        with writing(cli.engine) as connection:
+            connection.execute(sa.update(feedback_request).values(reason="channel", state="skipped"))
+            nobody = sa.update(feedback_request).where(feedback_request.c.id.in_(ours))
+            connection.execute(nobody.values(reason="no_x_identity"))
+        line = f"crm: 10 ends in 7 days, and nothing says who {number} of the customers are on X (no_x_identity)"
+        assert (line in cli.says("sources", "list")) is said
+    (first, *_) = cli.rows(webhook_delivery)
+    assert first.id in cli.says("deliveries", "list", "--outcome", "accepted", "--source", "crm")
+    assert "customer    nobody" in cli.says("sources", "explain", "--source", "crm", "--delivery", first.id)
+
+
 def test_a_source_that_tells_much_and_never_of_an_end_is_named(cli: Cli) -> None:
     cli.write(sources__crm__events={"ended": "b.type == 'conversation.finished'"})
     assert sent(cli, signed("c-1", x_user_id="501"))["ignored"] == 1
