@@ -1,5 +1,6 @@
 """Then and now of every group: the same figures as summary and breakdown, judged together."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from service.db import reading
 from service.errors import Invalid
 from service.reports.figures import figures
-from service.reports.figures.differences import before
+from service.reports.figures.differences import before, name_order
 from service.reports.figures.then_now import Differences
 from service.reports.filters import Filter
 from service.reports.report_query import ReportQuery
@@ -55,6 +56,30 @@ def test_groups_outside_the_limits_come_first_and_small_ones_last(two_weeks: Wor
     found = differences(two_weeks, "team")
     assert [(row.key, row.place) for row in found.rows] == [("blue", "above"), ("red", "below"), ("green", None)]
     assert found.rows[-1].judgement == "too_few_to_judge"
+
+
+def test_nobody_is_ranked_where_one_has_too_few_answers_for_it(world: World) -> None:
+    with world.at_once():
+        for team, happy in (("a", 18), ("b", 22), ("c", 20)):
+            world.add(happy, score=5, days_ago=3, team_id=team)
+            world.add(40 - happy, score=1, days_ago=3, team_id=team)
+    ranked = differences(world, "team").rows
+    world.add(3, score=5, days_ago=3, team_id="bb")
+    world.add(3, score=1, days_ago=3, team_id="bb")
+    named = differences(world, "team").rows
+    assert {row.place for row in (*ranked, *named)} == {"inside"}
+    assert [row.key for row in ranked] == ["b", "c", "a"]
+    assert [row.key for row in named] == ["a", "b", "bb", "c"]
+
+
+def test_hours_come_by_the_clock_and_names_as_people_read_them(two_weeks: World) -> None:
+    (row, *_) = differences(two_weeks, "team").rows
+    rows = [
+        replace(row, key=key, name=name)
+        for key, name in ((10, None), (2, None), (None, None), ("x", "Ann"), ("a", "bo"))
+    ]
+    shown = sorted(rows, key=name_order)
+    assert [each.name or each.key for each in shown] == [2, 10, "Ann", "bo", None]
 
 
 def test_all_together_they_are_the_summary(two_weeks: World) -> None:

@@ -1,7 +1,7 @@
 """One table for any grouping, or two periods or groups side by side. Only asks `figures`.
 
-Rows are judged together and sorted: outside what chance explains first, then by score; too few to judge are folded
-away.
+Rows are judged together and sorted: outside what chance explains first, then by score or name; those without a score
+are folded away.
 """
 
 from collections.abc import Callable, Iterable
@@ -19,6 +19,7 @@ from service.reports.dashboard.sentences import UNITS
 from service.reports.dashboard.this_week import drill_down
 from service.reports.dimensions import DIMENSIONS, NAMED, Value
 from service.reports.figures import figures
+from service.reports.figures.differences import name_order
 from service.reports.figures.shapes import Compared
 from service.reports.figures.then_now import Differences, ThenNow
 from service.reports.people.name_at import SEVERAL
@@ -84,6 +85,7 @@ def _facts(query: ReportQuery, question: PageQuery) -> dict[str, Any]:
         raise Invalid("unknown_measure", f"There is no '{show}' here; there are {', '.join(dict(SHOWN))}.")
     lists = query.sees_rows
     tables = figures.differences(query, by, and_by=also).items
+    ranking = query.settings.reports.min_ranking_n
     return {
         "names": choices(query),
         "by": by,
@@ -96,7 +98,7 @@ def _facts(query: ReportQuery, question: PageQuery) -> dict[str, Any]:
         "answer_window": query.settings.reports.answer_window,
         "tabs": _tabs(question, query.reader),
         "shown": SHOWN,
-        "tables": [(table, *_folded(table, show)) for table in tables if _has(table)],
+        "tables": [(table, *_folded(table, show, ranking)) for table in tables if _has(table)],
         "compared": _compared(query, question, by) if also is None else None,
         "pinned": question.given("a"),
         "units": UNITS,
@@ -142,12 +144,15 @@ def _asked_about(row: ThenNow) -> bool:
     return any(counts) or row.now.suppressed not in {None, "waits"}
 
 
-def _folded(table: Differences, show: str) -> tuple[list[ThenNow], list[ThenNow]]:
+def _folded(table: Differences, show: str, ranking: int) -> tuple[list[ThenNow], list[ThenNow]]:
     """The rows to show, and those about which nothing can be said."""
     rows = [row for row in table.rows if _asked_about(row)]
     if show == "response":
         told = [row for row in rows if row.response_now.value is not None]
-        told.sort(key=lambda row: -(row.response_now.value or 0))
+        ranked = all((row.response_now.n or 0) >= ranking for row in told if row.rest is None)
+        told.sort(
+            key=lambda row: (row.rest is not None, -(row.response_now.value or 0) if ranked else 0, name_order(row))
+        )
         return told, [row for row in rows if row.response_now.value is None]
     shown = [row for row in rows if row.now.value is not None]
     return shown, [row for row in rows if row.now.value is None]

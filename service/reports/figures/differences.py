@@ -7,6 +7,7 @@ a word says so.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from service.errors import Invalid
@@ -17,7 +18,7 @@ from service.reports.figures.then_now import Differences, ThenNow
 from service.reports.filters import Filter
 from service.reports.statistics import chance, statistics
 from service.reports.statistics.judging import Rising, judged, while_rising
-from service.reports.statistics.statistics import Change
+from service.reports.statistics.statistics import Change, Place
 
 By = tuple[str, str | None]
 """One dimension, and another one or none."""
@@ -33,6 +34,7 @@ class Name:
     and_key: Value = None
 
 
+OUTSIDE: Mapping[Place | None, int] = {"above": 0, "below": 1}
 EVERYBODY = Name(None, None, None)
 
 
@@ -75,7 +77,7 @@ def differences(
     names = list(dict.fromkeys([*now.groups, *then.groups]))
     rows = [_difference(kind, name, then.of(name), now.of(name), now.total) for name in names]
     (total,) = _judged([_difference(kind, EVERYBODY, then.total, now.total, now.total)], smallest, rising)
-    rows = sorted(_judged(rows, smallest, rising), key=_order)
+    rows = _judged(rows, smallest, rising)
     spans = (periods.earlier_since, periods.earlier_until, periods.since, periods.until)
     return Differences(kind, *by, *spans, smallest, tuple(rows), total)
 
@@ -148,8 +150,21 @@ def _judged(rows: list[ThenNow], smallest: float, rising: Rising | None) -> list
     ]
 
 
-def _order(row: ThenNow) -> tuple[bool, bool, bool, float, str]:
-    """Outside the limits first, then by score; without a score, or no group, last."""
-    score = row.now.value
-    outside = row.place in {"below", "above"}
-    return (row.rest is not None, score is None, not outside, -(score or 0), f"{row.key or ''}\0{row.and_key or ''}")
+def in_order(table: Differences, ranking: int) -> Differences:
+    """Outside the limits first; then by score if each group has enough answers, else by name; without a score last."""
+    ranked = all((row.now.n or 0) >= ranking for row in table.rows if row.now.value is not None and row.rest is None)
+
+    def place(row: ThenNow) -> tuple[Any, ...]:
+        score = row.now.value
+        by_score = -(score or 0) if ranked else 0
+        return (row.rest is not None, score is None, OUTSIDE.get(row.place, len(OUTSIDE)), by_score, *name_order(row))
+
+    return replace(table, rows=tuple(sorted(table.rows, key=place)))
+
+
+def name_order(row: ThenNow) -> tuple[Any, ...]:
+    """By the name people read, of one dimension and then the other; hours as numbers, and what has none last."""
+    names = (row.name or row.key, row.and_name or row.and_key)
+    return tuple(
+        (name is None, isinstance(name, str), name.casefold() if isinstance(name, str) else name) for name in names
+    )

@@ -98,7 +98,9 @@ def differences(
     smallest = query.settings.reports.smallest_difference
     which = _rising(query, periods.earlier_until, periods.until)
     found = [between.differences(kind, (by, and_by), then[kind], here[kind], periods, smallest, which) for kind in here]
-    return DifferenceTables(labels.of_differences(found, query, by, and_by))
+    ranking = query.settings.reports.min_ranking_n
+    named = labels.of_differences(found, query, by, and_by)
+    return DifferenceTables(tuple(between.in_order(table, ranking) for table in named))
 
 
 def is_told(reader: Reader, filter: Filter, by: str) -> bool:

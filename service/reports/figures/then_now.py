@@ -35,7 +35,10 @@ class ThenNow:
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """One kind of card by group, two periods side by side. Outside the limits first, then by score."""
+    """One kind of card by group, two periods side by side.
+
+    Outside the limits first, then by score; by name where a group has too few answers for a ranking.
+    """
 
     type: str
     by: str

@@ -117,7 +117,7 @@ def _few(table: Differences, most: int) -> tuple[list[ThenNow], int]:
     groups = [row for row in table.rows if row.now.value is not None]
     groups.sort(key=lambda row: row.place not in {"below", "above"} and row.judgement not in {"better", "worse"})
     shown = groups[:most]
-    return sorted(shown, key=lambda row: (row.rest is not None, -(row.now.value or 0))), len(table.rows) - len(shown)
+    return sorted(shown, key=table.rows.index), len(table.rows) - len(shown)
 
 
 def _counted(score: Score, zone: tzinfo) -> str:
