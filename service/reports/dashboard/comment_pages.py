@@ -155,7 +155,7 @@ def _add_note(context: PageContext, request_id: str) -> Response | tuple[str, in
             log_access(connection, context.reader.actor, "dashboard.note", detail, now)
     except Invalid as error:
         return _result(context, request_id, draft=text, sentence=error.sentence), error.status
-    return flask.redirect(flask.url_for("dashboard.result", request_id=request_id, _anchor="notes"), 303)
+    return flask.redirect(f"{_back(request_id)}#notes", 303)
 
 
 def _mark(context: PageContext, request_id: str) -> Response:
@@ -165,8 +165,12 @@ def _mark(context: PageContext, request_id: str) -> Response:
     with writing(context.engine) as connection:
         detail = {"request_id": request_id, **_marked(connection, row, form, by, now)}
         log_access(connection, context.reader.actor, "dashboard.mark", detail, now)
-    here = flask.url_for("dashboard.result", request_id=request_id)
-    return flask.redirect(safe_path(form.get("back") or here), 303)
+    return flask.redirect(_back(request_id), 303)
+
+
+def _back(request_id: str) -> str:
+    """The page whose form was sent."""
+    return safe_path(flask.request.form.get("back") or flask.url_for("dashboard.result", request_id=request_id))
 
 
 def _marked(connection: Connection, row: Row, form: Mapping[str, str], by: str, now: datetime) -> dict[str, str | None]:
