@@ -15,6 +15,7 @@ from werkzeug.exceptions import MethodNotAllowed, TooManyRequests
 from service import web
 from service.auth import declares
 from service.errors import Conflict, TooMany
+from service.web.validation_errors import refused
 from tests.reports.world import World
 from tests.support import settings_of
 
@@ -163,6 +164,28 @@ def test_bodies_are_read_strictly(client):
     assert client.post("/v1/things", json=[1]).status_code == 422
     assert client.post("/v1/things", data={"number": 1}).get_json()["code"] == "unsupported_media_type"
     assert client.post("/v1/things", data="{", content_type="application/json").get_json()["code"] == "not_json"
+
+
+@pytest.mark.parametrize(
+    ("says", "errors"),
+    [
+        ({"_schema": ["Invalid input type."]}, {"body": ["must be a JSON object"]}),
+        ({"type": {0: ["must be a"], 1: ["must be b"]}}, {"type": ["must be a", "must be b"]}),
+        ({"items": {3: {"id": ["Missing data for required field."]}}}, {"items.3.id": ["is missing"]}),
+        ({"items": {3: {"_schema": ["Invalid input type."]}}}, {"items.3": ["must be a JSON object"]}),
+        ({"question": {"foo": ["Unknown field."]}}, {"question.foo": ["is not known here"]}),
+    ],
+)
+def test_each_mistake_is_named_by_its_place_and_what_would_be_right(says, errors):
+    refusal = refused(says)
+    assert (refusal.code, refusal.errors) == ("invalid_parameter", errors)
+
+
+def test_a_wrong_body_address_or_method_is_told_what_would_be_right(client):
+    assert client.post("/v1/things", json=[1]).get_json()["detail"] == "'body' must be a JSON object."
+    assert "/docs" in client.get("/v1/none").get_json()["detail"]
+    other = client.put("/v1/things", json={})
+    assert ("Allow" in other.get_json()["detail"], "GET" in other.headers["Allow"]) == (True, True)
 
 
 def test_every_answer_has_its_headers(client):

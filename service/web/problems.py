@@ -40,6 +40,11 @@ CODES = {
     431: "headers_too_large",
     501: "transfer_coding",
 }
+SENTENCES = {
+    404: "There is no such address; /docs lists those there are.",
+    405: "This address takes other methods; the header Allow names them.",
+}
+"""In place of Werkzeug's own, which say nothing of ours."""
 FAULT_OF_OURS = "Something went wrong here. Tell your operator the request id."
 log = structlog.get_logger(__name__)
 
@@ -80,7 +85,9 @@ def _http(error: HTTPException) -> Response | HTTPException:
 
 
 def _plain(error: HTTPException, status: int) -> ServiceError:
-    refusal = ServiceError(CODES.get(status, "http_error"), error.description or error.name)
+    is_own = error.description != type(error).description
+    sentence = error.description if is_own else SENTENCES.get(status, error.description)
+    refusal = ServiceError(CODES.get(status, "http_error"), sentence or error.name)
     refusal.status, refusal.title = status, error.name
     return refusal
 
