@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Artefacts, Served
 
@@ -72,6 +72,38 @@ def test_with_everything_opened_axe_finds_nothing_and_nothing_needs_sideways_scr
     artefacts.file(f"axe-{width}-{scheme}.json", json.dumps(found, indent=2).encode())
     assert {name: each for name, each in found.items() if each} == {}
     assert set(too_wide.values()) == {0}, too_wide
+
+
+@pytest.mark.parametrize("width", [650, 720, 860])
+def test_between_a_phone_and_a_desk_tables_of_groups_fit_and_keep_their_drawing(open_page: Open, width: int) -> None:
+    page = open_page("/explore?by=team", width=width, role="acmepay only")
+    assert beyond_its_screen(page) == 0
+    drawings = page.locator("table.groups tbody .drawing").all()
+    assert min(each.bounding_box()["width"] for each in drawings) > 90
+    assert len(drawings) > 2
+
+
+def test_where_colours_are_forced_what_is_chosen_is_still_seen(open_page: Open) -> None:
+    page = open_page("/explore?by=agent", forced_colors="active")
+    for each, what in (
+        (".periods", "backgroundColor"),
+        (".tabs", "borderBottomStyle"),
+        (".masthead", "borderBottomStyle"),
+    ):
+        looks = f"each => getComputedStyle(each).{what}"
+        chosen = page.locator(f"{each} li a[aria-current]").first.evaluate(looks)
+        assert chosen != page.locator(f"{each} li a:not([aria-current])").first.evaluate(looks), each
+    dot = "each => getComputedStyle(each).backgroundColor"
+    assert page.locator(".k-dot").first.evaluate(dot) != page.locator("body").evaluate(dot)
+
+
+def test_a_long_word_on_the_time_line_breaks(open_page: Open) -> None:
+    page = open_page("/timeline", width=320)
+    page.get_by_label("What happened").fill("W" * 90)
+    page.get_by_role("button", name="Write it").click()
+    expect(page.locator(".events")).to_contain_text("W" * 90)
+    assert beyond_its_screen(page) == 0
+    page.get_by_role("button", name="Remove").click()
 
 
 def test_axe_would_find_something(open_page: Open, served: Served, axe: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import flask
+from markupsafe import Markup
 
 from service.auth import declares
 from service.errors import NotFound
@@ -26,7 +27,7 @@ def register_docs(app: flask.Flask) -> None:
     # once an application: they are open to everybody and cost far more to build than to send
     described = cache(lambda: openapi_yaml(app))
     as_json = cache(lambda: flask.json.dumps(document(app)))
-    drawn = cache(lambda: flask.render_template("docs.html", spec=document(app), schema_name=_schema_name))
+    drawn = cache(lambda: flask.render_template("docs.html", spec=document(app), schema_name=_schema_name, said=_said))
     docs = flask.Blueprint("docs", __name__, template_folder="templates")
 
     @docs.get("/openapi.yaml")
@@ -70,6 +71,12 @@ def public(body: str | bytes, content_type: str) -> flask.Response:
     response = flask.Response(body, content_type=content_type)
     response.headers["Cache-Control"] = CACHED
     return response
+
+
+def _said(text: str | None) -> Markup:
+    """A text of the description: what stands between backticks is code."""
+    parts = enumerate((text or "").split("`"))
+    return Markup("").join(Markup("<code>{}</code>").format(part) if number % 2 else part for number, part in parts)
 
 
 def _schema_name(schema: Mapping[str, Any]) -> str:
