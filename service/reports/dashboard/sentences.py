@@ -15,6 +15,7 @@ JUDGED = {
     "too_few_to_judge": "too few answers to judge",
 }
 TITLES = {"nps": "Net Promoter Score", "csat": "Customer satisfaction"}
+NOTHING_BEFORE = "nothing to compare with"
 NOBODY_ASKED = "nobody asked"
 UNITS = {"nps": "", "csat": " %"}
 WHY_HIDDEN = {
@@ -26,9 +27,9 @@ WHY_HIDDEN = {
 }
 
 
-def judged(word: Judgement) -> str:
-    """One of the six words."""
-    return JUDGED[word]
+def judged(word: Judgement, then: Score | Rate | None = None) -> str:
+    """One of the six words; where nothing is told of before, however many there are now, that."""
+    return NOTHING_BEFORE if then is not None and then.value is None else JUDGED[word]
 
 
 def value(score: Score) -> str:
@@ -59,7 +60,7 @@ def in_short(row: ThenNow) -> str:
     name, now, then = words.words(row.now.type), row.now, row.then
     if now.value is None:
         return f"{name}: {_hidden(now)}"
-    before = f", was {value(then)}: {judged(row.judgement)}" if then.value is not None else ", nothing to compare with"
+    before = f", {NOTHING_BEFORE}" if then.value is None else f", was {value(then)}: {judged(row.judgement)}"
     return f"{name} {value(now)} ({bounds(now)}){before}"
 
 

@@ -103,6 +103,7 @@ def _facts(query: ReportQuery, question: PageQuery) -> dict[str, Any]:
     summary, totals = figures.summary(query), figures.differences(query, "account").items
     tiles, notes = _lines(query, question, totals), _notes(query, question)
     differ = [(by, table) for by in LOOKED_AT for table in figures.differences_told(query, by)]
+    rows = [row for _, table in differ for row in _groups(table)]
     return {
         "steps": first_run(query) if query.sees_rows else [],
         "summary": summary,
@@ -113,7 +114,8 @@ def _facts(query: ReportQuery, question: PageQuery) -> dict[str, Any]:
         "headline": sentences.headline([one.total for one, _ in tiles]),
         "news": news(question, differ),
         "every": [(by, them) for by, them in EVERY if figures.is_told(query.reader, query.filter, by)],
-        "judged": any(_is_judged(row) for _, table in differ for row in _groups(table)),
+        "judged": any(_is_judged(row) for row in rows),
+        "compared": any(row.change is not None for row in rows),
         "missing": _missing(query),
         "names": choices(query),
     }

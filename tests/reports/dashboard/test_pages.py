@@ -20,6 +20,7 @@ from service.auth import keys
 from service.db import reading, writing
 from service.models import access_log, feedback_request, metadata, naming, result
 from service.reports.dashboard import facets, sentences, words
+from service.reports.disclosure.closing import close_due
 from service.reports.figures import figures
 from service.reports.filters import Filter
 from service.reports.report_query import ReportQuery
@@ -242,6 +243,38 @@ def test_an_invalid_note_comes_back_with_the_reason(client: FlaskClient, populat
         assert 'role="alert"' in answer.text
     missing = client.post("/dashboard/results/fr_none/notes", data={"text": "x", "form_token": token_of(client)})
     assert missing.status_code == 404
+
+
+def test_whoever_writes_a_note_goes_on_in_the_same_list(client: FlaskClient, population: Population) -> None:
+    one, days = (
+        f"/dashboard/results/{population.commented[-1]}",
+        f"since={(NOW - timedelta(days=60)).date()}&mood=unhappy",
+    )
+    page = client.get(f"{one}?{days}").text
+    (form,) = re.findall(r'action="([^"]*/notes[^"]*)"', page)
+    (back,) = set(re.findall(r'name="back" value="([^"]*)"', page))
+    refused = client.post(
+        html.unescape(form), data={"text": " ", "form_token": token_of(client), "back": html.unescape(back)}
+    )
+    assert set(re.findall(r'name="back" value="([^"]*)"', refused.text)) == {back}
+    assert client.get(html.unescape(back)).status_code == 200
+    kept = client.post(
+        html.unescape(form), data={"text": "Rang.", "form_token": token_of(client), "back": html.unescape(back)}
+    )
+    assert kept.headers["Location"] == f"{html.unescape(back)}#notes"
+    assert "mood=unhappy" in back
+
+
+@pytest.mark.parametrize("role", ["supervisor", "analyst"])
+def test_where_nothing_was_before_that_is_said_of_every_group(
+    signed_in: Callable[[str], FlaskClient], engine: Engine, settings: Settings, role: str
+) -> None:
+    while close_due(engine, settings, NOW):
+        pass
+    client, days = signed_in(role), f"since={(NOW - timedelta(days=60)).date()}&to={(NOW - timedelta(days=31)).date()}"
+    for path in (f"/explore?by=team&{days}", f"/report?{days}"):
+        said = re.findall(r'class="word-of [\w-]+">([^<]+)<', client.get(f"/dashboard{path}").text)
+        assert set(said) == {"nothing to compare with"}, path
 
 
 def test_a_result_of_a_small_group_names_nobody(client: FlaskClient, population: Population) -> None:
