@@ -8,7 +8,7 @@ nothing. If we know of none, a list that ends is believed of one send at a time:
 has a second message and not everybody.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -32,16 +32,21 @@ HIDES, NOTHING_KNOWN = "hides_ours", "nothing_known"
 
 
 def held_to_what_we_know(
-    engine: Engine, account: Account, found: Sequence[tuple[Request, Attempt, Listing]], *, controlled: bool = False
+    engine: Engine,
+    account: Account,
+    found: Sequence[tuple[Request, Attempt, Listing]],
+    *,
+    controlled: Collection[str] = (),
 ) -> list[Listing]:
     """Return the lists; one that hides what we know to be there counts as unreadable.
 
-    `controlled`: over v2, X's list with somebody else has shown what they have.
+    `controlled`: over v2, the ids of attempts of whose sort X's list with somebody else has shown one.
     """
     with reading(engine) as connection:
         known = [_known(connection, account, *each) for each in found]
         ends = [
-            not controlled and not ids and each.back_to == EVER for (_, _, each), ids in zip(found, known, strict=True)
+            attempt.id not in controlled and not ids and each.back_to == EVER
+            for (_, attempt, each), ids in zip(found, known, strict=True)
         ]
         believed = any(ends) and _believed(connection, account, max(each.read_at for _, _, each in found))
     held = list[Listing]()
@@ -59,12 +64,15 @@ def held_to_what_we_know(
 def newest_to_anybody(
     engine: Engine, account: Account, like: Request, kind: Kind, now: datetime
 ) -> KnownMessage | None:
-    """Return our newest opening, or else message of this kind, that X's list with whoever has it must show."""
+    """Return our newest message of this kind, or else opening, that X's list with whoever has it must show.
+
+    An opening tells nothing about cards, which such a list may leave out.
+    """
     since, until = now - LISTED_FOR + CLOCK_SLACK, now - settled_in(account)
     with reading(engine) as connection:
         found = (
             sends.newest_at_x(connection, account.name, each, since, until, way=like.way)
-            for each in (Kind.OPENING, kind)
+            for each in (kind, Kind.OPENING)
         )
         return next(filter(None, found), None)
 

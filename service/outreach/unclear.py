@@ -6,7 +6,7 @@ before the lag is over and, if we died during the call, the lifetime of our sign
 know to be there (`absence`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -167,19 +167,24 @@ def _read_lists(
         groups.setdefault(each.attempt.x_user_id if account.api == "v2" else None, []).append(each)
     found = list[tuple[UnclearSend, Listing]]()
     # first: lists of many people may use up the calls of X's window
-    shows = _shows_others(place, account, x, opened, may_ask, clock) if account.api == "v2" else None
+    shows = _shows_others(place, account, x, opened, may_ask, clock) if account.api == "v2" else {}
     for whom, group in groups.items():
         ask = x.list_dms if whom is None else partial(x.list_dms_with, whom)
         back_to = min(each.wanted.not_before for each in group) - CONTROLLED
         listing = read_back(
             place.engine, account, ask, back_to, may_ask, clock, pages_at_most=PAGES_AT_MOST, to_prove=True
         )
-        found += [(each, listing) for each in group]
-    if shows is False:
-        return [(each, replace(listing, readable=False, problem=HIDES)) for each, listing in found]
+        hiding = replace(listing, readable=False, problem=HIDES)
+        found += [(each, hiding if shows.get(_sort_of(each)) is False else listing) for each in group]
     told = [(each.request, each.attempt, listing) for each, listing in found]
-    honest = held_to_what_we_know(place.engine, account, told, controlled=shows is True)
+    controlled = {each.attempt.id for each in opened if shows.get(_sort_of(each))}
+    honest = held_to_what_we_know(place.engine, account, told, controlled=controlled)
     return [(each, listing) for (each, _), listing in zip(found, honest, strict=True)]
+
+
+def _sort_of(each: UnclearSend) -> tuple[Kind, str | None]:
+    """What X lists alike: openings, and the messages that ask in one way."""
+    return each.attempt.kind, each.request.way if each.attempt.kind is Kind.ASKING else None
 
 
 def _shows_others(
@@ -189,18 +194,19 @@ def _shows_others(
     opened: Sequence[UnclearSend],
     may_ask: MayAsk,
     clock: Callable[[], datetime],
-) -> bool | None:
-    """Whether X lists our newest message to anybody; None: none is known, or nothing could be proven yet anyway."""
-    about = next((each for each in opened if clock() >= each.settles_at), None)
-    known = about and newest_to_anybody(place.engine, account, about.request, about.attempt.kind, clock())
-    if not known:
-        return None
-    ask, back_to = partial(x.list_dms_with, known.x_user_id), known.intended_at - CONTROLLED
-    theirs = read_back(place.engine, account, ask, back_to, may_ask, clock, pages_at_most=CONTROL_PAGES)
-    if known.id in {message.id for message in theirs.messages}:
-        return True
-    log.warning("dm_list_hides", account=account.name, messages=len(theirs.messages), problem=theirs.problem)
-    return False
+) -> Mapping[tuple[Kind, str | None], bool]:
+    """Whether X lists our newest message of each sort to anybody; of none where nothing could be proven yet anyway."""
+    shows = dict[tuple[Kind, str | None], bool]()
+    for sort, about in {_sort_of(each): each for each in opened if clock() >= each.settles_at}.items():
+        known = newest_to_anybody(place.engine, account, about.request, about.attempt.kind, clock())
+        if not known:
+            continue
+        ask, back_to = partial(x.list_dms_with, known.x_user_id), known.intended_at - CONTROLLED
+        theirs = read_back(place.engine, account, ask, back_to, may_ask, clock, pages_at_most=CONTROL_PAGES)
+        shows[sort] = known.id in {message.id for message in theirs.messages}
+        if not shows[sort]:
+            log.warning("dm_list_hides", account=account.name, messages=len(theirs.messages), problem=theirs.problem)
+    return shows
 
 
 def _clear_up(place: Workplace, each: UnclearSend, listing: Listing, now: datetime) -> bool:

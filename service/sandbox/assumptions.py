@@ -113,7 +113,7 @@ class Assumptions:
     # The card
     create_accepts_query: bool = _switch(False, "feedback/create reads the query string too")
     card_expires_after_s: float | None = _checked(None, "life of a card; null: for ever", _is_seconds_or_none)
-    card_dm_in_list: bool = _switch(True, "the card's DM shows up in events/list")
+    card_dm_in_list: bool = _switch(True, "the card's DM shows up in events/list, and over v2 in dm_events")
     nps_unrendered: bool = _switch(False, "NPS cards do not render, so customers' scripts ignore them")
 
     # Reading

@@ -269,7 +269,7 @@ def test_a_list_held_to_nothing_is_believed_of_the_first_send_unless_another_per
     held = held_to_what_we_know(world.engine, account, found)
     assert [each.problem for each in held] == [None, None, None, "nothing_known"]
     assert not held[-1].readable
-    assert held_to_what_we_know(world.engine, account, found, controlled=True) == [each for _, _, each in found]
+    assert held_to_what_we_know(world.engine, account, found, controlled={"sa_2"}) == [each for _, _, each in found]
 
 
 @pytest.mark.parametrize(("api", "whom", "must_be_there"), [

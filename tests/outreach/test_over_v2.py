@@ -178,6 +178,43 @@ def test_a_list_with_whom_we_write_to_first_is_held_to_what_somebody_else_has(ov
     assert (world.request(request_id).state, world.request(request_id).reason) == (State.UNKNOWN, "unclear_send")
 
 
+CARDS = {"campaigns__care__ways": ["card"]}
+NO_CARDS = {"card_dm_in_list": False, "pair_scope": "off"}  # X's own guard against a second card would hide ours
+
+
+def test_a_list_that_shows_no_cards_proves_no_card_absent(over: Callable[..., Over]) -> None:
+    """It shows the opening, to this customer and to others."""
+    world = over(NO_CARDS, **CARDS)
+    another(world)
+    world.fault(endpoint="feedback/create", fault="status_after_commit", times=1)
+    request_id = world.ended(ended_at=world.clock.now)
+    for _ in range(16):
+        world.forward(minutes=10)
+        world.run()
+    assert [each["via"] for each in world.truth()["messages"] if each["recipient"] == "501"] == ["dm", "card"]
+    assert (world.request(request_id).state, world.request(request_id).reason) == (State.UNKNOWN, "unclear_send")
+
+
+def test_a_list_without_cards_still_proves_openings(over: Callable[..., Over]) -> None:
+    """Also while a card to somebody else is looked for in vain."""
+    world = over(NO_CARDS, **CARDS)
+    another(world)
+    world.customers({"user_id": "503", "can_dm": True})
+    world.fault(endpoint="feedback/create", fault="status_after_commit", times=1)
+    card = world.ended(conversation_id="c-3", x_user_id="503", ended_at=world.clock.now)
+    world.forward(minutes=2)
+    world.run()
+    world.fault(endpoint="2/dm_conversations/messages", fault="drop_before", times=1)
+    request_id = world.ended(ended_at=world.clock.now)
+    world.forward(minutes=2)
+    for _ in range(12):
+        world.run()
+        world.forward(minutes=2)
+    assert world.request(request_id).state == State.CARD_SENT
+    assert world.request(card).state == State.DM_SENT
+    assert [each["via"] for each in world.truth()["messages"] if each["recipient"] == "503"] == ["dm", "card"]
+
+
 @pytest.mark.parametrize("others", [False, True])
 def test_a_send_that_never_arrived_is_sent_again(over: Callable[..., Over], others: bool) -> None:
     world = over()
