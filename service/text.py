@@ -2,14 +2,25 @@
 
 import re
 import unicodedata
+from typing import Literal
 
+MARKS_AT_ONCE = re.compile(r"[^\x00-\u02ff\w]{30}")
+JOINER = "\u034f"  # shows as nothing, and no mark is sorted past it
 STEERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def folded(word: str) -> str:
     """The same for every spelling of a word: somebody who tags `No\u2011Survey` means `no-survey`."""
-    plain = "".join(map(_plain, unicodedata.normalize("NFKC", word)))
-    return unicodedata.normalize("NFKC", " ".join(plain.casefold().split()))
+    plain = "".join(map(_plain, normal("NFKC", word)))
+    return normal("NFKC", " ".join(plain.casefold().split()))
+
+
+def normal(form: Literal["NFC", "NFKC", "NFKD"], text: str) -> str:
+    """The text in a form of Unicode's. Of marks on one letter a few dozen are sorted together, as UAX 15 has it.
+
+    Sorting takes as long as the square of their number, and stops all else: half a minute for the largest of our forms.
+    """
+    return unicodedata.normalize(form, MARKS_AT_ONCE.sub(_parted, text))
 
 
 def bare(word: str) -> str:
@@ -22,6 +33,10 @@ def bare(word: str) -> str:
 def harmless(text: str) -> str:
     """The text made safe for a terminal: no ESC moves the cursor, no mark reverses words."""
     return STEERS.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def _parted(found: re.Match[str]) -> str:
+    return found[0] + JOINER if all(map(unicodedata.combining, found[0])) else found[0]
 
 
 def _plain(char: str) -> str:

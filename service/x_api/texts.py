@@ -11,9 +11,14 @@ from collections.abc import Mapping
 from difflib import SequenceMatcher
 from typing import Any
 
+from service.text import normal
+
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _ENTITIES = {"&amp;": "&", "&lt;": "<", "&gt;": ">"}
 _ENTITY = re.compile("|".join(_ENTITIES))
+_ENDLESS = re.compile("&#[0-9]{10,};?")
+"""A reference to no character; of some thousand digits Python makes no number."""
+
 _SCHEME = re.compile(r"https?://")
 _TCO = re.compile(r"t\.co/\w+")
 # these look behind them: tried from each place of a long run, they would take as long as its square
@@ -70,20 +75,20 @@ def nearly_same_text(ours: str, shown: str) -> bool:
 
 
 def _normal(text: str) -> list[str]:
-    text = _SCHEME.sub("", unicodedata.normalize("NFC", _seen(text)).casefold())
+    text = _SCHEME.sub("", normal("NFC", _seen(text)).casefold())
     return _LAST_SLASH.sub("", text).split()
 
 
 def _letters(text: str) -> str:
     """Only letters and digits, without links: what no list alters."""
-    plain = _LINK.sub("", unicodedata.normalize("NFKC", _seen(text)).casefold())
+    plain = _LINK.sub("", normal("NFKC", _seen(text)).casefold())
     return "".join(char for char in plain if char.isalnum())[:_LONG_ENOUGH]
 
 
 def _seen(text: str) -> str:
     """The visible text: entities resolved, without invisible characters (zero-width, bidi, soft hyphens)."""
     for _ in range(2):  # once for X's escaping, once for a list that shows it escaped again
-        text = html.unescape(text)
+        text = html.unescape(_ENDLESS.sub("\ufffd", text))
     return "".join(map(_visible, _VARIATION.sub("", clean(text))))
 
 

@@ -1,9 +1,14 @@
 """Words are compared however they are written; language tags and their less specific forms."""
 
+import unicodedata
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from service.language_tags import nearest_first
-from service.text import folded
+from service.reports.rows.search import begun
+from service.text import folded, normal
 
 
 @pytest.mark.parametrize(
@@ -27,6 +32,22 @@ def test_a_word_is_the_same_however_it_is_written(written: str) -> None:
 def test_combining_letters_and_spacing_do_not_matter() -> None:
     assert folded("Umfrage fu\u0308r  Stra\u00dfe \u2764\ufe0f") == folded("umfrage f\u00fcr STRASSE \u2764")
     assert len({folded(each) for each in ("survey", "no survey", "no_survey", "no-survey", "nosurvey")}) == 5
+
+
+@pytest.mark.parametrize(
+    "marks", ["\u0301\u0316", "\u0301" * 29 + "\u200d" + "\u0316" * 29 + "\u200d", ".\u0344"], ids=len
+)
+def test_a_letter_with_countless_marks_is_read_at_once(marks: str) -> None:
+    """Sorted by what they are, as Unicode has it, they would take hours; nothing else runs meanwhile."""
+    text = "a" + marks * (300_000 // len(marks))
+    assert folded(text) == folded(text.upper())
+    assert begun(text)
+
+
+@given(st.text(st.sampled_from("a e.-\u0301\u0316\u0345\u3099\uac00\u1100\u1161\u200d\ufb01\u00df"), max_size=29))
+def test_a_text_of_fewer_marks_is_in_unicode_s_own_form(text: str) -> None:
+    for form in ("NFC", "NFKC", "NFKD"):
+        assert normal(form, text) == unicodedata.normalize(form, text)
 
 
 @pytest.mark.parametrize(

@@ -158,6 +158,13 @@ def test_every_text_is_recognised_after_x_escaped_it(ours):
     assert same_text(ours, readable(escaped))
 
 
+@pytest.mark.parametrize("escapes", [0, 1])
+def test_a_reference_of_a_thousand_digits_is_no_character(escapes):
+    shown = "&" + "amp;" * escapes + "#" + "1" * 5000 + ";"
+    assert same_text(shown, shown)
+    assert not same_text("How did we do?", shown)
+
+
 @pytest.mark.parametrize("shown", ["/" * 1_000_000 + "x", "a." * 500_000 + "1", "-" * 1_000_000 + "x"], ids=len)
 def test_a_message_of_slashes_or_dots_is_compared_at_once(shown):
     """What took as long as the square of its length would not come to its end here."""

@@ -5,9 +5,9 @@ brackets. Never guesses: a name that is not in the table is no language.
 """
 
 import re
-import unicodedata
 
 from service.language_tags import CALLED_NOW
+from service.text import normal
 
 TAG = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*")
 NAME = re.compile(r"([^()]*[^()\s])\s*(?:[(\uff08]([^()]+)[)\uff09])?")
@@ -53,7 +53,7 @@ LANGUAGE_OF, REGION_OF = _by_name(LANGUAGES), _by_name(REGIONS)
 
 def language_tag(given: str) -> str | None:
     """Return `en-US` for `en_us` and `English (United States)`; None for anything that is no tag or known name."""
-    given = unicodedata.normalize("NFKC", given).strip()
+    given = normal("NFKC", given).strip()
     name = NAME.fullmatch(given)
     language = LANGUAGE_OF.get(name[1].casefold()) if name else None
     if language and name:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from service.reports.rows.row import COLUMNS, Columns
+from service.text import normal
 
 TEXT = COLUMNS.index("text")
 WORD = re.compile(r"\w+")
@@ -17,7 +18,7 @@ WORD = re.compile(r"\w+")
 
 def folded(text: str) -> str:
     """Text without case and accents: Ärger, ARGER and arger are one."""
-    parts = unicodedata.normalize("NFKD", text.casefold())
+    parts = normal("NFKD", text.casefold())
     return "".join(each for each in parts if not unicodedata.combining(each))
 
 

@@ -4,7 +4,6 @@ Everything goes through the one door (ingest), which keeps the first score and t
 limited number of contradictions without applying them. Reads only the form's own fields.
 """
 
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +16,7 @@ from service.results.answer import Answer
 from service.results.ingest import ingest
 from service.results.merge import Update
 from service.results.page.token_lookup import Answerable
+from service.text import normal
 from service.ways.catalogue import Language
 from service.x_api.questions import SCORE_RANGE, TEXT_LIMIT
 from service.x_api.texts import clean
@@ -70,7 +70,7 @@ def _is_full(engine: Engine, asked: Answerable) -> bool:
 
 
 def _comment(written: str, language: Language) -> SubmittedPart:
-    text = clean(unicodedata.normalize("NFC", written.replace("\r\n", "\n"))).strip()
+    text = clean(normal("NFC", written.replace("\r\n", "\n"))).strip()
     if not any(each.isprintable() and not each.isspace() for each in text):  # of marks nobody sees, too
         return SubmittedPart(mistake=language.say("Please write something, or simply close this page."))
     if len(text) > TEXT_LIMIT:
