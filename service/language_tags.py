@@ -14,10 +14,12 @@ CALLED_NOW = {
 }  # fmt: skip
 """Languages under two codes: Java's and Salesforce's old ones, and the three letters of ISO 639-2."""
 
+MOST_PARTS = 8  # of a tag that are told apart: a browser's header has room for four thousand
+
 
 def nearest_first(language: str | None) -> list[str]:
     """A language and its more general forms: zh-hant-tw, zh-hant, zh. Nothing if none is given."""
-    first, *rest = folded(language or "").replace("_", "-").split("-")
+    first, *rest = folded(language or "").replace("_", "-").split("-", MOST_PARTS)
     parts = [CALLED_NOW.get(first, first), *rest]
     return ["-".join(parts[:length]) for length in range(len(parts), 0, -1) if parts[0]]
 

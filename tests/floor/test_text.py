@@ -64,3 +64,9 @@ def test_a_text_of_fewer_marks_is_in_unicode_s_own_form(text: str) -> None:
 )
 def test_a_language_includes_its_more_general_forms(language: str | None, kinds: list[str]) -> None:
     assert nearest_first(language) == kinds
+
+
+def test_a_tag_of_a_million_parts_has_a_few_forms() -> None:
+    """What a browser sends is asked for all of them: each is as long as the one before."""
+    assert nearest_first("a-" * 1_000_000)[-2:] == ["a-a", "a"]
+    assert len(nearest_first("a-" * 1_000_000)) < 20
