@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection
 from service.at_rest.columns import Encrypted, ring_of, row_of, stored
 from service.at_rest.ids import LockedId
 from service.db import Micros, to_micros
+from service.db.postgresql import PLANNED_ANEW
 
 Row = tuple[Any, ...]
 Convert = Callable[[Any], Any]
@@ -157,7 +158,7 @@ class BulkSelect:
         postgresql = connection.dialect.name == "postgresql"
         statement = self._postgresql if postgresql else self._sqlite
         given = (_as_json(keys, named=postgresql),) * self.text.count("{wanted}")
-        found = connection.exec_driver_sql(statement, given)
+        found = connection.exec_driver_sql(statement, given, PLANNED_ANEW)
         if ring is None or ids is None:
             return [tuple(each) for each in found]
         return [(first, ids.read(ring, second), *rest) for first, second, *rest in found]

@@ -1,7 +1,7 @@
 """PostgreSQL sessions that outlive their test and serve the next one.
 
 A new session reads the catalogs, which takes the server longer than most tests run. Only sessions that a test returned
-at its end are kept, reset as far as possible (DISCARD ALL); what it closed before stays closed.
+at its end are kept, reset as far as possible; what it closed before stays closed.
 """
 
 import os
@@ -13,6 +13,12 @@ import psycopg
 from psycopg.pq import TransactionStatus
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
+
+ANEW = (
+    "CLOSE ALL; RESET SESSION AUTHORIZATION; RESET ALL; UNLISTEN *; SELECT pg_advisory_unlock_all(); "
+    "DISCARD PLANS; DISCARD TEMP; DISCARD SEQUENCES"
+)
+"""What DISCARD ALL does, but for prepared statements: of these the driver keeps a list."""
 
 
 class Session(psycopg.Connection[Any]):
@@ -31,7 +37,7 @@ class Session(psycopg.Connection[Any]):
             self.rollback()
             self.autocommit = True
             self.isolation_level = self.read_only = self.deferrable = None
-            self.execute("DISCARD ALL")
+            self.execute(ANEW)
         return not self.closed and self.info.transaction_status == TransactionStatus.IDLE
 
 

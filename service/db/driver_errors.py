@@ -1,11 +1,14 @@
 """Removes customers' words from a driver's error before anybody sees it, through SQLAlchemy's error hook.
 
-Also drops connections that turned out to be read-only. Never hides an error.
+Also drops connections that are of no use any more. Never hides an error.
 """
 
 from sqlalchemy.engine import ExceptionContext
 
-READ_ONLY = "25006"  # PostgreSQL says it in the language of its server
+# PostgreSQL says what is wrong in the language of its server, but not these
+READ_ONLY = "25006"
+NOT_PREPARED, PREPARED_TWICE = "26000", "42P05"  # somebody else uses this session, too
+PREPARED_BEFORE = "RevalidateCachedQuery"  # a migration has changed the type of a column since
 
 
 def leave_out_detail(context: ExceptionContext) -> None:
@@ -16,11 +19,13 @@ def leave_out_detail(context: ExceptionContext) -> None:
             error.args = tuple(str(each).replace(detail, "left out") for each in error.args)
 
 
-def give_up_read_only(context: ExceptionContext) -> None:
-    """Close a connection that was opened while the database was read-only, because it would stay read-only.
+def give_up_outdated(context: ExceptionContext) -> None:
+    """Close a connection that was opened while the database was read-only, or whose prepared statements are of no use.
 
-    Otherwise the process would refuse every delivery until it is restarted.
+    It would stay so, and the process would refuse every delivery until it is restarted.
     """
-    said = str(context.original_exception)
-    if "readonly database" in said or getattr(context.original_exception, "sqlstate", None) == READ_ONLY:
+    error = context.original_exception
+    code, by = getattr(error, "sqlstate", None), getattr(getattr(error, "diag", None), "source_function", None)
+    useless = code in {READ_ONLY, NOT_PREPARED, PREPARED_TWICE} or by == PREPARED_BEFORE
+    if useless or "readonly database" in str(error):
         context.is_disconnect = True

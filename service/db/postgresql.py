@@ -1,6 +1,7 @@
 """PostgreSQL as we use it: transactions begin explicitly, with our settings.
 
 The driver begins none by itself, and connections are not pinged before use: BEGIN finds out whether one is alive.
+What is written again and again is prepared, unless a pooler stands between.
 """
 
 from typing import Any
@@ -10,7 +11,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, Engine
 
 from service.db import watchdog
-from service.db.driver_errors import give_up_read_only, leave_out_detail
+from service.db.driver_errors import give_up_outdated, leave_out_detail
 from service.db.multi_host_url import hosts
 from service.errors import Conflict
 from service.network.addresses import is_this_machine
@@ -34,6 +35,15 @@ SILENT_S = 35
 """No statement takes longer than `statement_timeout`: a server that says nothing for longer stands still."""
 
 
+PREPARE_AFTER = 5  # times that a connection has run a statement
+PLANS_KEPT_S = 600
+"""A plan made while a table was small lives no longer than its connection: it is made anew by the next one."""
+
+OWN_SESSION = "dm_feedback_own_session"
+PLANNED_ANEW = {"dm_feedback_planned_anew": True}
+"""Options of a statement whose best plan changes as the tables grow; a small one would be read as a whole."""
+
+
 def open_postgresql(url: URL, connect_s: int, pool_s: int, silent_s: float | None) -> Engine:
     """Open PostgreSQL, waiting no longer than `wait` says."""
     if url.drivername == "postgresql":
@@ -42,7 +52,7 @@ def open_postgresql(url: URL, connect_s: int, pool_s: int, silent_s: float | Non
         url = url.update_query_dict({"sslmode": "require"})  # what customers wrote travels over this connection
     engine = sa.create_engine(
         url,
-        # nothing is left with a session: a pooler such as PgBouncer gives each transaction another server
+        # nothing is left with a session behind a pooler such as PgBouncer, which gives each transaction another one
         connect_args={
             "connect_timeout": connect_s,
             "prepare_threshold": None,
@@ -53,11 +63,14 @@ def open_postgresql(url: URL, connect_s: int, pool_s: int, silent_s: float | Non
         pool_size=10,
         max_overflow=20,
         pool_timeout=pool_s,
+        pool_recycle=PLANS_KEPT_S,
     )
     event.listen(engine, "connect", _leave_transactions_to_us)
+    event.listen(engine, "connect", _learn_whose_session)
     event.listen(engine, "begin", _begin)
+    event.listen(engine, "do_execute", _plan_anew)
     watchdog.watch(engine, SILENT_S if silent_s is None else silent_s)
-    event.listen(engine, "handle_error", give_up_read_only)
+    event.listen(engine, "handle_error", give_up_outdated)
     event.listen(engine, "handle_error", leave_out_detail)
     return engine
 
@@ -83,6 +96,23 @@ def _leave_transactions_to_us(connection: Any, _record: Any) -> None:
     connection.autocommit = True
 
 
+def _learn_whose_session(connection: Any, record: Any) -> None:
+    """A pooler names a session of its own; what is prepared in one server's would be missing in, or be, another's."""
+    [served_by] = connection.execute("SELECT pg_backend_pid()").fetchone()
+    record.info[OWN_SESSION] = served_by == connection.info.backend_pid
+
+
+def _plan_anew(cursor: Any, statement: str, parameters: Any, context: Any) -> bool:
+    """Run a statement without preparing it, where it asks for that; False: SQLAlchemy runs it."""
+    anew = not PLANNED_ANEW.keys().isdisjoint(context.execution_options)
+    if anew:
+        cursor.execute(statement, parameters, prepare=False)
+    return anew
+
+
 def _begin(connection: Connection) -> None:
-    steady = connection.get_execution_options().get("dm_feedback_steady", False)
-    connection.exec_driver_sql(BEGIN_STEADY if steady else BEGIN_POSTGRESQL)
+    options, fairy = connection.get_execution_options(), connection.connection
+    # Figures are planned each time: what they ask for differs, and so does the best way to it.
+    prepares = options.get("dm_feedback_writes", False) and fairy.info.get(OWN_SESSION, False)
+    fairy.driver_connection.prepare_threshold = PREPARE_AFTER if prepares else None  # type: ignore[union-attr]
+    connection.exec_driver_sql(BEGIN_STEADY if options.get("dm_feedback_steady", False) else BEGIN_POSTGRESQL)

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, Dialect, Engine
 
-from service.db.driver_errors import give_up_read_only
+from service.db.driver_errors import give_up_outdated
 from service.db.outages import PRIMARY, REPLACED
 from service.errors import Unavailable
 
@@ -71,7 +71,7 @@ def open_sqlite(url: URL) -> Engine:
     event.listen(engine, "do_connect", _make_for_us_alone)
     event.listen(engine, "connect", _set_pragmas)
     event.listen(engine, "begin", _begin)
-    event.listen(engine, "handle_error", give_up_read_only)
+    event.listen(engine, "handle_error", give_up_outdated)
     return engine
 
 

@@ -95,6 +95,21 @@ def test_writing_and_migrating_work_through_it(pooled_engine: Engine) -> None:
         assert connection.scalar(sa.select(sa.func.count()).select_from(worker_seen)) == 40
 
 
+def test_nothing_is_prepared_in_a_session_that_is_another_ones_in_a_moment(pooled_engine: Engine) -> None:
+    def ask(number: int) -> list[int]:
+        order = (2, 3) if number % 2 else (3, 2)
+        with writing(pooled_engine) as connection:
+            asked = [
+                connection.execute(sa.text(f"SELECT {times} * CAST(:n AS int)"), {"n": number}).scalar()
+                for times in order
+            ]
+            prepared = connection.exec_driver_sql("SELECT count(*) FROM pg_prepared_statements").scalar()
+        return [int(prepared or 0), *sorted(int(each or 0) for each in asked)]
+
+    with ThreadPoolExecutor(16) as pool:
+        assert list(pool.map(ask, range(160))) == [[0, 2 * n, 3 * n] for n in range(160)]
+
+
 def test_a_statement_pooler_is_refused_at_the_start(postgresql_url: str) -> None:
     with pooled(postgresql_url, "statement") as url:
         engine = open_engine(url)
