@@ -44,6 +44,16 @@ def hear_interrupts() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def open_streams() -> None:
+    """Give a program that was started without standard streams (`>&-`, some supervisors) ones that lead nowhere.
+
+    Python has None in their place. Opened in this order, each takes its own number, which no other file can take then.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115 - it stays open
+
+
 def write_utf8() -> None:
     """Write UTF-8 into files and pipes, whatever the locale: settings, CSV and JSON are read back as such.
 

@@ -4,6 +4,7 @@
 """
 
 import atexit
+import errno
 import multiprocessing
 import os
 import signal
@@ -43,6 +44,8 @@ RESTART_AFTER_S = 1.0
 LOOK_AGAIN_S = 2.0  # for a database that is away as a process begins
 FORK = multiprocessing.get_context("fork")
 Run = Callable[[Sequence[str]], Any]
+TAKEN = "stop what uses it, or set web.bind to another port"
+NOT_OURS = "set web.bind to an address of this machine, or 0.0.0.0 or [::] for all, and a port this account may use"
 IN_MEMORY = Path("/dev/shm")  # noqa: S108 - gunicorn makes its own private file there
 
 
@@ -69,7 +72,7 @@ def options(settings: Settings) -> dict[str, Any]:
         # Engines and threads are made after the fork: SQLite handles and PostgreSQL sockets must not be shared.
         "preload_app": False,
         # A heartbeat file on a blocking disk would get healthy workers killed.
-        "worker_tmp_dir": str(IN_MEMORY) if IN_MEMORY.is_dir() else tempfile.gettempdir(),
+        "worker_tmp_dir": str(IN_MEMORY) if os.access(IN_MEMORY, os.W_OK) else tempfile.gettempdir(),
         # Log lines are ours; an access log would carry nothing that the ledger does not.
         "accesslog": None,
         # Its warnings quote a header it cannot read, and with it a key.
@@ -164,9 +167,8 @@ def demand_free(bind: str) -> None:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as gunicorn does
             probe.bind((host, port))
     except OSError as error:
-        sentence = (
-            f"{bind} cannot be listened on ({error.strerror}): stop what uses it, or set web.bind to another port."
-        )
+        do = TAKEN if error.errno == errno.EADDRINUSE else NOT_OURS
+        sentence = f"{bind} cannot be listened on ({error.strerror}): {do}."
         raise Unavailable("address_taken", sentence) from error
 
 

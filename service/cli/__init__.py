@@ -6,12 +6,13 @@ decided here: commands call the same functions as web and worker.
 """
 
 from importlib import import_module
+from typing import Any
 
 import click
 
 from service import __version__
 from service.cli.friendly import Friendly
-from service.process import hear_interrupts, write_utf8
+from service.process import hear_interrupts, open_streams, write_utf8
 
 COMMANDS = {
     "serve": ("run", "Run web and worker on this machine, until Ctrl-C or SIGTERM."),
@@ -51,6 +52,11 @@ COMMANDS = {
 
 class Commands(Friendly):
     """The commands, each imported when it is called: a worker needs no dashboard, and `--help` neither."""
+
+    def invoke(self, context: click.Context) -> Any:
+        """Run the command, which is imported before the function below is called."""
+        open_streams()
+        return super().invoke(context)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's
         """The names, in the order in which a newcomer needs them."""

@@ -42,6 +42,7 @@ def web(context: click.Context) -> None:
     """Run only the web processes: webhooks, API, dashboard."""
     settings, engine = opened(context)
     reload.demand_shown(settings)
+    serving.demand_free(settings.web.bind)
     engine.dispose()  # each web process opens its own after the fork
     path = Path(context.find_root().obj)
     serving.serve_web(settings, partial(reload.reread, path, reload.demand_shown, X_TOKENS))

@@ -13,6 +13,8 @@ from service.cli.common import opened_to_stay
 from service.reload import reread
 from service.worker import loop
 
+OURS = Path(__file__).parents[2]
+
 
 @click.command()
 @click.pass_context
@@ -25,7 +27,9 @@ def worker(context: click.Context) -> None:
     signal.signal(signal.SIGHUP, lambda *_: Thread(target=begin_anew, name="reread", daemon=True).start())
     loop.run(settings, engine)
     if again.is_set():
-        words = ("-m", "service.cli", "--config", context.find_root().obj, "worker")
+        # -P: what lies in the working directory is not imported, unless we were begun from there
+        safe = () if Path.cwd() == OURS else ("-P",)
+        words = (*safe, "-m", "service.cli", "--config", context.find_root().obj, "worker")
         os.execv(sys.executable, [sys.executable, *words])  # noqa: S606 - ourselves
 
 

@@ -61,6 +61,22 @@ def test_output_may_be_cut_off_by_the_next_command(cli: Cli) -> None:
     assert "Traceback" not in errors
 
 
+@pytest.mark.parametrize("closed", [[1], [2], [0, 1, 2]])
+def test_a_command_works_without_standard_streams(cli: Cli, closed: list[int]) -> None:
+    """As a shell starts it with `>&-`, and some supervisors do."""
+    done = subprocess.run(
+        [*COMMAND, "config", "check"],
+        cwd=cli.directory,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=60,
+        check=False,
+        preexec_fn=lambda: [os.close(each) for each in closed],
+    )
+    assert (done.returncode, b"Traceback" in done.stdout) == (0, False)
+
+
 @pytest.fixture
 def x(cli: Cli) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """`dm-feedback sandbox` and the address it says."""

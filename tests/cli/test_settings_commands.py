@@ -1,6 +1,7 @@
 """config and db: every mistake says what would be right; the state of a database."""
 
 import re
+import socket
 import tomllib
 from pathlib import Path
 
@@ -263,6 +264,15 @@ def test_a_database_of_another_user_is_refused_with_its_owner(cli: Cli) -> None:
     assert sentence.endswith("run this as the service's account.")
 
 
+@pytest.mark.parametrize("command", ["serve", "web"])
+def test_a_taken_address_is_one_sentence(cli: Cli, command: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        cli.write(web__bind=f"127.0.0.1:{taken.getsockname()[1]}")
+        sentence, code = cli.refuses(command)
+    assert code == "address_taken"
+    assert sentence.endswith("stop what uses it, or set web.bind to another port.")
+
+
 def test_an_error_of_its_children_ends_serve(cli: Cli) -> None:
     cli.write(web__bind=f"127.0.0.1:{free_port()}")
     open_key(cli.engine, settings_of().service.secret_key)
@@ -299,7 +309,9 @@ def test_a_database_that_cannot_be_reached_is_one_sentence(cli: Cli, url: str, c
 def test_a_file_that_is_no_database_is_one_sentence(cli: Cli) -> None:
     (cli.directory / "not.db").write_text("once upon a time, " * 1000, "utf-8")
     cli.write(database__url=f"sqlite:///{cli.directory}/not.db")
-    assert cli.refuses("keys", "list") == ("The database cannot be used: file is not a database.", "database_away")
+    sentence, code = cli.refuses("keys", "list")
+    assert sentence.startswith("The database cannot be used: file is not a database. Write the path of the right file")
+    assert code == "database_away"
 
 
 def test_the_revision_is_shown_of_both_kinds_of_database(engine: Engine, tmp_path: Path) -> None:

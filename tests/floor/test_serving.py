@@ -45,6 +45,12 @@ def test_an_address_somebody_listens_on_is_refused_in_words() -> None:
     demand_free(f"127.0.0.1:{port}")
 
 
+@pytest.mark.parametrize("bind", ["nobody.invalid:8000", "192.0.2.7:8000"])
+def test_an_address_that_is_not_this_machines_is_refused_as_such(bind: str) -> None:
+    with pytest.raises(Unavailable, match=r"set web\.bind to an address of this machine"):
+        demand_free(bind)
+
+
 def test_a_process_that_waits_for_its_database_ends_when_it_is_told_to(sqlite_engine: Engine) -> None:
     """gunicorn only notes a stop, and looks at its note when the application is there."""
     noted: list[int] = []

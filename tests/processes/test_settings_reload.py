@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import sys
 
 import httpx
 import pytest
@@ -128,6 +129,20 @@ def test_a_worker_restarts_on_sighup_unless_the_settings_are_wrong(sqlite_house:
         until(lambda: "service.secret_key is not the one" in worker.output(), 60, "the mistake is said")
         assert worker.running
         assert started(worker) == 2
+
+
+def test_a_reloaded_worker_imports_nothing_from_where_it_was_started(sqlite_house: House) -> None:
+    """`python -m` would: a folder of that name beside the ledger is nobody's of ours."""
+    house = sqlite_house
+    elsewhere = house.directory / "elsewhere"
+    (elsewhere / "service").mkdir(parents=True)
+    (elsewhere / "service" / "__init__.py").write_text("raise SystemExit('not ours')\n", "utf-8")
+    begin = "import os, sys; os.chdir(sys.argv.pop(1)); from service.cli import main; main()"
+    command = [sys.executable, "-P", "-c", begin, str(elsewhere), "--config", str(house.config), "worker"]
+    with Child("worker", command, house.directory / "worker.log") as worker:
+        until(lambda: worker.output().count('"worker_started"') == 1, 60, "it works")
+        worker.hang_up()
+        until(lambda: worker.output().count('"worker_started"') == 2, 60, "it works with the new settings")
 
 
 def raw(house: House, request: bytes) -> bytes:

@@ -5,6 +5,7 @@ import gc
 import hashlib
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -431,6 +432,22 @@ def test_a_file_and_its_manifest_always_match(told, tmp_path, monkeypatch):
     export.write_file(told.engine, told.settings, ADMIN, Filter(), path, "csv", told.clock.now)
     assert names == [("out.csv", False), ("out.csv.manifest.json", False)]
     assert beside.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_link_is_followed_and_what_is_no_file_is_never_replaced(told, tmp_path):
+    """Root would put customers' answers in the place of /dev/stdout."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+    target, link, pipe = folder / "real.csv", folder / "link.csv", folder / "pipe.csv"
+    link.symlink_to(target)
+    os.mkfifo(pipe)
+    export.write_file(told.engine, told.settings, ADMIN, Filter(), link, "csv", told.clock.now)
+    assert (link.is_symlink(), target.stat().st_mode & 0o777) == (True, 0o600)
+    with pytest.raises(Invalid, match="is no file"):
+        export.write_file(told.engine, told.settings, ADMIN, Filter(), pipe, "csv", told.clock.now)
+    left = {each.name for each in folder.iterdir()}
+    assert left == {"link.csv", "link.csv.manifest.json", "pipe.csv", "real.csv"}
+    assert pipe.is_fifo()
 
 
 def test_the_api_streams_every_format_and_its_manifest(quick):

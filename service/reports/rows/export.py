@@ -26,7 +26,7 @@ from service.reports.completeness import completeness_of
 from service.reports.filters import Filter
 from service.reports.rows import as_jsonl, query
 from service.reports.rows.as_csv import Form
-from service.reports.rows.atomic_file import appearing
+from service.reports.rows.atomic_file import appearing, demand_file
 from service.reports.rows.formats import PLAIN, writer_of
 from service.reports.rows.position import Erased, Page, Position
 from service.reports.rows.query import Order
@@ -176,6 +176,7 @@ def write_file(
     form: Form = PLAIN,
 ) -> Manifest:
     """Write the export to `path`, the manifest beside it (`….manifest.json`). Files appear only when complete."""
+    demand_file(path)
     with writing(engine) as connection:
         log_access(connection, reader.actor, "export.file", {"format": format, "filter": filter.logged()}, now)
     beside = path.with_name(path.name + ".manifest.json")
