@@ -9,6 +9,7 @@ else. A setting whose name is a Python keyword gets a trailing underscore. Never
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import time, timedelta
+from difflib import get_close_matches
 from functools import cache, partial
 from types import NoneType, UnionType
 from typing import Any, ClassVar, Final, Union, get_args, get_origin, get_type_hints
@@ -30,6 +31,7 @@ KINDS: dict[Any, Callable[..., ma.fields.Field[Any]]] = {
     Secrets: OneOrMore,
 }
 
+TABLES = "must be a list of tables: write its name in double brackets, [[…]]"
 LACKING = "Missing data for required field."
 IN_OUR_WORDS = {
     "Not a valid string.": "must be a text in quotes",
@@ -95,6 +97,13 @@ class Section(ma.Schema):
 
         unknown = ma.RAISE
 
+    def handle_error(self, error: ma.ValidationError, data: Any, **_kwargs: Any) -> None:
+        """Name the setting that somebody may have meant by one that there is not."""
+        known, said = [each.data_key or name for name, each in self.fields.items()], error.messages
+        for name in data if isinstance(data, Mapping) and isinstance(said, dict) else ():
+            if name not in known and (near := get_close_matches(str(name), known, 1)):
+                said[name] = [f"{self.error_messages['unknown']}; did you mean {near[0]}?"]
+
     @ma.post_load
     def build(self, data: dict[str, Any], **_kwargs: Any) -> Any:
         """Make the frozen dataclass of this section."""
@@ -128,7 +137,9 @@ def _maker(kind: Any, rules: tuple[Rule, ...], base: type[Section]) -> Callable[
     if isinstance(kind, type) and is_dataclass(kind):
         return partial(ma.fields.Nested, section_of(kind, base), validate=rules)
     if get_origin(kind) is tuple:
-        return partial(ma.fields.List, _maker(get_args(kind)[0], rules, base)())
+        one = get_args(kind)[0]
+        words: Any = {"invalid": TABLES} if isinstance(one, type) and is_dataclass(one) else None
+        return partial(ma.fields.List, _maker(one, rules, base)(), error_messages=words)
     inner = get_args(kind)[-1]
     if isinstance(inner, type) and is_dataclass(inner):
         nested = ma.fields.Nested(section_of(inner, base))

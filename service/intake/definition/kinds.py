@@ -16,7 +16,7 @@ from service.intake.definition.sweep import LISTED_ROOTS, FromListed
 from service.intake.definition.tables import RECEIVED, OverBody, When
 from service.intake.expressions.compiled import ROOT_NAMES, Expression, ExpressionError, compile_expression
 from service.intake.verify.parts import PARTS, PLAIN_PARTS, PREFIXED_PARTS, HeaderName, Part, SignatureAt
-from service.settings.declare import KINDS, Section, reader_of
+from service.settings.declare import KINDS, LACKING, Section, declared, reader_of
 from service.text import folded
 
 WRONG_SIGNATURE = (
@@ -135,3 +135,11 @@ class Table(Section):
         SignatureAt: SignatureField,
     }
     error_messages = {"unknown": NO_SUCH_KEY}  # noqa: RUF012 - marshmallow's own attribute
+
+    def handle_error(self, error: ma.ValidationError, data: Any, **kwargs: Any) -> None:
+        """Say of a key that is missing what belongs there."""
+        super().handle_error(error, data, **kwargs)
+        said = error.messages if isinstance(error.messages, dict) else {}
+        for name, what in declared(self.shape).items():
+            if said.get(name) == [LACKING] and what.sentence:
+                said[name] = [f"is missing: {what.sentence}"]
