@@ -152,8 +152,8 @@ def heading(value: str | None) -> str:
 
 
 def period(begin: date, kind: str) -> str:
-    """Return a day, a week (by its first day) or a month, short enough for the axis of a line."""
-    return f"{begin:%b %y}" if kind == "month" else f"{begin.day} {begin:%b}"
+    """Return a day, a week (by its first day) or a month that is no day, short enough for an axis."""
+    return f"{begin:%b \u2019%y}" if kind == "month" else f"{begin.day} {begin:%b}"
 
 
 def said(value: Any) -> str:

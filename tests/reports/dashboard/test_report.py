@@ -17,6 +17,7 @@ from service.auth import Reader
 from service.db import reading
 from service.errors import Invalid
 from service.models import access_log
+from service.reports.counting.periods import SEVEN_DAYS
 from service.reports.dashboard import sentences
 from service.reports.dashboard.comments import worst_open
 from service.reports.dashboard.report import paper
@@ -38,6 +39,7 @@ from tests.reports.world import NOW, World, settings_of
 
 VALUE = re.compile(r'<data value="([^"]+)">')
 OCTOBER = month_of("2026-10")
+EVERYTHING = Filter()
 TODAY = date(2026, 11, 22)
 
 
@@ -61,9 +63,10 @@ def test_the_last_day_belongs_to_it_and_a_month_stands_beside_the_month_before(
     assert (str(span.first), str(span.last), str(span.before), span.words) == (first, last, before, words)
 
 
-def test_its_line_is_of_twelve_months() -> None:
-    assert str(OCTOBER.year_ago) == "2025-11-01"
-    assert str(last_week(date(2026, 11, 3)).year_ago) == "2025-12-01"
+def test_its_line_is_of_twelve_months_and_that_of_a_week_of_twelve_weeks() -> None:
+    assert OCTOBER.drawn == (date(2025, 11, 1), "month")
+    assert days_of(date(2026, 11, 1), date(2026, 11, 10)).drawn == (date(2025, 12, 1), "month")
+    assert last_week(TODAY).drawn == (date(2026, 8, 24), SEVEN_DAYS)
 
 
 @pytest.mark.parametrize("given", ["2026-13", "2026-1", "october", "2026-10-01", "0000-10"])
@@ -86,11 +89,16 @@ def filled(world: World) -> None:
 
 
 def made(
-    world: World, role: str, span: ReportSpan = OCTOBER, choice: CommentChoice | None = None
+    world: World,
+    role: str,
+    span: ReportSpan = OCTOBER,
+    choice: CommentChoice | None = None,
+    wanted: Filter = EVERYTHING,
 ) -> tuple[ReportFacts, str]:
     reader = Reader("k", "Robin", role, ())
     with reading(world.engine) as connection:
-        found = facts(connection, world.settings, reader, Filter(), span, NOW, choice or CommentChoice())
+        query = ReportQuery(connection, world.settings, reader, wanted, NOW)
+        found = facts(query, span, choice or CommentChoice())
     by = MadeBy(company_of(world.settings, ()), reader.name, NOW, world.settings.service.time_zone)
     return found, str(sheet(found, by, thresholds(world.settings), scope_of(found)))
 
@@ -114,6 +122,25 @@ def test_every_number_is_one_of_the_api(quick: World, role: str) -> None:
     values = {point["score"]["value"] for one in months for point in one["points"]} - {None}
     assert values
     assert all(f"{round(value):,}".replace("-", "\u2212") in page for value in values)
+
+
+def test_the_line_of_a_week_ends_with_the_figure_beside_it(quick: World) -> None:
+    filled(quick)
+    quick.add(7, score=5, days_ago=10, team_id="red", agent_id="red")
+    found, _ = made(quick, "supervisor", last_week(TODAY))
+    lines = {one.type: one.points for one in found.trends}
+    for one in found.totals:
+        assert (len(lines[one.type]), lines[one.type][-1].score.n) == (12, one.total.now.n)
+    assert lines["csat"][-1].score.n == 7
+
+
+def test_what_waits_is_told_later_and_what_is_of_whole_accounts_is_said_so(quick: World) -> None:
+    filled(quick)
+    quick.released()
+    _, waits = made(quick, "analyst", last_week(TODAY))
+    assert "How many were asked is told later." in waits
+    _, of_a_team = made(quick, "analyst", wanted=Filter(chosen={"team": ("red",)}))
+    assert "How many were asked is told of whole accounts only." in of_a_team
 
 
 def test_it_says_who_was_asked_what_differs_and_how_to_read_it(quick: World) -> None:

@@ -37,13 +37,13 @@ class CommentChoice:
 
 @dataclass(frozen=True, slots=True)
 class ReportFacts:
-    """One report. `totals` and `months`: one per kind of card that was answered; `comments` None: not shown."""
+    """One report. `totals` and `trends`: one per kind of card that was answered; `comments` None: not shown."""
 
     span: ReportSpan
     filter: Filter
     summary: Summary
     totals: tuple[Differences, ...]
-    months: tuple[Trend, ...]
+    trends: tuple[Trend, ...]
     teams: tuple[Differences, ...]
     funnel: Funnel
     comments: tuple[Row, ...] | None
@@ -57,21 +57,20 @@ class ReportFacts:
 
 def facts(query: ReportQuery, span: ReportSpan, choice: CommentChoice) -> ReportFacts:
     """Gather a report of these days. Raises Invalid or NotAllowed as the figures do."""
-    first, end, earlier, year_ago = (
-        midnight(day, query.zone) for day in (span.first, span.end, span.before, span.year_ago)
-    )
+    since, period = span.drawn
+    first, end, earlier, begin = (midnight(day, query.zone) for day in (span.first, span.end, span.before, since))
     before = replace(query.filter, since=earlier, until=first)
-    months = figures.trend(query.filtered(replace(query.filter, since=year_ago, until=end)), "month").items
+    trends = figures.trend(query.filtered(replace(query.filter, since=begin, until=end)), period).items
     here = query.filtered(replace(query.filter, since=first, until=end))
     totals = figures.differences(here, "account", before).items
-    answered = {each.type for each in months if any(point.score.n for point in each.points)}
+    answered = {each.type for each in trends if any(point.score.n for point in each.points)}
     asked = answered | {one.type for one in totals if _has(one)}
     return ReportFacts(
         span=span,
         filter=here.filter,
         summary=figures.summary(here),
         totals=tuple(one for one in totals if one.type in asked),
-        months=tuple(each for each in months if each.type in asked),
+        trends=tuple(each for each in trends if each.type in asked),
         teams=tuple(one for one in figures.differences_told(here, "team", before) if one.type in asked),
         funnel=figures.funnel(here),
         comments=chosen(here, choice) if query.sees_rows else None,

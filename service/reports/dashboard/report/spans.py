@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from datetime import date
 
 from service.errors import Invalid
+from service.reports.counting.periods import SEVEN_DAYS
 from service.reports.days import ONE_DAY
 
-MONTHS = 12
+MONTHS = WEEKS = 12
+WEEK = 7 * ONE_DAY
 LONGEST = 366
 PRESETS = (("month", "Last month"), ("week", "Last week"), ("quarter", "Last quarter"))
 
@@ -32,9 +34,11 @@ class ReportSpan:
         return self.end - ONE_DAY
 
     @property
-    def year_ago(self) -> date:
-        """The first day of the twelve months that end with it."""
-        return back(self.last.replace(day=1), MONTHS - 1)
+    def drawn(self) -> tuple[date, str]:
+        """Since when and in which pieces its line is drawn: the last twelve weeks for a week, else twelve months."""
+        if self.end - self.first == WEEK:
+            return self.end - WEEKS * WEEK, SEVEN_DAYS
+        return back(self.last.replace(day=1), MONTHS - 1), "month"
 
 
 def back(first: date, months: int) -> date:

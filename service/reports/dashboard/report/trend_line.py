@@ -1,4 +1,4 @@
-"""Twelve months as a line. What cannot be shown is a gap. Calculates nothing."""
+"""Twelve months or weeks as a line. What cannot be shown is a gap. Calculates nothing."""
 
 from zoneinfo import ZoneInfo
 
@@ -11,10 +11,10 @@ from service.reports.dashboard.svg import Caption
 from service.reports.figures.shapes import Trend
 
 
-def of_months(trend: Trend) -> Markup:
-    """The line of one kind of card, the last month labelled."""
+def of_periods(trend: Trend) -> Markup:
+    """The line of one kind of card, the last month or week labelled."""
     zone = ZoneInfo(trend.zone)
-    title = f"{sentences.TITLES[trend.type]} by month"
-    points = [point_of(each, "month", zone) for each in trend.points]
+    title = f"{sentences.TITLES[trend.type]} by {'month' if trend.period == 'month' else 'week'}"
+    points = [point_of(each, trend.period, zone) for each in trend.points]
     told = "; ".join(f"{each.label}: {each.shown}" for each in points)
     return over_time(points, Caption(f"report-{trend.type}", title, f"{told}."), *SCALE[trend.type])
