@@ -8,6 +8,7 @@ import base64
 import hashlib
 import secrets
 from collections.abc import Callable, Generator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -19,11 +20,12 @@ import httpx
 from service.x_api.codes import SIGN_IN_LOST
 from service.x_api.errors import AccountProblem, Temporary
 from service.x_api.facts import ParseProblem
-from service.x_api.fields import plain
+from service.x_api.fields import parse_date, plain
 from service.x_api.schemas import mapping
 from service.x_api.wire import PATIENCE, Patience, Wire
 
 SCOPES = ("tweet.read", "users.read", "dm.read", "dm.write", "offline.access")
+WHO = "/2/users/me"
 TOKEN = "/2/oauth2/token"  # noqa: S105 - a path
 UNAUTHORIZED = 401
 USUAL_LIFE = timedelta(hours=2)  # of an access token, where X does not say
@@ -64,18 +66,26 @@ class Tokens(Protocol):
 class Bearer(httpx.Auth):
     """Signs with the account's access token; a refused one is renewed once, because a 401 has sent nothing.
 
-    The token carries no time, so X cannot refuse a late message of a worker that slept: it is stopped here.
+    The token carries no time, so X can refuse neither a late message of a worker that slept nor a clock that is wrong,
+    by which nobody finds an unclear message in X's list. Both are stopped here; X's answers tell the time.
     """
 
     def __init__(self, tokens: Tokens, *, clock: Callable[[], datetime], alive: timedelta) -> None:
         self._tokens, self._clock, self._alive = tokens, clock, alive
+        self._ahead = timedelta(0)  # our clock of X's
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Sign, and again if the token was no longer valid."""
-        token = self._tokens.current()
+        token, sends = self._tokens.current(), request.extensions.get("signed_at") is not None
+        if sends and self._is_wrong():  # or was: there may be no other call that would tell
+            self._compare((yield self._signed(_whoever(request), token)))
+            self._demand_right()
         response = yield self._signed(request, token)
         if response.status_code == UNAUTHORIZED:
-            yield self._signed(request, self._tokens.renewed(token))
+            response = yield self._signed(request, self._tokens.renewed(token))
+        self._compare(response)
+        if not sends:  # what was sent was sent
+            self._demand_right()
 
     def _signed(self, request: httpx.Request, token: str) -> httpx.Request:
         intended_at = request.extensions.get("signed_at")
@@ -83,6 +93,25 @@ class Bearer(httpx.Auth):
             raise Temporary("The message was meant to go long ago and did not leave.", reason="too_late_to_send")
         request.headers["Authorization"] = f"Bearer {token}"
         return request
+
+    def _compare(self, response: httpx.Response) -> None:
+        with suppress(ValueError):  # an answer without a date tells nothing
+            self._ahead = self._clock() - parse_date(response.headers.get("date"))
+
+    def _is_wrong(self) -> bool:
+        return abs(self._ahead) > self._alive
+
+    def _demand_right(self) -> None:
+        if self._is_wrong():
+            raise Temporary("Our clock is wrong: X dates its answers otherwise.", reason="clock")
+
+
+def _whoever(request: httpx.Request) -> httpx.Request:
+    """A question whose answer is as good as any: who we are."""
+    timeout = {"timeout": request.extensions["timeout"]}
+    return httpx.Request(
+        "GET", request.url.join(WHO), headers={"User-Agent": request.headers["User-Agent"]}, extensions=timeout
+    )
 
 
 @dataclass(frozen=True, slots=True)

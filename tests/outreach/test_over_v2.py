@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from email.utils import formatdate
 from typing import Any
 
 import httpx
@@ -317,6 +318,60 @@ def test_a_token_is_used_until_shortly_before_it_ends(over: Callable[..., Over],
     world.clock.forward(seconds=1)
     with pytest.raises(AccountProblem):
         world.tokens().current()
+
+
+class Dated(Dropping):
+    """An X whose answers bear its own time, as over a network."""
+
+    def __init__(self, world: Over) -> None:
+        super().__init__(httpx.WSGITransport(app=world.x_app))
+        self._world = world
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        found = super().handle_request(request)
+        now_s = self._world.x.get("/_control/clock").get_json()["now_ms"] / 1000
+        found.headers["date"] = formatdate(now_s, usegmt=True)
+        return found
+
+
+@pytest.mark.parametrize("minutes", [-60, -6, 6, 60])
+def test_while_our_clock_is_wrong_nothing_is_sent_and_nothing_proven(over: Callable[..., Over], minutes: int) -> None:
+    """Else the message X has would be looked for at another time, not found, and sent again."""
+    world = over(**OAUTH_2)
+    world.connect()
+    world.clients["acme"] = world.client("acme", Dated(world))
+    another(world)
+    world.fault(endpoint="2/dm_conversations/messages", fault="status_after_commit", times=1)
+    request_id = world.ended(ended_at=world.clock.now)
+    world.forward(minutes=2)
+    world.run()
+    world.clock.forward(minutes=minutes)
+    for _ in range(8):
+        world.forward(minutes=2)
+        world.run()
+    assert len(sent(world)) == 3, "the opening that is unclear"
+    world.clock.forward(minutes=-minutes)
+    for _ in range(30):
+        world.forward(minutes=2)
+        world.run()
+    assert world.request(request_id).state == State.CARD_SENT
+    assert len(sent(world)) == 4
+
+
+def test_a_message_goes_once_the_clock_is_right_again(over: Callable[..., Over]) -> None:
+    """X is asked for the time first: there may be nothing else to ask it for."""
+    world = over(**OAUTH_2)
+    world.connect()
+    with world.client("acme", Dated(world)) as x:
+        world.clock.forward(minutes=6)
+        for _ in range(2):
+            with pytest.raises(Temporary, match="clock"):
+                x.show_user(user_id="501")
+            with pytest.raises(Temporary, match="clock"):
+                x.send_dm("501", "Hello.", signed_at=world.clock.now)
+        world.clock.forward(minutes=-6)
+        assert x.send_dm("501", "Hello.", signed_at=world.clock.now).value.id
+    assert sent(world) == ["Hello."]
 
 
 def test_tokens_are_encrypted_in_the_database(over: Callable[..., Over]) -> None:
