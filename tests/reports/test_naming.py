@@ -357,6 +357,18 @@ def test_comments_may_be_read_before_scores_are_named(world):
         assert who(world)["ann"] == ("acme", "agent", answers >= 8, answers >= 5)
 
 
+def test_comments_that_may_be_read_move_no_row_of_somebody_who_is_not_named(world):
+    """Moved together they would say that they are one person's; to read is nothing yet."""
+    world.settings = settings_of(reports__min_score_n=8, reports__min_comments_n=5)
+    world.add(4, score=5, text="fine")
+    before = clocks(world)
+    world.add(1, score=5, text="fine")
+    assert who(world)["ann"] == ("acme", "agent", False, True)
+    assert clocks(world).items() >= before.items()
+    world.add(3, score=5, text="fine")
+    assert not clocks(world).items() & before.items(), "named, all of them show whose they are"
+
+
 def test_under_an_embargo_naming_counts_as_the_day_before_s_and_so_is_seen_at_once(world):
     world.settings = settings_of(reports__embargo="next_day")
     world.add(5, score=5, days_ago=0.1)

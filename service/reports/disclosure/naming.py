@@ -171,11 +171,16 @@ def _name(connection: Connection, settings: Settings, now: datetime) -> None:
 
 
 def _give(connection: Connection, row: sa.Row[Any], given: dict[str, datetime], now: datetime) -> None:
+    if row.named_at is not None or "named_at" in given:  # else the rows show nothing new, and would move together
+        _move(connection, row, now)
+    connection.execute(sa.update(naming).where(*_is(nm, row)).values(given))
+
+
+def _move(connection: Connection, row: sa.Row[Any], now: datetime) -> None:
     theirs = fr.agent_id == row.name if row.kind == "agent" else sa.and_(fr.agent_id.is_(None), fr.team_id == row.name)
     rows = sa.select(fr.id).select_from(feedback_request.outerjoin(result, res.request_id == fr.id))
     whose = rows.where(fr.account == row.account, theirs, TO_ANSWER)
     regroup(connection, whose, now)
-    connection.execute(sa.update(naming).where(*_is(nm, row)).values(given))
 
 
 def _is(columns: Any, row: sa.Row[Any]) -> tuple[sa.ColumnElement[bool], ...]:
