@@ -142,8 +142,7 @@ def explain(
     for item in explanation.items:
         if isinstance(item.reading, ConversationEnded):
             click.echo(harmless(_campaign_for(item.reading, definition, settings.campaigns)))
-            found = _whom(item.reading, definition, can_look_up=settings.sources[definition.name].api is not None)
-            click.echo(harmless(found))
+            click.echo(harmless(_whom(item.reading, definition, settings)))
     for campaign in settings.campaigns:
         for careful in never_fits(definition, campaign):
             click.echo(harmless(f"careful     {careful.path} {careful.sentence}"))
@@ -229,14 +228,17 @@ def _mine(settings: Settings, lately: Mapping[str, Seen]) -> Table:
     return table
 
 
-def _whom(ended: ConversationEnded, definition: Definition, *, can_look_up: bool) -> str:
+def _whom(ended: ConversationEnded, definition: Definition, settings: Settings) -> str:
     """Say who would be asked, or why nobody would and what would help."""
+    ours = {name.casefold() for each in settings.accounts.values() for name in (each.user_id, each.screen_name)}
+    if (ended.x_user_id or ended.x_handle or "nobody's").casefold() in ours:
+        return "customer    nobody: it is an account of ours (no_x_identity); map the customer, not who wrote last"
     if ended.x_user_id or ended.x_handle:
         return f"customer    {ended.x_user_id or f'@{ended.x_handle}'} (trust {ended.identity_trust})"
     customer = ended.customer_ref or "ID"
     if not definition.grammar.lookup:
         hint = f"map x_user_id or x_handle, or write [[sources.{definition.name}.lookup]]"
-    elif not can_look_up:
+    elif settings.sources[definition.name].api is None:
         hint = f"its CRM can be asked: set [sources.{definition.name}.api]"
     else:
         hint = f"try `dm-feedback sources lookup {definition.name} --customer {customer}`"

@@ -356,6 +356,10 @@ def test_a_signed_delivery_is_explained_without_being_stored(cli: Cli) -> None:
 def test_an_explanation_ends_with_who_would_be_asked_or_why_nobody(cli: Cli) -> None:
     known = cli.says("sources", "explain", saved(cli, signed(x_user_id="501")), "--source", "crm")
     assert "customer    501 (trust bridge)" in known
+    (account,) = load(cli.config, {}).accounts.values()
+    for ourselves in ({"x_user_id": account.user_id}, {"x_handle": account.screen_name.upper()}):
+        said = cli.says("sources", "explain", saved(cli, signed(**ourselves)), "--source", "crm")
+        assert "customer    nobody: it is an account of ours" in said
     file = saved(cli, signed())
     assert "write [[sources.crm.lookup]]" in cli.says("sources", "explain", file, "--source", "crm")
     ended = cli.directory / "ended.http"

@@ -31,9 +31,9 @@ class Find:
     x_profile_url: FromAnswer | None = setting(None, "the address of the profile on X")
     channel: FromAnswer | None = setting(None, "where the conversation took place")
     language: FromAnswer | None = setting(None, "the customer's language")
-    agent_id: FromAnswer | None = setting(None, "who handled it last")
-    team_id: FromAnswer | None = setting(None, "their team")
-    tags: FromAnswer | None = setting(None, "the tags")
+    agent_id: FromAnswer | None = setting(None, "who handled it last; with it each conversation is looked up")
+    team_id: FromAnswer | None = setting(None, "their team; the same")
+    tags: FromAnswer | None = setting(None, "tags beside the event's; the same")
 
     def each(self) -> Iterator[tuple[str, Any]]:
         """The expressions by field."""
