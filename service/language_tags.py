@@ -1,7 +1,10 @@
 """Language tags: the code a language has today, those it had before, and less specific forms of a tag."""
 
+import re
+
 from service.text import folded
 
+TAG = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*")
 CALLED_NOW = {
     "iw": "he", "in": "id", "ji": "yi", "jw": "jv", "mo": "ro", "no": "nb", "tl": "fil",
     "ara": "ar", "ben": "bn", "bul": "bg", "cat": "ca", "ces": "cs", "cze": "cs", "dan": "da", "deu": "de", "dut": "nl",

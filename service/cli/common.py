@@ -4,7 +4,7 @@ import errno
 import getpass
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -93,17 +93,16 @@ def opened_to_stay(context: click.Context, withheld: Sequence[str] = X_TOKENS) -
 def account_of(settings: Settings, name: str) -> Account:
     """Return one account of the settings. Raises NotFound."""
     if name not in settings.accounts:
-        raise NotFound("unknown_account", f"There is no account '{name}' in the settings.")
+        raise _unknown("account", name, settings.accounts)
     return settings.accounts[name]
 
 
 def campaign_of(settings: Settings, name: str) -> Campaign:
     """Return one campaign of the settings. Raises NotFound."""
-    found = next((each for each in settings.campaigns if each.name == name), None)
-    if found is None:
-        known = ", ".join(each.name for each in settings.campaigns) or "none yet"
-        raise NotFound("no_such_campaign", f"There is no campaign '{name}' in the settings; there is {known}.")
-    return found
+    found = {each.name: each for each in settings.campaigns}
+    if name not in found:
+        raise _unknown("campaign", name, found, "no_such_campaign")
+    return found[name]
 
 
 def account_asking(settings: Settings, campaign: Campaign, name: str | None) -> Account:
@@ -114,8 +113,13 @@ def account_asking(settings: Settings, campaign: Campaign, name: str | None) -> 
 def source_of(settings: Settings, name: str) -> Source:
     """Return one source of the settings. Raises NotFound."""
     if name not in settings.sources:
-        raise NotFound("unknown_source", f"There is no source '{name}' in the settings.")
+        raise _unknown("source", name, settings.sources)
     return settings.sources[name]
+
+
+def _unknown(what: str, name: str, known: Iterable[str], code: str | None = None) -> NotFound:
+    there = ", ".join(known) or "none yet"
+    return NotFound(code or f"unknown_{what}", f"There is no {what} '{name}' in the settings; there is {there}.")
 
 
 def engine_of(context: click.Context, settings: Settings) -> Engine:

@@ -66,6 +66,7 @@ def demand_place(source: Engine, target: Engine) -> None:
         raise Conflict("copy_onto_itself", "Both addresses are of one database; name another in --to.")
     at = migrations.current(source)
     if at not in {migrations.head(), MOVED}:
+        migrations.require_fitting(source)
         sentence = (
             f"The database is at revision {at or 'none'}, this code at {migrations.head()}: both must be the same."
         )

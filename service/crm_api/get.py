@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from service.crm_api.address import Forbidden, PinnedHost, Resolve, place_of
-from service.network.transport import Transport, resolve, within
+from service.network.transport import Transport, caused_by, resolve, within
 
 WITHIN_S = 10.0
 CONNECT_S = 5.0
@@ -108,13 +108,11 @@ def _bytes(
 
 def _silence(error: Exception) -> str:
     """Say which silence it is: an unknown name, or a certificate nobody vouches for, is not mended by waiting."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"Its certificate cannot be trusted: {cause.verify_message}."
-        if isinstance(cause, socket.gaierror):
-            return "Its name is not known here (DNS); is it spelt right?"
-        cause = cause.__cause__ or cause.__context__
+    cause = caused_by(error, ssl.SSLCertVerificationError, socket.gaierror)
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"Its certificate cannot be trusted: {cause.verify_message}."
+    if cause is not None:
+        return "Its name is not known here (DNS); is it spelt right?"
     return f"Nothing answers there ({type(error).__name__})."
 
 

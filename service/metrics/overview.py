@@ -4,13 +4,14 @@ The same figures as /metrics (`gauges.GAUGES`), grouped by account, and in words
 Never a customer, a text or a score.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy.engine import Connection
 
 from service import __version__
+from service.db.sqlite import log_bytes
 from service.humanize import HOUR, MINUTE, age, many
 from service.metrics import budgets, served, totals
 from service.metrics.gauges import GAUGES
@@ -27,6 +28,7 @@ HAND: Mapping[str, float] = {
     "oldest_due_seconds": 30 * MINUTE,
     "x_away_seconds": 15 * MINUTE,
     "sends_left": 50,
+    "sqlite_log_bytes": 256 * 1024 * 1024,
     "events_behind_seconds": 36 * HOUR,
     "webhook_missed": 10,
     "webhook_silent_seconds": HOUR,
@@ -96,8 +98,12 @@ def overview(
     }
     accounts_said = (said for one in mine for said in _of_account(one))
     service_says = _of_service(workers, unsealed, day, builds)
-    pieces_say = _of_partitions(creation.unplaced(connection))
-    hands = (*service_says, *_of_values(found), *pieces_say, *_of_replica(replica), *_of_sources(found), *accounts_said)
+    storage_says = (*_of_partitions(creation.unplaced(connection)), *_of_log(log_bytes(connection.engine)))
+    nobody_says = _of_nobody(accounts, served.by_workers(connection, now))
+    hands = (
+        *service_says, *_of_values(found), *storage_says, *_of_replica(replica), *_of_sources(found), *nobody_says,
+        *accounts_said,
+    )  # fmt: skip
     said = _encrypting(found)
     return Overview(now, __version__, head(), workers, builds, mine, day, unsealed, replica, said, hands)
 
@@ -172,6 +178,20 @@ def _of_partitions(unplaced: Mapping[str, int]) -> Iterator[str]:
         )
 
 
+def _of_log(size: int | None) -> Iterator[str]:
+    if _over("sqlite_log_bytes", size):
+        yield (
+            f"The log beside the ledger (FILE-wal) holds {(size or 0) // 2**20} MB: somebody reads and does not end (a "
+            "sqlite3 shell in a transaction, a copy under way), and it grows until he does."
+        )
+
+
+def _of_nobody(accounts: Iterable[str], working: served.Served) -> Iterator[str]:
+    for name in accounts if working is not None else ():
+        if f"accounts.{name}" not in (working or ()):
+            yield f"{name}: no worker that lives has it in its settings, so nobody is asked: restart the workers."
+
+
 def _of_replica(found: ReplicaStanding | None) -> Iterator[str]:
     if found is not None and found.sentence is not None:
         yield f"The replica (database.read_url) {found.sentence}."
@@ -209,7 +229,10 @@ def _of_account(one: AccountOverview) -> Iterator[str]:
     elif _over("oldest_due_seconds", one.oldest_due):
         yield f"{one.name}: a request has been due for {age(one.oldest_due)}; more workers, or X's limits are used up."
     if _over("x_away_seconds", one.x_away):
-        yield f"{one.name}: X has answered nothing for {age(one.x_away)}; nothing is lost, it goes on when X does."
+        yield (
+            f"{one.name}: X has answered nothing for {age(one.x_away)}; the worker's log (x_called, reason) says "
+            "whether it is X, or our way to it; nothing is lost, it goes on when X answers."
+        )
     if min(one.dms_left, one.cards_left) < HAND["sends_left"]:
         yield f"{one.name}: X's limit of the day leaves {one.dms_left} DMs and {one.cards_left} cards."
     if _over("events_behind_seconds", one.events_behind):

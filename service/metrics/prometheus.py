@@ -19,6 +19,7 @@ from service import replica
 from service.auth import Guard
 from service.clock import utc_now
 from service.db import reading
+from service.db.sqlite import log_bytes
 from service.metrics import budgets, served, totals
 from service.metrics.families import PREFIX, gauge
 from service.metrics.gauges import GAUGES
@@ -50,6 +51,7 @@ class Figures(Collector):
             yield from budgets.families(connection, self._settings.accounts, now)
             yield from totals.families(connection, now)
             yield from _unplaced(connection)
+            yield from _log(self._engine)
         yield from _replica(self._engine)
 
 
@@ -100,6 +102,12 @@ def _replica(engine: Engine) -> Iterator[Metric]:
     if found.behind is not None:
         seconds, text = found.behind.total_seconds(), "How far behind the replica is."
         yield GaugeMetricFamily(f"{PREFIX}replica_behind_seconds", text, value=seconds)
+
+
+def _log(engine: Engine) -> Iterator[Metric]:
+    """The log beside an SQLite file, which grows as long as somebody reads and does not end."""
+    if (size := log_bytes(engine)) is not None:
+        yield gauge("sqlite_log_bytes", "Size of the log beside the ledger (FILE-wal).", (), [(size,)])
 
 
 def _unplaced(connection: Connection) -> Iterator[Metric]:

@@ -35,6 +35,14 @@ def now_served(connection: Connection, ours: Settings, now: datetime) -> Served:
     return frozenset(of(ours)).union(*(each or [] for each in said))
 
 
+def by_workers(connection: Connection, now: datetime) -> Served:
+    """Return what living workers serve; None: there is none yet, or one does not say."""
+    said = connection.scalars(sa.select(pct.serves).where(is_alive(now), pct.role == "worker")).all()
+    if not said or any(each is None for each in said):
+        return None
+    return frozenset[str]().union(*(each or [] for each in said))
+
+
 def figures(
     connection: Connection, query: sa.Select[*tuple[Any, ...]], labels: Sequence[str], served: Served
 ) -> Iterator[tuple[list[str], float]]:

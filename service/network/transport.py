@@ -48,6 +48,14 @@ def is_over() -> bool:
     return until is not None and time.monotonic() >= until
 
 
+def caused_by(error: BaseException, *kinds: type[BaseException]) -> BaseException | None:
+    """Return the first cause of an error that is of one of these kinds: libraries wrap what the system said."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, kinds):
+        cause = cause.__cause__ or cause.__context__
+    return cause
+
+
 def resolve(host: str, port: int) -> list[str]:
     """Resolve a host, for no longer than the call may wait. Raises OSError, including TimeoutError."""
     if _is_ip(host):

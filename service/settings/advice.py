@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from service.language_tags import TAG
 from service.network.addresses import is_this_machine
 from service.settings.asking import Account, Campaign, Source, Texts
 from service.settings.declare import declared
@@ -107,6 +108,10 @@ def _campaign_warnings(path: str, campaign: Campaign) -> Iterator[Mistake]:
         yield Mistake(
             f"{path}.type", "some X clients (XChat) show an NPS card as a raw id; prefer csat until X mends it"
         )
+    codes = {f"{path}.texts.{each}": each for each in campaign.texts}
+    codes |= {f"{path}.languages[{i}]": each for i, each in enumerate(campaign.languages)}
+    for where in (where for where, code in codes.items() if TAG.fullmatch(code) is None):
+        yield Mistake(where, "is no code of a language, so it fits no conversation; write one such as 'de' or 'pt-BR'")
     for language, texts in campaign.texts.items():
         yield from _text_warnings(f"{path}.texts.{language}", texts, by_card="card" in campaign.ways)
 

@@ -66,7 +66,7 @@ class Account:
     expected_per_day: int | None = setting(
         None,
         "ended conversations a day, for a fair draw when X's budget is short; else learnt",
-        validate.Range(min=1),
+        AN_ALLOWANCE,
     )
     webhook_user: str | None = setting(None, "Basic auth user of X's feedback webhook")
     webhook_password: str | None = setting(None, "Basic auth password of X's feedback webhook", secret=True)

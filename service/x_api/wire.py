@@ -7,6 +7,8 @@ header.
 """
 
 import re
+import socket
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,7 +19,7 @@ from typing import Any, Generic, NoReturn, TypeVar
 import httpx
 import structlog
 
-from service.network.transport import Transport, is_over, within
+from service.network.transport import Transport, caused_by, is_over, within
 from service.telemetry import traces
 from service.telemetry.counters import PROCESS_COUNTS
 from service.x_api.bodies import parsed
@@ -53,6 +55,9 @@ NOTHING_WAS_SENT = (
 """All other failures come when bytes may have left. A write that failed and a kept-alive connection that X closed are
 no exception: X may have read the request before."""
 
+
+OURS_TO_MEND = {socket.gaierror: "name_not_known", ssl.SSLCertVerificationError: "certificate_not_trusted"}
+"""A name server or a proxy on our side of the way, not X."""
 
 CONNECT_S, WRITE_S = 5.0, 10.0
 
@@ -221,7 +226,10 @@ def endpoint_of(path: str) -> str:
 
 
 def _word(error: Exception) -> str:
-    """ReadTimeout -> read_timeout: the stable word for a connection failure."""
+    """ReadTimeout -> read_timeout: the stable word for a connection failure; what waiting does not mend has its own."""
+    cause = caused_by(error, *OURS_TO_MEND)
+    if cause is not None:
+        return next(word for kind, word in OURS_TO_MEND.items() if isinstance(cause, kind))
     return "".join(f"_{char.lower()}" if char.isupper() else char for char in type(error).__name__).lstrip("_")
 
 

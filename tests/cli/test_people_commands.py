@@ -179,7 +179,7 @@ def test_the_list_says_how_answers_reach_us_and_what_deserves_a_look(cli: Cli) -
 @pytest.mark.parametrize("command", ["hold", "release"])
 def test_an_unknown_account_is_reported(cli: Cli, command: str) -> None:
     assert cli.refuses("accounts", command, "acne") == (
-        "There is no account 'acne' in the settings.",
+        "There is no account 'acne' in the settings; there is acme.",
         "unknown_account",
     )
 

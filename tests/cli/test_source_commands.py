@@ -402,7 +402,7 @@ def test_an_unknown_source_is_reported(cli: Cli) -> None:
     file = saved(cli, signed())
     for arguments in (("sources", "explain", file), ("deliveries", "replay")):
         assert cli.refuses(*arguments, "--source", "[/x]") == (
-            "There is no source '[/x]' in the settings.",
+            "There is no source '[/x]' in the settings; there is crm.",
             "unknown_source",
         )
 

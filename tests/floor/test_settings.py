@@ -552,6 +552,12 @@ def test_an_account_without_cards_needs_no_card_webhook() -> None:
             "campaigns.care.ways",
             "agents too, sees whose score it is",
         ),
+        (
+            {"campaigns__care__texts__german": {"opening": "x", "card": "y"}},
+            "campaigns.care.texts.german",
+            "is no code of a language",
+        ),
+        ({"campaigns__care__languages": ["en", "Deutsch"]}, "campaigns.care.languages[1]", "is no code of a language"),
         ({"campaigns__care__texts__en__card": "Please tap a number."}, "campaigns.care.texts.en.card", "when the card"),
         (
             {"campaigns__care__texts__de": {"opening": "x", "card": "Hier:"}},

@@ -6,12 +6,14 @@ from datetime import UTC, datetime
 
 import httpx
 import pytest
+from flask import Flask
 from structlog.testing import capture_logs
 
 from service.x_api.client import Card, XClient
 from service.x_api.errors import AccountProblem, OutcomeUnknown, RateLimited, Temporary, Unreachable
 from service.x_api.oauth1 import Credentials
 from service.x_api.wire import MAX_BODY, Patience
+from tests.serving import served
 from tests.x_api.lines import answer, open_line, trickle
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -109,6 +111,32 @@ def test_a_refused_connection_sent_nothing(send):
         assert caught.value.reason == "connect_error"
         with pytest.raises(Unreachable):
             x.show_user(user_id="2")
+
+
+def nobody_knows(*_given, **_how):
+    raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+
+@pytest.mark.parametrize("send", SENDS)
+def test_a_name_nobody_knows_has_a_word_of_its_own(send, monkeypatch):
+    """It is our name server, or a mistyped address, and no outage of X's."""
+    monkeypatch.setattr(socket, "getaddrinfo", nobody_knows)
+    with client("https://x.example") as x, pytest.raises(Unreachable) as caught:
+        send(x)
+    assert caught.value.reason == "name_not_known"
+
+
+@pytest.mark.parametrize("send", SENDS)
+def test_a_certificate_nobody_vouches_for_has_a_word_of_its_own(send):
+    """A company's proxy that looks into what passes shows one of its own."""
+    patient = Patience(read=30, total=60)
+    with (
+        served(Flask("x"), tls=True) as url,
+        XClient(KEYS, base_url=url, patience=patient, clock=lambda: NOW) as x,
+        pytest.raises(Unreachable) as caught,
+    ):
+        send(x)
+    assert caught.value.reason == "certificate_not_trusted"
 
 
 def test_a_failed_tls_handshake_sent_nothing():

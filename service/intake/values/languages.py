@@ -6,10 +6,9 @@ brackets. Never guesses: a name that is not in the table is no language.
 
 import re
 
-from service.language_tags import CALLED_NOW
+from service.language_tags import CALLED_NOW, TAG
 from service.text import normal
 
-TAG = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*")
 NAME = re.compile(r"([^()]*[^()\s])\s*(?:[(\uff08]([^()]+)[)\uff09])?")
 LONGEST_TAG = 35
 SCRIPT, REGION = 4, 2  # letters
