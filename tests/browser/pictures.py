@@ -20,7 +20,7 @@ FOLDER = Path(__file__).parents[2] / "deploy" / "pictures"
 LARGEST = 120_000
 WEEK = timedelta(days=6)
 SHOTS = {
-    "this-week": ("/?since={since}", 1060, 760, "light"),
+    "this-week": ("/?since={since}", 1060, 720, "light"),
     "explore": ("/explore?by=agent&since={since}", 1180, 760, "light"),
     "comments": ("/comments?since={since}", 1180, 820, "light"),
     "operations": ("/operations?since={since}", 1180, 820, "light"),
