@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 import structlog
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 
 from service.auth import keys
 from service.auth.access import log_access
@@ -25,9 +25,11 @@ from service.network.addresses import neighbourhood
 
 WINDOW = timedelta(minutes=10)
 WRONG_PER_WINDOW = 10
+TOLD_PER_WINDOW = 200  # from all addresses together: one customer of a provider may have 65,536 networks of IPv6
 KNOWN_FOR = timedelta(seconds=10)
 MOST_REMEMBERED = 10_000
 COUNTER = "~"  # no key id begins with it: these rows of key_use count addresses
+EVERYWHERE = "everywhere"
 NOBODY = "nobody"
 ku = key_use.c
 log = structlog.get_logger(__name__)
@@ -80,15 +82,12 @@ class Attempts:
             raise _too_many(now)
 
     def _counted(self, place: str, key: str, code: str, now: datetime) -> int:
-        """Count one more and return the count, in one statement, so that two at once count as two."""
-        counter, window = COUNTER + hashlib.sha256(place.encode()).hexdigest()[:20], _window(now)
-        detail = {"surface": self._surface, "code": code, "key_id": keys.public_id(key)}
+        """Count one more and return the count. A flood is told in the access log by its first ones."""
+        window, detail = _window(now), {"surface": self._surface, "code": code, "key_id": keys.public_id(key)}
         with writing(self._engine) as connection:
-            one = insert(connection, key_use).values(key_id=counter, minute=window, used=1)
-            more = one.on_conflict_do_update(index_elements=["key_id", "minute"], set_={"used": ku.used + 1})
-            wrong = int(connection.scalar(more.returning(ku.used)) or 1)
+            wrong = _one_more(connection, hashlib.sha256(place.encode()).hexdigest()[:20], window)
             connection.execute(sa.delete(key_use).where(ku.key_id.startswith(COUNTER), ku.minute < window))
-            if wrong <= WRONG_PER_WINDOW:  # a flood is told by its first ones
+            if wrong <= WRONG_PER_WINDOW and _one_more(connection, EVERYWHERE, window) <= TOLD_PER_WINDOW:
                 log_access(connection, NOBODY, "key.refused", detail, now, outcome="refused")
         return wrong
 
@@ -98,6 +97,13 @@ class Attempts:
                 self._limited = {each: until for each, until in self._limited.items() if until > now}
             if len(self._limited) < MOST_REMEMBERED:
                 self._limited[place] = _window(now) + WINDOW
+
+
+def _one_more(connection: Connection, counter: str, window: datetime) -> int:
+    """Count in one statement, so that two at once count as two."""
+    one = insert(connection, key_use).values(key_id=COUNTER + counter, minute=window, used=1)
+    more = one.on_conflict_do_update(index_elements=["key_id", "minute"], set_={"used": ku.used + 1})
+    return int(connection.scalar(more.returning(ku.used)) or 1)
 
 
 def _too_many(now: datetime) -> TooMany:

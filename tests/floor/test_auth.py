@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection, Engine
 from structlog.testing import capture_logs
 
 from service.auth import ROLES, Reader, access, chain, keys, log_access, sessions
-from service.auth.attempts import WRONG_PER_WINDOW, Attempts
+from service.auth.attempts import TOLD_PER_WINDOW, WRONG_PER_WINDOW, Attempts
 from service.db import reading, writing
 from service.errors import Invalid, NotAuthenticated, TooMany
 from service.models import access_log, api_key, key_use, session
@@ -459,6 +459,14 @@ def test_twelve_wrong_keys_at_once_are_twelve(engine: Engine) -> None:
     for each in threads:
         each.join(timeout=60)
     assert (said.count(NotAuthenticated), said.count(TooMany)) == (10, 2)
+
+
+def test_wrong_keys_from_everywhere_fill_no_access_log(engine: Engine) -> None:
+    house, attempts = House(engine), Attempts(engine, lambda: START, "api")
+    for each in range(TOLD_PER_WINDOW + 20):
+        with pytest.raises(NotAuthenticated):
+            attempts.reader_of("dmf_0.0", f"2001:db8:0:{each:x}::1")
+    assert len(house.rows(access_log)) == TOLD_PER_WINDOW
 
 
 def test_the_database_is_never_asked_under_the_lock_of_every_request(
