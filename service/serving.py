@@ -23,6 +23,7 @@ from typing import Any
 import structlog
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
+from gunicorn.glogging import Logger
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -77,11 +78,22 @@ def options(settings: Settings) -> dict[str, Any]:
         "accesslog": None,
         # Its warnings quote a header it cannot read, and with it a key.
         "loglevel": "error",
+        "logger_class": GunicornLog,
         # service/web/proxy_headers.py alone decides whose forwarded headers to believe.
         "forwarded_allow_ips": "",
         # No client may set the application's path prefix: it could get around a proxy's rules.
         "forwarder_headers": "",
     }
+
+
+class GunicornLog(Logger):  # type: ignore[misc]  # gunicorn carries no types
+    """gunicorn's lines, written where all libraries' are: a pipeline that reads JSON would drop its own."""
+
+    def setup(self, cfg: Any) -> None:
+        """Give up handlers of its own."""
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
 
 
 class Gunicorn(BaseApplication):  # type: ignore[misc]  # gunicorn carries no types

@@ -23,6 +23,7 @@ A_QUESTION = validate.Length(1, 300, error="must have 1 to 300 characters")
 A_DISPLAY_NAME = validate.Length(1, 20, error="must have 1 to 20 characters: X's card has no room for more")
 A_LANGUAGE = validate.Length(min=1, error="write at least one language, e.g. [campaigns.NAME.texts.en]")
 A_WAY = one_of("card", "quick_reply", "page")
+NO_AT = validate.Regexp(r"[^@]*\Z", error="is written without the @")
 A_SHARE = validate.Range(0, 1, error="must be a share from 0.0 to 1.0")
 
 
@@ -32,7 +33,7 @@ class Account:
 
     name: str = implied(NAME)
     user_id: str = setting(REQUIRED, "the account's numeric X id", an_x_user_id)
-    screen_name: str = setting("", "its handle, for people")
+    screen_name: str = setting("", "its handle without the @, for people", NO_AT)
     base_url: str = setting("https://api.twitter.com", "X's host, or the sandbox's; signatures cover it", http_url)
     consumer_key: str = setting(REQUIRED, "the app's key", NOT_EMPTY, secret=True)
     consumer_secret: str = setting(REQUIRED, "the app's secret; also signs X's webhooks", NOT_EMPTY, secret=True)

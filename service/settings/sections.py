@@ -24,6 +24,7 @@ from service.settings.values import (
     network,
     one_of,
     origin,
+    our_address,
     some_time,
     to_listen_on,
     whole,
@@ -68,7 +69,7 @@ class Service:
         REQUIRED, "behind every keyed hash: samples, opt-outs, cursors, sessions", A_SECRET, secret=True
     )
     public_url: str = setting(
-        "http://127.0.0.1:8000", "the address by which CRMs and X reach us; signatures over URLs use it", http_url
+        "http://127.0.0.1:8000", "the address by which CRMs and X reach us; signatures over URLs use it", our_address
     )
     time_zone: ZoneInfo = setting("UTC", "zone of days in reports, by IANA name")
     company: str | None = setting(None, "your organisation's name, as reports print it", A_COMPANY)

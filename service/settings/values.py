@@ -170,6 +170,13 @@ def http_url(value: str) -> None:
         raise ValidationError("must be a full address such as 'https://feedback.example.com'")
 
 
+def our_address(value: str) -> None:
+    """Demand an address that others are built on. Raises ValidationError."""
+    http_url(value)
+    if any(sign in value for sign in "?#@"):
+        raise ValidationError("must end before any '?' or '#' and hold no user: addresses are made of it")
+
+
 def network(value: str) -> None:
     """Demand a network of addresses. Raises ValidationError."""
     try:

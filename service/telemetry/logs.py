@@ -63,7 +63,7 @@ def configure(log_format: str = "json") -> None:
         # not cached: a logger used before this, or with another stream, would keep its old configuration
         cache_logger_on_first_use=False,
     )
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+    logging.basicConfig(level=logging.WARNING, handlers=[Libraries()])
 
 
 class Ration:
@@ -89,6 +89,17 @@ class Ration:
         if left_out := self._left_out.pop(kind, 0):
             event["left_out"] = left_out
         return event
+
+
+class Libraries(logging.Handler):
+    """Writes what libraries say, gunicorn of a process that was killed for one, as lines like ours."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one. Never fails its caller."""
+        with suppress(Exception):
+            log = structlog.get_logger(record.name)
+            say = getattr(log, record.levelname.lower(), log.warning)
+            say("library_said", library=record.name, said=record.getMessage(), exc_info=record.exc_info or None)
 
 
 class _Lines(structlog.PrintLogger):

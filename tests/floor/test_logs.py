@@ -185,3 +185,17 @@ def test_a_line_that_cannot_be_written_fails_nobody(
     structlog.get_logger("x").info("kept")
     assert "kept" in full.getvalue()
     assert "lost" not in full.getvalue()
+
+
+@pytest.mark.parametrize("level", [logging.WARNING, logging.ERROR, logging.CRITICAL, 35])
+def test_what_a_library_says_is_a_line_like_ours(level: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """A pipeline that reads JSON would drop any other, and with it that a process was killed for want of memory."""
+    logging.getLogger().handlers.clear()
+    logs.configure("json")
+    try:
+        int("on two\nlines")
+    except ValueError:
+        logging.getLogger("some.library").log(level, "%s went", "something", exc_info=True)
+    (line,) = lines(capsys)
+    assert (line["event"], line["library"], line["said"]) == ("library_said", "some.library", "something went")
+    assert "ValueError" in str(line["exception"])

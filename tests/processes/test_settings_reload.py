@@ -1,5 +1,6 @@
 """The real server reads its settings again on SIGHUP, survives unreadable ones, and logs no key."""
 
+import json
 import os
 import signal
 import socket
@@ -112,6 +113,16 @@ def test_a_process_that_begins_while_the_database_is_away_waits_for_it_and_ends_
         engine.dispose()
         until(lambda: status(house, "/healthz") == 200, 60, "it has begun")
         assert web.running
+
+
+def test_what_gunicorn_says_of_a_killed_process_is_a_line_like_ours(sqlite_house: House) -> None:
+    house = sqlite_house
+    with serving(house, "web") as web:
+        until(lambda: status(house, "/healthz") == 200, 60, "web answers")
+        os.kill(web.forked()[0], signal.SIGKILL)
+        until(lambda: "SIGKILL" in web.output(), 60, "it is said")
+        [said] = [line for line in map(json.loads, web.output().splitlines()) if "SIGKILL" in line.get("said", "")]
+        assert (said["event"], said["library"], said["level"]) == ("library_said", "gunicorn.error", "error")
 
 
 def test_a_worker_restarts_on_sighup_unless_the_settings_are_wrong(sqlite_house: House) -> None:
