@@ -30,7 +30,8 @@ AT_HAND = 8  # deliveries kept parsed while their ends are let in
 REPEATS = BulkSelect(
     "SELECT wd.source, di.conversation_id, di.delivery_id, di.position, di.ended_at, di.read_at"
     " FROM {wanted} delivery_item AS di ON di.conversation_id = wanted.b AND di.reason = 'same_conversation'"
-    " JOIN webhook_delivery AS wd ON wd.id = di.delivery_id AND wd.source = wanted.a AND wd.body IS NOT NULL",
+    " JOIN webhook_delivery AS wd ON wd.id = di.delivery_id AND wd.source = wanted.a AND wd.body IS NOT NULL"
+    " WHERE di.ended_at IS NOT NULL",
     CONVERSATION_ID,
 )
 Opened = Callable[[str], tuple[Delivery, Items] | None]
@@ -38,12 +39,12 @@ Opened = Callable[[str], tuple[Delivery, Items] | None]
 
 @dataclass(frozen=True, slots=True)
 class TakenForRepeat:
-    """An item that was taken for a repeat. `ended_at` is None if an older version stored it."""
+    """An item that was taken for a repeat."""
 
     key: Key
     delivery_id: str
     position: int
-    ended_at: datetime | None
+    ended_at: datetime
 
 
 def let_in(connection: Connection, book: Book, told: Sequence[DeliveryReading]) -> None:
@@ -60,12 +61,8 @@ def let_in(connection: Connection, book: Book, told: Sequence[DeliveryReading]) 
 def _let_in(book: Book, told: DeliveryReading, opened: Opened, repeats: Iterable[TakenForRepeat]) -> None:
     """Judge the repeats of one source again. `told` says by which definition, and when."""
     again_after = told.definition.grammar.events.apart
-    timed = [(each.ended_at or _ended_at(opened, each), each) for each in repeats]
-    ordered = sorted(
-        ((at, each) for at, each in timed if at is not None), key=lambda pair: (pair[0], pair[1].delivery_id)
-    )
-    for at, each in ordered:
-        if book.known[each.key].repeat(at, again_after) is None:
+    for each in sorted(repeats, key=lambda repeat: (repeat.ended_at, repeat.delivery_id)):
+        if book.known[each.key].repeat(each.ended_at, again_after) is None:
             _accept(book, told, opened, each)
 
 
@@ -87,12 +84,7 @@ def _read(opened: Opened, repeat: TakenForRepeat) -> ConversationEnded | None:
     reading = found[1].read(repeat.position)
     if not isinstance(reading, ConversationEnded) or reading.conversation_id != repeat.key[1]:
         return None
-    return reading if repeat.ended_at in {None, reading.ended_at} else None
-
-
-def _ended_at(opened: Opened, repeat: TakenForRepeat) -> datetime | None:
-    end = _read(opened, repeat)
-    return None if end is None else end.ended_at
+    return reading if reading.ended_at == repeat.ended_at else None
 
 
 def _opener(connection: Connection, definition: Definition) -> Opened:
@@ -120,9 +112,7 @@ def _repeats(connection: Connection, book: Book) -> list[TakenForRepeat]:
     rows = REPEATS.rows(connection, list(book.reopened))
     return list(
         {
-            TakenForRepeat(
-                (source, conversation_id), delivery_id, position, None if ended_at is None else from_micros(ended_at)
-            ): None
+            TakenForRepeat((source, conversation_id), delivery_id, position, from_micros(ended_at)): None
             for source, conversation_id, delivery_id, position, ended_at, read_at in rows
             if from_micros(read_at) > book.reopened[source, conversation_id] - CLOCKS_DIFFER
         }
