@@ -23,7 +23,7 @@ from service.db.leases import is_over
 from service.db.outages import is_away
 from service.models import x_token
 from service.x_api import Temporary, XError, XSignIn
-from service.x_api.oauth2 import Granted, lost
+from service.x_api.oauth2 import IssuedTokens, lost
 
 log = structlog.get_logger(__name__)
 xt = x_token.c
@@ -99,7 +99,7 @@ class AccountTokens:
         log.info("tokens_renewed", account=self._account)
         return granted.access_token
 
-    def _keep(self, granted: Granted, held: HeldTokens) -> None:
+    def _keep(self, granted: IssuedTokens, held: HeldTokens) -> None:
         """Store new tokens before the lease is returned: the old ones are used up, and X gives these only once."""
         give_up_at = time.monotonic() + KEEP_S
         while True:
@@ -135,7 +135,7 @@ class AccountTokens:
 
 
 def put(
-    connection: Connection, account: str, granted: Granted, key: str, now: datetime, *, before: str | None = None
+    connection: Connection, account: str, granted: IssuedTokens, key: str, now: datetime, *, before: str | None = None
 ) -> None:
     """Store tokens; `before` is the refresh token that stays if X gave no new one."""
     box, refresh = box_of(key), granted.refresh_token or before

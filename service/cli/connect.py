@@ -13,7 +13,7 @@ from service.errors import Conflict, Invalid
 from service.outreach.clients import client_with, sign_in_of
 from service.settings import Account
 from service.x_api import XError
-from service.x_api.oauth2 import Granted, Pkce, new_challenge
+from service.x_api.oauth2 import IssuedTokens, Pkce, new_challenge
 
 BACK_TO = "http://127.0.0.1:8765/"
 
@@ -60,7 +60,7 @@ def code_of(pasted: str, challenge: Pkce) -> str:
     return query["code"][0]
 
 
-def _whose(account: Account, granted: Granted) -> str:
+def _whose(account: Account, granted: IssuedTokens) -> str:
     """Return the X id of who signed in. Asked before anything is stored: workers sign with what they find there."""
     try:
         with client_with(account, granted, now) as client:
@@ -73,6 +73,6 @@ def _whose(account: Account, granted: Granted) -> str:
     return who.id
 
 
-def _demand_refresh(granted: Granted) -> None:
+def _demand_refresh(granted: IssuedTokens) -> None:
     if granted.refresh_token is None:
         raise Conflict("no_refresh_token", "X gave no refresh token; does the app have the scope offline.access?")

@@ -11,7 +11,7 @@ from service.settings import from_tree
 from service.web import openapi_yaml
 
 
-class Anything(dict[str, str]):
+class PlaceholderEnvironment(dict[str, str]):
     """An environment in which every secret of the example has a value: the description holds none of them."""
 
     def __contains__(self, _name: object) -> bool:
@@ -29,5 +29,5 @@ def openapi() -> None:
 
 def description() -> str:
     """Return the description of the routes as they are."""
-    settings = from_tree(tomllib.loads(EXAMPLE.read_text("utf-8")), Anything())
+    settings = from_tree(tomllib.loads(EXAMPLE.read_text("utf-8")), PlaceholderEnvironment())
     return openapi_yaml(create_app(settings, open_engine("sqlite:///never-opened.db")))

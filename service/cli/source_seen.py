@@ -23,7 +23,7 @@ di, wd, fr = delivery_item.c, webhook_delivery.c, feedback_request.c
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class SourceWeek:
     """One source's week, by items on arrival.
 
     `no_end` is what was understood and told of no end; `repeated` are repeats, and ends found by reading again. `swept`
@@ -77,11 +77,11 @@ class Seen:
         )
 
 
-NOTHING = Seen()
+NOTHING = SourceWeek()
 EVER = sa.select(sa.exists().where(wd.source == sa.bindparam("this")))
 
 
-def seen(engine: Engine, sources: Iterable[str], now: datetime) -> dict[str, Seen]:
+def seen(engine: Engine, sources: Iterable[str], now: datetime) -> dict[str, SourceWeek]:
     """Return the week of each of these sources that ever sent anything."""
     number, first = sa.func.count(), di.reading == 0
     query = (
@@ -104,8 +104,8 @@ def seen(engine: Engine, sources: Iterable[str], now: datetime) -> dict[str, See
     with reading(engine) as connection:
         told = call_counts.since(connection, now - RECENT)
         found = {
-            row.source: Seen(*row[1:], swept=told.get(row.source, {}).get(call_counts.SWEPT, 0))
+            row.source: SourceWeek(*row[1:], swept=told.get(row.source, {}).get(call_counts.SWEPT, 0))
             for row in connection.execute(query)
         }
         silent = [each for each in sources if each not in found]
-        return found | {each: Seen(before=True) for each in silent if connection.scalar(EVER, {"this": each})}
+        return found | {each: SourceWeek(before=True) for each in silent if connection.scalar(EVER, {"this": each})}

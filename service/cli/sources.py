@@ -8,7 +8,7 @@ from rich.table import Table
 
 from service.cli.common import console, if_set_up, now, opened, settings_of, source_of, table_of
 from service.cli.source_apis import apis, release
-from service.cli.source_seen import NOTHING, Seen, seen
+from service.cli.source_seen import NOTHING, SourceWeek, seen
 from service.cli.source_send import send
 from service.crm_api.client import Client
 from service.db import reading
@@ -216,7 +216,7 @@ def definition_of(settings: Settings, source: str) -> Definition:
     return definitions_of(settings)[source]
 
 
-def _mine(settings: Settings, lately: Mapping[str, Seen]) -> Table:
+def _mine(settings: Settings, lately: Mapping[str, SourceWeek]) -> Table:
     table = table_of(
         "name", "preset", "X account", "address to give to the CRM", "last delivery", "ended, 7 d", "other channel",
         "unmappable", title="your sources",

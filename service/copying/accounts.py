@@ -35,7 +35,7 @@ Wait = Callable[[float], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class AccountMove:
     """Accounts, and the sources that report on them and on nobody else."""
 
     accounts: tuple[str, ...]
@@ -52,7 +52,7 @@ class Move:
         return frozenset({f"accounts.{name}" for name in self.accounts} | {f"sources.{name}" for name in self.sources})
 
 
-def begin(source: Engine, target: Engine, accounts: Collection[str], secret: str, now: datetime) -> Move:
+def begin(source: Engine, target: Engine, accounts: Collection[str], secret: str, now: datetime) -> AccountMove:
     """Prepare the target for the accounts. Raises Conflict, NotFound, Unavailable with the reason why not."""
     _demand_databases(source, target)
     move = _move_of(source, accounts)
@@ -67,14 +67,16 @@ def begin(source: Engine, target: Engine, accounts: Collection[str], secret: str
     return move
 
 
-def pass_over(source: Engine, target: Engine, move: Move, tell: Tell, wait: Wait = time.sleep) -> list[CarriedTable]:
+def pass_over(
+    source: Engine, target: Engine, move: AccountMove, tell: Tell, wait: Wait = time.sleep
+) -> list[CarriedTable]:
     """Write to the target what differs from one snapshot of the source, which keeps working."""
     _demand_unserved(target, move, "of --to", wait)
     return carry(source, target, move.tables, tell)
 
 
 def finish(
-    source: Engine, target: Engine, move: Move, tell: Tell, actor: str, now: datetime, wait: Wait = time.sleep
+    source: Engine, target: Engine, move: AccountMove, tell: Tell, actor: str, now: datetime, wait: Wait = time.sleep
 ) -> list[ProvenTable]:
     """Copy the rest, prove it, and activate the accounts there. Raises Conflict, and then nothing has moved."""
     _demand_unserved(target, move, "of --to", wait)
@@ -99,7 +101,7 @@ def finish(
     return proven
 
 
-def _let_in(target: Engine, move: Move) -> bool:
+def _let_in(target: Engine, move: AccountMove) -> bool:
     with writing(target) as theirs:
         return seals.let_in(theirs, move.accounts)
 
@@ -151,7 +153,7 @@ def _demand_databases(source: Engine, target: Engine) -> None:
         raise Conflict("copy_schema", sentence)
 
 
-def _move_of(source: Engine, accounts: Collection[str]) -> Move:
+def _move_of(source: Engine, accounts: Collection[str]) -> AccountMove:
     with reading(source) as ours:
         if unknown := sorted(set(accounts) - standing.known(ours, accounts)):
             raise NotFound("unknown_account", f"This ledger knows no account '{unknown[0]}'.")
@@ -164,10 +166,10 @@ def _move_of(source: Engine, accounts: Collection[str]) -> Move:
             "Name those accounts too, or give them a source of their own."
         )
         raise Conflict("copy_shared_source", sentence)
-    return Move(tuple(accounts), sources)
+    return AccountMove(tuple(accounts), sources)
 
 
-def _demand_free(target: Engine, move: Move) -> None:
+def _demand_free(target: Engine, move: AccountMove) -> None:
     """Refuse accounts that already live there, or left rows there earlier. Raises Conflict."""
     with reading(target) as theirs:
         moved = standing.moved(theirs)
@@ -186,7 +188,7 @@ def _has_requests(connection: Connection, account: str) -> bool:
     return connection.scalar(query) is not None
 
 
-def _demand_unserved(engine: Engine, move: Move, which: str, wait: Wait) -> None:
+def _demand_unserved(engine: Engine, move: AccountMove, which: str, wait: Wait) -> None:
     """Refuse while a process there has the accounts or their sources in its settings. Raises Conflict."""
     if alive := alive_in(partial(_serving, engine, move), wait):
         sentence = (
@@ -196,7 +198,7 @@ def _demand_unserved(engine: Engine, move: Move, which: str, wait: Wait) -> None
         raise Conflict("copy_still_served", sentence)
 
 
-def _serving(engine: Engine, move: Move) -> Mapping[str, datetime]:
+def _serving(engine: Engine, move: AccountMove) -> Mapping[str, datetime]:
     query = sa.select(pct.name, pct.seen_at, pct.serves).where(pct.name != in_force.GONE)
     with reading(engine) as connection:
         rows = connection.execute(query).all()

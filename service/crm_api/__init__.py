@@ -3,7 +3,7 @@
 address.py    where a host really is, and whether we may go there     get.py        one call, limited in every way
 sign_in.py    token, Basic, header, OAuth 2.0 client credentials      path.py       path templates, filled and encoded
 wait.py       how long a CRM tells us to wait                         client.py     one source's API
-looked.py     what a look-up found
+look_up_result.py   what a look-up found
 
 Knows no rule and no database, and neither logs nor keeps what an API answers.
 """

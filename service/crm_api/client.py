@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
 
-from service.crm_api.get import Got, get, post_json
+from service.crm_api.get import CrmResponse, get, post_json
 from service.crm_api.sign_in import SignIn
 from service.settings.sources import Api
 
@@ -19,16 +19,18 @@ class Client:
         self._clock = clock
         self._sign_in = SignIn(api)
 
-    def get(self, path: str, headers: Mapping[str, str] | None = None) -> Got:
+    def get(self, path: str, headers: Mapping[str, str] | None = None) -> CrmResponse:
         """GET a path below the base address. Raises NoAnswer."""
         return self._signed(lambda url, sent: get(url, sent, self._api.networks), path, headers or {})
 
-    def post(self, path: str, question: bytes, headers: Mapping[str, str] | None = None) -> Got:
+    def post(self, path: str, question: bytes, headers: Mapping[str, str] | None = None) -> CrmResponse:
         """POST a question in JSON, for APIs that are searched so. Raises NoAnswer."""
         ask = partial(post_json, networks=self._api.networks)
         return self._signed(lambda url, sent: ask(url, question, sent), path, headers or {})
 
-    def _signed(self, ask: Callable[[str, Mapping[str, str]], Got], path: str, beside: Mapping[str, str]) -> Got:
+    def _signed(
+        self, ask: Callable[[str, Mapping[str, str]], CrmResponse], path: str, beside: Mapping[str, str]
+    ) -> CrmResponse:
         url = self._api.base_url.rstrip("/") + path
         signed = self._sign_in.headers(self._clock())
         got = ask(url, {**beside, **signed})

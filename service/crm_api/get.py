@@ -33,7 +33,7 @@ class NoAnswer(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Got:
+class CrmResponse:
     """An answer: status, the headers that say when to come again, and its JSON (for a refusal, if any)."""
 
     status: int
@@ -43,24 +43,24 @@ class Got:
 
 def get(
     url: str, headers: Mapping[str, str] | None = None, networks: Iterable[str] = (), ask: Resolve = resolve
-) -> Got:
+) -> CrmResponse:
     """GET an address. The body is read as JSON. Raises NoAnswer."""
     return _got(*_bytes(url, headers or {}, networks, ask, "application/json"))
 
 
-def post_json(url: str, question: bytes, headers: Mapping[str, str], networks: Iterable[str] = ()) -> Got:
+def post_json(url: str, question: bytes, headers: Mapping[str, str], networks: Iterable[str] = ()) -> CrmResponse:
     """Ask a question that an API takes by POST and that changes nothing. Raises NoAnswer."""
     sent = {**headers, "Content-Type": "application/json"}
     return _got(*_bytes(url, sent, networks, resolve, "application/json", question))
 
 
-def post(url: str, body: bytes, headers: Mapping[str, str]) -> Got:
+def post(url: str, body: bytes, headers: Mapping[str, str]) -> CrmResponse:
     """Deliver bytes to an address, as a CRM would. Raises NoAnswer."""
     status, said, answer = _bytes(url, headers, (), resolve, "application/json", body)
-    return Got(status, said, _json(said, answer) if answer and "json" in said.get("content-type", "") else None)
+    return CrmResponse(status, said, _json(said, answer) if answer and "json" in said.get("content-type", "") else None)
 
 
-def post_form(url: str, form: bytes, networks: Iterable[str] = ()) -> Got:
+def post_form(url: str, form: bytes, networks: Iterable[str] = ()) -> CrmResponse:
     """Change client credentials for a token. Raises NoAnswer."""
     sent = {"Content-Type": "application/x-www-form-urlencoded"}
     return _got(*_bytes(url, sent, networks, resolve, "application/json", form))
@@ -153,13 +153,13 @@ def _refusal(answer: httpx.Response) -> bytes:
     return body if len(body) <= LARGEST_REFUSAL else b""
 
 
-def _got(status: int, headers: dict[str, str], body: bytes) -> Got:
+def _got(status: int, headers: dict[str, str], body: bytes) -> CrmResponse:
     if status == OK:
-        return Got(status, headers, _json(headers, body))
+        return CrmResponse(status, headers, _json(headers, body))
     try:
-        return Got(status, headers, _json(headers, body) if body else None)
+        return CrmResponse(status, headers, _json(headers, body) if body else None)
     except NoAnswer:
-        return Got(status, headers, None)
+        return CrmResponse(status, headers, None)
 
 
 def _json(headers: Mapping[str, str], body: bytes) -> Any:

@@ -24,7 +24,7 @@ AN_HOUR_S = 3600
 
 
 @dataclass(frozen=True, slots=True)
-class Posted:
+class PostedDelivery:
     """One request as the sender remembers it. `status` 0: nobody answered. `ended_at` is the end it reported."""
 
     delivery: ScriptedDelivery
@@ -45,11 +45,11 @@ class Crm:
 
     stage: Stage
     clock: Callable[[], datetime]
-    posted: list[Posted] = field(default_factory=list)
+    posted: list[PostedDelivery] = field(default_factory=list)
     _ends: dict[tuple[str, int], datetime] = field(default_factory=dict)
     _reopenings: dict[str, datetime] = field(default_factory=dict)
 
-    def deliver(self, delivery: ScriptedDelivery) -> list[Posted]:
+    def deliver(self, delivery: ScriptedDelivery) -> list[PostedDelivery]:
         """Send one delivery, in as many copies at once as it says."""
         told = self._told(delivery)
         ended_at = self._ends[_key(delivery)]
@@ -67,8 +67,8 @@ class Crm:
         ended_at = self._ends.setdefault(_key(delivery), now - timedelta(seconds=delivery.ago_s))
         return body(delivery, ended_at, self._reopenings.get(delivery.conversation_id))
 
-    def _send(self, delivery: ScriptedDelivery, told: bytes, ended_at: datetime) -> list[Posted]:
-        digest, tries = hashlib.sha256(told).hexdigest(), list[Posted]()
+    def _send(self, delivery: ScriptedDelivery, told: bytes, ended_at: datetime) -> list[PostedDelivery]:
+        digest, tries = hashlib.sha256(told).hexdigest(), list[PostedDelivery]()
         url = f"{self.stage.service_url}/webhooks/crm/{delivery.source}"
         for _ in range(TRIES):
             try:
@@ -76,7 +76,7 @@ class Crm:
                 status, said = answer.status, answer.json() or {}
             except NobodyAnswered:
                 status, said = 0, {}
-            tries.append(Posted(delivery, ended_at, digest, status, said))
+            tries.append(PostedDelivery(delivery, ended_at, digest, status, said))
             if 0 < status < SERVER_ERROR:
                 break
             time.sleep(AGAIN_AFTER_S)

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from service.db import reading
 from service.demo.cast import Customer
-from service.demo.crm import Posted
+from service.demo.crm import PostedDelivery
 from service.models import feedback_request, result_update, send_attempt, transition
 from service.states import State, sentence_of
 
@@ -26,7 +26,7 @@ CHANNELS = {"events": "polling feedback/events", "show": "asking feedback/show"}
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
+class FeedItem:
     """One thing that happened. `mood`: trouble, mended, or plain."""
 
     who: str
@@ -44,12 +44,12 @@ class Feed:
     _update: int = 0
     _settled: set[str] = field(default_factory=set)
 
-    def news(self) -> list[Happening]:
+    def news(self) -> list[FeedItem]:
         """What happened since the last call."""
         with reading(self.engine) as connection:
             return [*self._transitions(connection), *self._found(connection), *self._recovered(connection)]
 
-    def _transitions(self, connection: Connection) -> Iterator[Happening]:
+    def _transitions(self, connection: Connection) -> Iterator[FeedItem]:
         query = sa.select(transition, fr.conversation_id, fr.account).join(feedback_request, fr.id == tr.request_id)
         for row in connection.execute(query.where(tr.id > self._transition).order_by(tr.id)):
             self._transition = row.id
@@ -57,7 +57,7 @@ class Feed:
             if tell is not None:
                 yield tell(self._name(row.conversation_id), row)
 
-    def _found(self, connection: Connection) -> Iterator[Happening]:
+    def _found(self, connection: Connection) -> Iterator[FeedItem]:
         """Sends nobody knew about, cleared up."""
         looked_up = snd.evidence.in_(tuple(FOUND))
         query = sa.select(send_attempt, fr.conversation_id).join(feedback_request, fr.id == snd.request_id)
@@ -65,9 +65,9 @@ class Feed:
             if row.id not in self._settled:
                 self._settled.add(row.id)
                 what = f"the {MESSAGES[row.kind]} is found {FOUND[row.evidence]}: it had arrived, nothing is sent again"
-                yield Happening(self._name(row.conversation_id), what, "mended")
+                yield FeedItem(self._name(row.conversation_id), what, "mended")
 
-    def _recovered(self, connection: Connection) -> Iterator[Happening]:
+    def _recovered(self, connection: Connection) -> Iterator[FeedItem]:
         """Answers whose webhook never came."""
         query = sa.select(result_update, fr.conversation_id).join(feedback_request, fr.id == upd.request_id)
         found: dict[str, list[str]] = {}
@@ -77,30 +77,30 @@ class Feed:
                 found.setdefault(row.channel, []).append(self._name(row.conversation_id))
         for channel, names in found.items():
             what = f"X's webhook is lost or late; {CHANNELS[channel]} brings the answer"
-            yield Happening(names[0], what if len(names) == 1 else f"{what} (and of {', '.join(names[1:])})", "mended")
+            yield FeedItem(names[0], what if len(names) == 1 else f"{what} (and of {', '.join(names[1:])})", "mended")
 
     def _name(self, conversation_id: str) -> str:
         customer = self.people.get(conversation_id)
         return customer.name if customer is not None else conversation_id
 
 
-Tell = Callable[[str, Any], Happening]
+Tell = Callable[[str, Any], FeedItem]
 SENTENCES: Mapping[tuple[str, str | None], Tell] = {
-    ("postponed", "rate_limited"): lambda who, row: Happening(
+    ("postponed", "rate_limited"): lambda who, row: FeedItem(
         who, f"X answers 429: the account '{row.account}' rests until X's window is over", "trouble"
     ),
-    ("unclear", None): lambda who, _: Happening(
+    ("unclear", None): lambda who, _: FeedItem(
         who, "X gives no clear answer to a send: perhaps it arrived. It is looked up, not sent again", "trouble"
     ),
-    ("switched", "way_barred"): lambda who, _: Happening(who, "is asked by a link to the page, as the card is barred"),
-    ("switched", None): lambda who, row: Happening(
+    ("switched", "way_barred"): lambda who, _: FeedItem(who, "is asked by a link to the page, as the card is barred"),
+    ("switched", None): lambda who, row: FeedItem(
         who, f"X refuses '{row.account}' the card: a link to our page follows, without a second opening", "mended"
     ),
-    ("retried", "proven_unsent"): lambda who, _: Happening(
+    ("retried", "proven_unsent"): lambda who, _: FeedItem(
         who, "X's DM list, read after its lag, proves it never arrived: it is sent now", "mended"
     ),
-    ("retried", None): lambda who, _: Happening(who, "X is unwell; nothing was sent, asked again soon", "trouble"),
-    ("stopped", None): lambda who, row: Happening(who, _stopped(row)),
+    ("retried", None): lambda who, _: FeedItem(who, "X is unwell; nothing was sent, asked again soon", "trouble"),
+    ("stopped", None): lambda who, row: FeedItem(who, _stopped(row)),
 }  # fmt: skip
 
 
@@ -109,16 +109,16 @@ def _stopped(row: Any) -> str:
     return f"not asked ({row.reason}). {sentence}"
 
 
-def of_posts(posted: Sequence[Posted]) -> list[Happening]:
+def of_posts(posted: Sequence[PostedDelivery]) -> list[FeedItem]:
     """What the CRM did other than report an end, and how it was answered."""
     return [
-        Happening("CRM", f"{each.delivery.note}: {each.status}{_said(each)}")
+        FeedItem("CRM", f"{each.delivery.note}: {each.status}{_said(each)}")
         for each in posted
         if each.status != 200 or each.said.get("accepted") != 1 or each.delivery.kind != "ended"  # noqa: PLR2004 - OK
     ]
 
 
-def _said(posted: Posted) -> str:
+def _said(posted: PostedDelivery) -> str:
     counted = [name for name in ("accepted", "duplicate", "ignored", "unmappable") if posted.said.get(name)]
     reasons = ", ".join(posted.said.get("reasons", []))
     if posted.status != 200:  # noqa: PLR2004 - OK

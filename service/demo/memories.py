@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from service.demo.crm import Posted
+from service.demo.crm import PostedDelivery
 from service.demo.read_back import Ledger, RequestRow
 from service.demo.script import Script
 from service.states import State
@@ -39,7 +39,7 @@ class Memories:
     """What all participants remember."""
 
     script: Script
-    posted: Sequence[Posted]
+    posted: Sequence[PostedDelivery]
     ledger: Ledger
     truth: Truth
     told: ToldToTool

@@ -43,7 +43,7 @@ class Scene:
     doing: str
     posted: int
     standing: Progress
-    lines: Sequence[feed.Happening] = ()
+    lines: Sequence[feed.FeedItem] = ()
 
 
 Watch = Callable[[Scene], None]

@@ -19,9 +19,9 @@ from service.intake.definition.tables import Definition
 from service.intake.delivery.decode import packed, unpacked
 from service.intake.delivery.inbound import Inbound
 from service.intake.handshake import Reply, signed_answer, unsigned_answer
-from service.intake.inbox.accept import Accepted, arrive
+from service.intake.inbox.accept import AcceptedDelivery, arrive
 from service.intake.inbox.group import commit
-from service.intake.inbox.stored import Arrived
+from service.intake.inbox.stored import ArrivedDelivery
 from service.intake.mapping.events import Unmappable
 from service.intake.mapping.readings import read
 from service.intake.verify import NotProvenYet, Refused, Verified, is_test, verify
@@ -40,7 +40,7 @@ Spoken = PlainText | dict[str, Any]
 class Unsettled:
     """A verified delivery that waits for its commit."""
 
-    arrived: Arrived
+    arrived: ArrivedDelivery
     request_id: str
 
 
@@ -151,7 +151,7 @@ def _not_proven() -> NotAuthenticated:
     )
 
 
-def _told(delivery: Unsettled, outcome: Accepted | Exception) -> Outcome:
+def _told(delivery: Unsettled, outcome: AcceptedDelivery | Exception) -> Outcome:
     """Write the log's line and the answer's body."""
     told = delivery.arrived.told
     if isinstance(outcome, Exception):

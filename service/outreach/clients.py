@@ -9,7 +9,7 @@ from service.clock import Clock
 from service.customers.hash_key import open_key
 from service.settings import Account, Settings
 from service.x_api import Bearer, Credentials, XClient, XClientV2, XSignIn
-from service.x_api.oauth2 import Granted
+from service.x_api.oauth2 import IssuedTokens
 
 
 def client_of(settings: Settings, engine: Engine, account: Account, clock: Clock) -> XClient:
@@ -17,7 +17,7 @@ def client_of(settings: Settings, engine: Engine, account: Account, clock: Clock
     return _client(account, _signer(settings, engine, account, clock), clock)
 
 
-def client_with(account: Account, granted: Granted, clock: Clock) -> XClient:
+def client_with(account: Account, granted: IssuedTokens, clock: Clock) -> XClient:
     """Open a client that signs with tokens which are not stored yet."""
     return _client(account, Bearer(granted, clock=clock, alive=account.signature_tolerance), clock)
 

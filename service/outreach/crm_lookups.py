@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Connection
 
-from service.crm_api.looked import Looked
+from service.crm_api.look_up_result import LookUpResult
 from service.customers import crm_matches
 from service.customers.crm_matches import FoundIdentity
 from service.db import reading, writing
@@ -38,7 +38,7 @@ ELSEWHERE = "The CRM says that the conversation was not on X."
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class ClaimedLookUp:
     """A request whose customer we are about to ask for."""
 
     request: Request
@@ -82,7 +82,7 @@ def look_up_once(place: Workplace, desk: Desk, clock: Callable[[], datetime]) ->
     return True
 
 
-def _take(connection: Connection, place: Workplace, desk: Desk, now: datetime) -> Taken | None:
+def _take(connection: Connection, place: Workplace, desk: Desk, now: datetime) -> ClaimedLookUp | None:
     """Take the next customer. One who is already known, or no longer waits, is settled at once."""
     stands = holds.lock(connection, desk.source)
     if stands.rests(now) or waiting.flying(connection, desk.source, now) >= desk.at_once:
@@ -99,11 +99,13 @@ def _take(connection: Connection, place: Workplace, desk: Desk, now: datetime) -
             continue
         if not holds.spend(connection, desk.source, desk.calls, desk.per_minute, now):
             return None
-        return Taken(request, waiting.take(connection, each, now))
+        return ClaimedLookUp(request, waiting.take(connection, each, now))
     return None
 
 
-def _record(connection: Connection, place: Workplace, desk: Desk, taken: Taken, looked: Looked, now: datetime) -> None:
+def _record(
+    connection: Connection, place: Workplace, desk: Desk, taken: ClaimedLookUp, looked: LookUpResult, now: datetime
+) -> None:
     stands = holds.lock(connection, desk.source)
     request = locked(connection, taken.request.id)
     if not waiting.is_mine(connection, taken.waiting):
@@ -124,7 +126,7 @@ def _record(connection: Connection, place: Workplace, desk: Desk, taken: Taken, 
 
 
 def _put_back(
-    connection: Connection, desk: Desk, stands: SourceStanding, taken: Waiting, looked: Looked, now: datetime
+    connection: Connection, desk: Desk, stands: SourceStanding, taken: Waiting, looked: LookUpResult, now: datetime
 ) -> None:
     """The CRM said nothing about the customer: hold one that refuses us, pause one that asks for time, retry others.
 
@@ -178,7 +180,7 @@ def _word(outcome: Outcome) -> str:
     return "found"
 
 
-def _outcome(looked: Looked) -> Outcome:
+def _outcome(looked: LookUpResult) -> Outcome:
     learnt = Learnt(
         x_user_id=looked.x_user_id, x_handle=looked.x_handle, channel=looked.channel, language=looked.language,
         agent_id=looked.agent_id, team_id=looked.team_id, tags=looked.tags,
@@ -191,12 +193,12 @@ def _outcome(looked: Looked) -> Outcome:
     return Stop(State.SKIPPED, Skip.NO_X_IDENTITY, f"looked at {_looked_at(looked)}", learnt=learnt)
 
 
-def _looked_at(looked: Looked) -> str:
+def _looked_at(looked: LookUpResult) -> str:
     """The calls by their templates: filled in they would be personal, and this stays in the ledger."""
     return ", ".join(f"{each.step} ({each.status or each.note})" for each in looked.asked) or "nothing"
 
 
-def _why(looked: Looked) -> str:
+def _why(looked: LookUpResult) -> str:
     last = looked.asked[-1] if looked.asked else None
     return "refused" if last is None or last.status is None else f"refused_{last.status}"
 

@@ -18,7 +18,7 @@ WAITED_FOR: Mapping[str | None, Skip] = {DAILY_LIMIT: Skip.QUOTA, CONFIRMING: Sk
 
 
 @dataclass(frozen=True, slots=True)
-class Around:
+class RequestFacts:
     """What the database says around a request at this moment."""
 
     reopened: bool
@@ -28,7 +28,7 @@ class Around:
     feedback_id: str | None  # X has told us of the card of this very request
 
 
-def closed(reason: str | None, stale_at: datetime | None, around: Around, now: datetime) -> Stop | None:
+def closed(reason: str | None, stale_at: datetime | None, around: RequestFacts, now: datetime) -> Stop | None:
     """Return why this request must never be sent. For requests of which nothing has been sent."""
     if around.reopened:
         return Stop(State.SKIPPED, Skip.REOPENED)

@@ -16,7 +16,7 @@ from service.db.leases import CLOCKS_DIFFER
 from service.outreach.campaigns import choose, conversation_of
 from service.outreach.context import Workplace
 from service.outreach.crm_lookups import wanted
-from service.outreach.gates import DAILY_LIMIT, Around, closed, quiet
+from service.outreach.gates import DAILY_LIMIT, RequestFacts, closed, quiet
 from service.outreach.handle_check import unconfirmed
 from service.outreach.removed_names import withheld
 from service.outreach.request_facts import Lookout
@@ -89,7 +89,7 @@ def asked_after(settings: Settings, account: Account, request: Request, now: dat
     return now - max(cooldown, WAYS[request.way].rest + account.signature_tolerance)
 
 
-def _unclear(around: Around, request: Request, account: Account, now: datetime) -> Outcome | None:
+def _unclear(around: RequestFacts, request: Request, account: Account, now: datetime) -> Outcome | None:
     """A send has no outcome yet: nothing may be sent until X has cleared it up, or it ends `unknown`."""
     if around.unclear_since is None:
         return None
@@ -101,7 +101,7 @@ def _unclear(around: Around, request: Request, account: Account, now: datetime) 
     return Stop(State.UNKNOWN, Doubt.UNCLEAR_SEND, Doubt.UNCLEAR_SEND.sentence)
 
 
-def _told(around: Around, request: Request, now: datetime) -> Advance | None:
+def _told(around: RequestFacts, request: Request, now: datetime) -> Advance | None:
     """X has reported this request's card, so it exists, whatever we believed."""
     if around.feedback_id is None or State.CARD_SENT not in request.state.forward:
         return None
@@ -109,7 +109,7 @@ def _told(around: Around, request: Request, now: datetime) -> Advance | None:
     return Advance(State.CARD_SENT, known)
 
 
-def _closed(around: Around, request: Request, now: datetime) -> Stop | None:
+def _closed(around: RequestFacts, request: Request, now: datetime) -> Stop | None:
     if request.state in OPENED_STATES:
         # The customer has our opening: the card follows, unless they do not want to be asked or were since.
         return closed(None, None, replace(around, reopened=False), now)

@@ -35,7 +35,7 @@ NO_LOTS: Draws = {
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class RehearsedCall:
     """One call to X and what it made of the request."""
 
     endpoint: str
@@ -69,12 +69,12 @@ def begin(place: Workplace, campaign: Campaign, account: Account, handle: str, n
 
 def walk(
     place: Workplace, account: Account, request_id: str, x: XClient, clock: Callable[[], datetime]
-) -> Iterator[Tried]:
+) -> Iterator[RehearsedCall]:
     """Take step after step until the request ends or has to wait."""
     ready = taken_up(place, account, request_id, request_id, clock())
     while ready is not None:
         found = take(ready, x, clock)
-        yield Tried(ready.endpoint, found.outcome)
+        yield RehearsedCall(ready.endpoint, found.outcome)
         ready = record(place, ready, found, clock()) or _again(place, account, request_id, clock())
 
 

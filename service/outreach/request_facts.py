@@ -12,7 +12,7 @@ from service.accounts.slots import COUNTS
 from service.customers.opted_out import is_listed
 from service.ids import person
 from service.models import IS_HANDED_OVER, feedback_request, reopening, result, send_attempt
-from service.outreach.gates import Around
+from service.outreach.gates import RequestFacts
 from service.requests.request import Request
 from service.states import Kind
 
@@ -54,9 +54,9 @@ class Lookout:
 
     def __init__(self, connection: Connection, hash_key: str) -> None:
         self._connection, self._hash_key = connection, hash_key
-        self._seen: dict[tuple[str, str | None, datetime], Around] = {}
+        self._seen: dict[tuple[str, str | None, datetime], RequestFacts] = {}
 
-    def around(self, request: Request, asked_after: datetime) -> Around:
+    def around(self, request: Request, asked_after: datetime) -> RequestFacts:
         """Read the facts, or return those that were read."""
         key = (request.id, request.x_user_id, asked_after)
         if key not in self._seen:
@@ -64,7 +64,7 @@ class Lookout:
         return self._seen[key]
 
 
-def look_around(connection: Connection, request: Request, *, asked_after: datetime, hash_key: str) -> Around:
+def look_around(connection: Connection, request: Request, *, asked_after: datetime, hash_key: str) -> RequestFacts:
     """Read the facts. `asked_after` is the beginning of the campaign's cool-down."""
     whom = "" if request.x_user_id is None else person(hash_key, request.x_user_id)
     found = connection.execute(
@@ -75,4 +75,4 @@ def look_around(connection: Connection, request: Request, *, asked_after: dateti
             "ended_at": request.ended_at,
         },
     )  # fmt: skip
-    return Around(*found.one())
+    return RequestFacts(*found.one())

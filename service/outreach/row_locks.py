@@ -28,19 +28,21 @@ MINE = BOTH.where(fr.lease_token == sa.bindparam("token"))
 
 
 @dataclass(frozen=True, slots=True)
-class Mine:
+class LeasedRequest:
     """A request whose lease holds, and its account."""
 
     account: Locked
     request: Request
 
 
-def still_mine(connection: Connection, request_id: str, token: str, now: datetime) -> Mine | None:
+def still_mine(connection: Connection, request_id: str, token: str, now: datetime) -> LeasedRequest | None:
     """Lock both and return them, if the lease with this token is still valid."""
     return _mine(connection.execute(MINE, {"request": request_id, "token": token, **at(now)}).one_or_none())
 
 
-def still_unsettled(connection: Connection, request_id: str, attempt_id: str | None, now: datetime) -> Mine | None:
+def still_unsettled(
+    connection: Connection, request_id: str, attempt_id: str | None, now: datetime
+) -> LeasedRequest | None:
     """Lock both and return them, if the outcome of our send is still unknown, whoever has the lease by now.
 
     While it is unknown nobody sends anything for this request, and everybody waits for what we know.
@@ -51,5 +53,5 @@ def still_unsettled(connection: Connection, request_id: str, attempt_id: str | N
     return found if sends.is_unsettled(connection, attempt_id) else None
 
 
-def _mine(row: sa.Row[Any] | None) -> Mine | None:
-    return None if row is None else Mine(locked_of(row), request_of(row[len(LOCKED_ROW) :]))
+def _mine(row: sa.Row[Any] | None) -> LeasedRequest | None:
+    return None if row is None else LeasedRequest(locked_of(row), request_of(row[len(LOCKED_ROW) :]))

@@ -33,7 +33,7 @@ from service.settings import Account
 from service.states import PROVEN, PROVEN_UNSENT, UNCLEAR, Doubt, Kind, State
 from service.telemetry import traces
 from service.ways.links import Links
-from service.ways.listed import Wanted, is_it, is_nearly_it
+from service.ways.listed import ExpectedMessage, is_it, is_nearly_it
 from service.x_api import DirectMessage, XClient
 
 log = structlog.get_logger(__name__)
@@ -50,7 +50,7 @@ class UnclearSend:
 
     request: Request
     attempt: Attempt
-    wanted: Wanted  # X may date the message earlier by as much as it tolerates of our clock
+    wanted: ExpectedMessage  # X may date the message earlier by as much as it tolerates of our clock
     since: datetime  # when X's answer, or our death, left it unclear
     settles_at: datetime
     gives_up_at: datetime | None  # None: nobody has had the time to look yet
@@ -127,8 +127,8 @@ def _opened(request: Request, attempt: Attempt, account: Account, links: Links) 
     )
 
 
-def _wanted(request: Request, attempt: Attempt, account: Account, links: Links) -> Wanted:
-    return Wanted(
+def _wanted(request: Request, attempt: Attempt, account: Account, links: Links) -> ExpectedMessage:
+    return ExpectedMessage(
         sender_id=account.user_id,
         recipient_id=attempt.x_user_id,
         text=links.written_into(request.text_of(attempt.kind), request.id),

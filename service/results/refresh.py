@@ -64,7 +64,7 @@ res = result.c
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class DueCard:
     """A card to ask about."""
 
     request_id: str
@@ -164,7 +164,7 @@ class _Work:
         self._refused = 0
         return self._record(card, answer)
 
-    def _due(self, connection: Connection) -> Due | None:
+    def _due(self, connection: Connection) -> DueCard | None:
         columns = (rf.request_id, rf.feedback_id, rf.checks, fr.card_sent_at)
         found = (
             sa.select(*columns).join(feedback_request, fr.id == rf.request_id).where(rf.account == self._account.name)
@@ -175,10 +175,10 @@ class _Work:
         for due in (rf.due_at <= self._now, rf.due_at > reach):
             row = connection.execute(found.where(due).order_by(rf.due_at, rf.request_id).limit(1)).first()
             if row is not None:
-                return Due(row.request_id, row.feedback_id, row.checks, row.card_sent_at)
+                return DueCard(row.request_id, row.feedback_id, row.checks, row.card_sent_at)
         return None
 
-    def _record(self, card: Due, answer: XAnswer[Feedback] | None) -> RefreshReport:
+    def _record(self, card: DueCard, answer: XAnswer[Feedback] | None) -> RefreshReport:
         with writing(self._engine) as connection:
             if not self._goes_on(connection):
                 return RefreshReport(asked=1)
@@ -191,7 +191,7 @@ class _Work:
         moment = self._now + timedelta(seconds=self._stopwatch() - self._began)
         return task_leases.extend(connection, self._account.name, TASK, self._token, moment)
 
-    def _in_vain(self, card: Due, error: XError) -> RefreshReport:
+    def _in_vain(self, card: DueCard, error: XError) -> RefreshReport:
         """X does not show the card yet, or no longer; the schedule says when to look again."""
         log.info("refresh_in_vain", account=self._account.name, request_id=card.request_id, reason=error.reason)
         return self._record(card, None)
@@ -201,7 +201,7 @@ class _Work:
             windows.exhausted(connection, self._account.name, ENDPOINT, answer.rate.reset_at, self._now)
         return take_in(connection, self._account, [answer.value], "show", self._now)[0] in NEWS
 
-    def _failed(self, card: Due, error: XError) -> RefreshReport:
+    def _failed(self, card: DueCard, error: XError) -> RefreshReport:
         log.warning("refresh_failed", account=self._account.name, reason=error.reason, x_code=error.code)
         with writing(self._engine) as connection:
             if isinstance(error, RateLimited):
@@ -226,7 +226,7 @@ def _is_about_the_card(error: XError) -> bool:
     return isinstance(error, MessageRefused | RecipientRefused) or error.reason == "unreadable_answer"
 
 
-def _reschedule(connection: Connection, card: Due, due_at: datetime | None) -> None:
+def _reschedule(connection: Connection, card: DueCard, due_at: datetime | None) -> None:
     changes = {"due_at": due_at, "checks": card.checks + 1}
     connection.execute(sa.update(refresh).where(rf.request_id == card.request_id).values(changes))
 

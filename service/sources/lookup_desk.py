@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from service.crm_api.looked import Looked
+from service.crm_api.look_up_result import LookUpResult
 from service.text import folded
 
 Known = Mapping[str, str | None]
@@ -20,7 +20,7 @@ class Desk:
     """One source's look-up. `ask` makes up to `calls` calls and raises nothing."""
 
     source: str
-    ask: Callable[[Known, datetime], Looked]
+    ask: Callable[[Known, datetime], LookUpResult]
     calls: int
     at_once: int
     per_minute: int

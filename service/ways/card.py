@@ -17,7 +17,7 @@ from service.x_api.limits import CARD_AGAIN_AFTER
 
 
 @dataclass(frozen=True, slots=True)
-class Clue:
+class CardReference:
     """One thing by which a card names its request: X's id of the card, our own id, or the DM it is attached to."""
 
     by: Literal["feedback_id", "external_id", "dm_id"]
@@ -45,15 +45,15 @@ def send(x: XClient, asking: Asking, signed_at: datetime) -> Delivered:
     return Delivered(sent.id, sent.dm_id, sent.id, sent.created_at)
 
 
-def recognise(feedback: Feedback, our_user_id: str) -> Sequence[Clue]:
+def recognise(feedback: Feedback, our_user_id: str) -> Sequence[CardReference]:
     """Return the clues by which a card names its request, strongest first; nothing if the card is not ours."""
     if feedback.from_user_id not in {None, our_user_id}:
         return ()
-    clues = [Clue("feedback_id", feedback.id)]
+    clues = [CardReference("feedback_id", feedback.id)]
     if feedback.external_id is not None:
-        clues.append(Clue("external_id", feedback.external_id))
+        clues.append(CardReference("external_id", feedback.external_id))
     if feedback.dm_id is not None:
-        clues.append(Clue("dm_id", feedback.dm_id))
+        clues.append(CardReference("dm_id", feedback.dm_id))
     return clues
 
 

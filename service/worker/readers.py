@@ -15,7 +15,7 @@ from service.accounts import holds
 from service.accounts.holds import Hold
 from service.clock import Clock
 from service.db import reading, writing
-from service.intake.crm.sweeping import begin, errands_of, sweep_once
+from service.intake.crm.sweeping import begin, jobs_of, sweep_once
 from service.loops import UNWELL, each_step, keeping_on
 from service.outreach import handle_check, thanks, unclear
 from service.outreach.context import Workplace
@@ -51,8 +51,8 @@ def of_crms(place: Workplace, clock: Clock, stop: threading.Event) -> Iterator[t
         once = partial(look_up_once, place, desk, clock)
         for n in range(desk.at_once):
             yield threading.Thread(target=_ask, args=(desk.source, once, stop), name=f"look-up-{desk.source}-{n}")
-    for source, errand in begin(place.engine, errands_of(place.settings, clock), clock()).items():
-        sweep = partial(sweep_once, place.engine, errand, clock)
+    for source, job in begin(place.engine, jobs_of(place.settings, clock), clock()).items():
+        sweep = partial(sweep_once, place.engine, job, clock)
         yield threading.Thread(target=_ask, args=(source, sweep, stop), name=f"sweep-{source}")
     for source, staff in staff_names.begin(place.engine, place.settings, clock).items():
         named = partial(staff_names.look_up_names, place.engine, place.settings, staff, StaffReading(), clock)

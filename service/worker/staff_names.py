@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class StaffErrand:
+class StaffNamesJob:
     """One source's lists: how to ask for them, how often, and for which account the names are valid."""
 
     definition: Definition
@@ -53,10 +53,10 @@ class StaffReading:
     named: dict[tuple[str, str], str] = field(default_factory=dict)
 
 
-def errands_of(settings: Settings, clock: Callable[[], datetime]) -> Mapping[str, StaffErrand]:
+def jobs_of(settings: Settings, clock: Callable[[], datetime]) -> Mapping[str, StaffNamesJob]:
     """Return the lists to read. Raises SettingsError."""
     return {
-        definition.name: StaffErrand(
+        definition.name: StaffNamesJob(
             definition, Client(api, clock), api.names_every, api.per_minute, _account(definition)
         )
         for definition, api in load_with_api(settings)
@@ -64,12 +64,12 @@ def errands_of(settings: Settings, clock: Callable[[], datetime]) -> Mapping[str
     }
 
 
-def begin(engine: Engine, settings: Settings, clock: Callable[[], datetime]) -> Mapping[str, StaffErrand]:
+def begin(engine: Engine, settings: Settings, clock: Callable[[], datetime]) -> Mapping[str, StaffNamesJob]:
     """Make sure every source that is asked has its row, and return the lists."""
-    errands = errands_of(settings, clock)
+    jobs = jobs_of(settings, clock)
     with writing(engine) as connection:
-        holds.enrol(connection, errands, clock())
-    return errands
+        holds.enrol(connection, jobs, clock())
+    return jobs
 
 
 def _account(definition: Definition) -> str:
@@ -78,57 +78,57 @@ def _account(definition: Definition) -> str:
 
 
 def look_up_names(
-    engine: Engine, settings: Settings, errand: StaffErrand, going: StaffReading, clock: Callable[[], datetime]
+    engine: Engine, settings: Settings, job: StaffNamesJob, going: StaffReading, clock: Callable[[], datetime]
 ) -> bool:
     """Read one page, if one is due and the limits allow it; False: nothing to do for now."""
     with reading(engine) as connection:
-        if not names_due.is_due(connection, errand.source, clock(), going.lease):
+        if not names_due.is_due(connection, job.source, clock(), going.lease):
             _begin_anew(going)  # if we had begun: another worker has taken it from us
             return False
     with writing(engine) as connection:
-        if not _take(connection, errand, going, clock()):
+        if not _take(connection, job, going, clock()):
             return False
-    page = read_staff(errand.definition, errand.api, going.at, clock())
+    page = read_staff(job.definition, job.api, going.at, clock())
     with writing(engine) as connection:
         if page.problem is not None:
-            _put_off(connection, errand, page, clock())
+            _put_off(connection, job, page, clock())
             _begin_anew(going)
             return False
-        return _went_on(connection, settings, errand, going, page, clock())
+        return _went_on(connection, settings, job, going, page, clock())
 
 
-def _take(connection: Connection, errand: StaffErrand, going: StaffReading, now: datetime) -> bool:
-    stands = holds.lock(connection, errand.source)
-    if stands.rests(now) or not names_due.is_due(connection, errand.source, now, going.lease):
+def _take(connection: Connection, job: StaffNamesJob, going: StaffReading, now: datetime) -> bool:
+    stands = holds.lock(connection, job.source)
+    if stands.rests(now) or not names_due.is_due(connection, job.source, now, going.lease):
         return False
-    if not holds.spend(connection, errand.source, 1, errand.per_minute, now):
+    if not holds.spend(connection, job.source, 1, job.per_minute, now):
         return False
-    going.lease = names_due.put_off(connection, errand.source, now + names_due.LEASE)
+    going.lease = names_due.put_off(connection, job.source, now + names_due.LEASE)
     return True
 
 
 def _went_on(
     connection: Connection,
     settings: Settings,
-    errand: StaffErrand,
+    job: StaffNamesJob,
     going: StaffReading,
     page: StaffPage,
     now: datetime,
 ) -> bool:
     """Turn the page, or keep what all pages said."""
-    holds.answered(connection, holds.lock(connection, errand.source), now)
+    holds.answered(connection, holds.lock(connection, job.source), now)
     going.named |= {(kind, person_id): name for kind, person_id, name in page.named}
     going.pages += 1
     if page.next is not None and going.pages < MOST_PAGES:
         going.at = page.next
         return True
-    by = f"source:{errand.source}"
+    by = f"source:{job.source}"
     found = [ToldName(kind, person_id, name) for (kind, person_id), name in going.named.items()]
-    new = learn(connection, settings, found, errand.account, by, now)
+    new = learn(connection, settings, found, job.account, by, now)
     if new:
         log_access(connection, by, "people.look_up", {"names": len(found), "new": new}, now)
-        log.info("names_looked_up", source=errand.source, names=len(found), new=new)
-    names_due.put_off(connection, errand.source, now + errand.every)
+        log.info("names_looked_up", source=job.source, names=len(found), new=new)
+    names_due.put_off(connection, job.source, now + job.every)
     _begin_anew(going)
     return False
 
@@ -138,17 +138,17 @@ def _begin_anew(going: StaffReading) -> None:
     going.named.clear()
 
 
-def _put_off(connection: Connection, errand: StaffErrand, page: StaffPage, now: datetime) -> None:
+def _put_off(connection: Connection, job: StaffNamesJob, page: StaffPage, now: datetime) -> None:
     """The list could not be read: a refused key concerns the whole source, a missing right or page only the list."""
-    until = now + errand.every
+    until = now + job.every
     match page.problem:
         case "refused":
-            holds.hold(connection, errand.source, "refused_401", now)
+            holds.hold(connection, job.source, "refused_401", now)
         case "limited":
             until = now + (page.again_in or AWAY)
-            holds.pause(connection, errand.source, until, now)
+            holds.pause(connection, job.source, until, now)
         case "away":
-            holds.went_away(connection, errand.source, now)
+            holds.went_away(connection, job.source, now)
             until = now + AWAY
-    log.warning("names_not_looked_up", source=errand.source, problem=page.problem)
-    names_due.put_off(connection, errand.source, until)
+    log.warning("names_not_looked_up", source=job.source, problem=page.problem)
+    names_due.put_off(connection, job.source, until)

@@ -19,7 +19,7 @@ from service.x_api.oauth1 import Credentials, OAuth1
 from service.x_api.oauth2 import Bearer
 from service.x_api.schemas import parse_dm_page, parse_friendship, parse_identity, parse_sent_message, parse_user
 from service.x_api.texts import clean
-from service.x_api.wire import PATIENCE, Patience, Wire, XAnswer
+from service.x_api.wire import TIMEOUTS, Timeouts, Wire, XAnswer
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class XClient:
         base_url: str,
         clock: Callable[[], datetime],
         transport: httpx.BaseTransport | None = None,
-        patience: Patience = PATIENCE,
+        patience: Timeouts = TIMEOUTS,
     ) -> None:
         auth = OAuth1(credentials, clock=clock) if isinstance(credentials, Credentials) else credentials
         self._wire = Wire(auth, base_url=base_url, patience=patience, clock=clock, transport=transport)

@@ -22,7 +22,7 @@ from service.x_api.errors import AccountProblem, Temporary
 from service.x_api.facts import ParseProblem
 from service.x_api.fields import parse_date, plain
 from service.x_api.schemas import mapping
-from service.x_api.wire import PATIENCE, Patience, Wire
+from service.x_api.wire import TIMEOUTS, Timeouts, Wire
 
 SCOPES = ("tweet.read", "users.read", "dm.read", "dm.write", "offline.access")
 WHO = "/2/users/me"
@@ -37,7 +37,7 @@ def lost() -> AccountProblem:
 
 
 @dataclass(frozen=True, slots=True)
-class Granted:
+class IssuedTokens:
     """The tokens X gave; `refresh_token` None: the previous one stays valid. Nobody keeps them, so none is renewed."""
 
     access_token: str = field(repr=False)
@@ -144,7 +144,7 @@ class XSignIn:
         base_url: str,
         clock: Callable[[], datetime],
         transport: httpx.BaseTransport | None = None,
-        patience: Patience = PATIENCE,
+        patience: Timeouts = TIMEOUTS,
     ) -> None:
         self._client_id, self._clock = client_id, clock
         auth = None if client_secret is None else httpx.BasicAuth(client_id, client_secret)
@@ -158,18 +158,18 @@ class XSignIn:
         }  # fmt: skip
         return f"{page}?{urlencode(asked)}"
 
-    def exchange(self, code: str, back_to: str, challenge: Pkce) -> Granted:
+    def exchange(self, code: str, back_to: str, challenge: Pkce) -> IssuedTokens:
         """Make tokens of the code. Raises XError."""
         return self._ask({
             "grant_type": "authorization_code", "code": code, "redirect_uri": back_to,
             "code_verifier": challenge.verifier,
         })  # fmt: skip
 
-    def refresh(self, refresh_token: str) -> Granted:
+    def refresh(self, refresh_token: str) -> IssuedTokens:
         """Get new tokens for this one, which is then used up. `OutcomeUnknown`: it may or may not be."""
         return self._ask({"grant_type": "refresh_token", "refresh_token": refresh_token})
 
-    def _ask(self, form: Mapping[str, str]) -> Granted:
+    def _ask(self, form: Mapping[str, str]) -> IssuedTokens:
         whole, wire = {**form, "client_id": self._client_id}, self._open()
         try:
             return wire.send(TOKEN, signed_at=self._clock(), form=whole).read(_granted).value
@@ -177,10 +177,10 @@ class XSignIn:
             wire.close()
 
 
-def _granted(raw: Any) -> Granted:
+def _granted(raw: Any) -> IssuedTokens:
     body = mapping(raw, "body")
     access, refresh, lives = (plain(body.get(name)) for name in ("access_token", "refresh_token", "expires_in"))
     if not access:
         raise ParseProblem("access_token", "This is not a token.")
     seconds = timedelta(seconds=int(lives)) if lives and lives.isdecimal() and len(lives) < len("1000000") else None
-    return Granted(access, refresh or None, seconds or USUAL_LIFE)
+    return IssuedTokens(access, refresh or None, seconds or USUAL_LIFE)

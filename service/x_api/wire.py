@@ -63,14 +63,14 @@ CONNECT_S, WRITE_S = 5.0, 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class Timeouts:
     """Seconds to wait for X: for the next part of an answer, and for a whole call including name and connection."""
 
     read: float = 20.0
     total: float = 40.0
 
 
-PATIENCE = Patience()
+TIMEOUTS = Timeouts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class Wire:
         auth: httpx.Auth | None,
         *,
         base_url: str,
-        patience: Patience,
+        patience: Timeouts,
         clock: Callable[[], datetime],
         transport: httpx.BaseTransport | None = None,
     ) -> None:

@@ -15,7 +15,7 @@ from service.accounts import moving as moved_accounts
 from service.at_rest.columns import with_keys
 from service.auth import keys
 from service.copying import accounts, of_accounts
-from service.copying.accounts import Move
+from service.copying.accounts import AccountMove
 from service.copying.numbering import ROOM
 from service.customers.hash_key import open_key, rotate
 from service.db import reading, writing
@@ -99,7 +99,7 @@ class Two:
     here: House
     there: Engine
 
-    def begin(self, *names: str) -> Move:
+    def begin(self, *names: str) -> AccountMove:
         secret = self.here.settings.service.secret_key
         return accounts.begin(self.here.engine, self.there, names or ("beta",), secret, self.here.clock.now)
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from service.demo import cast, script
-from service.demo.crm import Posted
+from service.demo.crm import PostedDelivery
 from service.demo.memories import Memories, ShownAnswer, ToldToTool
 from service.demo.read_back import AttemptRow, Ledger, RequestRow, ResultRow
 from service.states import State
@@ -60,12 +60,12 @@ def ended_at(end: int, delivery_id: str) -> datetime:
     return NOW + timedelta(minutes=end, microseconds=int(hashlib.sha256(delivery_id.encode()).hexdigest()[:4], 16))
 
 
-def _posts(delivery: script.ScriptedDelivery) -> list[Posted]:
+def _posts(delivery: script.ScriptedDelivery) -> list[PostedDelivery]:
     at = ended_at(delivery.end, delivery.conversation_id)
     digest = hashlib.sha256(script.body(delivery, at)).hexdigest()
     status, said = delivery.answers
     copies = [{"duplicate": 1}] * (delivery.at_once - 1)
-    return [Posted(delivery, at, digest, status, each) for each in (said, *copies)]
+    return [PostedDelivery(delivery, at, digest, status, each) for each in (said, *copies)]
 
 
 def _request(source: str, conversation_id: str, end: int, customer: cast.Customer, fate: script.Fate) -> RequestRow:

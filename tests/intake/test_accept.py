@@ -16,7 +16,7 @@ from service.db import open_engine, writing
 from service.errors import Unavailable
 from service.intake.definition.tables import Definition
 from service.intake.delivery.inbound import Inbound
-from service.intake.inbox.accept import Accepted, accept, arrive
+from service.intake.inbox.accept import AcceptedDelivery, accept, arrive
 from service.intake.inbox.group import commit
 from service.intake.inbox.replay import replay
 from service.intake.mapping.readings import read
@@ -34,7 +34,7 @@ def send(house: House, body: bytes, **headers: str) -> dict[str, int]:
     return response.get_json()
 
 
-def stored(engine: Engine, definition: Definition, inbound: Inbound, now: datetime) -> Accepted:
+def stored(engine: Engine, definition: Definition, inbound: Inbound, now: datetime) -> AcceptedDelivery:
     """A verified delivery, stored by itself."""
     readings = read(definition, inbound, now)
     return accept(engine, arrive(definition, inbound, Verified(0, "static"), readings, now))

@@ -13,9 +13,9 @@ from sqlalchemy.engine import Engine
 
 from service.db import open_engine, reading, writing
 from service.errors import Unavailable
-from service.intake.inbox.accept import Accepted, arrive
+from service.intake.inbox.accept import AcceptedDelivery, arrive
 from service.intake.inbox.group import commit
-from service.intake.inbox.stored import Arrived
+from service.intake.inbox.stored import ArrivedDelivery
 from service.intake.mapping.readings import read
 from service.intake.verify.parts import Verified
 from service.models import conversation, delivery_item, feedback_request, reopening, webhook_delivery
@@ -29,14 +29,14 @@ def event(kind: str, name: str, minute: int, now: datetime) -> dict[str, Any]:
     return {"event": kind, "conversation_id": name, "ended_at": at, "reopened_at": at, "x_user_id": "12"}
 
 
-def delivery(now: datetime, *events: dict[str, Any], number: int = 0) -> Arrived:
+def delivery(now: datetime, *events: dict[str, Any], number: int = 0) -> ArrivedDelivery:
     """As it stands after it was verified and read; `number` makes equal bytes two deliveries."""
     inbound = post([{**each, "event_id": f"{number}-{n}"} for n, each in enumerate(events)])
     return arrive(DEFINITION, inbound, Verified(0, "static"), read(DEFINITION, inbound, now), now)
 
 
-def counts(outcomes: list[Accepted | Exception]) -> list[int]:
-    return [each.counts["accepted"] for each in outcomes if isinstance(each, Accepted)]
+def counts(outcomes: list[AcceptedDelivery | Exception]) -> list[int]:
+    return [each.counts["accepted"] for each in outcomes if isinstance(each, AcceptedDelivery)]
 
 
 def test_a_group_is_stored_in_one_commit(engine: Engine, now: datetime) -> None:
@@ -50,8 +50,8 @@ def test_a_group_is_stored_in_one_commit(engine: Engine, now: datetime) -> None:
 def test_the_same_delivery_twice_in_a_group_is_stored_once(engine: Engine, now: datetime) -> None:
     ended = event("conversation.ended", "c-1", 0, now)
     first, second = commit(engine, [delivery(now, ended), delivery(now, ended)])
-    assert isinstance(first, Accepted)
-    assert isinstance(second, Accepted)
+    assert isinstance(first, AcceptedDelivery)
+    assert isinstance(second, AcceptedDelivery)
     assert (first.duplicate, second.duplicate) == (False, True)
     assert first.delivery_id == second.delivery_id
 
@@ -78,7 +78,7 @@ def test_deliveries_about_one_conversation_are_judged_in_their_order(engine: Eng
     ]
 
 
-def broken(now: datetime, number: int) -> Arrived:
+def broken(now: datetime, number: int) -> ArrivedDelivery:
     """A delivery no database takes: its source has a name that is longer than its column, or no name at all."""
     made = delivery(now, event("conversation.ended", f"bad-{number}", 0, now), number=number)
     return replace(made, told=replace(made.told, definition=replace(DEFINITION, name=None)))  # type: ignore[arg-type]
@@ -150,7 +150,7 @@ def clear(engine: Engine) -> None:
 # -- work does not grow faster than what is told
 
 
-def statements(engine: Engine, arrived: Arrived) -> int:
+def statements(engine: Engine, arrived: ArrivedDelivery) -> int:
     seen: list[str] = []
 
     def watch(_c: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
@@ -159,7 +159,7 @@ def statements(engine: Engine, arrived: Arrived) -> int:
     sa.event.listen(engine, "before_cursor_execute", watch)
     [outcome] = commit(engine, [arrived])
     sa.event.remove(engine, "before_cursor_execute", watch)
-    assert isinstance(outcome, Accepted)
+    assert isinstance(outcome, AcceptedDelivery)
     return len(seen)
 
 

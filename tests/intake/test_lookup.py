@@ -9,7 +9,7 @@ import pytest
 from flask import Response
 
 from service.crm_api.client import Client
-from service.crm_api.looked import Looked
+from service.crm_api.look_up_result import LookUpResult
 from service.intake.crm.lookup import look_up
 from service.intake.crm.lookup_words import told
 from service.intake.definition.load import preset_definition
@@ -39,7 +39,7 @@ def api() -> Iterator[Crm]:
         yield here
 
 
-def looked(api: Crm, definition: Any, **known: str | None) -> Looked:
+def looked(api: Crm, definition: Any, **known: str | None) -> LookUpResult:
     settings: Api = section_of(Api)().load({"base_url": api.url, "token": "secret-token"})
     return look_up(definition, Client(settings, lambda: NOW), known, NOW)
 

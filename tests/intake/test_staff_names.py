@@ -20,7 +20,7 @@ from service.reports.people.stored import NameLine
 from service.settings import Settings, SettingsError
 from service.settings.sections import StaffNames
 from service.sources import holds
-from service.worker.staff_names import StaffErrand, StaffReading, begin, errands_of, look_up_names
+from service.worker.staff_names import StaffNamesJob, StaffReading, begin, jobs_of, look_up_names
 from tests.crm_api.crm import Crm, crm
 from tests.intake.house import define, settings_with
 from tests.support import Clock
@@ -45,14 +45,14 @@ class Staffed:
     engine: Engine
     settings: Settings
     crm: Crm
-    errand: StaffErrand
+    job: StaffNamesJob
     going: StaffReading = field(default_factory=StaffReading)
     clock: Clock = field(default_factory=lambda: Clock(BEGAN))
 
     def read(self) -> int:
         """Read what is due; return how many pages that were."""
         before = len(self.crm.asked)
-        while look_up_names(self.engine, self.settings, self.errand, self.going, self.clock):
+        while look_up_names(self.engine, self.settings, self.job, self.going, self.clock):
             pass
         return len(self.crm.asked) - before
 
@@ -81,8 +81,8 @@ def build(engine: Engine) -> Iterator[Build]:
             settings = settings_with({"crm": source})
             settings = replace(settings, people=StaffNames(agents=people or {}, teams={}))
             clock = Clock(BEGAN)
-            errands = begin(engine, settings, clock)
-            return Staffed(engine, settings, here, errands["crm"], clock=clock)
+            jobs = begin(engine, settings, clock)
+            return Staffed(engine, settings, here, jobs["crm"], clock=clock)
 
         yield made
 
@@ -183,13 +183,13 @@ def test_an_unavailable_list_is_retried_later(
 
 def test_only_one_worker_reads_and_a_dead_one_costs_five_minutes(staffed: Staffed) -> None:
     staffed.crm.answers |= {"/users": {"list": [ANA], "after": "2"}}
-    assert look_up_names(staffed.engine, staffed.settings, staffed.errand, staffed.going, staffed.clock)
-    other = Staffed(staffed.engine, staffed.settings, staffed.crm, staffed.errand, clock=staffed.clock)
+    assert look_up_names(staffed.engine, staffed.settings, staffed.job, staffed.going, staffed.clock)
+    other = Staffed(staffed.engine, staffed.settings, staffed.crm, staffed.job, clock=staffed.clock)
     staffed.tells(ANA)
     assert other.read() == 0
     staffed.clock.forward(minutes=5)
     assert other.read() == 2
-    assert not look_up_names(staffed.engine, staffed.settings, staffed.errand, staffed.going, staffed.clock)
+    assert not look_up_names(staffed.engine, staffed.settings, staffed.job, staffed.going, staffed.clock)
     assert staffed.going.named == {}, "what the first had begun is another's now"
 
 
@@ -203,14 +203,14 @@ def test_its_calls_count_against_the_sources_limit(build: Build) -> None:
 
 
 def test_without_an_api_or_with_names_every_0s_nobody_is_asked() -> None:
-    def errands(**more: Any) -> Any:
+    def jobs(**more: Any) -> Any:
         source = {"preset": "token", "keys": ["k" * 32], "staff": STAFF, **more}
-        return errands_of(settings_with({"crm": source}), Clock(BEGAN))
+        return jobs_of(settings_with({"crm": source}), Clock(BEGAN))
 
     api = {"base_url": "https://crm.example", "token": "t"}
-    assert errands() == {}
-    assert errands(api={**api, "names_every": "0s"}) == {}
-    assert set(errands(api=api)) == {"crm"}
+    assert jobs() == {}
+    assert jobs(api={**api, "names_every": "0s"}) == {}
+    assert set(jobs(api=api)) == {"crm"}
 
 
 @pytest.mark.parametrize(("change", "sentence"), [

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Engine
 
 from service.db import reading, writing
 from service.intake.crm import sweeping
-from service.intake.crm.sweeping import Errand, errands_of, sweep_once
+from service.intake.crm.sweeping import SweepJob, jobs_of, sweep_once
 from service.models import webhook_delivery
 from service.settings import SettingsError
 from service.sources import call_counts, holds, sweeps
@@ -35,15 +35,15 @@ class Swept:
 
     house: House
     crm: Crm
-    errand: Errand
+    job: SweepJob
     clock: Clock = field(default_factory=lambda: Clock(BEGAN))
 
     def sweep(self) -> int:
         """Read what is due, at the list's own pace; return how many pages that were."""
         pages = 0
-        while sweep_once(self.house.engine, self.errand, self.clock):
+        while sweep_once(self.house.engine, self.job, self.clock):
             pages += 1
-            self.clock.now += self.errand.pace
+            self.clock.now += self.job.pace
         return pages
 
     def later(self, **span: float) -> int:
@@ -82,9 +82,9 @@ def build(engine: Engine) -> Iterator[Build]:
             source = {"preset": "token", "keys": ["k" * 32], "sweep": sweep, "api": reached, **more}
             settings = settings_with({"crm": source})
             clock = Clock(BEGAN)
-            errands = errands_of(settings, clock)
-            sweeping.begin(engine, errands, clock.now)
-            return Swept(House(settings, engine, clock.now), here, errands["crm"], clock)
+            jobs = jobs_of(settings, clock)
+            sweeping.begin(engine, jobs, clock.now)
+            return Swept(House(settings, engine, clock.now), here, jobs["crm"], clock)
 
         yield made
 
@@ -163,12 +163,12 @@ def test_what_ended_before_we_were_set_up_is_left_out(swept: Swept) -> None:
 
 def test_pages_follow_each_other_at_the_lists_pace_and_never_faster_than_half_of_the_sources(build: Build) -> None:
     swept = build({**SWEEP, "per_minute": 20})
-    assert swept.errand.pace == timedelta(seconds=3)
-    assert build({**SWEEP, "per_minute": 20}, api={"per_minute": 6}).errand.pace == timedelta(seconds=20)
+    assert swept.job.pace == timedelta(seconds=3)
+    assert build({**SWEEP, "per_minute": 20}, api={"per_minute": 6}).job.pace == timedelta(seconds=20)
     swept.crm.answers["/ended"] = iter_pages([[one("c-1")], [one("c-2")], [one("c-3")]])
     swept.clock.forward(hours=1)
-    assert sweep_once(swept.house.engine, swept.errand, swept.clock)
-    assert not sweep_once(swept.house.engine, swept.errand, swept.clock)
+    assert sweep_once(swept.house.engine, swept.job, swept.clock)
+    assert not sweep_once(swept.house.engine, swept.job, swept.clock)
     swept.clock.forward(seconds=3)
     assert swept.sweep() == 2
     assert swept.crm.paths[1:] == ["/ended?after=p1", "/ended?after=p2"]
@@ -199,10 +199,10 @@ def in_turn(*answers: Callable[[], Any]) -> Callable[[], Any]:
 def test_a_worker_killed_before_the_next_page_costs_one_page_and_loses_nobody(swept: Swept) -> None:
     swept.crm.answers["/ended"] = iter_pages([[one("c-1")], [one("c-2")], [one("c-2")]])
     swept.clock.forward(hours=1)
-    sweep_once(swept.house.engine, swept.errand, swept.clock)
-    swept.clock.now += swept.errand.pace
+    sweep_once(swept.house.engine, swept.job, swept.clock)
+    swept.clock.now += swept.job.pace
     with writing(swept.house.engine) as connection:  # it took up the page, stored what it held, and was killed
-        taken = sweeps.take(connection, "crm", swept.clock.now, swept.errand.every)
+        taken = sweeps.take(connection, "crm", swept.clock.now, swept.job.every)
     assert taken is not None
     assert (taken.cursor, taken.page) == ("p1", 2)
     assert swept.sweep() == 0
@@ -215,7 +215,7 @@ def test_two_workers_never_read_the_same_page(swept: Swept) -> None:
     swept.clock.forward(hours=1)
 
     def meanwhile() -> Any:
-        assert not sweep_once(swept.house.engine, swept.errand, swept.clock)
+        assert not sweep_once(swept.house.engine, swept.job, swept.clock)
         return {"list": [one("c-1")], "after": None}
 
     swept.crm.answers["/ended"] = meanwhile
@@ -338,16 +338,16 @@ def test_a_question_may_be_asked_by_post(build: Build) -> None:
 
 
 def test_a_list_is_read_only_where_there_are_credentials_and_nobody_turned_it_off(engine: Engine) -> None:
-    def errands(**more: Any) -> Any:
+    def jobs(**more: Any) -> Any:
         source = {"preset": "token", "keys": ["k" * 32], "sweep": SWEEP, **more}
-        return errands_of(settings_with({"crm": source}), Clock(BEGAN))
+        return jobs_of(settings_with({"crm": source}), Clock(BEGAN))
 
     api = {"base_url": "https://crm.example", "token": "a-secret"}
-    assert errands() == {}
-    assert errands(api={**api, "sweep_every": "0s"}) == {}
-    assert errands(api=api)["crm"].every == timedelta(hours=1)
+    assert jobs() == {}
+    assert jobs(api={**api, "sweep_every": "0s"}) == {}
+    assert jobs(api=api)["crm"].every == timedelta(hours=1)
     with pytest.raises(SettingsError, match="a minute or more"):
-        errands(api={**api, "sweep_every": "5s"})
+        jobs(api={**api, "sweep_every": "5s"})
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from service.accounts import volume
 from service.db import writing
 from service.outreach import campaigns
 from service.outreach.campaigns import Conversation, choose, decide, language_of, takes
-from service.outreach.gates import DAILY_LIMIT, Around, closed, quiet
+from service.outreach.gates import DAILY_LIMIT, RequestFacts, closed, quiet
 from service.requests.machine import Postpone, Stop
 from service.states import Skip
 from tests.support import START, World, settings_of
@@ -185,7 +185,7 @@ def test_a_draw_that_fails_says_which_and_keeps_its_inputs() -> None:
     assert {each.reason for each in scarce} == {Skip.QUOTA}
 
 
-NOTHING = Around(reopened=False, opted_out=False, asked_since=None, unclear_since=None, feedback_id=None)
+NOTHING = RequestFacts(reopened=False, opted_out=False, asked_since=None, unclear_since=None, feedback_id=None)
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ NOTHING = Around(reopened=False, opted_out=False, asked_since=None, unclear_sinc
     ],
 )
 def test_a_gate_names_the_first_reason(
-    around: Around, stale_in: int, last_reason: str | None, skip: str | None
+    around: RequestFacts, stale_in: int, last_reason: str | None, skip: str | None
 ) -> None:
     stop = closed(last_reason, START + timedelta(hours=stale_in), around, START)
     assert (stop.reason if stop else None) == skip

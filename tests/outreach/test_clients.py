@@ -13,7 +13,7 @@ from service.db import writing
 from service.outreach import clients
 from service.outreach.context import Workplace
 from service.x_api import XClient, XClientV2, XError
-from service.x_api.oauth2 import Granted
+from service.x_api.oauth2 import IssuedTokens
 from tests.support import START, Clock, settings_of
 
 TEXTS = {"en": {"opening": "Thanks for writing.", "card": "How did we do?", "page": "Answer here: {page}"}}
@@ -42,7 +42,9 @@ def test_an_account_calls_the_api_and_signs_as_its_settings_say(
     for kind in (XClient, XClientV2):
         monkeypatch.setattr(clients, kind.__name__, partial(kind, transport=httpx.MockTransport(answer)))
     with writing(sqlite_engine) as connection:
-        tokens.put(connection, "acme", Granted("an-access-token", "a-refresh-token", timedelta(hours=2)), key, START)
+        tokens.put(
+            connection, "acme", IssuedTokens("an-access-token", "a-refresh-token", timedelta(hours=2)), key, START
+        )
     client = clients.client_of(settings, sqlite_engine, settings.accounts["acme"], Clock())
     with client, pytest.raises(XError):
         client.show_user(user_id="501")

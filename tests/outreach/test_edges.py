@@ -9,7 +9,7 @@ import pytest
 from service.accounts.dm_list import Listing
 from service.outreach import prepare, unclear
 from service.outreach.claims import Ready
-from service.outreach.gates import CONFIRMING, DAILY_LIMIT, Around, closed
+from service.outreach.gates import CONFIRMING, DAILY_LIMIT, RequestFacts, closed
 from service.outreach.steps import _call
 from service.requests.outcomes import Advance, Learnt, Postpone, Stop, Unclear
 from service.requests.request import Attempt
@@ -24,7 +24,7 @@ TICK, SECOND, MINUTE, HOUR, DAY = (
 ACME = replace(
     settings_of().accounts["acme"], unknown_after=2 * HOUR, list_lag=3 * MINUTE, signature_tolerance=5 * MINUTE
 )
-NOTHING = Around(reopened=False, opted_out=False, asked_since=None, unclear_since=None, feedback_id=None)
+NOTHING = RequestFacts(reopened=False, opted_out=False, asked_since=None, unclear_since=None, feedback_id=None)
 NO_DATABASE: Any = None
 LINKS = Links("https://survey.example", "a key")
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from service.crm_api.looked import CrmCall, Looked
+from service.crm_api.look_up_result import CrmCall, LookUpResult
 from service.db import reading, writing
 from service.models import look_up, source_state
 from service.outreach import crm_lookups
@@ -29,12 +29,12 @@ CALL = CrmCall("/people/4711", "/people/{customer_ref}", 404, SECOND)
 @pytest.mark.parametrize(
     ("looked", "trust"),
     [
-        (Looked(x_user_id="501", trust="vendor_verified", language="de"), "vendor_verified"),
-        (Looked(x_handle="ann", trust="crm_entered"), "crm_entered"),
-        (Looked(x_user_id="501", on_x=True), "crm_entered"),
+        (LookUpResult(x_user_id="501", trust="vendor_verified", language="de"), "vendor_verified"),
+        (LookUpResult(x_handle="ann", trust="crm_entered"), "crm_entered"),
+        (LookUpResult(x_user_id="501", on_x=True), "crm_entered"),
     ],
 )
-def test_an_id_or_handle_identifies_the_customer(looked: Looked, trust: str) -> None:
+def test_an_id_or_handle_identifies_the_customer(looked: LookUpResult, trust: str) -> None:
     learnt = Learnt(
         x_user_id=looked.x_user_id, x_handle=looked.x_handle, identity_trust=trust, language=looked.language
     )  # fmt: skip
@@ -44,7 +44,7 @@ def test_an_id_or_handle_identifies_the_customer(looked: Looked, trust: str) -> 
 
 @pytest.mark.parametrize("named", [{}, {"x_user_id": "501"}])
 def test_a_conversation_that_was_elsewhere_is_skipped_whoever_it_was_with(named: dict[str, str]) -> None:
-    told = crm_lookups._outcome(Looked(**named, on_x=False, channel="email"))
+    told = crm_lookups._outcome(LookUpResult(**named, on_x=False, channel="email"))
     assert isinstance(told, Stop)
     assert (told.reason, told.learnt.channel, crm_lookups._word(told)) == ("channel", "email", "channel")
 
@@ -59,7 +59,7 @@ def test_a_conversation_that_was_elsewhere_is_skipped_whoever_it_was_with(named:
     ],
 )
 def test_nobody_found_records_the_calls(asked: tuple[CrmCall, ...], said: str) -> None:
-    told = crm_lookups._outcome(Looked(asked=asked))
+    told = crm_lookups._outcome(LookUpResult(asked=asked))
     assert isinstance(told, Stop)
     assert (told.end, told.reason, told.detail) == (State.SKIPPED, "no_x_identity", said)
     assert told.learnt.identity_trust is None
@@ -71,7 +71,7 @@ def test_nobody_found_records_the_calls(asked: tuple[CrmCall, ...], said: str) -
     [((), "refused"), ((replace(CALL, status=None),), "refused"), ((CALL, replace(CALL, status=401)), "refused_401")],
 )
 def test_a_hold_is_named_by_the_last_answer(asked: tuple[CrmCall, ...], why: str) -> None:
-    assert crm_lookups._why(Looked(asked=asked, problem="refused")) == why
+    assert crm_lookups._why(LookUpResult(asked=asked, problem="refused")) == why
 
 
 # --- who is looked up, and until when
@@ -108,7 +108,7 @@ def test_it_is_worth_asking_as_long_as_any_campaign_might_take_it_or_a_person_wa
 # --- in the database
 
 
-def nothing(*_: object) -> Looked:
+def nothing(*_: object) -> LookUpResult:
     raise AssertionError("nobody is asked here")
 
 
@@ -163,7 +163,7 @@ def put_back(world: World, problem: str, attempts: int, again_in: timedelta | No
         [first] = waiting.next_due(connection, "crm", world.clock.now, 1)
         taken = waiting.take(connection, replace(first, attempts=attempts), world.clock.now)
         stands = holds.lock(connection, DESK.source)
-        looked = Looked(problem=problem, again_in=again_in)
+        looked = LookUpResult(problem=problem, again_in=again_in)
         crm_lookups._put_back(connection, DESK, stands, taken, looked, world.clock.now)
     with reading(world.engine) as connection:
         source = connection.execute(sa.select(source_state)).one()
@@ -201,7 +201,7 @@ def test_an_answer_is_kept_for_the_customer_s_next_conversation_unless_it_was_el
     with writing(desked.engine) as connection:
         taken = crm_lookups._take(connection, desked.place, DESK, desked.clock.now)
         assert taken is not None
-        told = Looked(x_user_id="501", on_x=on_x)
+        told = LookUpResult(x_user_id="501", on_x=on_x)
         crm_lookups._record(connection, desked.place, DESK, taken, told, desked.clock.now)
         again = crm_lookups._remembered(connection, desked.place, DESK, taken.request, desked.clock.now)
     assert (again is not None) is kept

@@ -16,7 +16,7 @@ from service.models import x_token
 from service.settings import SettingsError
 from service.states import State
 from service.x_api import AccountProblem, Bearer, Credentials, Temporary, XClientV2, XSignIn
-from service.x_api.oauth2 import Granted, new_challenge
+from service.x_api.oauth2 import IssuedTokens, new_challenge
 from tests.support import Clock, Dropping, World, settings_of
 
 TEXTS = {"en": {"opening": "Thanks for writing.", "card": "How did we do?", "page": "Answer here: {page}"}}
@@ -311,7 +311,7 @@ def test_a_connected_account_writes_and_renews_its_tokens_as_they_end(over: Call
 def test_a_token_is_used_until_shortly_before_it_ends(over: Callable[..., Over], lives: int, used: int) -> None:
     world = over(**OAUTH_2)
     with writing(world.engine) as connection:
-        short = Granted("short", "not-x-s", timedelta(seconds=lives))
+        short = IssuedTokens("short", "not-x-s", timedelta(seconds=lives))
         tokens.put(connection, "acme", short, world.place.hash_key, world.clock.now)
     world.clock.forward(seconds=used - 1)
     assert world.tokens().current() == "short"
@@ -381,7 +381,7 @@ def test_tokens_are_encrypted_in_the_database(over: Callable[..., Over]) -> None
     with reading(world.engine) as connection:
         row = connection.execute(sa.select(x_token)).one()
     assert token not in str(row)
-    assert "refresh" not in repr(Granted("a-token", "a-refresh-token", world.clock.now - world.clock.now))
+    assert "refresh" not in repr(IssuedTokens("a-token", "a-refresh-token", world.clock.now - world.clock.now))
 
 
 def test_a_token_that_x_revokes_early_is_renewed_and_the_message_sent_once(over: Callable[..., Over]) -> None:

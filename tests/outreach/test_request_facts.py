@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from service.db import reading, writing
 from service.ids import person
 from service.models import opt_out, result, send_attempt
-from service.outreach.gates import Around
+from service.outreach.gates import RequestFacts
 from service.outreach.request_facts import Lookout, look_around
 from service.requests.queries import unlocked
 from service.states import Kind
@@ -17,10 +17,10 @@ from tests.support import START, World
 
 TICK, HOUR = timedelta(microseconds=1), timedelta(hours=1)
 SINCE = START - 24 * HOUR
-NOTHING = Around(reopened=False, opted_out=False, asked_since=None, unclear_since=None, feedback_id=None)
+NOTHING = RequestFacts(reopened=False, opted_out=False, asked_since=None, unclear_since=None, feedback_id=None)
 
 
-def seen(world: World, request_id: str) -> Around:
+def seen(world: World, request_id: str) -> RequestFacts:
     with reading(world.engine) as connection:
         request = unlocked(connection, request_id)
         assert request is not None

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Engine
 
 from service.db import reading, writing
 from service.intake.crm import sweeping
-from service.intake.crm.sweeping import Errand, errands_of, sweep_once
+from service.intake.crm.sweeping import SweepJob, jobs_of, sweep_once
 from service.intake.definition.load import preset_definition
 from service.intake.presets import preset_expected, preset_names
 from service.sandbox.crm import Crms, CrmServer, Ended, Known
@@ -39,17 +39,17 @@ def here_of(sqlite_engine: Engine) -> Iterator[Install]:
         yield partial(installed, server, sqlite_engine)
 
 
-def begun(here: Installed, hours: float = 2) -> Errand:
+def begun(here: Installed, hours: float = 2) -> SweepJob:
     """Begin to read the list, some hours ago."""
-    errand = errands_of(here.world.settings, here.world.clock)[here.preset]
-    sweeping.begin(here.world.engine, {here.preset: errand}, here.world.clock.now - timedelta(hours=hours))
-    return errand
+    job = jobs_of(here.world.settings, here.world.clock)[here.preset]
+    sweeping.begin(here.world.engine, {here.preset: job}, here.world.clock.now - timedelta(hours=hours))
+    return job
 
 
-def sweep(here: Installed, errand: Errand) -> None:
+def sweep(here: Installed, job: SweepJob) -> None:
     """Read the list to its end, at its own pace."""
-    while sweep_once(here.world.engine, errand, here.world.clock):
-        here.world.clock.now += errand.pace
+    while sweep_once(here.world.engine, job, here.world.clock):
+        here.world.clock.now += job.pace
 
 
 def ended(here: Installed, *conversations: str, minutes: float = 30) -> None:
@@ -70,9 +70,9 @@ def test_the_crms_that_can_list_what_ended() -> None:
 @pytest.mark.parametrize("preset", SWEPT)
 def test_ends_whose_webhook_never_came_are_found_page_by_page(preset: str, install: Install) -> None:
     here = install(preset)
-    errand = begun(here)
+    job = begun(here)
     ended(here, *LISTED)
-    sweep(here, errand)
+    sweep(here, job)
     found = here.house.requests
     assert sorted(each.conversation_id for each in found) == list(LISTED)
     assert {each.agent_id for each in found} == {"901"}
@@ -80,7 +80,7 @@ def test_ends_whose_webhook_never_came_are_found_page_by_page(preset: str, insta
     times = {each.conversation_id: each.ended_at.timestamp() for each in found}
     assert times == {each.conversation: each.at for each in here.crms.ended}
     here.world.clock.now += timedelta(hours=1)
-    sweep(here, errand)
+    sweep(here, job)
     assert len(here.house.requests) == len(here.house.deliveries) == len(LISTED)
     with reading(here.world.engine) as connection:
         assert call_counts.since(connection, here.world.clock.now)[preset]["swept"] == len(LISTED)
@@ -89,15 +89,15 @@ def test_ends_whose_webhook_never_came_are_found_page_by_page(preset: str, insta
 @pytest.mark.parametrize("preset", SWEPT)
 def test_an_end_that_only_the_list_knows_ends_with_a_card_at_the_right_customer(preset: str, install: Install) -> None:
     here = install(preset)
-    errand = begun(here)
+    job = begun(here)
     here.crms.add(Known("4711", ("10001",), THEM, HANDLE))
     here.crms.end(Ended("10001", "4711", (here.world.clock.now - timedelta(minutes=30)).timestamp()))
-    sweep(here, errand)
+    sweep(here, job)
     here.walk()
     here.asked_within(minutes=8)
     assert (here.request.state, here.request.x_user_id) == ("card_sent", THEM), here.request._mapping
     here.world.clock.now += timedelta(hours=1)
-    sweep(here, errand)
+    sweep(here, job)
     here.walk()
     assert len(here.house.requests) == 1
 
@@ -106,17 +106,17 @@ def test_an_end_that_only_the_list_knows_ends_with_a_card_at_the_right_customer(
 @pytest.mark.parametrize("preset", SWEPT)
 def test_whichever_comes_first_nobody_is_asked_twice(preset: str, first: str, here_of: Install) -> None:
     here = here_of(preset)
-    errand = begun(here)
+    job = begun(here)
     name, said = next((n, f["fields"]) for n, f in preset_expected(preset)["fixtures"].items() if n.startswith("ended"))
     at = datetime.fromisoformat(said["ended_at"]) if "ended_at" in said else here.world.clock.now
     if first == "webhook":
         here.deliver()
     here.crms.end(Ended(said["conversation_id"], "4711", at.replace(microsecond=0).timestamp()))
-    sweep(here, errand)
+    sweep(here, job)
     if first == "list":
         here.deliver()
     here.world.clock.now += timedelta(hours=1)
-    sweep(here, errand)
+    sweep(here, job)
     assert len(here.house.requests) == 1, name
     assert [each.outcome for each in here.house.items].count("accepted") == 1
 
@@ -128,43 +128,43 @@ WRONG = ["limited", "html", "half", "redirect", "drop", "slow", "expired", "stat
 @pytest.mark.parametrize("preset", ["helpscout", "zendesk_event"])
 def test_failures_of_a_list_cost_time_and_lose_nobody(preset: str, fault: str, here_of: Install) -> None:
     here = here_of(preset)
-    errand = begun(here)
+    job = begun(here)
     ended(here, *LISTED)
-    sweep_once(here.world.engine, errand, here.world.clock)
-    here.world.clock.now += errand.pace
+    sweep_once(here.world.engine, job, here.world.clock)
+    here.world.clock.now += job.pace
     here.crms.faults.append(Fault(fault, here.vendor, seconds=0.1))
-    sweep(here, errand)
+    sweep(here, job)
     here.world.clock.now += timedelta(minutes=3)
-    sweep(here, errand)
+    sweep(here, job)
     here.world.clock.now += timedelta(hours=1)
-    sweep(here, errand)
+    sweep(here, job)
     assert sorted(each.conversation_id for each in here.house.requests) == list(LISTED)
 
 
 @pytest.mark.parametrize("preset", SWEPT)
 def test_a_wrong_key_holds_the_source_and_the_list_waits(preset: str, here_of: Install) -> None:
     here = here_of(preset)
-    errand = begun(here)
+    job = begun(here)
     ended(here, *LISTED)
     here.crms.faults.append(Fault("refused", here.vendor, times=9))
-    sweep(here, errand)
+    sweep(here, job)
     with reading(here.world.engine) as connection:
         assert holds.standings(connection)[preset].hold_reason == "refused_401"
     here.crms.faults.clear()
     with writing(here.world.engine) as connection:
         holds.release(connection, preset, here.world.clock.now)
     here.world.clock.now += timedelta(minutes=31)
-    sweep(here, errand)
+    sweep(here, job)
     assert len(here.house.requests) == len(LISTED)
 
 
 @pytest.mark.parametrize("preset", ["freshdesk", "zendesk_event", "zendesk_trigger"])
 def test_a_list_of_every_channel_gives_only_the_conversations_on_x(preset: str, here_of: Install) -> None:
     here = here_of(preset)
-    errand = begun(here)
+    job = begun(here)
     here.crms.add(Known("910002", on_x=False))
     ended(here, *LISTED)
-    sweep(here, errand)
+    sweep(here, job)
     assert sorted(each.conversation_id for each in here.house.requests) == ["10001", "10003", "10004", "10005"]
 
 
@@ -172,8 +172,8 @@ def test_an_end_without_an_account_is_reported_and_asks_nobody(here_of: Install)
     here = here_of("chatwoot")
     definition = begun(here).definition
     grammar = replace(definition.grammar, values={**definition.grammar.values, "account_id": ""})
-    errand = replace(begun(here), definition=replace(definition, grammar=grammar))
-    sweep(here, errand)
+    job = replace(begun(here), definition=replace(definition, grammar=grammar))
+    sweep(here, job)
     with reading(here.world.engine) as connection:
         assert sweeps.standings(connection)["chatwoot"].problem == "unaskable"
     assert here.crms.asked == []

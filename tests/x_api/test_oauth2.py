@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from service.x_api import Bearer, OutcomeUnknown, Temporary, XClientV2, XError, XSignIn
-from service.x_api.oauth2 import Granted, new_challenge
+from service.x_api.oauth2 import IssuedTokens, new_challenge
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 WHOLE = {"access_token": "a2", "refresh_token": "r2", "expires_in": 7200, "token_type": "bearer"}
@@ -32,16 +32,16 @@ def asking(status: int, body: Any, secret: str | None = None) -> tuple[XSignIn, 
 @pytest.mark.parametrize(
     ("said", "granted"),
     [
-        (WHOLE, Granted("a2", "r2", timedelta(hours=2))),
-        ({**WHOLE, "refresh_token": None}, Granted("a2", None, timedelta(hours=2))),
-        ({**WHOLE, "expires_in": "3600"}, Granted("a2", "r2", timedelta(hours=1))),
-        ({**WHOLE, "expires_in": None}, Granted("a2", "r2", timedelta(hours=2))),
-        ({**WHOLE, "expires_in": -5}, Granted("a2", "r2", timedelta(hours=2))),
-        ({**WHOLE, "expires_in": 10**30}, Granted("a2", "r2", timedelta(hours=2))),
-        ({**WHOLE, "more": {"x": 1}}, Granted("a2", "r2", timedelta(hours=2))),
+        (WHOLE, IssuedTokens("a2", "r2", timedelta(hours=2))),
+        ({**WHOLE, "refresh_token": None}, IssuedTokens("a2", None, timedelta(hours=2))),
+        ({**WHOLE, "expires_in": "3600"}, IssuedTokens("a2", "r2", timedelta(hours=1))),
+        ({**WHOLE, "expires_in": None}, IssuedTokens("a2", "r2", timedelta(hours=2))),
+        ({**WHOLE, "expires_in": -5}, IssuedTokens("a2", "r2", timedelta(hours=2))),
+        ({**WHOLE, "expires_in": 10**30}, IssuedTokens("a2", "r2", timedelta(hours=2))),
+        ({**WHOLE, "more": {"x": 1}}, IssuedTokens("a2", "r2", timedelta(hours=2))),
     ],
 )
-def test_tokens_are_read_whatever_stands_beside_them(said: dict[str, Any], granted: Granted) -> None:
+def test_tokens_are_read_whatever_stands_beside_them(said: dict[str, Any], granted: IssuedTokens) -> None:
     sign_in, asked = asking(200, said)
     assert sign_in.refresh("r1") == granted
     assert parse_qs(asked[0].content.decode()) == {

@@ -12,13 +12,13 @@ from structlog.testing import capture_logs
 from service.x_api.client import Card, XClient
 from service.x_api.errors import AccountProblem, OutcomeUnknown, RateLimited, Temporary, Unreachable
 from service.x_api.oauth1 import Credentials
-from service.x_api.wire import MAX_BODY, Patience
+from service.x_api.wire import MAX_BODY, Timeouts
 from tests.serving import served
 from tests.x_api.lines import answer, open_line, trickle
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 KEYS = Credentials("ck", "cs-secret", "tk", "ts-secret")
-SHORT = Patience(read=0.15, total=0.3)
+SHORT = Timeouts(read=0.15, total=0.3)
 USER = b'{"id": "123"}'
 SENT = b'{"event": {"id": "77"}}'
 CARD = Card("csat", "2", "How did we do?", "https://b.example/p")
@@ -129,7 +129,7 @@ def test_a_name_nobody_knows_has_a_word_of_its_own(send, monkeypatch):
 @pytest.mark.parametrize("send", SENDS)
 def test_a_certificate_nobody_vouches_for_has_a_word_of_its_own(send):
     """A company's proxy that looks into what passes shows one of its own."""
-    patient = Patience(read=30, total=60)
+    patient = Timeouts(read=30, total=60)
     with (
         served(Flask("x"), tls=True) as url,
         XClient(KEYS, base_url=url, patience=patient, clock=lambda: NOW) as x,

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from service.crm_api.client import Client
-from service.crm_api.get import OK, Got, NoAnswer
+from service.crm_api.get import OK, CrmResponse, NoAnswer
 from service.crm_api.path import GAP, Unaskable, filled
 from service.crm_api.wait import wait
 from service.intake.crm.lookup import problem_of
@@ -39,7 +39,7 @@ class PageWanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedConversation:
     """A conversation from the list, as the webhook would have sent it, with its readings."""
 
     inbound: Inbound = field(repr=False)
@@ -52,7 +52,7 @@ class ListPage:
 
     path: str
     status: int | None = None
-    listed: tuple[Listed, ...] = ()
+    listed: tuple[ListedConversation, ...] = ()
     next: str | None = None
     more: bool = False
     problem: str | None = None
@@ -84,7 +84,7 @@ def _known(definition: Definition, sweep: Sweep, wanted: PageWanted) -> dict[str
     return {**texts, "since": since, "cursor": wanted.cursor or "", "page": str(wanted.page)}
 
 
-def _asked(sweep: Sweep, api: Client, path: str, wanted: PageWanted, known: Mapping[str, str]) -> Got:
+def _asked(sweep: Sweep, api: Client, path: str, wanted: PageWanted, known: Mapping[str, str]) -> CrmResponse:
     if not sweep.body:
         return api.get(path, sweep.headers)
     since = known["since"] if sweep.since == "unix_s" else json.dumps(known["since"])
@@ -92,7 +92,7 @@ def _asked(sweep: Sweep, api: Client, path: str, wanted: PageWanted, known: Mapp
     return api.post(path, GAP.sub(lambda gap: values[gap[1]], sweep.body).encode(), sweep.headers)
 
 
-def _problem(definition: Definition, got: Got) -> str:
+def _problem(definition: Definition, got: CrmResponse) -> str:
     """403 and 404 concern only this list: the token may still be allowed to look customers up."""
     found = problem_of(definition, got)
     if found == "limited":
@@ -120,7 +120,7 @@ class _PageRead:
         cursor = following if isinstance(following, str) and following else None
         return ListPage(path, OK, listed, cursor, following is True or cursor is not None, notes=tuple(self.notes))
 
-    def _listed(self, items: list[Any]) -> Iterator[Listed]:
+    def _listed(self, items: list[Any]) -> Iterator[ListedConversation]:
         for each in items:
             context = {"i": each, "v": self.definition.grammar.values}
             if self.sweep.when is not None and self._read(self.sweep.when, context) is not True:
@@ -130,7 +130,7 @@ class _PageRead:
                 self.notes.append(NOT_READ)
                 continue
             inbound = as_delivery(self.definition, self.sweep, said)
-            yield Listed(inbound, read(self.definition, inbound, at))
+            yield ListedConversation(inbound, read(self.definition, inbound, at))
 
     def _arrival(self, context: Mapping[str, Any]) -> datetime | None:
         """A moment of arrival, for a map that reads no other time."""
@@ -164,6 +164,6 @@ def as_delivery(definition: Definition, sweep: Sweep, said: Any) -> Inbound:
     return make_inbound("POST", "", f"{DELIVERIES}{definition.name}", "", headers.items(), body)
 
 
-def ended(listed: Listed) -> bool:
+def ended(listed: ListedConversation) -> bool:
     """Whether it reports an end."""
     return any(isinstance(each, ConversationEnded) for each in listed.readings)

@@ -1,4 +1,4 @@
-"""Looks a customer up in the CRM, step by step, until somebody is found. Returns `Looked`.
+"""Looks a customer up in the CRM, step by step, until somebody is found. Returns a `LookUpResult`.
 
 "No such customer" is an answer; a refused key, a rate limit or silence is a problem and says nothing about the
 customer. Neither keeps nor logs what the CRM answers.
@@ -12,8 +12,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from service.crm_api.client import Client
-from service.crm_api.get import OK, Got, NoAnswer
-from service.crm_api.looked import CrmCall, Looked
+from service.crm_api.get import OK, CrmResponse, NoAnswer
+from service.crm_api.look_up_result import CrmCall, LookUpResult
 from service.crm_api.path import Unaskable, filled
 from service.crm_api.wait import wait
 from service.intake.definition.steps import Step
@@ -59,7 +59,7 @@ class _Walk:
 
 def look_up(
     definition: Definition, api: Client, known: Mapping[str, str | None], now: datetime, *, show: bool = False
-) -> Looked:
+) -> LookUpResult:
     """Ask the CRM, step by step. `known` is what the event said; `show` keeps the bodies, for people who ask."""
     walk = _Walk({name: value for name, value in known.items() if value})
     for step in definition.grammar.lookup:
@@ -97,7 +97,7 @@ def _take(
     return problem, None if problem in {None, "refused"} else wait(got.headers, now)
 
 
-def problem_of(definition: Definition, got: Got) -> str | None:
+def problem_of(definition: Definition, got: CrmResponse) -> str | None:
     """Name the problem if an answer says nothing about the customer: refused, limited or away; else None."""
     if got.status in {OK, *NOBODY}:
         return None
@@ -107,7 +107,7 @@ def problem_of(definition: Definition, got: Got) -> str | None:
     return "refused" if got.status in REFUSED else "away"
 
 
-def _sent_on(got: Got) -> str | None:
+def _sent_on(got: CrmResponse) -> str | None:
     """Where the CRM sends us on to, by its host alone. Nobody is followed: the credentials would go along."""
     if got.status not in MOVED:
         return None
@@ -164,7 +164,7 @@ def _converted(name: str, value: Any, walk: _Walk) -> Any:
         return None
 
 
-def _looked(definition: Definition, walk: _Walk, problem: str | None, again_in: timedelta | None) -> Looked:
+def _looked(definition: Definition, walk: _Walk, problem: str | None, again_in: timedelta | None) -> LookUpResult:
     facts, on_x = walk.facts, definition.grammar.channel.on_x
     channel = facts.get("channel") or walk.known.get("channel")
     was_on_x = folded(channel) in on_x if on_x and channel else None
@@ -174,7 +174,7 @@ def _looked(definition: Definition, walk: _Walk, problem: str | None, again_in: 
         handle = None
     nobody = definition.grammar.people.nobody
     people = {name: facts.get(name) for name in ("agent_id", "team_id")}
-    return Looked(
+    return LookUpResult(
         x_user_id=facts.get("x_user_id"),
         x_handle=handle,
         trust=walk.trust,

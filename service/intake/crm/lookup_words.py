@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 
 from service.crm_api.get import OK
-from service.crm_api.looked import CrmCall, Looked
+from service.crm_api.look_up_result import CrmCall, LookUpResult
 
 PROBLEMS = {
     "refused": "REFUSED: the CRM does not take the credentials, or its address may not be called; see sources.NAME.api",
@@ -19,7 +19,7 @@ MAY_NOT = (
 FACTS = ("x_user_id", "x_handle", "trust", "channel", "on_x", "language", "agent_id", "team_id", "tags")
 
 
-def told(looked: Looked) -> Iterator[str]:
+def told(looked: LookUpResult) -> Iterator[str]:
     """Describe each call, each fact, and what would follow."""
     for asked in looked.asked:
         yield from _call(asked)
@@ -39,7 +39,7 @@ def _call(asked: CrmCall) -> Iterator[str]:
         yield json.dumps(asked.body, indent=1)
 
 
-def _end(looked: Looked) -> str:
+def _end(looked: LookUpResult) -> str:
     if looked.problem:
         later = f", in {looked.again_in.total_seconds():.0f} s" if looked.again_in else ""
         forbidden = looked.problem == "refused" and bool(looked.asked) and looked.asked[-1].status == FORBIDDEN
@@ -53,7 +53,7 @@ def _end(looked: Looked) -> str:
     return f"nobody is asked: {_nobody(looked)} (no_x_identity)"
 
 
-def _nobody(looked: Looked) -> str:
+def _nobody(looked: LookUpResult) -> str:
     """Why nobody was found, for the person who set it up."""
     if not looked.asked or all(each.status is None for each in looked.asked):
         return "nothing could be asked for, as what stands in the paths is not known; name --conversation or --customer"

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from service.crm_api.client import Client
-from service.crm_api.get import OK, Got, NoAnswer
+from service.crm_api.get import OK, CrmResponse, NoAnswer
 from service.crm_api.path import Unaskable, filled
 from service.crm_api.wait import wait
 from service.intake.crm.lookup import REFUSED, problem_of
@@ -62,7 +62,7 @@ def read_staff(definition: Definition, api: Client, at: StaffPlace, now: datetim
     return _read(definition, here, at, got.value)
 
 
-def _problem(definition: Definition, got: Got) -> str:
+def _problem(definition: Definition, got: CrmResponse) -> str:
     """403 and 404 concern only this list: the token may still be allowed to look customers up."""
     if got.status in REFUSED:
         return "refused" if got.status == UNAUTHORIZED else "other"

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from service.crm_api.client import Client
 from service.db import reading, writing
-from service.intake.crm.conversation_list import Listed, ListPage, PageWanted, ended, read_page
+from service.intake.crm.conversation_list import ListedConversation, ListPage, PageWanted, ended, read_page
 from service.intake.definition.load import load_with_api
 from service.intake.definition.sweep import Sweep
 from service.intake.definition.tables import Definition
@@ -36,7 +36,7 @@ log = structlog.get_logger("intake")
 
 
 @dataclass(frozen=True, slots=True)
-class Errand:
+class SweepJob:
     """One source's list: how it is read, and how often."""
 
     definition: Definition
@@ -56,54 +56,56 @@ class Errand:
         return timedelta(minutes=1) / min(self.sweep.per_minute, max(1, self.per_minute // HALF))
 
 
-def errands_of(settings: Settings, clock: Callable[[], datetime]) -> Mapping[str, Errand]:
+def jobs_of(settings: Settings, clock: Callable[[], datetime]) -> Mapping[str, SweepJob]:
     """Return the lists to read: of sources with a [sweep] and an API. Raises SettingsError."""
     return {
-        definition.name: Errand(definition, sweep, Client(api, clock), api.sweep_every, api.per_minute)
+        definition.name: SweepJob(definition, sweep, Client(api, clock), api.sweep_every, api.per_minute)
         for definition, api in load_with_api(settings)
         if (sweep := definition.grammar.sweep) is not None and api.sweep_every
     }
 
 
-def begin(engine: Engine, errands: Mapping[str, Errand], now: datetime) -> Mapping[str, Errand]:
+def begin(engine: Engine, jobs: Mapping[str, SweepJob], now: datetime) -> Mapping[str, SweepJob]:
     """Make sure every list has its row, and return the lists; reading starts when a row is created."""
     with writing(engine) as connection:
-        holds.enrol(connection, errands, now)
-        sweeps.enrol(connection, errands, now)
-    return errands
+        holds.enrol(connection, jobs, now)
+        sweeps.enrol(connection, jobs, now)
+    return jobs
 
 
-def sweep_once(engine: Engine, errand: Errand, clock: Callable[[], datetime]) -> bool:
+def sweep_once(engine: Engine, job: SweepJob, clock: Callable[[], datetime]) -> bool:
     """Read one page, if one is due and the limits allow it; False: nothing to do for now."""
     with reading(engine) as connection:
-        if not sweeps.is_due(connection, errand.source, clock(), errand.every):
+        if not sweeps.is_due(connection, job.source, clock(), job.every):
             return False
     with writing(engine) as connection:
-        taken = _take(connection, errand, clock())
+        taken = _take(connection, job, clock())
     if taken is None:
         return False
-    since = max(taken.read_until - errand.sweep.overlap, clock() - LONGEST_BACK)
-    page = read_page(errand.definition, errand.sweep, errand.api, PageWanted(since, taken.cursor, taken.page), clock())
+    since = max(taken.read_until - job.sweep.overlap, clock() - LONGEST_BACK)
+    page = read_page(job.definition, job.sweep, job.api, PageWanted(since, taken.cursor, taken.page), clock())
     if page.problem is not None:
         with writing(engine) as connection:
-            _put_off(connection, errand, taken, page, clock())
+            _put_off(connection, job, taken, page, clock())
         return False
-    found = _store(engine, errand.definition, page.listed, since, clock())
+    found = _store(engine, job.definition, page.listed, since, clock())
     with writing(engine) as connection:
-        _record(connection, errand, taken, page, found, clock())
+        _record(connection, job, taken, page, found, clock())
     return True
 
 
-def _take(connection: Connection, errand: Errand, now: datetime) -> Sweeping | None:
-    stands = holds.lock(connection, errand.source)
-    if stands.rests(now) or not sweeps.is_due(connection, errand.source, now, errand.every):
+def _take(connection: Connection, job: SweepJob, now: datetime) -> Sweeping | None:
+    stands = holds.lock(connection, job.source)
+    if stands.rests(now) or not sweeps.is_due(connection, job.source, now, job.every):
         return None
-    if not holds.spend(connection, errand.source, 1, errand.per_minute, now):
+    if not holds.spend(connection, job.source, 1, job.per_minute, now):
         return None
-    return sweeps.take(connection, errand.source, now, errand.every)
+    return sweeps.take(connection, job.source, now, job.every)
 
 
-def news(connection: Connection, definition: Definition, listed: Sequence[Listed], since: datetime) -> list[Listed]:
+def news(
+    connection: Connection, definition: Definition, listed: Sequence[ListedConversation], since: datetime
+) -> list[ListedConversation]:
     """Leave out what is known: most conversations came by webhook, and every reading lists them again.
 
     What ended before `since` is left out too: it was found earlier, or ended before we were set up.
@@ -124,7 +126,9 @@ def news(connection: Connection, definition: Definition, listed: Sequence[Listed
     return [one for one in listed if any(is_new(each) for each in one.readings)]
 
 
-def _store(engine: Engine, definition: Definition, listed: Sequence[Listed], since: datetime, now: datetime) -> int:
+def _store(
+    engine: Engine, definition: Definition, listed: Sequence[ListedConversation], since: datetime, now: datetime
+) -> int:
     """Store what is new; return how many ends that were. Raises what the database raises."""
     with reading(engine) as connection:
         new = news(connection, definition, listed, since)
@@ -134,33 +138,33 @@ def _store(engine: Engine, definition: Definition, listed: Sequence[Listed], sin
     return sum(map(ended, new))
 
 
-def _record(connection: Connection, errand: Errand, taken: Sweeping, page: ListPage, found: int, now: datetime) -> None:
-    holds.answered(connection, holds.lock(connection, errand.source), now)
+def _record(connection: Connection, job: SweepJob, taken: Sweeping, page: ListPage, found: int, now: datetime) -> None:
+    holds.answered(connection, holds.lock(connection, job.source), now)
     known = sum(map(ended, page.listed)) - found
     for outcome, by in ((call_counts.SWEPT, found), (call_counts.SWEPT_KNOWN, known)):
         if by:
-            call_counts.count(connection, errand.source, outcome, now, by)
+            call_counts.count(connection, job.source, outcome, now, by)
     if page.more and taken.page < MOST_PAGES and (page.next is None or page.next != taken.cursor):
-        sweeps.turn_page(connection, taken, page.next, now + errand.pace)
+        sweeps.turn_page(connection, taken, page.next, now + job.pace)
     else:
-        sweeps.done(connection, taken, now + errand.every)
+        sweeps.done(connection, taken, now + job.every)
     if found or page.notes:
-        log.info("intake.swept", source=errand.source, page=taken.page, found=found, notes=sorted(set(page.notes)))
+        log.info("intake.swept", source=job.source, page=taken.page, found=found, notes=sorted(set(page.notes)))
 
 
-def _put_off(connection: Connection, errand: Errand, taken: Sweeping, page: ListPage, now: datetime) -> None:
+def _put_off(connection: Connection, job: SweepJob, taken: Sweeping, page: ListPage, now: datetime) -> None:
     """Record that the list could not be read: a refused key concerns the source, a missing right or page the list."""
     problem, pause = page.problem or "", min(wait(taken.attempts + 1, taken.source), waiting.LONGEST)
-    holds.lock(connection, errand.source)
-    call_counts.count(connection, errand.source, call_counts.SWEEP_FAILED, now)
+    holds.lock(connection, job.source)
+    call_counts.count(connection, job.source, call_counts.SWEEP_FAILED, now)
     match problem:
         case "refused_401":
-            holds.hold(connection, errand.source, problem, now)
+            holds.hold(connection, job.source, problem, now)
         case "limited":
-            holds.pause(connection, errand.source, now + (page.again_in or pause), now)
+            holds.pause(connection, job.source, now + (page.again_in or pause), now)
         case "away":
-            holds.went_away(connection, errand.source, now)
+            holds.went_away(connection, job.source, now)
         case _ if taken.cursor is None:
-            pause = errand.every
-    log.warning("intake.not_swept", source=errand.source, problem=problem, page=taken.page, notes=list(page.notes))
+            pause = job.every
+    log.warning("intake.not_swept", source=job.source, problem=problem, page=taken.page, notes=list(page.notes))
     sweeps.put_off(connection, taken, problem, now + pause, anew=problem.startswith("status_"))

@@ -53,7 +53,7 @@ class ExpressionField(ma.fields.Field[Expression | str | None]):
             raise ma.ValidationError(f"{says}; or write '{self.word}'" if self.word else says) from error
 
 
-class Folded(ma.fields.List[str]):
+class FoldedWords(ma.fields.List[str]):
     """Words regardless of case, so that nobody loses a channel to a capital letter."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -125,7 +125,7 @@ class Table(Section):
         Expression: ExpressionField,
         OverBody: partial(ExpressionField, root_names=None),
         When: partial(ExpressionField, word=RECEIVED),
-        frozenset[str]: Folded,
+        frozenset[str]: FoldedWords,
         HeaderName: HeaderField,
         Part: PartField,
         FromAnswer: partial(ExpressionField, root_names=ANSWER_ROOTS),

@@ -34,7 +34,7 @@ from service.intake.inbox.records import (
     Key,
     rounds,
 )
-from service.intake.inbox.stored import Arrived, known_if_erased, write_deliveries
+from service.intake.inbox.stored import ArrivedDelivery, known_if_erased, write_deliveries
 from service.intake.mapping.events import Reading
 from service.intake.verify.parts import Verified
 
@@ -43,7 +43,7 @@ STANDS_STILL_S = 10  # after that a silent database is given up: no CRM waits lo
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
+class AcceptedDelivery:
     """What became of a delivery. `duplicate`: the same delivery was there already, and nothing was written."""
 
     delivery_id: str
@@ -62,7 +62,7 @@ class Accepted:
         }
 
 
-def accept(engine: Engine, arrived: Arrived) -> Accepted:
+def accept(engine: Engine, arrived: ArrivedDelivery) -> AcceptedDelivery:
     """Store one delivery in a commit of its own. Raises Unavailable if the database cannot."""
     try:
         with writing(engine, STANDS_STILL_S) as connection:
@@ -76,14 +76,16 @@ def accept(engine: Engine, arrived: Arrived) -> Accepted:
 
 def arrive(
     definition: Definition, inbound: Inbound, verified: Verified, readings: Sequence[Reading], now: datetime
-) -> Arrived:
+) -> ArrivedDelivery:
     """Give a verified delivery its id and the digest that identifies its repeats."""
     delivery = Delivery(new_id("whd", now), now)
     ids = [each.event_id for each in readings if each.event_id]
     key, erased = by_content(ids, inbound.digest), None
     if definition.grammar.map.is_arrival("ended_at") and not ids:
         key, erased = by_arrival(inbound.digest, delivery.id), key
-    return Arrived(DeliveryReading(definition, delivery, readings, now), inbound, key, verified.key_index, erased)
+    return ArrivedDelivery(
+        DeliveryReading(definition, delivery, readings, now), inbound, key, verified.key_index, erased
+    )
 
 
 def store_unavailable(error: Exception) -> Unavailable:
@@ -95,7 +97,7 @@ def store_unavailable(error: Exception) -> Unavailable:
     )
 
 
-def store_arrived(connection: Connection, arrived: Sequence[Arrived]) -> list[Accepted]:
+def store_arrived(connection: Connection, arrived: Sequence[ArrivedDelivery]) -> list[AcceptedDelivery]:
     """Store deliveries and what they say, in order of arrival; each is judged as if it had come alone."""
     arrived = known_if_erased(connection, arrived)
     places = write_deliveries(connection, arrived)
@@ -125,9 +127,9 @@ def _conversations(told: Iterable[DeliveryReading]) -> set[Key]:
     return set[Key]().union(*(each.conversations() for each in told))
 
 
-def _accepted(arrived: Arrived, place: str | None, items: Mapping[str, tuple[Item, ...]]) -> Accepted:
+def _accepted(arrived: ArrivedDelivery, place: str | None, items: Mapping[str, tuple[Item, ...]]) -> AcceptedDelivery:
     told = arrived.told
     if told.delivery.id in items:
-        return Accepted(told.delivery.id, items[told.delivery.id], duplicate=False)
+        return AcceptedDelivery(told.delivery.id, items[told.delivery.id], duplicate=False)
     repeated = tuple(Item(position, DUPLICATE, "same_delivery") for position in range(len(told.readings)))
-    return Accepted(place or "", repeated, duplicate=True)
+    return AcceptedDelivery(place or "", repeated, duplicate=True)

@@ -14,13 +14,13 @@ from service.db import writing
 from service.db.outages import is_away, why_away
 from service.db.partitioned import look_again
 from service.errors import Unavailable
-from service.intake.inbox.accept import STANDS_STILL_S, Accepted, accept, store_arrived
-from service.intake.inbox.stored import Arrived
+from service.intake.inbox.accept import STANDS_STILL_S, AcceptedDelivery, accept, store_arrived
+from service.intake.inbox.stored import ArrivedDelivery
 
 log = structlog.get_logger("intake")
 
 
-def commit(engine: Engine, arrived: Sequence[Arrived]) -> list[Accepted | Exception]:
+def commit(engine: Engine, arrived: Sequence[ArrivedDelivery]) -> list[AcceptedDelivery | Exception]:
     """Store deliveries in one commit, or if that fails, each in its own. Returns errors instead of raising them."""
     try:
         with writing(engine, STANDS_STILL_S) as connection:
@@ -29,7 +29,7 @@ def commit(engine: Engine, arrived: Sequence[Arrived]) -> list[Accepted | Except
         why = f"the database {why_away(error)}" if is_away(error) else type(error).__name__
         log.warning("intake.group_parted", why=why, deliveries=len(arrived))
         look_again(engine)
-    outcomes: list[Accepted | Exception] = []
+    outcomes: list[AcceptedDelivery | Exception] = []
     while len(outcomes) < len(arrived):
         outcomes.append(_alone(engine, arrived[len(outcomes)]))
         if isinstance(outcomes[-1], Unavailable):
@@ -38,7 +38,7 @@ def commit(engine: Engine, arrived: Sequence[Arrived]) -> list[Accepted | Except
     return outcomes
 
 
-def _alone(engine: Engine, arrived: Arrived) -> Accepted | Exception:
+def _alone(engine: Engine, arrived: ArrivedDelivery) -> AcceptedDelivery | Exception:
     try:
         return accept(engine, arrived)
     except Exception as error:  # noqa: BLE001 - raised again where its answer is written

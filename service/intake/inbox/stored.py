@@ -47,7 +47,7 @@ ITEMS = BulkInsert((
 
 
 @dataclass(frozen=True, slots=True)
-class Arrived:
+class ArrivedDelivery:
     """A delivery that has just come: what it says, its bytes, the digest that identifies its repeats."""
 
     told: DeliveryReading
@@ -62,7 +62,7 @@ class Arrived:
         return self.told.definition.name, self.dedupe_key
 
 
-def known_if_erased(connection: Connection, arrived: Sequence[Arrived]) -> list[Arrived]:
+def known_if_erased(connection: Connection, arrived: Sequence[ArrivedDelivery]) -> list[ArrivedDelivery]:
     """Give deliveries with the bytes of an erased one the key that one is recognised by."""
     asked = {(each.told.definition.name, each.erased_key) for each in arrived if each.erased_key}
     if not asked:
@@ -76,7 +76,7 @@ def known_if_erased(connection: Connection, arrived: Sequence[Arrived]) -> list[
     ]
 
 
-def write_deliveries(connection: Connection, arrived: Sequence[Arrived]) -> dict[tuple[str, str], str]:
+def write_deliveries(connection: Connection, arrived: Sequence[ArrivedDelivery]) -> dict[tuple[str, str], str]:
     """Store what is new; return for each (source, digest) the id of the delivery that came first."""
     # in order of name: two groups with the same deliveries must not wait for each other
     rows = sorted((_row(each) for each in arrived), key=lambda row: row[1:3])
@@ -93,7 +93,7 @@ def _first(connection: Connection, places: Sequence[tuple[str, str]]) -> list[Ro
     return (FIRST_APART if keys_are_apart(connection) else FIRST).rows(connection, places)
 
 
-def _row(arrived: Arrived) -> Row:
+def _row(arrived: ArrivedDelivery) -> Row:
     """The row of DELIVERIES."""
     told, inbound = arrived.told, arrived.inbound
     headers = storable(inbound.headers, told.definition.secret_headers)

@@ -49,7 +49,7 @@ EVER = (-1_000_000, 1_000_000)  # days since 1970, far beyond any date we take
 
 
 @dataclass(frozen=True, slots=True)
-class Cover:
+class CoveredPeriod:
     """The part of a period that roll-ups cover: days [first, end), including whole months [from_month, to_month)."""
 
     first: int
@@ -83,7 +83,7 @@ def lines(connection: Connection, view: View, q: Slice) -> list[Line]:
     return list(chain(*parts, *(ledger_lines(connection, view, edge) for edge in edges_of(q, cover))))
 
 
-def cover_of(q: Slice, *, whole_months: bool = False) -> Cover | None:
+def cover_of(q: Slice, *, whole_months: bool = False) -> CoveredPeriod | None:
     """The whole days of a period, or its whole months; None if there are none."""
     first = EVER[0] if q.since is None else _first_day(q.since, q.zone)
     end = EVER[1] if q.until is None else day_and_hour(q.until, q.zone)[0]
@@ -95,10 +95,10 @@ def cover_of(q: Slice, *, whole_months: bool = False) -> Cover | None:
         return None
     if from_month >= to_month:
         from_month = to_month = end
-    return Cover(first, end, from_month, to_month)
+    return CoveredPeriod(first, end, from_month, to_month)
 
 
-def edges_of(q: Slice, cover: Cover) -> Iterator[Slice]:
+def edges_of(q: Slice, cover: CoveredPeriod) -> Iterator[Slice]:
     """What is left of the period before and after its cover."""
     if q.since is not None and q.since < (begin := midnight(day_of(cover.first), q.zone)):
         yield replace(q, until=begin)
@@ -106,7 +106,7 @@ def edges_of(q: Slice, cover: Cover) -> Iterator[Slice]:
         yield replace(q, since=end)
 
 
-def _within(q: Slice, cover: Cover) -> Slice:
+def _within(q: Slice, cover: CoveredPeriod) -> Slice:
     """The part of the period that roll-ups hold."""
     since = None if q.since is None else midnight(day_of(cover.first), q.zone)
     return replace(q, since=since, until=None if q.until is None else midnight(day_of(cover.end), q.zone))
@@ -119,7 +119,7 @@ def _first_day(since: datetime, zone: ZoneInfo) -> int:
 
 
 def _rolled_up(
-    connection: Connection, view: View, q: Slice, book: TallyBook, grain: str, cover: Cover
+    connection: Connection, view: View, q: Slice, book: TallyBook, grain: str, cover: CoveredPeriod
 ) -> Iterator[Line]:
     day = tl.start if q.daily or q.monthly else sa.null()
     columns = [*(tl[name] for name in q.by), day, tl.type, tl.variant, tl.way, tl.state, tl.reason]
@@ -177,14 +177,14 @@ def _changed_now(connection: Connection, view: View, book: TallyBook) -> list[Co
     return [Correction(counted_facts(counted, book.generation), present) for _, counted, present in found]
 
 
-def _corrections(view: View, q: Slice, cover: Cover, changed: Sequence[Correction]) -> Iterator[Line]:
+def _corrections(view: View, q: Slice, cover: CoveredPeriod, changed: Sequence[Correction]) -> Iterator[Line]:
     for each in changed:
         if each.held != each.present:
             yield from _line(view, q, cover, each.held, -1)
             yield from _line(view, q, cover, each.present, 1)
 
 
-def _line(view: View, q: Slice, cover: Cover, facts: Facts | None, sign: int) -> Iterator[Line]:
+def _line(view: View, q: Slice, cover: CoveredPeriod, facts: Facts | None, sign: int) -> Iterator[Line]:
     """One conversation added or subtracted, if the question includes it."""
     moment = None if facts is None else facts.moments[CLOCKS.index(q.clock)]
     if facts is None or moment is None or (q.types and facts.type not in q.types):

@@ -19,7 +19,7 @@ class CrmCall:
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class LookUpResult:
     """What the CRM said about a customer. `problem` None: it answered, even if it knows nobody."""
 
     x_user_id: str | None = None
