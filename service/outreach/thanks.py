@@ -116,21 +116,24 @@ def _send(
     try:
         sent = x.send_dm(request.x_user_id, written, signed_at=clock()).value
     except XError as error:
-        verdict: sends.Verdict = "unknown" if isinstance(error, OutcomeUnknown) else "not_sent"
         with writing(place.engine) as connection:
-            sends.settle(connection, attempt, verdict, None if verdict == "unknown" else "refused", clock())
-            if isinstance(error, RateLimited):
-                until = min(error.reset_at or clock() + account.window, clock() + LONGEST_PAUSE)
-                holds.pause(connection, account.name, until, clock())
-            elif (
-                isinstance(error, AccountProblem) and not error.row.may_pass
-            ):  # each further one would be refused as well
-                holds.hold(connection, account.name, Hold(error.code, error.reason), clock())
+            _note_refusal(connection, account, attempt, error, clock())
         log.warning("thanks_not_sent", account=account.name, reason=error.reason, x_code=error.code)
         return 0
     with writing(place.engine) as connection:
         sends.settle(connection, attempt, "sent", "answer", clock(), sent.id)
     return 1
+
+
+def _note_refusal(connection: Connection, account: Account, attempt: str, error: XError, now: datetime) -> None:
+    """Close the attempt, and stop the account where each further message would be refused as well."""
+    verdict: sends.Verdict = "unknown" if isinstance(error, OutcomeUnknown) else "not_sent"
+    sends.settle(connection, attempt, verdict, None if verdict == "unknown" else "refused", now)
+    if isinstance(error, RateLimited):
+        until = min(error.reset_at or now + account.window, now + LONGEST_PAUSE)
+        holds.pause(connection, account.name, until, now)
+    elif isinstance(error, AccountProblem) and not error.row.may_pass:
+        holds.hold(connection, account.name, Hold(error.code, error.reason), now)
 
 
 def _owed(connection: Connection, place: Workplace, request: Request, thanking: Mapping[str, Campaign]) -> str | None:

@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from queue import SimpleQueue
 
@@ -44,15 +44,29 @@ def run(settings: Settings, engine: Engine, clock: Clock = utc_now, stop: thread
     """Work until SIGTERM or SIGINT (or `stop`). Raises Unavailable when the schema is not ours."""
     migrations.require_fitting(engine)
     share_arenas()
-    ours = stop is None
-    stop = stop or stop_on_signals()
+    told = stop or stop_on_signals()
     otel.begin(settings.service.traces_to, "worker")
-    name = name_of(new_id("w", clock())[-4:])
-    place = Workplace.open(engine, settings, name, desks_of(settings, clock))
+    place = Workplace.open(engine, settings, name_of(new_id("w", clock())[-4:]), desks_of(settings, clock))
     clients = clients_of(settings, engine, clock)
     checked = SimpleQueue[str]()
     chores.say_alive(place, clock())
     removed_names.warn_of(engine, settings)
+    threads = _begin(place, clients, checked, clock, told)
+    prometheus.serve(settings, engine)
+    log.info("worker_started", worker=place.worker, accounts=sorted(clients))
+    left = _send(place, clients, checked, clock, told)
+    _end(place, clients, threads, left)
+    log.info("worker_stopped", worker=place.worker, calls_left=left)
+    if left and stop is None:
+        # Python would wait for the threads in which X hangs. Their sends stand in the ledger and are looked up.
+        sys.stderr.flush()
+        os._exit(0)
+
+
+def _begin(
+    place: Workplace, clients: Mapping[str, XClient], checked: "SimpleQueue[str]", clock: Clock, stop: threading.Event
+) -> Sequence[threading.Thread]:
+    """Start everything that works beside the sending, each in a thread of its own."""
     threads = [
         *readers.of_accounts(place, clients, checked, clock, stop),
         *readers.of_crms(place, clock, stop),
@@ -61,24 +75,22 @@ def run(settings: Settings, engine: Engine, clock: Clock = utc_now, stop: thread
     for thread in threads:
         thread.daemon = True
         thread.start()
-    keeper = totals.Keeper(engine, "worker", clock(), serves=served.of(settings))
-    threads += [totals.keep_on(keeper, stop), existing_rows.keep_on(engine, clock, stop)]
-    prometheus.serve(settings, engine)
-    log.info("worker_started", worker=name, accounts=sorted(clients))
-    left = _send(place, clients, checked, clock, stop)
+    keeper = totals.Keeper(place.engine, "worker", clock(), serves=served.of(place.settings))
+    return [*threads, totals.keep_on(keeper, stop), existing_rows.keep_on(place.engine, clock, stop)]
+
+
+def _end(
+    place: Workplace, clients: Mapping[str, XClient], threads: Sequence[threading.Thread], calls_left: int
+) -> None:
+    """Give the threads a moment to finish; close the clients only if nobody uses them any more."""
     deadline = time.monotonic() + LAST_READ.total_seconds()
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
     with keeping_on("worker_row_left"):
         chores.say_gone(place)
-    if not left and not any(thread.is_alive() for thread in threads):
+    if not calls_left and not any(thread.is_alive() for thread in threads):
         for client in clients.values():
             client.close()
-    log.info("worker_stopped", worker=name, calls_left=left)
-    if left and ours:
-        # Python would wait for the threads in which X hangs. Their sends stand in the ledger and are looked up.
-        sys.stderr.flush()
-        os._exit(0)
 
 
 def _send(
