@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from service.db import reading
-from service.reports.disclosure.asked import Asked, Pooled, Published
+from service.reports.disclosure.asked import PeriodQuestion, Pooled, PublishedFigures
 from service.reports.disclosure.published import published, trend
 from tests.reports.attack.ledgers import BEGIN, Spoken
 from tests.reports.attack.play import Lived, database
@@ -30,7 +30,7 @@ PEOPLE = [(team, f"{team}a{a}", load * 2.0**-a) for team, load in TEAMS.items() 
 DAYS = (1.0, 1.0, 1.0, 1.0, 1.0, 0.6, 0.6)
 LANGUAGES = {"en": 70, "de": 25, "fr": 5}
 LATE = (0, 0, 0, 0, 0, 0, 1, 1, 2, 5)
-ASKED = Asked(("acme",), "csat")
+ASKED = PeriodQuestion(("acme",), "csat")
 
 
 @click.command()
@@ -90,35 +90,35 @@ def _spoken(rnd: random.Random, answers: int) -> Iterator[Spoken]:
             yield Spoken(ended, seen, rnd.randrange(8, 20), team, agent, "care", tongue, rnd.choice((1, 3, 4, 5, 5, 5)))
 
 
-def _asked(lived: Lived, asked: Asked) -> Published:
+def _asked(lived: Lived, asked: PeriodQuestion) -> PublishedFigures:
     with reading(lived.engine) as connection:
         return published(connection, lived.settings, asked, lived.now)
 
 
-def _trend(lived: Lived, period: str) -> tuple[Published, ...]:
+def _trend(lived: Lived, period: str) -> tuple[PublishedFigures, ...]:
     with reading(lived.engine) as connection:
         return trend(connection, lived.settings, ASKED, period, lived.now)
 
 
-def _blocks(lived: Lived) -> list[Published]:
-    return [Published(first=each.first, end=each.end) for each in lived.releases("acme", "agent")]
+def _blocks(lived: Lived) -> list[PublishedFigures]:
+    return [PublishedFigures(first=each.first, end=each.end) for each in lived.releases("acme", "agent")]
 
 
-def _length(point: Published) -> int:
+def _length(point: PublishedFigures) -> int:
     assert point.first is not None
     assert point.end is not None
     return (point.end - point.first).days
 
 
-def _n(said: Published) -> int:
+def _n(said: PublishedFigures) -> int:
     return sum(group.n for group in said.groups)
 
 
-def _n_named(said: Published) -> int:
+def _n_named(said: PublishedFigures) -> int:
     return sum(group.n for group in said.groups if not isinstance(group.label, Pooled))
 
 
-def _named(said: Published) -> str:
+def _named(said: PublishedFigures) -> str:
     return _share(_n_named(said), _n(said))
 
 

@@ -11,7 +11,7 @@ from service.reports.counting.recount import differences
 from service.reports.disclosure.closing import close_due
 from service.reports.disclosure.partitions import PARTITIONS
 from service.reports.disclosure.spans import over_at, span_of
-from service.reports.disclosure.store import Who, walks
+from service.reports.disclosure.store import ReleaseSeries, walks
 from tests.reports.world import World
 
 
@@ -120,7 +120,7 @@ def test_a_partition_of_a_later_version_begins_with_the_next_whole_span(quick: W
     """Cells frozen before it do not say the way."""
     quick.add(40, score=5)
     quick.released()
-    acme = Who("acme", "csat")
+    acme = ReleaseSeries("acme", "csat")
     with writing(quick.engine) as connection:
         connection.exec_driver_sql("DELETE FROM release_walk WHERE partition = 'way'")
     close_due(quick.engine, quick.settings, quick.clock.now)

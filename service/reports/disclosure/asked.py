@@ -28,7 +28,7 @@ class Pooled:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PeriodQuestion:
     """A question about whole days [first, end); None: from the beginning, up to now."""
 
     accounts: tuple[str, ...]
@@ -61,7 +61,7 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class PublishedFigures:
     """What is told. `first`, `end`: the days really counted, whole releases within those asked about.
 
     `total` is the account's own figure for these days, or for the groups asked for. `waiting`: answers told for the
@@ -78,7 +78,7 @@ class Published:
     reason: str | None = None
 
 
-def partition_of(asked: Asked) -> str:
+def partition_of(asked: PeriodQuestion) -> str:
     """Return the partition that can answer. Raises Invalid, with the reason, if none can."""
     named = {*asked.wanted, *([asked.by] if asked.by else [])} - {"account"}
     contexts = [each for each in ONE_AT_A_TIME if each in named]

@@ -14,10 +14,10 @@ from sqlalchemy.engine import Connection, Engine
 from service.db import reading, writing
 from service.loops import keeping_on
 from service.reports.disclosure import cohorts, frozen, partitions, store, work
-from service.reports.disclosure.days import Ground, close_days, first_day, put_back_on
+from service.reports.disclosure.days import ReleaseTerms, close_days, first_day, put_back_on
 from service.reports.disclosure.partitions import PARTITIONS, REST
 from service.reports.disclosure.spans import over_at, span_of
-from service.reports.disclosure.store import Release, Who
+from service.reports.disclosure.store import Release, ReleaseSeries
 from service.settings import CARD_TYPES, Settings
 
 ANY_KIND = ""
@@ -32,78 +32,80 @@ def close_due(engine: Engine, settings: Settings, now: datetime) -> int:
         with reading(engine) as connection:
             walks = store.walks(connection)
     taken = 0
-    for who, walk in walks.items():
-        with keeping_on("closing_failed", account=who.account, type=who.type):
-            taken += _walk_on(engine, _ground(settings, who, now), walk, STEPS_AT_ONCE - taken)
+    for series, walk in walks.items():
+        with keeping_on("closing_failed", account=series.account, type=series.type):
+            taken += _walk_on(engine, _terms(settings, series, now), walk, STEPS_AT_ONCE - taken)
     return taken
 
 
-def _walk_on(engine: Engine, ground: Ground, walk: Mapping[str, date], at_most: int) -> int:
+def _walk_on(engine: Engine, terms: ReleaseTerms, walk: Mapping[str, date], at_most: int) -> int:
     """Take the steps that are due for one account and kind of card; return how many."""
     here, taken = dict(walk), 0
-    for partition, after in islice(_due(ground, here), at_most):
-        moved = _take(engine, ground, partition, here[partition], after)
+    for partition, after in islice(_due(terms, here), at_most):
+        moved = _take(engine, terms, partition, here[partition], after)
         if moved is None:
             break  # another worker is here
         here[partition], taken = moved, taken + 1
     return taken
 
 
-def _ground(settings: Settings, who: Who, now: datetime) -> Ground:
+def _terms(settings: Settings, series: ReleaseSeries, now: datetime) -> ReleaseTerms:
     reports = settings.reports
-    return Ground(who, settings.service.time_zone, reports.min_score_n, now, reports.answer_window)
+    return ReleaseTerms(series, settings.service.time_zone, reports.min_score_n, now, reports.answer_window)
 
 
-def _enrol(engine: Engine, settings: Settings, now: datetime, walks: Mapping[Who, Mapping[str, date]]) -> bool:
+def _enrol(
+    engine: Engine, settings: Settings, now: datetime, walks: Mapping[ReleaseSeries, Mapping[str, date]]
+) -> bool:
     """Start accounts that are new here, each on the day of its oldest answer, or today."""
     began = False
-    for who in _everybody(settings):
-        with keeping_on("closing_not_begun", account=who.account, type=who.type):
-            since = _since(engine, _ground(settings, who, now), walks.get(who))
+    for series in _everybody(settings):
+        with keeping_on("closing_not_begun", account=series.account, type=series.type):
+            since = _since(engine, _terms(settings, series, now), walks.get(series))
             if since:
                 with writing(engine) as connection:
-                    store.enrol(connection, who, since)
+                    store.enrol(connection, series, since)
                 began = True
     return began
 
 
-def _since(engine: Engine, ground: Ground, walk: Mapping[str, date] | None) -> Mapping[str, date]:
+def _since(engine: Engine, terms: ReleaseTerms, walk: Mapping[str, date] | None) -> Mapping[str, date]:
     """Where new walks begin. A partition added by a later version begins later: earlier cells lack it."""
     if walk is None:
         with reading(engine) as connection:
-            return _begin(connection, ground)
-    if ground.who.type == ANY_KIND:
+            return _begin(connection, terms)
+    if terms.series.type == ANY_KIND:
         return {}
-    today = over_at(ground.now, ground.zone)
+    today = over_at(terms.now, terms.zone)
     return {name: span_of(today, each.weeks)[1] for name, each in PARTITIONS.items() if name not in walk}
 
 
-def _everybody(settings: Settings) -> Iterator[Who]:
+def _everybody(settings: Settings) -> Iterator[ReleaseSeries]:
     for account in settings.accounts:
-        yield from (Who(account, kind) for kind in (*CARD_TYPES, ANY_KIND))
+        yield from (ReleaseSeries(account, kind) for kind in (*CARD_TYPES, ANY_KIND))
 
 
-def _begin(connection: Connection, ground: Ground) -> Mapping[str, date]:
-    today = over_at(ground.now, ground.zone)
-    if ground.who.type == ANY_KIND:
-        day = min(cohorts.first_heard(connection, ground) or today, today)
+def _begin(connection: Connection, terms: ReleaseTerms) -> Mapping[str, date]:
+    today = over_at(terms.now, terms.zone)
+    if terms.series.type == ANY_KIND:
+        day = min(cohorts.first_heard(connection, terms) or today, today)
         return {"cohort": day, **{name: span_of(day, weeks)[0] for name, weeks in work.WEEKS.items()}}
-    day = min(first_day(connection, ground) or today, today)
+    day = min(first_day(connection, terms) or today, today)
     return {"day": day, **{name: span_of(day, each.weeks)[0] for name, each in PARTITIONS.items()}}
 
 
-def _due(ground: Ground, walk: Mapping[str, date]) -> Iterator[tuple[str, date]]:
+def _due(terms: ReleaseTerms, walk: Mapping[str, date]) -> Iterator[tuple[str, date]]:
     """The steps that are due, in order: (partition, until which day). `walk` is kept up to date meanwhile.
 
     Partitions that may have to wait for other walks come last.
     """
-    today = over_at(ground.now, ground.zone)
+    today = over_at(terms.now, terms.zone)
     while "day" in walk and walk["day"] < today:
         yield "day", today
     for name, weeks in work.WEEKS.items():
         while name in walk and (end := span_of(walk[name], weeks)[1]) <= work.due(today):
             yield name, end
-    while "cohort" in walk and walk["cohort"] < (due := cohorts.due(ground, today)):
+    while "cohort" in walk and walk["cohort"] < (due := cohorts.due(terms, today)):
         yield "cohort", due
     for name, partition in PARTITIONS.items():
         first = [other for other in ("day", *PARTITIONS) if name == REST or other in ("day", *partition.against)]
@@ -114,43 +116,43 @@ def _due(ground: Ground, walk: Mapping[str, date]) -> Iterator[tuple[str, date]]
             yield name, end
 
 
-def _take(engine: Engine, ground: Ground, partition: str, before: date, due: date) -> date | None:
+def _take(engine: Engine, terms: ReleaseTerms, partition: str, before: date, due: date) -> date | None:
     """Walk on and close what that closes; None if another worker was faster."""
     if partition in PARTITIONS:
-        return _close(engine, ground, partition, before, due)
+        return _close(engine, terms, partition, before, due)
     with writing(engine) as connection:
         if partition == "day":
-            return _walk_days(connection, ground, before, due)
+            return _walk_days(connection, terms, before, due)
         if partition == "cohort":
-            return cohorts.walk(connection, ground, before, due)
-        if not store.step(connection, ground.who, partition, before, due):
+            return cohorts.walk(connection, terms, before, due)
+        if not store.step(connection, terms.series, partition, before, due):
             return None
-        if before >= put_back_on(connection, ground):
-            work.close(connection, ground, partition, before, due)
+        if before >= put_back_on(connection, terms):
+            work.close(connection, terms, partition, before, due)
         return due
 
 
-def _walk_days(connection: Connection, ground: Ground, before: date, due: date) -> date | None:
-    if not store.step(connection, ground.who, "day", before, before):
+def _walk_days(connection: Connection, terms: ReleaseTerms, before: date, due: date) -> date | None:
+    if not store.step(connection, terms.series, "day", before, before):
         return None
-    after = close_days(connection, ground, before, due)
-    store.step(connection, ground.who, "day", before, after)
+    after = close_days(connection, terms, before, due)
+    store.step(connection, terms.series, "day", before, after)
     return after
 
 
-def _close(engine: Engine, ground: Ground, partition: str, first: date, end: date) -> date | None:
+def _close(engine: Engine, terms: ReleaseTerms, partition: str, first: date, end: date) -> date | None:
     """Divide the answers outside of a transaction, as it may take long; then walk on and write the result."""
     with reading(engine) as connection:
-        days = store.days_of(connection, ground.who, first, end)
-        told = days if first >= put_back_on(connection, ground) else ()
-        undivided = partitions.undivided(connection, ground, partition, told) if told else None
-    found = partitions.leaves(ground, partition, undivided) if undivided else ()
+        days = store.days_of(connection, terms.series, first, end)
+        told = days if first >= put_back_on(connection, terms) else ()
+        undivided = partitions.undivided(connection, terms, partition, told) if told else None
+    found = partitions.leaves(terms, partition, undivided) if undivided else ()
     with writing(engine) as connection:
-        if not store.step(connection, ground.who, partition, first, end):
+        if not store.step(connection, terms.series, partition, first, end):
             return None
         if found:
             made = Release(0, min(day.first for day in days), max(day.end for day in days), found)
-            store.put(connection, ground.who, partition, made, ground.now)
+            store.put(connection, terms.series, partition, made, terms.now)
         if partition == REST:
             frozen.forget(connection, days)
     return end

@@ -26,7 +26,7 @@ from service.models import feedback_request, release, result
 from service.reports.counting.zones import day_of, local_day
 from service.reports.days import ONE_DAY
 from service.reports.disclosure import store
-from service.reports.disclosure.days import GIVEN_SINCE, Ground, put_back_on
+from service.reports.disclosure.days import GIVEN_SINCE, ReleaseTerms, put_back_on
 from service.reports.disclosure.store import Leaf, Release
 from service.reports.disclosure.work import became, heard
 from service.settings import CARD_TYPES
@@ -49,63 +49,65 @@ class Scored:
     n: int
 
 
-def due(ground: Ground, today: date) -> date:
+def due(terms: ReleaseTerms, today: date) -> date:
     """Return the day before which every answer window is over."""
-    return today - _window(ground)
+    return today - _window(terms)
 
 
-def first_heard(connection: Connection, ground: Ground) -> date | None:
+def first_heard(connection: Connection, terms: ReleaseTerms) -> date | None:
     """Return the day of the account's oldest conversation, on which the first cohort begins."""
-    query = sa.select(fr.received_at).where(fr.account == ground.who.account).order_by(fr.received_at).limit(1)
+    query = sa.select(fr.received_at).where(fr.account == terms.series.account).order_by(fr.received_at).limit(1)
     oldest = connection.scalar(query)
-    return None if oldest is None else oldest.astimezone(ground.zone).date()
+    return None if oldest is None else oldest.astimezone(terms.zone).date()
 
 
-def walk(connection: Connection, ground: Ground, before: date, due: date) -> date | None:
+def walk(connection: Connection, terms: ReleaseTerms, before: date, due: date) -> date | None:
     """Walk on and close the next cohort, if any; None if another worker was faster, or days must be closed first."""
-    if not store.step(connection, ground.who, "cohort", before, before):
+    if not store.step(connection, terms.series, "cohort", before, before):
         return None
-    due = min(due, _days_walked(connection, ground) - _window(ground))
+    due = min(due, _days_walked(connection, terms) - _window(terms))
     if due <= before:
         return None
-    first = _end_of_last(connection, ground) or min(first_heard(connection, ground) or before, before)
-    first = max(first, put_back_on(connection, ground))
-    end = _end_of_next(connection, ground, first, due)
-    store.step(connection, ground.who, "cohort", before, end or due)
+    first = _end_of_last(connection, terms) or min(first_heard(connection, terms) or before, before)
+    first = max(first, put_back_on(connection, terms))
+    end = _end_of_next(connection, terms, first, due)
+    store.step(connection, terms.series, "cohort", before, end or due)
     if end is not None:
-        made = Release(0, first, end, (Leaf((), False, _counts(connection, ground, first, end)),))
-        store.put(connection, ground.who, "cohort", made, ground.now)
+        made = Release(0, first, end, (Leaf((), False, _counts(connection, terms, first, end)),))
+        store.put(connection, terms.series, "cohort", made, terms.now)
     return end or due
 
 
-def _window(ground: Ground) -> timedelta:
+def _window(terms: ReleaseTerms) -> timedelta:
     """Whole days, rounded up."""
-    return -(-ground.answer_window // ONE_DAY) * ONE_DAY
+    return -(-terms.answer_window // ONE_DAY) * ONE_DAY
 
 
-def _days_walked(connection: Connection, ground: Ground) -> date:
-    account = ground.who.account
-    return min(walk["day"] for who, walk in store.walks(connection).items() if who.account == account and "day" in walk)
+def _days_walked(connection: Connection, terms: ReleaseTerms) -> date:
+    account = terms.series.account
+    return min(
+        walk["day"] for series, walk in store.walks(connection).items() if series.account == account and "day" in walk
+    )
 
 
-def _end_of_last(connection: Connection, ground: Ground) -> date | None:
-    rel, who = release.c, ground.who
-    mine = (rel.account == who.account, rel.type == who.type, rel.partition == "cohort")
+def _end_of_last(connection: Connection, terms: ReleaseTerms) -> date | None:
+    rel, series = release.c, terms.series
+    mine = (rel.account == series.account, rel.type == series.type, rel.partition == "cohort")
     return connection.scalar(sa.select(sa.func.max(rel.end_day)).where(*mine))
 
 
-def _end_of_next(connection: Connection, ground: Ground, first: date, due: date) -> date | None:
+def _end_of_next(connection: Connection, terms: ReleaseTerms, first: date, due: date) -> date | None:
     """The first day on which a cohort may end, searched a week, a month, a quarter ahead, and so on."""
     ahead = 7
     while True:
         latest = min(first + timedelta(days=ahead), due)
-        scored = _scored(connection, ground, first, latest)
-        answered = _answered(connection, ground, first, latest)
-        before = _Before(connection, ground)
+        scored = _scored(connection, terms, first, latest)
+        answered = _answered(connection, terms, first, latest)
+        before = _Before(connection, terms)
         for end in _days(first, latest):
             if (
                 _all_told(scored, end)
-                and _may_end(scored, answered, first, end, ground.least)
+                and _may_end(scored, answered, first, end, terms.least)
                 and before.stays_safe(scored, first, end)
             ):
                 return end
@@ -144,15 +146,15 @@ def _may_end(
 class _Before:
     """What is already told, per kind of card: the answers in days' releases, and the closed cohorts."""
 
-    def __init__(self, connection: Connection, ground: Ground) -> None:
-        who, self._least = ground.who, ground.least
-        since = put_back_on(connection, ground)
+    def __init__(self, connection: Connection, terms: ReleaseTerms) -> None:
+        series, self._least = terms.series, terms.least
+        since = put_back_on(connection, terms)
 
-        def told(of: store.Who, partition: str) -> list[Release]:
+        def told(of: store.ReleaseSeries, partition: str) -> list[Release]:
             return [each for each in store.releases(connection, of, partition) if each.end > since]
 
-        self._days = {kind: told(replace(who, type=kind), "day") for kind in CARD_TYPES}
-        self._cohorts = told(who, "cohort")
+        self._days = {kind: told(replace(series, type=kind), "day") for kind in CARD_TYPES}
+        self._cohorts = told(series, "cohort")
 
     def stays_safe(self, scored: Sequence[Scored], first: date, end: date) -> bool:
         """Whether for every first day of a cohort, answers seen after it and in no later cohort are no small group."""
@@ -169,14 +171,14 @@ class _Before:
         return True
 
 
-def _scored(connection: Connection, ground: Ground, first: date, latest: date) -> list[Scored]:
+def _scored(connection: Connection, terms: ReleaseTerms, first: date, latest: date) -> list[Scored]:
     """Answers in time to conversations heard of in these days, and to earlier ones whose answers may come later."""
-    days = _releases_of_days(connection, ground, first)
+    days = _releases_of_days(connection, terms, first)
     earliest = min([first, *(begin for begin, end in days.values() if end > first)])
-    heard_on = local_day(fr.received_at, ground.zone).label("heard_on")
-    seen_on = local_day(res.first_seen_at, ground.zone).label("seen_on")
+    heard_on = local_day(fr.received_at, terms.zone).label("heard_on")
+    seen_on = local_day(res.first_seen_at, terms.zone).label("seen_on")
     query = sa.select(fr.type, heard_on, seen_on, res.released, sa.func.count()).select_from(_join())
-    query = query.where(*heard(ground, earliest - _window(ground), latest), res.score.is_not(None), _in_time(ground))
+    query = query.where(*heard(terms, earliest - _window(terms), latest), res.score.is_not(None), _in_time(terms))
     query = query.where(sa.or_(res.released.is_not(None), GIVEN_SINCE))  # else no release will ever have it
     found = []
     for kind, heard_day, seen_day, released, n in connection.execute(
@@ -188,42 +190,42 @@ def _scored(connection: Connection, ground: Ground, first: date, latest: date) -
     return found
 
 
-def _releases_of_days(connection: Connection, ground: Ground, after: date) -> Mapping[int, tuple[date, date]]:
+def _releases_of_days(connection: Connection, terms: ReleaseTerms, after: date) -> Mapping[int, tuple[date, date]]:
     rel = release.c
-    mine = (rel.account == ground.who.account, rel.partition == "day", rel.end_day > after)
+    mine = (rel.account == terms.series.account, rel.partition == "day", rel.end_day > after)
     return {row.id: (row.first_day, row.end_day) for row in connection.execute(sa.select(release).where(*mine))}
 
 
-def _answered(connection: Connection, ground: Ground, first: date, latest: date) -> Mapping[tuple[str, date], int]:
+def _answered(connection: Connection, terms: ReleaseTerms, first: date, latest: date) -> Mapping[tuple[str, date], int]:
     """Answers in time, including comments without a score, by kind and day."""
-    heard_on = local_day(fr.received_at, ground.zone).label("heard_on")
+    heard_on = local_day(fr.received_at, terms.zone).label("heard_on")
     query = sa.select(fr.type, heard_on, sa.func.count()).select_from(_join())
-    query = query.where(*heard(ground, first, latest), _in_time(ground), _says_something())
+    query = query.where(*heard(terms, first, latest), _in_time(terms), _says_something())
     rows = connection.execute(query.group_by(fr.type, heard_on))
     return {(kind or "", day_of(day)): n for kind, day, n in rows}
 
 
-def _counts(connection: Connection, ground: Ground, first: date, end: date) -> dict[str, int]:
+def _counts(connection: Connection, terms: ReleaseTerms, first: date, end: date) -> dict[str, int]:
     """What became of the conversations, and per kind how many were delivered, answered, scored, commented."""
     total: Counter[str] = Counter()
-    query = sa.select(fr.type, fr.state, fr.reason, sa.func.count()).where(*heard(ground, first, end))
+    query = sa.select(fr.type, fr.state, fr.reason, sa.func.count()).where(*heard(terms, first, end))
     for kind, state, reason, n in connection.execute(query.group_by(fr.type, fr.state, fr.reason)):
         counts = became(state, reason, n)
         total.update(counts)
         if "delivered" in counts:
             total[f"{kind}:delivered"] += n
-    total.update(_answers(connection, ground, first, end))
+    total.update(_answers(connection, terms, first, end))
     return dict(sorted(total.items()))
 
 
-def _answers(connection: Connection, ground: Ground, first: date, end: date) -> Counter[str]:
+def _answers(connection: Connection, terms: ReleaseTerms, first: date, end: date) -> Counter[str]:
     commented = sa.or_(res.text.is_not(None), res.text_at.is_not(None))
     query = sa.select(fr.type, sa.func.count(), sa.func.sum(sa.case((commented, 1), else_=0))).select_from(_join())
-    query = query.where(*heard(ground, first, end), _in_time(ground), _says_something()).group_by(fr.type)
+    query = query.where(*heard(terms, first, end), _in_time(terms), _says_something()).group_by(fr.type)
     found: Counter[str] = Counter()
     for kind, answered, comments in connection.execute(query):
         found.update({f"{kind}:answered": answered, f"{kind}:commented": int(comments)})
-    for each in _scored(connection, ground, first, end):
+    for each in _scored(connection, terms, first, end):
         if first <= each.heard:
             found[f"{each.kind}:scored"] += each.n
     return found
@@ -233,10 +235,10 @@ def _join() -> sa.FromClause:
     return feedback_request.join(result, res.request_id == fr.id)
 
 
-def _in_time(ground: Ground) -> sa.ColumnElement[bool]:
+def _in_time(terms: ReleaseTerms) -> sa.ColumnElement[bool]:
     """Answers to delivered questions, seen within the answer window, by our own clock throughout."""
     took = sa.type_coerce(res.first_seen_at, sa.BigInteger) - sa.type_coerce(fr.received_at, sa.BigInteger)
-    return sa.and_(fr.type.is_not(None), fr.state == State.CARD_SENT, took <= ground.answer_window // MICROSECOND)
+    return sa.and_(fr.type.is_not(None), fr.state == State.CARD_SENT, took <= terms.answer_window // MICROSECOND)
 
 
 def _says_something() -> sa.ColumnElement[bool]:

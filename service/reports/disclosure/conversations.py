@@ -15,7 +15,7 @@ from service.reports.counting.periods import start_of
 from service.reports.disclosure import store
 from service.reports.disclosure.asked import PEOPLE, Value
 from service.reports.disclosure.published import last_day
-from service.reports.disclosure.store import Leaf, Release, Who
+from service.reports.disclosure.store import Leaf, Release, ReleaseSeries
 
 ANY_KIND = ""
 WORK_OF = {"team": "team_work", "agent": "agent_work"}
@@ -35,7 +35,7 @@ class Conversations:
 
 
 @dataclass(frozen=True, slots=True)
-class Covered:
+class CoveredConversations:
     """Groups and their total, over the days really counted; None if no release lies in the period.
 
     `few`: conversations of people who were not named then; None if there are none, or if groups were chosen.
@@ -75,7 +75,7 @@ def coverage(
     wanted: Mapping[str, frozenset[Value]],
     first: date | None,
     end: date | None,
-) -> Covered:
+) -> CoveredConversations:
     """Return what became of the conversations of each team or agent."""
     named = "agent" if by == "agent" or "agent" in wanted else "team"
     found = _of(connection, accounts, WORK_OF[named], first, end)
@@ -85,7 +85,7 @@ def coverage(
         groups[leaf.label[PEOPLE.index(by)]].append(leaf)
     rows = tuple(_added(label, groups[label]) for label in sorted(groups, key=repr))
     total = _added(None, [*few, *(leaf for those in groups.values() for leaf in those)])
-    return Covered(rows, _added(None, few) if few else None, total, *_days(found))
+    return CoveredConversations(rows, _added(None, few) if few else None, total, *_days(found))
 
 
 def covered_people(connection: Connection, accounts: Sequence[str], by: str) -> frozenset[Value]:
@@ -115,7 +115,7 @@ def _of(
     return [
         each
         for account in accounts
-        for each in store.releases(connection, Who(account, ANY_KIND), partition, first, end)
+        for each in store.releases(connection, ReleaseSeries(account, ANY_KIND), partition, first, end)
     ]
 
 

@@ -24,7 +24,7 @@ from service.reports.days import ONE_DAY, midnight
 from service.reports.disclosure import store
 from service.reports.disclosure.frozen import HIDDEN_THEN
 from service.reports.disclosure.naming import HIDDEN, named
-from service.reports.disclosure.store import Leaf, Release, Who
+from service.reports.disclosure.store import Leaf, Release, ReleaseSeries
 from service.requests import restored
 from service.requests.rows import ASKED_BY
 
@@ -46,87 +46,92 @@ GIVEN_SINCE = sa.func.coalesce(res.score_at, res.first_seen_at, type_=res.score_
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class ReleaseTerms:
     """What a release is closed for: whose, from which answers on, in which zone, how many answers, now."""
 
-    who: Who
+    series: ReleaseSeries
     zone: ZoneInfo
     least: int
     now: datetime
     answer_window: timedelta
 
 
-def first_day(connection: Connection, ground: Ground) -> date | None:
+def first_day(connection: Connection, terms: ReleaseTerms) -> date | None:
     """Return the day of the oldest answer in no release; None if there is none."""
-    oldest = connection.scalar(sa.select(res.first_seen_at).where(*_open(ground)).order_by(res.first_seen_at).limit(1))
-    return None if oldest is None else oldest.astimezone(ground.zone).date()
+    oldest = connection.scalar(sa.select(res.first_seen_at).where(*_open(terms)).order_by(res.first_seen_at).limit(1))
+    return None if oldest is None else oldest.astimezone(terms.zone).date()
 
 
-def close_days(connection: Connection, ground: Ground, until: date, due: date) -> date:
+def close_days(connection: Connection, terms: ReleaseTerms, until: date, due: date) -> date:
     """Close the next release of days before `due`, if there is one; return up to which day the walk has come."""
-    day = _enough_at(connection, ground, until, due)
+    day = _enough_at(connection, terms, until, due)
     if day is None:
         return due
-    first = _end_of_last(connection, ground) or first_day(connection, ground) or day
-    _close(connection, ground, min(max(first, put_back_on(connection, ground)), day), day + ONE_DAY)
+    first = _end_of_last(connection, terms) or first_day(connection, terms) or day
+    _close(connection, terms, min(max(first, put_back_on(connection, terms)), day), day + ONE_DAY)
     return day + ONE_DAY
 
 
-def put_back_on(connection: Connection, ground: Ground) -> date:
+def put_back_on(connection: Connection, terms: ReleaseTerms) -> date:
     """Return the day the ledger was last put back from a backup. No span that begins before it is told any more."""
-    return restored.last(connection).astimezone(ground.zone).date()
+    return restored.last(connection).astimezone(terms.zone).date()
 
 
-def _enough_at(connection: Connection, ground: Ground, until: date, due: date) -> date | None:
+def _enough_at(connection: Connection, terms: ReleaseTerms, until: date, due: date) -> date | None:
     """The first day with which the waiting answers are enough. Looks further and further ahead: days may be empty."""
     ahead = 1
     while True:
         end = min(until + timedelta(days=ahead), due)
-        moments = list(connection.scalars(_waiting(ground, end).limit(ground.least)))
-        if len(moments) == ground.least:
-            return max(moments[-1].astimezone(ground.zone).date(), until)
+        moments = list(connection.scalars(_waiting(terms, end).limit(terms.least)))
+        if len(moments) == terms.least:
+            return max(moments[-1].astimezone(terms.zone).date(), until)
         if end >= due:
             return None
         ahead *= 4
 
 
-def _waiting(ground: Ground, end: date) -> sa.Select[datetime]:
-    ours = (*_open(ground), res.first_seen_at < midnight(end, ground.zone))
+def _waiting(terms: ReleaseTerms, end: date) -> sa.Select[datetime]:
+    ours = (*_open(terms), res.first_seen_at < midnight(end, terms.zone))
     return sa.select(res.first_seen_at).where(*ours).order_by(res.first_seen_at)
 
 
-def _open(ground: Ground) -> tuple[sa.ColumnElement[bool], ...]:
+def _open(terms: ReleaseTerms) -> tuple[sa.ColumnElement[bool], ...]:
     """Scored answers in no release, of a result joined with its request."""
-    theirs = (fr.id == res.request_id, fr.account == ground.who.account, fr.type == ground.who.type, fr.test.is_(False))
+    theirs = (
+        fr.id == res.request_id,
+        fr.account == terms.series.account,
+        fr.type == terms.series.type,
+        fr.test.is_(False),
+    )
     return res.released.is_(None), res.score.is_not(None), GIVEN_SINCE, *theirs
 
 
-def _end_of_last(connection: Connection, ground: Ground) -> date | None:
-    rel, who = release.c, ground.who
-    mine = (rel.account == who.account, rel.type == who.type, rel.partition == "day")
+def _end_of_last(connection: Connection, terms: ReleaseTerms) -> date | None:
+    rel, series = release.c, terms.series
+    mine = (rel.account == series.account, rel.type == series.type, rel.partition == "day")
     return connection.scalar(sa.select(sa.func.max(rel.end_day)).where(*mine))
 
 
-def _close(connection: Connection, ground: Ground, first: date, end: date) -> None:
+def _close(connection: Connection, terms: ReleaseTerms, first: date, end: date) -> None:
     """Write the release of all waiting answers, mark them, and freeze their cells."""
-    cells, ids = _taken(connection, ground, end)
+    cells, ids = _taken(connection, terms, end)
     scores: Counter[str] = Counter()
     for (_team, _agent, score, *_), n in cells.items():
         scores[str(score)] += n
     leaf = Leaf((), False, dict(sorted(scores.items())))
-    number = store.put(connection, ground.who, "day", Release(0, first, end, (leaf,)), ground.now)
+    number = store.put(connection, terms.series, "day", Release(0, first, end, (leaf,)), terms.now)
     for begin in range(0, len(ids), AT_ONCE):
         some = res.request_id.in_(ids[begin : begin + AT_ONCE])
         connection.execute(sa.update(result).where(some).values(released=number))
     connection.execute(sa.insert(release_cell), [_cell(number, key, n) for key, n in cells.items()])
 
 
-def _taken(connection: Connection, ground: Ground, end: date) -> tuple[Counter[tuple[Any, ...]], list[str]]:
+def _taken(connection: Connection, terms: ReleaseTerms, end: date) -> tuple[Counter[tuple[Any, ...]], list[str]]:
     """All answers waiting on `end`, locked until the commit: their cells, and which they are."""
-    hour = local_hour(res.first_seen_at, ground.zone)
+    hour = local_hour(res.first_seen_at, terms.zone)
     query = sa.select(res.request_id, fr.team_id, fr.agent_id, res.score, *CONTEXTS.values(), hour, HIDDEN)
     query = query.select_from(named(result.join(feedback_request, fr.id == res.request_id)))
-    query = query.where(*_open(ground), res.first_seen_at < midnight(end, ground.zone))
+    query = query.where(*_open(terms), res.first_seen_at < midnight(end, terms.zone))
     rows = connection.execute(query.with_for_update(of=result)).all()
     return Counter(tuple(row[1:]) for row in rows), [row[0] for row in rows]
 

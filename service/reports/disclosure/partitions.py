@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from sqlalchemy.engine import Connection
 
 from service.reports.disclosure import store
-from service.reports.disclosure.days import CONTEXTS, HOUR, Ground
+from service.reports.disclosure.days import CONTEXTS, HOUR, ReleaseTerms
 from service.reports.disclosure.divide import AlreadyTold, LabelOf, PlaceOf, RowOf, divided, leaves_of, mixtures
 from service.reports.disclosure.frozen import Cell, answers
 from service.reports.disclosure.pools import NOBODY, Label, Leaf, family
@@ -75,21 +75,21 @@ class Undivided:
     others: Mapping[str, AlreadyTold]
 
 
-def undivided(connection: Connection, ground: Ground, name: str, days: Sequence[Release]) -> Undivided:
+def undivided(connection: Connection, terms: ReleaseTerms, name: str, days: Sequence[Release]) -> Undivided:
     """Read what the release of these days is made of. All of it is frozen, and the same tomorrow."""
-    others = {each: _told(connection, ground, each, days) for each in PARTITIONS[name].against}
+    others = {each: _told(connection, terms, each, days) for each in PARTITIONS[name].against}
     return Undivided(answers(connection, days), others)
 
 
-def leaves(ground: Ground, name: str, found: Undivided) -> tuple[store.Leaf, ...]:
+def leaves(terms: ReleaseTerms, name: str, found: Undivided) -> tuple[store.Leaf, ...]:
     """Return the leaves of the release; none if nothing more can be told. Reads nothing, and may take long."""
     partition, cells = PARTITIONS[name], found.cells
     if name == REST:
-        return _rest(ground, cells, found.others)
+        return _rest(terms, cells, found.others)
     rows = {each: told.rows() for each, told in found.others.items()}
     against = () if name == HOUR else _against(cells, rows)
-    pools = divided(cells, partition.label, ground.least, against, finest=partition.finest)
-    return leaves_of(ground.who.type, cells, partition.label, pools)
+    pools = divided(cells, partition.label, terms.least, against, finest=partition.finest)
+    return leaves_of(terms.series.type, cells, partition.label, pools)
 
 
 def _against(cells: Sequence[Cell], rows: Mapping[str, PlaceOf]) -> Sequence[RowOf]:
@@ -104,13 +104,13 @@ def _day(cell: Cell) -> Hashable | None:
     return cell.day
 
 
-def _told(connection: Connection, ground: Ground, name: str, days: Sequence[Release]) -> AlreadyTold:
+def _told(connection: Connection, terms: ReleaseTerms, name: str, days: Sequence[Release]) -> AlreadyTold:
     """Return the releases of a partition that these days are in."""
-    found = store.releases(connection, ground.who, name, days[0].first, days[-1].end)
+    found = store.releases(connection, terms.series, name, days[0].first, days[-1].end)
     return AlreadyTold(found, days, PARTITIONS[name].label)
 
 
-def _rest(ground: Ground, cells: Sequence[Cell], others: Mapping[str, AlreadyTold]) -> tuple[store.Leaf, ...]:
+def _rest(terms: ReleaseTerms, cells: Sequence[Cell], others: Mapping[str, AlreadyTold]) -> tuple[store.Leaf, ...]:
     """Divide the pools of single teams again; every other leaf of agents stays as it is."""
     row = others["agent"].rows()
     places = {cell: place for cell in cells if (place := row(cell)) is not None}
@@ -121,10 +121,10 @@ def _rest(ground: Ground, cells: Sequence[Cell], others: Mapping[str, AlreadyTol
         return _agent(cell) if pooled and name else (f"{ELSEWHERE}{release}", repr((name, pooled)))
 
     against = mixtures(there, row, (_day, others["team"].rows(), row))
-    pools = divided(there, label, ground.least, against, _in_one_team)
+    pools = divided(there, label, terms.least, against, _in_one_team)
     if ((), True) in pools.leaves:
         return ()  # a team's pools are too few together: closed under a lower threshold than today's
-    return tuple(each for each in leaves_of(ground.who.type, there, label, pools) if _is_new(each.label))
+    return tuple(each for each in leaves_of(terms.series.type, there, label, pools) if _is_new(each.label))
 
 
 def _in_one_team(one: Leaf, other: Leaf) -> bool:

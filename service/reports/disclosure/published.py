@@ -19,16 +19,16 @@ from service.reports.disclosure import store
 from service.reports.disclosure.asked import (
     PEOPLE,
     REPRESENTATIVE,
-    Asked,
     Group,
+    PeriodQuestion,
     Pooled,
-    Published,
+    PublishedFigures,
     Value,
     partition_of,
 )
 from service.reports.disclosure.partitions import REST
 from service.reports.disclosure.spans import over_at
-from service.reports.disclosure.store import Leaf, Release, Who
+from service.reports.disclosure.store import Leaf, Release, ReleaseSeries
 from service.reports.statistics.statistics import csat_classes, nps_classes
 from service.settings import Settings
 
@@ -36,7 +36,7 @@ TOO_SHORT = {"team": ("day",), "agent": ("day", "week")}
 """Periods of which a partition has no whole releases; contexts are told by four weeks, like agents."""
 
 
-def published(connection: Connection, settings: Settings, asked: Asked, now: datetime) -> Published:
+def published(connection: Connection, settings: Settings, asked: PeriodQuestion, now: datetime) -> PublishedFigures:
     """Answer a question. Raises Invalid if no partition can."""
     partition = partition_of(asked)
     said = {account: _said(connection, account, asked, partition) for account in asked.accounts}
@@ -44,8 +44,8 @@ def published(connection: Connection, settings: Settings, asked: Asked, now: dat
 
 
 def trend(
-    connection: Connection, settings: Settings, asked: Asked, period: str, now: datetime
-) -> tuple[Published, ...]:
+    connection: Connection, settings: Settings, asked: PeriodQuestion, period: str, now: datetime
+) -> tuple[PublishedFigures, ...]:
     """Return the same by day, week or month: each release in the period of its last day, with the days it covers.
 
     Raises Invalid for periods shorter than releases of this kind.
@@ -93,16 +93,18 @@ def _inside(release: Release, first: date, end: date) -> bool:
     return first <= release.first and release.end <= end
 
 
-def _said(connection: Connection, account: str, asked: Asked, partition: str) -> AccountReleases:
-    who = Who(account, asked.type)
+def _said(connection: Connection, account: str, asked: PeriodQuestion, partition: str) -> AccountReleases:
+    series = ReleaseSeries(account, asked.type)
 
     def read(name: str) -> tuple[Release, ...]:
-        return store.releases(connection, who, name, asked.first, asked.end)
+        return store.releases(connection, series, name, asked.first, asked.end)
 
     return AccountReleases(read("day"), read(partition), read(REST) if partition == "agent" else ())
 
 
-def _answer(asked: Asked, partition: str, said: Mapping[str, AccountReleases], *, making: bool) -> Published:
+def _answer(
+    asked: PeriodQuestion, partition: str, said: Mapping[str, AccountReleases], *, making: bool
+) -> PublishedFigures:
     parts = {account: _of_account(asked, partition, those) for account, those in said.items()}
     found = _together(list(parts.values()))
     if asked.by == "account":
@@ -116,19 +118,19 @@ def last_day(release: Release) -> date:
     return date.fromordinal(release.end.toordinal() - 1)
 
 
-def _of_account(asked: Asked, partition: str, said: AccountReleases) -> Published:
+def _of_account(asked: PeriodQuestion, partition: str, said: AccountReleases) -> PublishedFigures:
     if not said.whole:
-        return Published(waiting=_n(said.days))
+        return PublishedFigures(waiting=_n(said.days))
     first, end = said.whole[0].first, said.whole[-1].end
     days = _days_in(said.whole, said.days)
     account = _sum(asked.type, None, [leaf for day in days for leaf in day.leaves])
     if partition == "day":
-        return Published((), account, first, end)
+        return PublishedFigures((), account, first, end)
     kept = [leaf for leaf in _leaves(said) if _wanted(leaf, asked, partition)]
     groups = _groups(kept, asked) if asked.by not in {None, "account"} else ()
     wanted = _sum(asked.type, None, kept) if kept else None
     total = wanted if {*asked.wanted} - {"account"} else account
-    return Published(groups, total, first, end, _n(said.days) - _n(days))
+    return PublishedFigures(groups, total, first, end, _n(said.days) - _n(days))
 
 
 def _days_in(whole: Sequence[Release], days: Sequence[Release]) -> list[Release]:
@@ -147,7 +149,7 @@ def _leaves(said: AccountReleases) -> list[Leaf]:
     return told
 
 
-def _wanted(leaf: Leaf, asked: Asked, partition: str) -> bool:
+def _wanted(leaf: Leaf, asked: PeriodQuestion, partition: str) -> bool:
     """Whether the filter asks for a leaf; for a pool, only if nothing but its team was asked for."""
     names = PEOPLE if partition == "agent" else (partition,)
     for place, name in enumerate(names):
@@ -156,7 +158,7 @@ def _wanted(leaf: Leaf, asked: Asked, partition: str) -> bool:
     return True
 
 
-def _groups(leaves: Sequence[Leaf], asked: Asked) -> tuple[Group, ...]:
+def _groups(leaves: Sequence[Leaf], asked: PeriodQuestion) -> tuple[Group, ...]:
     groups: dict[Value | Pooled, list[Leaf]] = defaultdict(list)
     for leaf in leaves:
         groups[_label(leaf, asked.by)].append(leaf)
@@ -187,14 +189,14 @@ def _n(releases: Iterable[Release]) -> int:
     return sum(n for each in releases for leaf in each.leaves for n in leaf.counts.values())
 
 
-def _together(parts: Sequence[Published]) -> Published:
+def _together(parts: Sequence[PublishedFigures]) -> PublishedFigures:
     """Several accounts as one answer, from the first day of any of them to the last."""
     groups: dict[Value | Pooled, list[Group]] = defaultdict(list)
     for part in parts:
         for group in part.groups:
             groups[group.label].append(group)
     totals = [part.total for part in parts if part.total is not None]
-    return Published(
+    return PublishedFigures(
         groups=tuple(_joined(label, those) for label, those in groups.items()),
         total=_joined(None, totals) if totals else None,
         first=min((part.first for part in parts if part.first), default=None),
@@ -212,7 +214,7 @@ def _joined(label: Value | Pooled, groups: Sequence[Group]) -> Group:
     return Group(label, classes, dict(sorted(told.items())))
 
 
-def _reason(found: Published, *, making: bool) -> str | None:
+def _reason(found: PublishedFigures, *, making: bool) -> str | None:
     if making:
         return "releases_being_made"
     if found.first is None:
@@ -220,7 +222,7 @@ def _reason(found: Published, *, making: bool) -> str | None:
     return "pooled" if found.total is None else None
 
 
-def being_made(connection: Connection, settings: Settings, asked: Asked, now: datetime) -> bool:
+def being_made(connection: Connection, settings: Settings, asked: PeriodQuestion, now: datetime) -> bool:
     """Whether days that are over are still being closed for any of these accounts."""
     due, walks = over_at(now, settings.service.time_zone), store.walks(connection)
-    return any(walks.get(Who(each, asked.type), {}).get("day", date.min) < due for each in asked.accounts)
+    return any(walks.get(ReleaseSeries(each, asked.type), {}).get("day", date.min) < due for each in asked.accounts)

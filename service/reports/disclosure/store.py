@@ -24,8 +24,8 @@ rw = release_walk.c
 
 
 @dataclass(frozen=True, slots=True)
-class Who:
-    """Whose releases: an account and a kind of card, whose answers a partition divides."""
+class ReleaseSeries:
+    """The releases of an account and a kind of card, whose answers a partition divides."""
 
     account: str
     type: str
@@ -51,23 +51,23 @@ class Release:
 
 
 def releases(
-    connection: Connection, who: Who, partition: str, first: date | None = None, end: date | None = None
+    connection: Connection, series: ReleaseSeries, partition: str, first: date | None = None, end: date | None = None
 ) -> tuple[Release, ...]:
     """Return the whole releases of a period, oldest first, without damaged ones."""
     query = sa.select(release).where(
-        rel.account == who.account,
-        rel.type == who.type,
+        rel.account == series.account,
+        rel.type == series.type,
         rel.partition == partition,
         rel.first_day >= (first or date.min),
         rel.end_day <= (end or date.max),
     )
-    return _read(connection, who, partition, query)
+    return _read(connection, series, partition, query)
 
 
-def days_of(connection: Connection, who: Who, first: date, end: date) -> tuple[Release, ...]:
+def days_of(connection: Connection, series: ReleaseSeries, first: date, end: date) -> tuple[Release, ...]:
     """Return the days' releases that end within [first, end): a longer span consists of these."""
-    mine = (rel.account == who.account, rel.type == who.type, rel.partition == "day")
-    return _read(connection, who, "day", sa.select(release).where(*mine, rel.end_day > first, rel.end_day <= end))
+    mine = (rel.account == series.account, rel.type == series.type, rel.partition == "day")
+    return _read(connection, series, "day", sa.select(release).where(*mine, rel.end_day > first, rel.end_day <= end))
 
 
 def labels(connection: Connection, accounts: Sequence[str], kind: str, partition: str) -> frozenset[Label]:
@@ -79,23 +79,23 @@ def labels(connection: Connection, accounts: Sequence[str], kind: str, partition
     return frozenset(tuple(json.loads(each)) for each in found)
 
 
-def _read(connection: Connection, who: Who, partition: str, query: sa.Select[Any]) -> tuple[Release, ...]:
+def _read(connection: Connection, series: ReleaseSeries, partition: str, query: sa.Select[Any]) -> tuple[Release, ...]:
     rows = connection.execute(query.order_by(rel.end_day)).all()
     leaves = _leaves(connection, query.with_only_columns(rel.id))
     found = [(row, Release(row.id, row.first_day, row.end_day, tuple(leaves[row.id]))) for row in rows]
-    return tuple(each for row, each in found if row.checksum == _checksum(who, partition, each))
+    return tuple(each for row, each in found if row.checksum == _checksum(series, partition, each))
 
 
-def put(connection: Connection, who: Who, partition: str, made: Release, now: datetime) -> int:
+def put(connection: Connection, series: ReleaseSeries, partition: str, made: Release, now: datetime) -> int:
     """Write a release (its id is given by the database) and return its id."""
     row = {
-        "account": who.account,
-        "type": who.type,
+        "account": series.account,
+        "type": series.type,
         "partition": partition,
         "first_day": made.first,
         "end_day": made.end,
         "closed_at": now,
-        "checksum": _checksum(who, partition, made),
+        "checksum": _checksum(series, partition, made),
     }
     key = connection.execute(sa.insert(release).values(row)).inserted_primary_key
     assert key is not None
@@ -104,23 +104,25 @@ def put(connection: Connection, who: Who, partition: str, made: Release, now: da
     return int(key[0])
 
 
-def enrol(connection: Connection, who: Who, since: Mapping[str, date]) -> None:
+def enrol(connection: Connection, series: ReleaseSeries, since: Mapping[str, date]) -> None:
     """Start each partition on the day given. One that has started stays where it is."""
-    rows = [{"account": who.account, "type": who.type, "partition": p, "until_day": day} for p, day in since.items()]
+    rows = [
+        {"account": series.account, "type": series.type, "partition": p, "until_day": day} for p, day in since.items()
+    ]
     connection.execute(insert(connection, release_walk).values(rows).on_conflict_do_nothing())
 
 
-def step(connection: Connection, who: Who, partition: str, before: date, after: date) -> bool:
+def step(connection: Connection, series: ReleaseSeries, partition: str, before: date, after: date) -> bool:
     """Walk on in this transaction; False if another worker did. What it closes belongs in the same commit."""
-    mine = (rw.account == who.account, rw.type == who.type, rw.partition == partition, rw.until_day == before)
+    mine = (rw.account == series.account, rw.type == series.type, rw.partition == partition, rw.until_day == before)
     return connection.execute(sa.update(release_walk).where(*mine).values(until_day=after)).rowcount == 1
 
 
-def walks(connection: Connection) -> Mapping[Who, Mapping[str, date]]:
+def walks(connection: Connection) -> Mapping[ReleaseSeries, Mapping[str, date]]:
     """Return up to which day each partition is closed, for everybody."""
-    found: dict[Who, dict[str, date]] = defaultdict(dict)
+    found: dict[ReleaseSeries, dict[str, date]] = defaultdict(dict)
     for account, kind, partition, until in connection.execute(sa.select(release_walk)):
-        found[Who(account, kind)][partition] = until
+        found[ReleaseSeries(account, kind)][partition] = until
     return found
 
 
@@ -132,9 +134,9 @@ def _leaves(connection: Connection, ids: sa.Select[int]) -> Mapping[int, list[Le
     return found
 
 
-def _checksum(who: Who, partition: str, made: Release) -> str:
+def _checksum(series: ReleaseSeries, partition: str, made: Release) -> str:
     """A checksum of everything told, so that no changed number or lost leaf goes unnoticed."""
-    said: Sequence[object] = [who.account, who.type, partition, made.first.isoformat(), made.end.isoformat()]
+    said: Sequence[object] = [series.account, series.type, partition, made.first.isoformat(), made.end.isoformat()]
     text = json.dumps([*said, *_said(made.leaves)], sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 from service.models import feedback_request, result
 from service.reports.days import midnight
 from service.reports.disclosure import store
-from service.reports.disclosure.days import Ground
+from service.reports.disclosure.days import ReleaseTerms
 from service.reports.disclosure.naming import HIDDEN, named
 from service.reports.disclosure.pools import Label
 from service.reports.disclosure.store import Leaf, Release
@@ -39,16 +39,16 @@ def due(today: date) -> date:
     return today - DECIDED_AFTER
 
 
-def close(connection: Connection, ground: Ground, partition: str, first: date, end: date) -> None:
+def close(connection: Connection, terms: ReleaseTerms, partition: str, first: date, end: date) -> None:
     """Write the release of a span, if there were any conversations in it."""
-    theirs = heard(ground, first, end)
+    theirs = heard(terms, first, end)
     groups = _counted(connection, GROUPS[partition], *theirs, sa.not_(HIDDEN))
     nobodys = _counted(connection, (), *theirs, HIDDEN)
     leaves = tuple(Leaf(label, False, groups[label]) for label in sorted(groups, key=repr))
     without = (None,) * len(GROUPS[partition])  # as long as the others: the release before looks into each
     leaves += tuple(Leaf(without, True, counts) for counts in nobodys.values())
     if leaves:
-        store.put(connection, ground.who, partition, Release(0, first, end, leaves), ground.now)
+        store.put(connection, terms.series, partition, Release(0, first, end, leaves), terms.now)
 
 
 def _counted(
@@ -64,10 +64,10 @@ def _counted(
     return groups
 
 
-def heard(ground: Ground, first: date, end: date) -> tuple[sa.ColumnElement[bool], ...]:
+def heard(terms: ReleaseTerms, first: date, end: date) -> tuple[sa.ColumnElement[bool], ...]:
     """Say as SQL which requests of the account belong to these days."""
-    since, until = midnight(first, ground.zone), midnight(end, ground.zone)
-    return fr.account == ground.who.account, fr.received_at >= since, fr.received_at < until, fr.test.is_(False)
+    since, until = midnight(first, terms.zone), midnight(end, terms.zone)
+    return fr.account == terms.series.account, fr.received_at >= since, fr.received_at < until, fr.test.is_(False)
 
 
 def became(state: str, reason: str | None, n: int) -> Mapping[str, int]:

@@ -19,7 +19,7 @@ from service.reports.counting.periods import end_of_whole_days, first_whole_day
 from service.reports.days import midnight
 from service.reports.dimensions import NAMED, Value
 from service.reports.disclosure import conversations, published
-from service.reports.disclosure.asked import ONE_AT_A_TIME, PEOPLE, Asked, Group, Published
+from service.reports.disclosure.asked import ONE_AT_A_TIME, PEOPLE, Group, PeriodQuestion, PublishedFigures
 from service.reports.disclosure.conversations import Answered, Cohort
 from service.reports.figures.coverage import coverage_of
 from service.reports.figures.inquiry import LEDGER, demand_groups, kinds_of
@@ -81,11 +81,11 @@ class DaysInquiry:
         is_open = until is None or until >= self.now
         return first_whole_day(self.filter.since, self.zone), None if is_open else end_of_whole_days(until, self.zone)
 
-    def question(self, kind: str, by: str | None = None) -> Asked:
+    def question(self, kind: str, by: str | None = None) -> PeriodQuestion:
         """What disclosure is asked about a kind of card."""
-        return Asked(self.accounts, kind, by, self.wanted, *self.days)
+        return PeriodQuestion(self.accounts, kind, by, self.wanted, *self.days)
 
-    def published(self, kind: str, by: str | None = None) -> Published:
+    def published(self, kind: str, by: str | None = None) -> PublishedFigures:
         """What is published of it."""
         return published.published(self.connection, self.settings, self.question(kind, by), self.now)
 
@@ -176,11 +176,11 @@ def completeness(ask: DaysInquiry) -> Completeness:
     return replace(found, complete_until=_midnight(ask, found.complete_until), accounts=accounts)
 
 
-def _published(ask: DaysInquiry) -> Mapping[str, Published]:
+def _published(ask: DaysInquiry) -> Mapping[str, PublishedFigures]:
     return {kind: ask.published(kind) for kind in kinds_of(ask.filter)}
 
 
-def score(ask: DaysInquiry, kind: str, found: Published, group: Group | None) -> Score:
+def score(ask: DaysInquiry, kind: str, found: PublishedFigures, group: Group | None) -> Score:
     """The score of a group of releases. If only outcome classes are told, there is no mean and no distribution."""
     covered = Basis(*ask.moments(found.first, found.end), waiting=found.waiting)
     answers = Answers(Counter(group.counts(kind) if group else {}))

@@ -12,7 +12,7 @@ from service.reports.counting.periods import demand_few, pieces, start_of
 from service.reports.days import ONE_DAY, midnight
 from service.reports.dimensions import Value
 from service.reports.disclosure import conversations, published
-from service.reports.disclosure.asked import Group, Pooled, Published
+from service.reports.disclosure.asked import Group, Pooled, PublishedFigures
 from service.reports.disclosure.conversations import Cohort, Conversations
 from service.reports.figures.inquiry import kinds_of
 from service.reports.figures.live import ordered
@@ -28,7 +28,7 @@ from service.reports.figures.released import (
 )
 from service.reports.figures.shapes import Breakdown, BreakdownRow, Trend, TrendPoint
 
-NOTHING = Published(reason=WAITS)
+NOTHING = PublishedFigures(reason=WAITS)
 NO_COHORT = Cohort(Conversations(None, 0, 0, 0, 0, {}, {}), {}, None, None)
 
 
@@ -48,7 +48,7 @@ def trends(ask: DaysInquiry, period: str, by: str | None) -> tuple[Trend, ...]:
     return tuple(_trend(ask, kind, period, by_begin) for kind in kinds_of(ask.filter))
 
 
-def _breakdown(ask: DaysInquiry, by: str, kind: str, found: Published) -> Breakdown:
+def _breakdown(ask: DaysInquiry, by: str, kind: str, found: PublishedFigures) -> Breakdown:
     rows = [
         BreakdownRow(
             key=_key(group.label),
@@ -106,7 +106,7 @@ def _trends_by(ask: DaysInquiry, kind: str, period: str, by: str) -> Iterable[Tr
         yield Trend(kind, by, _key(label), rest_of(label), _of(label), period, ask.zone.key, points, total)
 
 
-def _group(found: Published, label: Value | Pooled) -> Group | None:
+def _group(found: PublishedFigures, label: Value | Pooled) -> Group | None:
     return next((each for each in found.groups if each.label == label), None)
 
 
@@ -114,7 +114,7 @@ def _by_name(label: Value | Pooled) -> tuple[bool, bool, str]:
     return (isinstance(label, Pooled), label is None, repr(label))
 
 
-def _point(ask: DaysInquiry, kind: str, span: tuple[date, date], found: Published, cohort: Cohort) -> TrendPoint:
+def _point(ask: DaysInquiry, kind: str, span: tuple[date, date], found: PublishedFigures, cohort: Cohort) -> TrendPoint:
     answered, reason = cohort.answers.get(kind, NOBODY), reason_for_rates(ask, cohort)
     return replace(
         _point_of(ask, kind, span, found, found.total),
@@ -124,7 +124,7 @@ def _point(ask: DaysInquiry, kind: str, span: tuple[date, date], found: Publishe
 
 
 def _point_of(
-    ask: DaysInquiry, kind: str, span: tuple[date, date], found: Published, group: Group | None
+    ask: DaysInquiry, kind: str, span: tuple[date, date], found: PublishedFigures, group: Group | None
 ) -> TrendPoint:
     """A point without rates."""
     return TrendPoint(

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from service.reports.counting.counts import Answers, Counts, answers_by, counts, counts_by
 from service.reports.counting.lines import Line
 from service.reports.dimensions import Value
-from service.reports.disclosure.asked import Group, Pooled, Published
+from service.reports.disclosure.asked import Group, Pooled, PublishedFigures
 from service.reports.figures import live, printed, released
 from service.reports.figures.differences import Name, Side, SideRow
 from service.reports.figures.inquiry import NOT_NAMED, Inquiry, kinds_of
@@ -46,7 +46,7 @@ def of_releases(ask: DaysInquiry, by: str) -> Mapping[str, Side]:
     return {kind: _released(ask, kind, ask.published(kind, by)) for kind in kinds_of(ask.filter)}
 
 
-def _released(ask: DaysInquiry, kind: str, found: Published) -> Side:
+def _released(ask: DaysInquiry, kind: str, found: PublishedFigures) -> Side:
     rate = released.response(ask, NOBODY, BY_ACCOUNT)
 
     def told(group: Group | None) -> SideRow:

@@ -12,7 +12,7 @@ from datetime import date, timedelta
 
 from service.db import reading
 from service.errors import Invalid
-from service.reports.disclosure.asked import Asked, Group, Pooled, Published, Value
+from service.reports.disclosure.asked import Group, PeriodQuestion, Pooled, PublishedFigures, Value
 from service.reports.disclosure.published import published, trend
 from tests.reports.attack.ledgers import BEGIN
 from tests.reports.attack.play import Lived
@@ -48,7 +48,7 @@ def collect(lived: Lived, rnd: random.Random, windows: int = 4) -> set[Figure]:
     return found
 
 
-def _questions(lived: Lived, rnd: random.Random, windows: int) -> Iterator[Asked]:
+def _questions(lived: Lived, rnd: random.Random, windows: int) -> Iterator[PeriodQuestion]:
     days = (lived.now.date() - BEGIN).days
     spans: list[tuple[date | None, date | None]] = [(None, None)]
     for _ in range(windows):
@@ -57,8 +57,8 @@ def _questions(lived: Lived, rnd: random.Random, windows: int) -> Iterator[Asked
     for first, end in spans:
         for wanted in _filters(lived, rnd):
             for by in BY:
-                yield Asked((rnd.choice(("acme", "other")),), "csat", by, wanted, first, end)
-            yield Asked(("acme", "other"), "csat", rnd.choice(BY), wanted, first, end)
+                yield PeriodQuestion((rnd.choice(("acme", "other")),), "csat", by, wanted, first, end)
+            yield PeriodQuestion(("acme", "other"), "csat", rnd.choice(BY), wanted, first, end)
 
 
 def _filters(lived: Lived, rnd: random.Random) -> Iterator[dict[str, frozenset[Value]]]:
@@ -76,7 +76,7 @@ def _filters(lived: Lived, rnd: random.Random) -> Iterator[dict[str, frozenset[V
     yield {"team": others or frozenset({team})}
 
 
-def _read(lived: Lived, asked: Asked) -> Iterator[Figure]:
+def _read(lived: Lived, asked: PeriodQuestion) -> Iterator[Figure]:
     with reading(lived.engine) as connection, suppress(Invalid):  # two contexts, or a context of people: refused
         yield from _figures(asked, published(connection, lived.settings, asked, lived.now))
         if len(asked.accounts) > 1:  # the point of a trend of both is the sum of two spans
@@ -86,7 +86,7 @@ def _read(lived: Lived, asked: Asked) -> Iterator[Figure]:
                 yield from _figures(asked, point)
 
 
-def _figures(asked: Asked, said: Published) -> Iterator[Figure]:
+def _figures(asked: PeriodQuestion, said: PublishedFigures) -> Iterator[Figure]:
     if said.first is None or said.end is None:
         assert said.groups == ()
         return
@@ -96,7 +96,7 @@ def _figures(asked: Asked, said: Published) -> Iterator[Figure]:
 
 
 def _figure(
-    asked: Asked, wanted: tuple[tuple[str, Value], ...], group: Group, is_total: bool, days: tuple[date, date]
+    asked: PeriodQuestion, wanted: tuple[tuple[str, Value], ...], group: Group, is_total: bool, days: tuple[date, date]
 ) -> Figure:
     scores = tuple(sorted(group.scores.items()))
     return Figure(asked.accounts, asked.by, wanted, group.label, is_total, *days, group.n, group.classes, scores)

@@ -20,7 +20,7 @@ from service.db import open_engine, reading, writing
 from service.models import feedback_request, release, result
 from service.reports.disclosure import store
 from service.reports.disclosure.closing import close_due
-from service.reports.disclosure.store import Release, Who
+from service.reports.disclosure.store import Release, ReleaseSeries
 from service.settings import Settings
 from tests import migrated_sqlite
 from tests.reports.attack.ledgers import Spoken
@@ -80,7 +80,7 @@ class Lived:
 
     def releases(self, account: str, partition: str, kind: str = "csat") -> tuple[Release, ...]:
         with reading(self.engine) as connection:
-            return store.releases(connection, Who(account, kind), partition)
+            return store.releases(connection, ReleaseSeries(account, kind), partition)
 
     def leaf_of_day(self) -> dict[str, Release]:
         """The day's release of every answer that is in one."""

@@ -12,7 +12,7 @@ import pytest
 from service.errors import Invalid
 from service.reports.disclosure import closing, cohorts, divide, partitions, pools
 from service.reports.disclosure import published as telling
-from service.reports.disclosure.asked import Asked, partition_of
+from service.reports.disclosure.asked import PeriodQuestion, partition_of
 from tests.reports.attack import attacker
 from tests.reports.attack.algebra import Sums
 from tests.reports.attack.attacker import accounts_of, attack, lived_through
@@ -54,7 +54,7 @@ def test_without_pools(unread: pytest.MonkeyPatch) -> None:
 
 def test_without_days_that_wait_for_enough(unread: pytest.MonkeyPatch) -> None:
     close_days = closing.close_days
-    unread.setattr(closing, "close_days", lambda c, ground, *days: close_days(c, replace(ground, least=1), *days))
+    unread.setattr(closing, "close_days", lambda c, terms, *days: close_days(c, replace(terms, least=1), *days))
     assert leaks_of(4, "people")
 
 
@@ -165,7 +165,7 @@ def test_a_figure_that_is_no_sum_of_whole_releases_is_noticed(monkeypatch: pytes
 )
 def test_contexts_come_one_at_a_time_and_never_with_people(by: str | None, wanted: Sequence[str]) -> None:
     with pytest.raises(Invalid) as refused:
-        partition_of(Asked(("acme",), "csat", by, {name: frozenset({"x"}) for name in wanted}))
+        partition_of(PeriodQuestion(("acme",), "csat", by, {name: frozenset({"x"}) for name in wanted}))
     assert refused.value.code == "one_at_a_time"
 
 

@@ -13,34 +13,34 @@ from sqlalchemy.engine import Connection
 from service.db import reading
 from service.models import release
 from service.reports.disclosure import closing, store
-from service.reports.disclosure.asked import Asked, Published
+from service.reports.disclosure.asked import PeriodQuestion, PublishedFigures
 from service.reports.disclosure.closing import close_due
-from service.reports.disclosure.days import Ground
+from service.reports.disclosure.days import ReleaseTerms
 from service.reports.disclosure.published import published, trend
-from service.reports.disclosure.store import Release, Who
+from service.reports.disclosure.store import Release, ReleaseSeries
 from tests.reports.world import World, name_everybody
 
-CSAT = Who("acme", "csat")
+CSAT = ReleaseSeries("acme", "csat")
 MONDAY = date(2026, 8, 31)  # the first of a block of four weeks
 TWELVE = MONDAY + timedelta(weeks=8)
 """The first of a span of twelve weeks."""
 
 
-def days_cannot_be_closed(monkeypatch: pytest.MonkeyPatch, who: Who) -> None:
+def days_cannot_be_closed(monkeypatch: pytest.MonkeyPatch, series: ReleaseSeries) -> None:
     """Have a bug in whatever closes days of one account and kind of card."""
     walk_days = closing._walk_days
 
-    def fail(connection: Connection, ground: Ground, before: date, due: date) -> date | None:
-        if ground.who == who:
+    def fail(connection: Connection, terms: ReleaseTerms, before: date, due: date) -> date | None:
+        if terms.series == series:
             raise ValueError
-        return walk_days(connection, ground, before, due)
+        return walk_days(connection, terms, before, due)
 
     monkeypatch.setattr(closing, "_walk_days", fail)
 
 
-def ground(least: int = 5) -> Ground:
+def terms(least: int = 5) -> ReleaseTerms:
     """What is closed of acme's csat cards in UTC, after twelve weeks."""
-    return Ground(CSAT, ZoneInfo("UTC"), least, datetime(2026, 11, 23, 2, tzinfo=UTC), timedelta(days=7))
+    return ReleaseTerms(CSAT, ZoneInfo("UTC"), least, datetime(2026, 11, 23, 2, tzinfo=UTC), timedelta(days=7))
 
 
 def on(world: World, day: date, n: int = 1, *, hour: float = 12, score: int = 5, **columns: Any) -> list[str]:
@@ -59,20 +59,24 @@ def close(world: World, day: date, settings: Any = None, hour: int = 2) -> None:
 
 def said(
     world: World, by: str | None = None, first: date | None = None, end: date | None = None, **wanted: Any
-) -> Published:
-    asked = Asked(("acme",), "csat", by, {name: frozenset({value}) for name, value in wanted.items()}, first, end)
+) -> PublishedFigures:
+    asked = PeriodQuestion(
+        ("acme",), "csat", by, {name: frozenset({value}) for name, value in wanted.items()}, first, end
+    )
     with reading(world.engine) as connection:
         return published(connection, world.settings, asked, world.clock.now)
 
 
-def line(world: World, period: str, **changes: Any) -> tuple[Published, ...]:
+def line(world: World, period: str, **changes: Any) -> tuple[PublishedFigures, ...]:
     with reading(world.engine) as connection:
-        return trend(connection, world.settings, replace(Asked(("acme",), "csat"), **changes), period, world.clock.now)
+        return trend(
+            connection, world.settings, replace(PeriodQuestion(("acme",), "csat"), **changes), period, world.clock.now
+        )
 
 
-def closed(world: World, partition: str, who: Who = CSAT) -> tuple[Release, ...]:
+def closed(world: World, partition: str, series: ReleaseSeries = CSAT) -> tuple[Release, ...]:
     with reading(world.engine) as connection:
-        return store.releases(connection, who, partition)
+        return store.releases(connection, series, partition)
 
 
 def spans(releases: Iterable[Release]) -> list[tuple[date, date, int]]:

@@ -17,9 +17,9 @@ from service.db import reading, writing
 from service.models import release, release_cell, release_leaf, release_walk, result
 from service.reports.disclosure import closing, store
 from service.reports.disclosure.closing import close_due
-from service.reports.disclosure.days import CONTEXTS, HOUR, Ground
+from service.reports.disclosure.days import CONTEXTS, HOUR, ReleaseTerms
 from service.reports.disclosure.partitions import REST
-from service.reports.disclosure.store import Leaf, Release, Who
+from service.reports.disclosure.store import Leaf, Release, ReleaseSeries
 from service.reports.figures import figures
 from service.reports.filters import Filter
 from service.reports.report_query import ReportQuery
@@ -45,8 +45,8 @@ DAY = timedelta(days=1)
 def made_until(world: World) -> date | None:
     """How far an analyst is told that the releases of acme are."""
     with reading(world.engine) as connection:
-        who = (connection, world.settings, Reader("k", "n", "analyst", ()), Filter(), world.clock.now)
-        told = figures.completeness(ReportQuery(*who)).accounts
+        series = (connection, world.settings, Reader("k", "n", "analyst", ()), Filter(), world.clock.now)
+        told = figures.completeness(ReportQuery(*series)).accounts
     return next(each.released_until for each in told if each.account == "acme")
 
 
@@ -123,7 +123,7 @@ def test_an_answer_forty_days_late_is_in_the_release_of_its_day_and_in_no_cohort
     on(early, date(2026, 10, 10), 4)
     close(early, date(2026, 10, 12))
     assert spans(closed(early, "day")) == [(MONDAY, MONDAY, 5), (MONDAY + DAY, date(2026, 10, 10), 5)]
-    [cohort] = closed(early, "cohort", Who("acme", ""))
+    [cohort] = closed(early, "cohort", ReleaseSeries("acme", ""))
     assert (cohort.leaves[0].counts["csat:delivered"], cohort.leaves[0].counts["csat:answered"]) == (6, 5)
 
 
@@ -242,7 +242,10 @@ def test_each_account_and_kind_of_card_has_releases_of_its_own(early: World) -> 
     on(early, MONDAY, 4, kind="nps", score=9)
     on(early, MONDAY, 5, account="other")
     close(early, MONDAY + DAY)
-    assert [len(closed(early, "day", who)) for who in (CSAT, Who("acme", "nps"), Who("other", "csat"))] == [1, 0, 1]
+    assert [
+        len(closed(early, "day", series))
+        for series in (CSAT, ReleaseSeries("acme", "nps"), ReleaseSeries("other", "csat"))
+    ] == [1, 0, 1]
 
 
 def test_a_release_that_cannot_be_closed_delays_no_other(early: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -251,9 +254,9 @@ def test_a_release_that_cannot_be_closed_delays_no_other(early: World, monkeypat
     on(early, MONDAY, 6)
     on(early, MONDAY, 6, account="other")
     close(early, MONDAY + 60 * DAY)
-    everything = (("day", CSAT), ("cohort", Who("acme", "")), ("team_work", Who("acme", "")))
+    everything = (("day", CSAT), ("cohort", ReleaseSeries("acme", "")), ("team_work", ReleaseSeries("acme", "")))
     assert [len(closed(early, *each)) for each in everything] == [0, 0, 1]
-    assert len(closed(early, "day", Who("other", "csat"))) == 1
+    assert len(closed(early, "day", ReleaseSeries("other", "csat"))) == 1
     monkeypatch.undo()
     close(early, MONDAY + 60 * DAY)
     assert [len(closed(early, *each)) for each in everything] == [1, 1, 1]
@@ -277,15 +280,15 @@ def test_dividing_a_release_blocks_no_writer(early: World, monkeypatch: pytest.M
 def test_an_account_that_cannot_begin_delays_no_other(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     begin = closing._begin
 
-    def fail(connection: Connection, ground: Ground) -> Mapping[str, date]:
-        if ground.who == CSAT:
+    def fail(connection: Connection, terms: ReleaseTerms) -> Mapping[str, date]:
+        if terms.series == CSAT:
             raise ValueError
-        return begin(connection, ground)
+        return begin(connection, terms)
 
     monkeypatch.setattr(closing, "_begin", fail)
     on(world, MONDAY, 6, account="other")
     close(world, MONDAY + DAY)
-    assert len(closed(world, "day", Who("other", "csat"))) == 1
+    assert len(closed(world, "day", ReleaseSeries("other", "csat"))) == 1
 
 
 def test_test_traffic_is_in_no_release(early: World) -> None:
@@ -295,7 +298,7 @@ def test_test_traffic_is_in_no_release(early: World) -> None:
 
 
 WEEK = 7 * DAY
-EVERYTHING = Who("acme", "")
+EVERYTHING = ReleaseSeries("acme", "")
 
 
 @pytest.fixture
@@ -305,9 +308,9 @@ def begun(quick: World) -> World:
     return quick
 
 
-def walked(world: World, who: Who = CSAT) -> Mapping[str, date]:
+def walked(world: World, series: ReleaseSeries = CSAT) -> Mapping[str, date]:
     with reading(world.engine) as connection:
-        return store.walks(connection)[who]
+        return store.walks(connection)[series]
 
 
 def test_without_answers_no_release_is_made(begun: World) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from service.db import reading
-from service.reports.disclosure.asked import Asked
+from service.reports.disclosure.asked import PeriodQuestion
 from service.reports.disclosure.published import published
-from service.reports.disclosure.store import Who
+from service.reports.disclosure.store import ReleaseSeries
 from tests.reports.disclosure.ledger import CSAT, MONDAY, close, closed, days_cannot_be_closed, on
 from tests.reports.world import World, settings_of
 
@@ -27,7 +27,7 @@ def cohorts(world: World, account: str = "acme") -> list[tuple[int, int, dict[st
     """First day, day after the last, both as days after Monday, and the counts."""
     return [
         ((each.first - MONDAY).days, (each.end - MONDAY).days, dict(each.leaves[0].counts))
-        for each in closed(world, "cohort", Who(account, ""))
+        for each in closed(world, "cohort", ReleaseSeries(account, ""))
     ]
 
 
@@ -217,7 +217,7 @@ def test_a_day_that_cannot_be_closed_delays_no_other_account(quick: World, monke
     for morning in (8, 10):
         close(quick, MONDAY + morning * DAY)
     assert [len(cohorts(quick, account)) for account in ("acme", "other")] == [1, 2]
-    asked = Asked(("acme", "other"), "csat")
+    asked = PeriodQuestion(("acme", "other"), "csat")
     with reading(quick.engine) as connection:
         assert published(connection, quick.settings, asked, quick.clock.now).reason == "releases_being_made"
     monkeypatch.undo()

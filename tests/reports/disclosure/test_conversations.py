@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from service.db import reading
-from service.reports.disclosure.conversations import Covered, cohort, cohorts_by, coverage
-from service.reports.disclosure.store import Who
+from service.reports.disclosure.conversations import CoveredConversations, cohort, cohorts_by, coverage
+from service.reports.disclosure.store import ReleaseSeries
 from tests.reports.disclosure.ledger import MONDAY, close, closed, on
 from tests.reports.world import World, settings_of
 
@@ -23,7 +23,7 @@ def early(quick: World) -> World:
 
 
 def spans(world: World, partition: str) -> list[tuple[date, date]]:
-    return [(each.first, each.end) for each in closed(world, partition, Who("acme", ""))]
+    return [(each.first, each.end) for each in closed(world, partition, ReleaseSeries("acme", ""))]
 
 
 @pytest.mark.parametrize(("partition", "weeks"), [("team_work", 1), ("agent_work", 4)])
@@ -47,12 +47,12 @@ def test_a_week_has_its_first_midnight_and_not_the_next(early: World) -> None:
     for n, days in ((1, 0), (2, 7)):
         early.add(n, received_at=MIDNIGHT + days * DAY)
     close(early, MONDAY + 3 * WEEK)
-    assert [each.leaves[0].counts for each in closed(early, "team_work", Who("acme", ""))] == [
+    assert [each.leaves[0].counts for each in closed(early, "team_work", ReleaseSeries("acme", ""))] == [
         {"ended": 1, "delivered": 1}, {"ended": 2, "delivered": 2},
     ]  # fmt: skip
 
 
-def covered(world: World, by: str, wanted: Mapping[str, str], first: date | None = None) -> Covered:
+def covered(world: World, by: str, wanted: Mapping[str, str], first: date | None = None) -> CoveredConversations:
     with reading(world.engine) as connection:
         chosen = {name: frozenset({value}) for name, value in wanted.items()}
         return coverage(connection, ["acme"], by, chosen, first, None)
@@ -95,7 +95,7 @@ def test_a_period_without_a_span_counts_no_days(early: World) -> None:
     on(early, MONDAY, 3)
     close(early, MONDAY + 2 * WEEK)
     assert covered(early, "team", {}).first == MONDAY
-    assert covered(early, "team", {}, first=MONDAY + DAY) == Covered(
+    assert covered(early, "team", {}, first=MONDAY + DAY) == CoveredConversations(
         (), None, covered(early, "team", {"team": "none"}).total, None, None
     )  # fmt: skip
 

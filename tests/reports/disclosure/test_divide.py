@@ -11,7 +11,7 @@ from service.reports.disclosure.partitions import ELSEWHERE, REST, Undivided, _i
 from service.reports.disclosure.pools import Label, Leaf
 from service.reports.disclosure.store import Leaf as Told
 from service.reports.disclosure.store import Release
-from tests.reports.disclosure.ledger import MONDAY, ground
+from tests.reports.disclosure.ledger import MONDAY, terms
 
 DAY = timedelta(days=1)
 ANN, BOB, OTHERS = (("red", "ann"), False), (("red", "bob"), False), (("red",), True)
@@ -120,7 +120,7 @@ def rest(*cells: Cell, agents: tuple[Leaf, ...] = (ANN, OTHERS)) -> dict[Label, 
         "team": AlreadyTold([told(1, 0, 84, (("red",), False), (("blue",), False))], span, team),
         "agent": AlreadyTold([told(2, 0, 84, *agents)], span, person),
     }
-    found = leaves(ground(), REST, Undivided(cells, others))
+    found = leaves(terms(), REST, Undivided(cells, others))
     return {each.label: sum(each.counts.values()) for each in found}
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from service.db import reading
 from service.errors import Invalid
-from service.reports.disclosure.asked import Asked, Group, Pooled, Published
+from service.reports.disclosure.asked import Group, PeriodQuestion, Pooled, PublishedFigures
 from service.reports.disclosure.published import published, trend
 from service.reports.statistics.statistics import csat_classes, nps_classes
 from tests.reports.disclosure.ledger import MONDAY, close, line, on, said
@@ -82,7 +82,7 @@ def test_waiting_counts_are_those_of_the_groups_release(four_weeks: World) -> No
     on(four_weeks, MONDAY + 28 * DAY, 7)
     close(four_weeks, MONDAY + 29 * DAY)
     assert (said(four_weeks).waiting, said(four_weeks, "agent").waiting) == (0, 7)
-    assert said(four_weeks, "agent", first=MONDAY + DAY) == Published(waiting=7, reason="waits")
+    assert said(four_weeks, "agent", first=MONDAY + DAY) == PublishedFigures(waiting=7, reason="waits")
 
 
 def test_groups_are_sorted_by_name_with_pools_last(four_weeks: World) -> None:
@@ -103,8 +103,10 @@ def test_classes_are_told_by_scores_that_are_of_these_classes() -> None:
     assert csat_classes(Group(None, (2, 3)).counts("csat")) == (2, 3)
 
 
-def of_both(world: World, by: str | None = None, period: str | None = None, **days: date) -> tuple[Published, ...]:
-    asked = Asked(("acme", "other"), "csat", by, {}, **days)
+def of_both(
+    world: World, by: str | None = None, period: str | None = None, **days: date
+) -> tuple[PublishedFigures, ...]:
+    asked = PeriodQuestion(("acme", "other"), "csat", by, {}, **days)
     with reading(world.engine) as connection:
         if period:
             return trend(connection, world.settings, asked, period, world.clock.now)

@@ -14,14 +14,14 @@ import sqlalchemy as sa
 from service.db import reading, writing
 from service.models import release, release_cell, release_leaf, release_walk, result
 from service.reports.disclosure import cohorts, store
-from service.reports.disclosure.store import Who
+from service.reports.disclosure.store import ReleaseSeries
 from service.requests import restored
-from tests.reports.disclosure.ledger import CSAT, TWELVE, close, closed, ground, on, said, spans
+from tests.reports.disclosure.ledger import CSAT, TWELVE, close, closed, on, said, spans, terms
 from tests.reports.world import World, settings_of
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 WEEK = 7 * DAY
-EVERYTHING = Who("acme", "")
+EVERYTHING = ReleaseSeries("acme", "")
 
 
 @pytest.fixture
@@ -49,16 +49,16 @@ def lost(world: World) -> Iterator[None]:
         restored.begin(connection, at)
 
 
-def _forget(connection: sa.Connection, since: datetime, walks: Mapping[Who, Mapping[str, date]]) -> None:
+def _forget(connection: sa.Connection, since: datetime, walks: Mapping[ReleaseSeries, Mapping[str, date]]) -> None:
     gone = sa.select(release.c.id).where(release.c.closed_at > since)
     connection.execute(sa.update(result).where(result.c.released.in_(gone)).values(released=None))
     for table in (release_leaf, release_cell):
         connection.execute(sa.delete(table).where(table.c.release_id.in_(gone)))
     connection.execute(sa.delete(release).where(release.c.closed_at > since))
     rw = release_walk.c
-    for who, walk in walks.items():
+    for series, walk in walks.items():
         for partition, day in walk.items():
-            mine = (rw.account == who.account, rw.type == who.type, rw.partition == partition)
+            mine = (rw.account == series.account, rw.type == series.type, rw.partition == partition)
             connection.execute(sa.update(release_walk).where(*mine).values(until_day=day))
 
 
@@ -137,6 +137,6 @@ def test_a_release_that_an_older_version_made_across_the_gap_is_told_and_so_coun
     with writing(told.engine) as connection:
         store.put(connection, CSAT, "day", made, told.clock.now)
     with reading(told.engine) as connection:
-        before = cohorts._Before(connection, ground())
+        before = cohorts._Before(connection, terms())
     scored = [cohorts.Scored("csat", day, day + DAY, 5)]
     assert not before.stays_safe(scored, day, day + DAY), "of seven answers five in a cohort leave two"
