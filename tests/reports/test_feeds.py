@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 import structlog
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Engine
 
 from service.db import reading, writing
 from service.models import access_log, feed, metadata
 from service.reports.figures import saved
+from service.reports.report_query import ReportQuery
 from service.telemetry import logs
 from tests.floor.house import House
 from tests.reports.world import World, settings_of
@@ -177,10 +178,10 @@ def test_a_feed_is_computed_before_anything_is_written(house: House, monkeypatch
     feeds_there: list[int] = []
     told = saved.answer
 
-    def answer(connection: Connection, *rest: Any) -> bytes:
+    def answer(query: ReportQuery, question: Any) -> bytes:
         with writing(house.engine) as another:  # on SQLite it would wait in vain, were a feed being written
             feeds_there.append(another.scalar(sa.select(sa.func.count()).select_from(feed)) or 0)
-        return told(connection, *rest)
+        return told(query, question)
 
     key = house.key()
     monkeypatch.setattr("service.reports.figures.saved.answer", answer)

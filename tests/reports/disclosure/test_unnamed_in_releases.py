@@ -18,6 +18,8 @@ from service.auth.keys import Reader
 from service.db import reading
 from service.reports.disclosure.store import Leaf
 from service.reports.figures.saved import answer
+from service.reports.filters import Filter
+from service.reports.report_query import ReportQuery
 from tests.reports.disclosure.ledger import TWELVE, closed, on
 from tests.reports.world import World
 
@@ -108,5 +110,5 @@ def fed(world: World, **question: Any) -> list[dict[str, str]]:
     """What a feed says, whoever made it."""
     whoever = Reader("feed-1", "whoever has the address", "analyst", ())
     with reading(world.engine) as connection:
-        body = answer(connection, world.settings, whoever, question, world.clock.now)
+        body = answer(ReportQuery(connection, world.settings, whoever, Filter(), world.clock.now), question)
     return list(csv.DictReader(io.StringIO(body.decode())))
