@@ -5,12 +5,13 @@ from typing import Any
 
 import flask
 
+from service.reports.api.figure_schemas import schema_of
 from service.reports.api.routes import Routes
-from service.reports.api.schemas import ExportSchema, ManifestSchema
+from service.reports.api.schemas import ExportSchema
 from service.reports.filters import Filter
 from service.reports.roles import READERS_OF_ANSWERS
 from service.reports.rows.as_csv import Form
-from service.reports.rows.export import export_of, source_of
+from service.reports.rows.export import Manifest, export_of, source_of
 from service.reports.rows.formats import CONTENT_TYPES, writer_of
 from service.web import in_a_slot
 from service.web.replica_lag import tell_behind
@@ -18,6 +19,7 @@ from service.web.replica_lag import tell_behind
 OWN = ("bom", "separator", "raw", "manifest")
 TEXT = ("csv",)
 BYTES = "application/octet-stream"
+ManifestSchema = schema_of(Manifest)
 
 
 def add(routes: Routes) -> None:

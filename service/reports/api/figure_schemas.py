@@ -1,6 +1,7 @@
-"""The wire format of figures: one schema per dataclass in `shapes`, generated from its fields."""
+"""The wire format of answers: one schema per dataclass, generated from its fields and what they are annotated with."""
 
 import dataclasses
+from collections.abc import Mapping
 from datetime import date, datetime
 from functools import cache
 from types import NoneType, UnionType
@@ -12,6 +13,7 @@ from service.reports.api.schemas import Time
 from service.reports.completeness import Completeness
 from service.reports.dimensions import Value
 from service.reports.figures import shapes, then_now
+from service.reports.statistics.definitions import FigureDefinition
 from service.reports.statistics.statistics import Cells
 
 
@@ -37,13 +39,14 @@ PLAIN: dict[Any, tuple[Any, dict[str, Any]]] = {
     bool: (fields.Boolean, {}),
     datetime: (Time, {}),
     date: (fields.Date, {}),
+    Mapping: (fields.Dict, {}),
 }
 
 
 @cache
-def schema_of(shape: type[Any]) -> type[Schema]:
-    """Return the schema of a dataclass."""
-    return Schema.from_dict(fields_of(shape), name=f"{shape.__name__}Schema")
+def schema_of(shape: type[Any], name: str = "") -> type[Schema]:
+    """Return the schema of a dataclass; `name`: what the API's description calls it, if not by its own name."""
+    return Schema.from_dict(fields_of(shape), name=f"{name or shape.__name__}Schema")
 
 
 def fields_of(shape: type[Any]) -> dict[str, Any]:
@@ -73,7 +76,7 @@ def _plain(hint: Any, told: dict[str, Any]) -> fields.Field[Any]:
         return fields.Nested(schema_of(hint), **told)
     if get_origin(hint) is Literal:
         hint = str
-    kind, more = PLAIN[hint]
+    kind, more = PLAIN[get_origin(hint) or hint]
     made: fields.Field[Any] = kind(**more, **told)
     return made
 
@@ -87,3 +90,10 @@ CoverageSchema = schema_of(shapes.Coverage)
 SeveralSchema = schema_of(shapes.Several)
 FunnelSchema = schema_of(shapes.Funnel)
 CompletenessSchema = schema_of(Completeness)
+
+
+class DefinitionListSchema(Schema):
+    """All figures in words."""
+
+    version = fields.String()
+    definitions = fields.List(fields.Nested(schema_of(FigureDefinition, "Definition")))

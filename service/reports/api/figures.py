@@ -149,11 +149,11 @@ def _other_period(routes: Routes, asked: dict[str, Any]) -> Filter | None:
 
 
 def _add_definitions(routes: Routes) -> None:
-    @routes.get("/definitions", StrictSchema, schemas.DefinitionListSchema, EVERYBODY, "Every figure in words.")
+    @routes.get("/definitions", StrictSchema, told.DefinitionListSchema, EVERYBODY, "Every figure in words.")
     def definitions(_asked: dict[str, Any]) -> flask.Response:
         table = define(thresholds(routes.settings))
         found = {"version": DEFINITION_VERSION, "definitions": [asdict(each) for each in table.values()]}
-        return conditional(schemas.DefinitionListSchema(), found)
+        return conditional(told.DefinitionListSchema(), found)
 
 
 def _sides(routes: Routes, wanted: Filter, asked: dict[str, Any]) -> tuple[Filter, Filter]:

@@ -4,11 +4,14 @@ from typing import ClassVar
 
 from marshmallow import Schema, fields, validate
 
-from service.reports.api.figure_schemas import fields_of
+from service.reports.api.figure_schemas import fields_of, schema_of
 from service.reports.api.schemas import text, time
-from service.reports.rows.row import SAYS, Row
+from service.reports.rows.notes import ReviewNote
+from service.reports.rows.position import Erased
+from service.reports.rows.row import Row
 
 ROW = fields_of(Row)
+NoteSchema = schema_of(ReviewNote, "Note")
 ANSWER = ("score", "score_at", "score_after_s", "score_way", "text", "text_at", "text_after_s", "update_count")
 
 
@@ -104,32 +107,16 @@ class RequestPageSchema(Schema):
     )
 
 
-class ErasedSchema(Schema):
-    """A tombstone: this answer is gone, forget what you hold of it."""
-
-    request_id = text(SAYS["request_id"])
-    erased_at = time(SAYS["erased_at"], none=False)
-
-
 class ResultPageSchema(RequestPageSchema):
     """Some results."""
 
     items = fields.List(fields.Nested(ResultSchema))
     erased = fields.List(
-        fields.Nested(ErasedSchema),
+        fields.Nested(schema_of(Erased)),
         metadata={
             "description": "With `updated_since` or a cursor: answers that were erased, at their place in the order"
         },
     )
-
-
-class NoteSchema(Schema):
-    """What a supervisor wrote beside a result."""
-
-    id = text()
-    at = time(none=False)
-    author = text()
-    text = text()
 
 
 class NotesSchema(Schema):

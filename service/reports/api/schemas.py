@@ -1,4 +1,4 @@
-"""The wire format of reports: what clients may ask (unknown names are errors) and what they get.
+"""The wire format of reports: what clients may ask (unknown names are errors), and the fields answers are made of.
 
 Names match the CSV and the dataclasses in `shapes`. Times are RFC 3339 in UTC with Z.
 """
@@ -7,7 +7,7 @@ import re
 from datetime import datetime
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, validate
+from marshmallow import ValidationError, fields, validate
 
 from service.clock import rfc3339
 from service.reports.counting.periods import PERIODS, SEVEN_DAYS
@@ -204,49 +204,3 @@ class NewNoteSchema(StrictSchema):
     text = fields.String(
         required=True, metadata={"description": "1 to 4000 characters", "minLength": 1, "maxLength": 4000}
     )
-
-
-# -- what is told ----------------------------------------------------------------------------------------------------
-
-
-class ManifestSchema(Schema):
-    """What an export holds."""
-
-    format = text()
-    columns = fields.List(fields.String())
-    filter = fields.Dict()
-    accounts = fields.List(fields.String())
-    as_of = time(none=False)
-    complete_until = time()
-    visible_until = time()
-    rows = number()
-    bytes = number()
-    sha256 = text()
-    definition_version = text()
-    withheld = fields.Boolean(
-        metadata={"description": "Rows of small groups were left out: the filter names agents, teams, conversations"}
-    )
-    time_zone = text()
-
-
-class DefinitionSchema(Schema):
-    """A figure in words."""
-
-    name = text()
-    title = text()
-    plain = text()
-    formula = text()
-    numerator = text()
-    denominator = text()
-    exclusions = text()
-    interval = text()
-    time_anchor = text()
-    source = text()
-    version = text()
-
-
-class DefinitionListSchema(Schema):
-    """All figures in words."""
-
-    version = text()
-    definitions = fields.List(fields.Nested(DefinitionSchema))

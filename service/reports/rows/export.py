@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from sqlalchemy.engine import Connection, Engine
 
@@ -45,8 +45,7 @@ Progress = Callable[[int], None]
 class Manifest:
     """What an export contains, so that two people can prove that their files hold the same data.
 
-    `as_of`: rows known at this moment; `complete_until`: every answer up to then is in it. `withheld`: rows of small
-    groups were left out, because the filter names agents, teams or conversations.
+    `as_of`: rows known at this moment; `complete_until`: every answer up to then is in it.
     """
 
     format: str
@@ -60,7 +59,7 @@ class Manifest:
     bytes: int
     sha256: str
     definition_version: str
-    withheld: bool
+    withheld: Annotated[bool, "Rows of small groups were left out: the filter names agents, teams, conversations"]
     time_zone: str = "UTC"
 
     def as_json(self) -> str:

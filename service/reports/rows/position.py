@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Annotated
 
-from service.reports.rows.row import Columns, Row, rows_of
+from service.reports.rows.row import SAYS, Columns, Row, rows_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +19,8 @@ class Position:
 class Erased:
     """A tombstone: this answer is gone, delete what you hold of it."""
 
-    request_id: str
-    erased_at: datetime
+    request_id: Annotated[str, SAYS["request_id"]]
+    erased_at: Annotated[datetime, SAYS["erased_at"]]
 
 
 @dataclass(frozen=True, slots=True)
