@@ -6,7 +6,6 @@ hides the others on its page: it is listed in `problems`.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, pre_load
@@ -30,7 +29,8 @@ METADATA_LIMIT = 1000
 def parse_message(raw: Mapping[str, Any]) -> DirectMessage:
     """The `{"event": ...}` of direct_messages/events/new and show, or a bare event."""
     body = mapping(raw, "body")
-    return cast("_Event", load(_EVENT, {"event": body} if "id" in body and "event" not in body else body)).event
+    told = load(_EVENT, {"event": body} if "id" in body and "event" not in body else body)
+    return cast("Mapping[str, DirectMessage]", told)["event"]
 
 
 def parse_dm_page(raw: Mapping[str, Any]) -> DmPage:
@@ -148,17 +148,8 @@ class _DirectMessageSchema(Lenient):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Event:
-    event: DirectMessage
-
-
 class _EventSchema(Lenient):
     event = fields.Nested(_DirectMessageSchema, required=True)
-
-    @post_load
-    def build(self, data: dict[str, Any], **_: Any) -> _Event:
-        return _Event(**data)
 
 
 _USER = _UserSchema()
