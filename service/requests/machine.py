@@ -6,7 +6,6 @@ The only place that gives a request a state. An impossible transition raises Val
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import TypedDict
 
 from service.requests.outcomes import (
     Advance,
@@ -29,20 +28,11 @@ from service.requests.retry import RetryPolicy, wait
 from service.states import BY_HAND, END_STATES, FORWARD, OPENED_STATES, PROVEN, UNCLEAR, Failure, State
 
 
-class NoLease(TypedDict):
-    """A request in nobody's hands."""
-
-    lease_token: None
-    lease_until: None
-
-
-PUT_DOWN: NoLease = {"lease_token": None, "lease_until": None}
-
-
 def apply(  # noqa: C901, PLR0911 - one a kind of outcome
     request: Request, outcome: Outcome, now: datetime, policy: RetryPolicy
 ) -> Applied:
     """Return what `outcome` makes of the request, which also ends its lease."""
+    request = replace(request, lease_token=None, lease_until=None)
     # What was begun keeps its place in the queue: a customer who has read our opening gets the card first.
     at_once = min(request.scheduled_at, now)
     match outcome:
@@ -51,16 +41,16 @@ def apply(  # noqa: C901, PLR0911 - one a kind of outcome
             return _moved(_informed(request, learnt), to, now, at_once)
         case Note(reason, learnt):
             known = _informed(request, learnt)
-            noted = replace(known, **PUT_DOWN, reason=reason, detail=None, scheduled_at=at_once)
+            noted = replace(known, reason=reason, detail=None, scheduled_at=at_once)
             return Applied(noted, "noted", reason)
         case Retry():
             return _retried(request, outcome, now, policy)
         case Postpone(until, reason, detail, plan):
             request, due = _planned(request, plan), max(until, now)
-            waiting = replace(request, **PUT_DOWN, reason=reason, detail=detail, scheduled_at=due)
+            waiting = replace(request, reason=reason, detail=detail, scheduled_at=due)
             return Applied(waiting, "postponed", reason, detail)
         case Unclear(until, detail):
-            waiting = replace(request, **PUT_DOWN, reason=UNCLEAR, detail=detail, scheduled_at=until)
+            waiting = replace(request, reason=UNCLEAR, detail=detail, scheduled_at=until)
             return Applied(waiting, "unclear", UNCLEAR, detail)
         case Stop(end, reason, detail, plan, learnt):
             return _stopped(_informed(_planned(request, plan), learnt), end, reason, detail, now)
@@ -124,9 +114,7 @@ def _planned(request: Request, plan: Plan | None) -> Request:
 
 def _moved(request: Request, to: State, now: datetime, at_once: datetime) -> Applied:
     ended = now if to in END_STATES else None
-    moved = replace(
-        request, **PUT_DOWN, state=to, reason=None, detail=None, attempts=0, scheduled_at=at_once, outcome_at=ended
-    )
+    moved = replace(request, state=to, reason=None, detail=None, attempts=0, scheduled_at=at_once, outcome_at=ended)
     return Applied(moved, "advanced", None)
 
 
@@ -137,7 +125,7 @@ def _retried(request: Request, outcome: Retry, now: datetime, policy: RetryPolic
         return _stopped(request, State.FAILED, Failure.ATTEMPTS_USED_UP, outcome.detail, now)
     if due > policy.over_at(request.ended_at, request.stale_at):
         return _stopped(request, State.FAILED, Failure.NOT_IN_TIME, outcome.detail, now)
-    waiting = replace(request, **PUT_DOWN, reason=outcome.reason, detail=outcome.detail, scheduled_at=due)
+    waiting = replace(request, reason=outcome.reason, detail=outcome.detail, scheduled_at=due)
     return Applied(waiting, "retried", outcome.reason, outcome.detail)
 
 
@@ -145,7 +133,7 @@ def _stopped(request: Request, end: State, reason: str, detail: str | None, now:
     if end not in END_STATES:
         raise ValueError(f"Bug: {end} is no end")
     stopped = replace(
-        request, **PUT_DOWN, state=end, reason=reason, detail=detail, scheduled_at=now, outcome_at=now
+        request, state=end, reason=reason, detail=detail, scheduled_at=now, outcome_at=now
     )  # fmt: skip
     return Applied(stopped, "stopped", reason, detail)
 
@@ -156,7 +144,6 @@ def _switched(request: Request, reason: str, detail: str | None, at_once: dateti
     following, *rest = request.alternatives
     switched = replace(
         request,
-        **PUT_DOWN,
         way=following.way,
         card_text=following.text,
         alternatives=tuple(rest),
@@ -173,7 +160,6 @@ def _resumed(request: Request, outcome: Resume, now: datetime) -> Applied:
     anew = outcome.to is State.RECEIVED  # X is asked again whether we may write
     resumed = replace(
         request,
-        **PUT_DOWN,
         x_user_id=outcome.x_user_id or request.x_user_id,
         identity_trust="by_hand" if outcome.x_user_id else request.identity_trust,
         state=outcome.to,
@@ -196,7 +182,7 @@ def _handed_over(request: Request, way: str, now: datetime) -> Applied:
     if not request.is_open or request.state in OPENED_STATES:
         raise ValueError(f"Bug: nothing to hand over in {request.state}")
     ended = replace(
-        request, **PUT_DOWN, way=way, alternatives=(), opening_text=None, state=State.CARD_SENT, reason=None,
+        request, way=way, alternatives=(), opening_text=None, state=State.CARD_SENT, reason=None,
         detail=None, attempts=0, scheduled_at=now, card_sent_at=now, outcome_at=now,
     )  # fmt: skip
     return Applied(ended, "handed_over", None)
@@ -206,7 +192,6 @@ def _attached(request: Request, feedback_id: str | None) -> Applied:
     _demand_transition(PROVEN, request, State.CARD_SENT)
     attached = replace(
         request,
-        **PUT_DOWN,
         state=State.CARD_SENT,
         reason=None,
         detail=None,
