@@ -33,6 +33,9 @@ SLACK = timedelta(minutes=1)
 FILED_LATE = timedelta(minutes=10)
 """X may file an event when its time has been read already: each window is read from a little before it."""
 
+NOT_YET = timedelta(hours=6)
+"""How long an empty page that leads to itself is asked for again, before it is taken for the end."""
+
 PAGES_AT_MOST = 1000
 """A window of more pages (100,000 events) is a cursor that runs in a circle."""
 
@@ -197,9 +200,10 @@ def _record(
 ) -> PollReport:
     page = answer.value
     row = connection.execute(sa.select(pw.pages).where(_this(account, turn.from_time))).one()
-    cursor = _next(page, turn.cursor, row.pages + 1, account)
+    waits = _is_yet_to_come(page, turn, account, now)
+    cursor = turn.cursor if waits else _next(page, turn.cursor, row.pages + 1, account)
     # What became readable while we read waits for the next turn: window by tiny window we would never stop asking.
-    more = cursor is not None or turn.to_time + account.poll_every <= _horizon(account, now)
+    more = not waits and (cursor is not None or turn.to_time + account.poll_every <= _horizon(account, now))
     if not task_leases.end(connection, account.name, TASK, turn.token, now if more else now + account.poll_every):
         log.warning("poll_turn_lost", account=account.name, worker=turn.worker)
         return PollReport("lost")
@@ -250,6 +254,12 @@ def _take_in(connection: Connection, account: Account, answer: XAnswer[FeedbackP
     cards = [event.feedback for event in answer.value.events]
     verdicts = take_in(connection, account, cards, "events", now)
     return sum(verdict in NEWS and card.is_answered for card, verdict in zip(cards, verdicts, strict=True))
+
+
+def _is_yet_to_come(page: FeedbackPage, turn: _Turn, account: Account, now: datetime) -> bool:
+    """Whether X may have more behind this cursor later: an empty page is not the end, also if it leads to itself."""
+    itself = turn.cursor is not None and page.next_cursor == turn.cursor and not page.events
+    return itself and now < turn.to_time + account.events_delay + NOT_YET
 
 
 def _next(page: FeedbackPage, cursor: str | None, pages: int, account: Account) -> str | None:

@@ -11,6 +11,8 @@ from service.db import reading, writing
 from service.models import poll_window
 from service.results import poll as polling
 from service.results.poll import complete_until, poll_once, reconcile
+from service.x_api import XAnswer
+from service.x_api.facts import FeedbackPage
 from tests.results.house import DAY, HOUR, US, answer_of, request, shop, snapshot, take
 from tests.results.outside import Outside
 
@@ -259,6 +261,44 @@ def test_a_cursor_that_leads_back_to_itself_ends_the_window(engine):
     assert [each.outcome for each in reports] == ["read", "read", "idle"]
     assert poll_windows(engine)[0].done_at is not None
     assert answer_of(engine, row) == x.truth_of(row)
+
+
+class NotYet:
+    """An X that answers a cursor so many times with an empty page and the same cursor."""
+
+    def __init__(self, x, times):
+        self._x, self._times = x, times
+
+    def list_feedback_events(self, **wanted):
+        if wanted["cursor"] is None or not self._times:
+            return self._x.client.list_feedback_events(**wanted)
+        self._times -= 1
+        return XAnswer(FeedbackPage((), wanted["cursor"], ()), None)
+
+
+def test_an_empty_page_that_leads_to_itself_is_not_the_end_either(engine):
+    x = Outside()
+    rows, slow = answered(engine, x, count=120), NotYet(x, 3)
+    x.advance(DAY + 3 * HOUR)
+    found = []
+    for _ in range(4):
+        found.append(poll_once(engine, SHOP, slow, x.now, worker="w1"))
+        if not found[-1].more:
+            x.advance(SHOP.poll_every)
+    assert [(each.outcome, each.more) for each in found] == [("read", True), *[("read", False)] * 3]
+    assert poll_windows(engine)[0].done_at is None
+    drain(engine, x)
+    assert all(answer_of(engine, row) == x.truth_of(row) for row in rows)
+
+
+def test_an_empty_page_that_leads_to_itself_for_hours_is_the_end(engine):
+    x = Outside()
+    answered(engine, x, count=120)
+    x.advance(DAY + 3 * HOUR)
+    for _ in range(30):
+        poll_once(engine, SHOP, NotYet(x, 1), x.now, worker="w1")
+        x.advance(SHOP.poll_every)
+    assert poll_windows(engine)[0].done_at is not None
 
 
 def test_one_unreadable_event_hides_no_other(engine):
