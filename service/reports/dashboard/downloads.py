@@ -19,6 +19,7 @@ from werkzeug.wrappers import Response
 from service.auth import log_access
 from service.db import writing
 from service.errors import NotFound
+from service.reports.dashboard import words
 from service.reports.dashboard.explore import and_by_of, by_of
 from service.reports.dashboard.names import full_name, group_name, row_name
 from service.reports.dashboard.page_context import PageContext
@@ -37,6 +38,7 @@ from service.web.replica_lag import read, tell_behind
 
 NAMES = {"csv": "CSV", "jsonl": "JSON lines", "xlsx": "Excel", "parquet": "Parquet"}
 OF_FIGURES = ("csv", "xlsx")
+ENDED = "ended_at"
 NOT_TOLD = (None,) * 7
 """In place of conversations and rates, in the line of all together."""
 
@@ -80,13 +82,15 @@ def offer(context: PageContext, question: PageQuery, own: Sequence[tuple[str, st
     query = question.written_out(*own)
     links = [_of_figures(kind, query) for kind in OF_FIGURES if not own]
     if context.reader.role in READERS_OF_ANSWERS:
-        per_row = query if own else question.written_out(("date_field", question.given("date_field") or "ended_at"))
+        clock = question.given("date_field")
+        per_row = query if own else question.written_out(("date_field", clock or ENDED))
         known = [kind for kind in NAMES if kind not in NEEDS or importlib.util.find_spec(NEEDS[kind])]
         links += [
             (flask.url_for("dashboard.rows", kind=kind) + f"?{per_row}", f"Rows, {NAMES[kind]}") for kind in known
         ]
-        what = "one answer" if own else "one conversation that ended in these days, asked or not"
-        return Offer(tuple(links), f"A row is {what}. Downloading rows is written to the access log.")
+        what = "one answer" if own else f"one conversation, by {words.words(clock or ENDED)}, asked or not"
+        beside = "" if own or clock else " Scores on the page count by the day they were given."
+        return Offer(tuple(links), f"A row is {what}.{beside} Downloading rows is written to the access log.")
     return Offer(tuple(links), "Your key reads figures, not single answers.")
 
 

@@ -277,6 +277,22 @@ def test_where_nothing_was_before_that_is_said_of_every_group(
         assert set(said) == {"nothing to compare with"}, path
 
 
+def test_a_download_says_by_which_day_its_rows_are_chosen(client: FlaskClient) -> None:
+    for clock, says in (
+        ("", "by the day it ended, asked or not. Scores on the page"),
+        ("sent_at", "by the day of asking"),
+    ):
+        page = client.get(f"/dashboard/explore?{QUERY}{clock and f'&date_field={clock}'}").text
+        assert f"A row is one conversation, {says}" in page
+        assert f"date_field={clock or 'ended_at'}" in re.findall(r'href="([^"]*download/rows.csv[^"]*)"', page)[0]
+
+
+def test_what_an_analyst_is_told_and_when_is_said_on_operations(signed_in: Callable[[str], FlaskClient]) -> None:
+    said = {role: signed_in(role).get("/dashboard/operations").text for role in ("supervisor", "analyst")}
+    assert "Answers show as soon as they are here." in said["supervisor"]
+    assert "Figures for analysts follow in whole releases." in said["analyst"]
+
+
 def test_a_result_of_a_small_group_names_nobody(client: FlaskClient, population: Population) -> None:
     page = client.get(f"/dashboard/results/{population.small[0]}").text
     assert "Too few answers to show whose conversation this was" in page
