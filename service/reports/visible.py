@@ -7,6 +7,7 @@ business of `disclosure`.
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
@@ -52,9 +53,12 @@ def _as_expression(element: Unindexed, compiler: SQLCompiler, **how: Any) -> str
 UNINDEXED_ACCOUNT = Unindexed(fr.account)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class View:
-    """What a reader may see: accounts, and answers up to a moment. `cutoff` None: at once."""
+    """What a reader may see: accounts, and answers up to a moment. `cutoff` None: at once.
+
+    Its expressions are built once for a view: one figure is counted by many statements.
+    """
 
     accounts: tuple[str, ...]
     cutoff: datetime | None
@@ -62,7 +66,7 @@ class View:
     sees_customers: bool = False  # the CRM's ids of customers are for admins
     configured: frozenset[str] = frozenset()  # accounts of the settings; the others are remembered, and no longer read
 
-    @property
+    @cached_property
     def mine(self) -> sa.ColumnElement[bool]:
         """Requests of the accounts the key covers, without the index of accounts.
 
@@ -71,12 +75,12 @@ class View:
         """
         return UNINDEXED_ACCOUNT.in_(self.accounts)
 
-    @property
+    @cached_property
     def mine_by_index(self) -> sa.ColumnElement[bool]:
         """Requests of the accounts the key covers, by the index of accounts and moments."""
         return fr.account.in_(self.accounts)
 
-    @property
+    @cached_property
     def from_answers(self) -> sa.ColumnElement[bool]:
         """True for every result, and a range of its index, so that SQLite reads answers and looks up their requests.
 
@@ -84,81 +88,81 @@ class View:
         """
         return res.updated_at > EPOCH
 
-    @property
+    @cached_property
     def join(self) -> sa.FromClause:
         """Requests with their visible results, if any."""
         return feedback_request.outerjoin(result, sa.and_(res.request_id == fr.id, self.came))
 
-    @property
+    @cached_property
     def came(self) -> sa.ColumnElement[bool]:
         """Results that have come early enough."""
         return sa.true() if self.cutoff is None else res.first_seen_at < self.cutoff
 
-    @property
+    @cached_property
     def score(self) -> sa.ColumnElement[Any]:
         """The score, once it may be seen."""
         return res.score if self.cutoff is None else sa.case((self._score_came, res.score))
 
-    @property
+    @cached_property
     def score_at(self) -> sa.ColumnElement[Any]:
         """When the score was given, or if X did not say, when we first saw it. NULL without a visible score."""
         return sa.case((self.score.is_not(None), self._scored_at))
 
-    @property
+    @cached_property
     def score_way(self) -> sa.ColumnElement[Any]:
         """How the score came, once it may be seen. Rows of older versions came by the card."""
         return sa.case((self.score.is_not(None), sa.func.coalesce(res.score_way, CARD)))
 
-    @property
+    @cached_property
     def text(self) -> sa.ColumnElement[Any]:
         """The comment, once it may be seen. Late arrivals are judged by our own clock."""
         return res.text if self.cutoff is None else sa.case((self._text_came, res.text))
 
-    @property
+    @cached_property
     def text_at(self) -> sa.ColumnElement[Any]:
         """When the comment was written, once that may be seen; it stays after retention has removed the words."""
         return res.text_at if self.cutoff is None else sa.case((self._text_came, res.text_at))
 
-    @property
+    @cached_property
     def answered_at(self) -> sa.ColumnElement[Any]:
         """When the comment was written, or else the score given. NULL without an answer."""
         there = sa.or_(self.score.is_not(None), self.commented)
         at = sa.func.coalesce(self.text_at, self.score_at, res.first_seen_at, type_=res.first_seen_at.type)
         return sa.case((there, at))
 
-    @property
+    @cached_property
     def commented(self) -> sa.ColumnElement[bool]:
         """There is a visible comment, or was one."""
         return sa.or_(self.text.is_not(None), self.text_at.is_not(None))
 
-    @property
+    @cached_property
     def settled(self) -> sa.ColumnElement[bool]:
         """Results whose last change may be known; an erasure may be known at once."""
         return sa.true() if self.cutoff is None else sa.or_(res.updated_at < self.cutoff, fr.erased_at.is_not(None))
 
-    @property
+    @cached_property
     def held_back(self) -> sa.ColumnElement[bool]:
         """Results of which something may not be known yet. Other changes of today, as by retention, change no count."""
         late_score = sa.and_(res.score.is_not(None), sa.not_(self._score_came))
         commented = sa.or_(res.text.is_not(None), res.text_at.is_not(None))
         return sa.or_(sa.not_(self.came), late_score, sa.and_(commented, sa.not_(self._text_came)))
 
-    @property
+    @cached_property
     def answered(self) -> sa.ColumnElement[bool]:
         """A visible score or comment."""
         return sa.or_(self.score.is_not(None), self.commented)
 
-    @property
+    @cached_property
     def _scored_at(self) -> sa.ColumnElement[Any]:
         return sa.func.coalesce(res.score_at, res.first_seen_at, type_=res.score_at.type)
 
-    @property
+    @cached_property
     def _score_came(self) -> sa.ColumnElement[bool]:
         """Known before the cutoff by our own clock; rows of older versions lack that: given before it by X's clock."""
         older = sa.or_(self._scored_at < self.cutoff, res.updated_at < self.cutoff)
         return sa.case((res.score_seen_at.is_not(None), res.score_seen_at < self.cutoff), else_=older)
 
-    @property
+    @cached_property
     def _text_came(self) -> sa.ColumnElement[bool]:
         """Known before the cutoff; what happens to the row later (retention, erasure) does not hide it again."""
         return sa.func.coalesce(res.text_seen_at, res.updated_at, type_=res.updated_at.type) < self.cutoff

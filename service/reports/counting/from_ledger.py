@@ -45,12 +45,11 @@ def ledger_lines(connection: Connection, view: View, q: Slice, *conditions: sa.C
 
 def moment_of(view: View, clock: str) -> sa.ColumnElement[Any]:
     """The moment that decides when a conversation counts."""
-    return {
-        "scored_at": view.score_at,
-        "sent_at": fr.card_sent_at,
-        "ended_at": fr.ended_at,
-        "updated_at": res.updated_at,
-    }[clock]
+    if clock == "scored_at":
+        return view.score_at
+    columns: dict[str, sa.ColumnElement[Any]]
+    columns = {"sent_at": fr.card_sent_at, "ended_at": fr.ended_at, "updated_at": res.updated_at}
+    return columns[clock]
 
 
 def _tables(view: View, clock: str) -> sa.FromClause:
