@@ -4,15 +4,17 @@
     python -m tests.bench outreach --latency-ms 50 --concurrency 32 --accounts 30 --workers 3
 
 The worker's own runner walks them. X answers from a table, at once or after `--latency-ms`, so only our own work is
-measured: claim, steps, signatures, HTTP client, record. The time of PostgreSQL's server is not included.
+measured: claim, steps, signatures, HTTP client, record; PostgreSQL's own processor stands in a column of its own.
 """
 
 import itertools
 import json
+import os
 import tempfile
 import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from multiprocessing import get_context
@@ -39,6 +41,9 @@ from service.x_api import Credentials, XClient
 from tests.processes.databases import Postgres, Sqlite
 from tests.support import Clock, request_row, tree
 
+HEADINGS = (
+    "processor ms each", "server ms each", "wall ms each", "statements each", "commits each", "of X's limit"
+)  # fmt: skip
 DM = {"type": "message_create", "message_create": {"target": {"recipient_id": "1"}, "message_data": {"text": "x"}}}
 
 
@@ -103,13 +108,26 @@ def main(database: str, workers: int, **given: int) -> None:
         migrations.upgrade(engine)
         title = f"{database}, {walk.conversations} conversations from claim to card, {workers} workers"
         table = Table(title=title, box=None)
-        for heading in ("processor ms each", "wall ms each", "statements each", "commits each", "of X's limit"):
+        for heading in HEADINGS:
             table.add_column(heading, justify="right")
+        before = server_seconds(Path(folder))
         figures = measure(engine, store.url, walk, workers)
-        share = f"{1000 / figures[1] / walk.bound / workers:.2f}" if walk.latency_ms else ""
+        figures.insert(1, (server_seconds(Path(folder)) - before) * 1000 / walk.conversations)
+        share = f"{1000 / figures[2] / walk.bound / workers:.2f}" if walk.latency_ms else ""
         table.add_row(*(f"{figure:.2f}" for figure in figures), share)
         Console().print(table)
         engine.dispose()
+
+
+def server_seconds(folder: Path) -> float:
+    """Processor seconds of the PostgreSQL whose data lies there, sessions that have ended among them; Linux's /proc."""
+    seconds = 0.0
+    for each in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it may end while we look
+            if (each / "cwd").readlink().is_relative_to(folder.resolve()):
+                fields = (each / "stat").read_text().rpartition(")")[2].split()
+                seconds += sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+    return seconds
 
 
 def measure(engine: Engine, url: str, walk: Walk, workers: int) -> list[float]:
