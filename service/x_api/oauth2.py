@@ -7,6 +7,7 @@ it.
 import base64
 import hashlib
 import secrets
+import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -63,6 +64,11 @@ class Tokens(Protocol):
         """Return a new one in place of this, which X has refused. Raises XError."""
 
 
+def since_boot() -> float:
+    """Return seconds that nobody's setting of the clock moves; on Linux those count in which the machine slept."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
 class Bearer(httpx.Auth):
     """Signs with the account's access token; a refused one is renewed once, because a 401 has sent nothing.
 
@@ -70,22 +76,29 @@ class Bearer(httpx.Auth):
     by which nobody finds an unclear message in X's list. Both are stopped here; X's answers tell the time.
     """
 
-    def __init__(self, tokens: Tokens, *, clock: Callable[[], datetime], alive: timedelta) -> None:
-        self._tokens, self._clock, self._alive = tokens, clock, alive
-        self._ahead = timedelta(0)  # our clock of X's
+    def __init__(
+        self,
+        tokens: Tokens,
+        *,
+        clock: Callable[[], datetime],
+        alive: timedelta,
+        stopwatch: Callable[[], float] = since_boot,
+    ) -> None:
+        self._tokens, self._clock, self._alive, self._stopwatch = tokens, clock, alive, stopwatch
+        self._zero: datetime | None = None  # X's time when the stopwatch began
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Sign, and again if the token was no longer valid."""
         token, sends = self._tokens.current(), request.extensions.get("signed_at") is not None
-        if sends and self._is_wrong():  # or was: there may be no other call that would tell
-            self._compare((yield self._signed(_whoever(request), token)))
-            self._demand_right()
+        if sends and self._clock_is_wrong():  # or the stopwatch stood: there may be no other call that would tell
+            self._compare((yield self._signed(_who_we_are(request), token)))
+            self._demand_right_clock()
         response = yield self._signed(request, token)
         if response.status_code == UNAUTHORIZED:
             response = yield self._signed(request, self._tokens.renewed(token))
         self._compare(response)
-        if not sends:  # what was sent was sent
-            self._demand_right()
+        if not sends and not request.url.path.endswith(WHO):  # what was sent was sent, and who we are is so at any time
+            self._demand_right_clock()
 
     def _signed(self, request: httpx.Request, token: str) -> httpx.Request:
         intended_at = request.extensions.get("signed_at")
@@ -96,21 +109,26 @@ class Bearer(httpx.Auth):
 
     def _compare(self, response: httpx.Response) -> None:
         with suppress(ValueError):  # an answer without a date tells nothing
-            self._ahead = self._clock() - parse_date(response.headers.get("date"))
+            self._zero = parse_date(response.headers.get("date")) - timedelta(seconds=self._stopwatch())
 
-    def _is_wrong(self) -> bool:
-        return abs(self._ahead) > self._alive
+    def _clock_is_wrong(self) -> bool:
+        if self._zero is None:
+            return False
+        return abs(self._zero + timedelta(seconds=self._stopwatch()) - self._clock()) > self._alive
 
-    def _demand_right(self) -> None:
-        if self._is_wrong():
+    def _demand_right_clock(self) -> None:
+        if self._clock_is_wrong():
             raise Temporary("Our clock is wrong: X dates its answers otherwise.", reason="clock")
 
 
-def _whoever(request: httpx.Request) -> httpx.Request:
-    """A question whose answer is as good as any: who we are."""
-    timeout = {"timeout": request.extensions["timeout"]}
+def _who_we_are(send: httpx.Request) -> httpx.Request:
+    """A question whose answer is as good as any, at the same place."""
+    path, _, _ = send.url.path.rpartition("/2/")
     return httpx.Request(
-        "GET", request.url.join(WHO), headers={"User-Agent": request.headers["User-Agent"]}, extensions=timeout
+        "GET",
+        send.url.copy_with(path=path + WHO),
+        headers={"User-Agent": send.headers["User-Agent"]},
+        extensions={"timeout": send.extensions["timeout"]},
     )
 
 

@@ -165,7 +165,7 @@ class Wire:
         flow = self._auth.sync_auth_flow(request)
         signed = next(flow)
         while True:
-            response = self._transport.handle_request(signed)
+            response = self._delivered(signed, request)
             try:
                 signed = flow.send(response)
             except StopIteration:
@@ -174,6 +174,15 @@ class Wire:
                 response.close()
                 raise
             response.close()
+
+    def _delivered(self, signed: httpx.Request, request: httpx.Request) -> httpx.Response:
+        try:
+            return self._transport.handle_request(signed)
+        except httpx.HTTPError as error:
+            if signed.url == request.url:
+                raise
+            # what `auth` wanted to know first; the request itself has not left
+            raise Temporary("X did not say what time it is.", reason=_word(error)) from error
 
     def _reply(self, response: httpx.Response, body: bytes, *, sends: bool) -> Reply:
         now = self._clock()

@@ -25,6 +25,11 @@ OAUTH_2 = {**V2, "accounts__acme__client_id": "app-1"}
 BACK = "http://127.0.0.1:8765/"
 
 
+def of_x(world: World) -> Callable[[], float]:
+    """A stopwatch that goes as X's clock does, whatever ours is set to."""
+    return lambda: world.x.get("/_control/clock").get_json()["now_ms"] / 1000
+
+
 class Over(World):
     """A world that writes over v2; `connect` signs its account in by OAuth 2.0."""
 
@@ -35,7 +40,8 @@ class Over(World):
             a.consumer_key, a.consumer_secret, a.token or "", a.token_secret or ""
         )
         if a.client_id is not None:
-            signer = Bearer(self.tokens(name), clock=self.clock, alive=a.signature_tolerance)
+            alive = a.signature_tolerance
+            signer = Bearer(self.tokens(name), clock=self.clock, alive=alive, stopwatch=of_x(self))
         return XClientV2(signer, base_url=a.base_url, clock=self.clock, transport=wire)
 
     def sign_in(self, name: str = "acme") -> XSignIn:
@@ -332,6 +338,42 @@ class Dated(Dropping):
         now_s = self._world.x.get("/_control/clock").get_json()["now_ms"] / 1000
         found.headers["date"] = formatdate(now_s, usegmt=True)
         return found
+
+
+@pytest.mark.parametrize("minutes", [-60, 6])
+def test_a_clock_that_is_set_wrong_between_two_calls_is_noticed_before_the_send(
+    over: Callable[..., Over], minutes: int
+) -> None:
+    world = over(**OAUTH_2)
+    world.connect()
+    with world.client("acme", Dated(world)) as x:
+        x.show_user(user_id="501")
+        world.clock.forward(minutes=minutes)
+        with pytest.raises(Temporary, match="clock"):
+            x.send_dm("501", "Hello.", signed_at=world.clock.now)
+        assert x.verify_credentials().value.id, "who we are is so at any time"
+    assert sent(world) == []
+
+
+class Mute(Dated):
+    """The same, whose line breaks as soon as it is asked who we are."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/2/users/me"):
+            raise httpx.ReadTimeout("no answer", request=request)
+        return super().handle_request(request)
+
+
+def test_a_question_for_the_time_that_is_lost_is_no_lost_message(over: Callable[..., Over]) -> None:
+    world = over(**OAUTH_2)
+    world.connect()
+    with world.client("acme", Mute(world)) as x:
+        x.show_user(user_id="501")
+        world.clock.forward(minutes=6)
+        with pytest.raises(Temporary) as lost:
+            x.send_dm("501", "Hello.", signed_at=world.clock.now)
+    assert lost.value.reason == "read_timeout"
+    assert sent(world) == []
 
 
 @pytest.mark.parametrize("minutes", [-60, -6, 6, 60])
