@@ -8,5 +8,8 @@ from pathlib import Path
 
 from service.serving import options
 from service.settings import X_TOKENS, load
+from service.telemetry import logs
 
-globals().update(options(load(Path(os.environ.get("DM_FEEDBACK_CONFIG", "dm-feedback.toml")), withheld=X_TOKENS)))
+_settings = load(Path(os.environ.get("DM_FEEDBACK_CONFIG", "dm-feedback.toml")), withheld=X_TOKENS)
+logs.configure(_settings.service.log_format)
+globals().update(options(_settings))

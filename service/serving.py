@@ -42,6 +42,7 @@ from service.telemetry import logs
 
 log = structlog.get_logger(__name__)
 RESTART_AFTER_S = 1.0
+LOOK_FOR_ROOM_S = 0.1
 LOOK_AGAIN_S = 2.0  # for a database that is away as a process begins
 FORK = multiprocessing.get_context("fork")
 Run = Callable[[Sequence[str]], Any]
@@ -171,8 +172,19 @@ def serve_web(settings: Settings, read: Callable[[], Settings | None]) -> None:
     Gunicorn(settings, read).run()
 
 
-def demand_free(bind: str) -> None:
-    """Check before anything is started that nobody else listens there. Raises Unavailable."""
+def demand_free(bind: str, patience_s: float = 0) -> None:
+    """Check before anything is started that nobody else listens there, or will soon. Raises Unavailable."""
+    until = time.monotonic() + patience_s
+    while True:
+        try:
+            return _demand_free(bind)
+        except Unavailable:
+            if time.monotonic() >= until:
+                raise
+        time.sleep(min(patience_s, LOOK_FOR_ROOM_S))
+
+
+def _demand_free(bind: str) -> None:
     host, port = host_and_port(bind)
     try:
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:

@@ -18,7 +18,7 @@ from service.reports.dashboard.report.html import MadeBy, company_of, scope_of, 
 from service.reports.dashboard.report.spans import LAST, ReportSpan, days_of, month_of
 from service.reports.figures.labels import of_named
 from service.reports.report_query import ReportQuery
-from service.reports.rows.atomic_file import appearing
+from service.reports.rows.atomic_file import appearing, demand_file
 from service.reports.thresholds import thresholds
 from service.settings import Settings
 
@@ -53,6 +53,7 @@ def report(
     settings, engine = opened(context)
     if out.suffix.lower() not in ENDINGS:
         raise Invalid("unknown_format", "A report is a .pdf or .html file; name it accordingly.")
+    demand_file(out)
     for account in accounts:
         account_of(settings, account)
     at, reader = now(), Reader("cli", me(), role, accounts)

@@ -1,5 +1,6 @@
 """Running it: everything on one machine, or the web processes alone."""
 
+import os
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from service.cli.common import console, opened, settings_of
 from service.encrypting.in_force import engine_of
 from service.settings import X_TOKENS
 from service.startup import demand_fitting
+
+GOING_S = 5  # for a predecessor that is still ending what it began
 
 
 @click.command()
@@ -42,7 +45,8 @@ def web(context: click.Context) -> None:
     """Run only the web processes: webhooks, API, dashboard."""
     settings, engine = opened(context)
     reload.demand_shown(settings)
-    serving.demand_free(settings.web.bind)
+    if "LISTEN_FDS" not in os.environ:  # else systemd holds the address for us
+        serving.demand_free(settings.web.bind, patience_s=GOING_S)
     engine.dispose()  # each web process opens its own after the fork
     path = Path(context.find_root().obj)
     serving.serve_web(settings, partial(reload.reread, path, reload.demand_shown, X_TOKENS))

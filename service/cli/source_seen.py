@@ -94,7 +94,7 @@ def seen(engine: Engine, sources: Iterable[str], now: datetime) -> dict[str, Sou
             sa.func.max(di.reason).filter(first, di.outcome == "unmappable"),
             number.filter(first, sa.or_(di.reason == "other_event", di.outcome == "reopened")),
             number.filter(sa.or_(di.outcome == "duplicate", sa.and_(di.outcome == "accepted", ~first))),
-            number.filter(first, di.outcome == "accepted", fr.reason == Skip.NO_X_IDENTITY),
+            number.filter(first, di.outcome == "accepted", fr.reason == Skip.NO_X_IDENTITY, fr.detail.is_(None)),
         )
         .join(delivery_item, di.delivery_id == wd.id)
         .outerjoin(feedback_request, fr.id == di.request_id)

@@ -4,6 +4,7 @@ The driver begins none by itself, and connections are not pinged before use: BEG
 What is written again and again is prepared, unless a pooler stands between.
 """
 
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -34,6 +35,8 @@ GONE_AFTER = {"tcp_user_timeout": 10_000, "keepalives_idle": 5, "keepalives_inte
 SILENT_S = 35
 """No statement takes longer than `statement_timeout`: a server that says nothing for longer stands still."""
 
+BEGUN_WITHIN_S = 10
+"""For a new connection's first answer: no delivery waits longer."""
 
 PREPARE_AFTER = 5  # times that a connection has run a statement
 PLANS_KEPT_S = 600
@@ -66,10 +69,11 @@ def open_postgresql(url: URL, connect_s: int, pool_s: int, silent_s: float | Non
         pool_recycle=PLANS_KEPT_S,
     )
     event.listen(engine, "connect", _leave_transactions_to_us)
-    event.listen(engine, "connect", _learn_whose_session)
+    silent_s = SILENT_S if silent_s is None else silent_s
+    event.listen(engine, "connect", partial(_learn_whose_session, within_s=min(silent_s, BEGUN_WITHIN_S)))
     event.listen(engine, "begin", _begin)
     event.listen(engine, "do_execute", _plan_anew)
-    watchdog.watch(engine, SILENT_S if silent_s is None else silent_s)
+    watchdog.watch(engine, silent_s)
     event.listen(engine, "handle_error", give_up_outdated)
     event.listen(engine, "handle_error", leave_out_detail)
     return engine
@@ -96,9 +100,10 @@ def _leave_transactions_to_us(connection: Any, _record: Any) -> None:
     connection.autocommit = True
 
 
-def _learn_whose_session(connection: Any, record: Any) -> None:
+def _learn_whose_session(connection: Any, record: Any, within_s: float) -> None:
     """A pooler names a session of its own; what is prepared in one server's would be missing in, or be, another's."""
-    [served_by] = connection.execute("SELECT pg_backend_pid()").fetchone()
+    with watchdog.watched(connection, within_s):  # a pooler may have let us in without having a server for us
+        [served_by] = connection.execute("SELECT pg_backend_pid()").fetchone()
     record.info[OWN_SESSION] = served_by == connection.info.backend_pid
 
 

@@ -10,7 +10,8 @@ import os
 import socket
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from sqlalchemy import event
@@ -74,6 +75,16 @@ def watch(engine: Engine, seconds: float) -> None:
     event.listen(engine, "commit", expect)
     event.listen(engine, "rollback", expect)
     event.listen(engine, "checkin", lambda raw, _: WAITING.answered(raw))
+
+
+@contextmanager
+def watched(raw: Any, seconds: float) -> Iterator[None]:
+    """Shut a connection of the driver down if what is asked of it meanwhile stays unanswered for so long."""
+    WAITING.expect(raw, seconds)
+    try:
+        yield
+    finally:
+        WAITING.answered(raw)
 
 
 def allow(connection: Connection, seconds: float | None) -> None:

@@ -96,13 +96,13 @@ def overview(
         "requests": _counts({(state, reason): n for (_, state, reason), n in found["requests_ended_day"].items()}),
         "answers": _counts(found["results_day"]),
     }
-    accounts_said = (said for one in mine for said in _of_account(one))
+    unserved = _unserved(accounts, served.by_workers(connection, now))
+    accounts_said = (said for one in mine for said in _of_account(one, is_served=one.name not in unserved))
     service_says = _of_service(workers, unsealed, day, builds)
     storage_says = (*_of_partitions(creation.unplaced(connection)), *_of_log(log_bytes(connection.engine)))
-    nobody_says = _of_nobody(accounts, served.by_workers(connection, now))
     hands = (
-        *service_says, *_of_values(found), *storage_says, *_of_replica(replica), *_of_sources(found), *nobody_says,
-        *accounts_said,
+        *service_says, *_of_values(found), *storage_says, *_of_replica(replica), *_of_sources(found),
+        *_of_unserved(unserved), *accounts_said,
     )  # fmt: skip
     said = _encrypting(found)
     return Overview(now, __version__, head(), workers, builds, mine, day, unsealed, replica, said, hands)
@@ -186,10 +186,14 @@ def _of_log(size: int | None) -> Iterator[str]:
         )
 
 
-def _of_nobody(accounts: Iterable[str], working: served.Served) -> Iterator[str]:
-    for name in accounts if working is not None else ():
-        if f"accounts.{name}" not in (working or ()):
-            yield f"{name}: no worker that lives has it in its settings, so nobody is asked: restart the workers."
+def _unserved(accounts: Iterable[str], working: served.Served) -> frozenset[str]:
+    """The accounts that no worker which lives has in its settings; none where no worker lives."""
+    return frozenset(name for name in accounts if working is not None and f"accounts.{name}" not in working)
+
+
+def _of_unserved(unserved: Iterable[str]) -> Iterator[str]:
+    for name in sorted(unserved):
+        yield f"{name}: no worker that lives has it in its settings, so nobody is asked: restart the workers."
 
 
 def _of_replica(found: ReplicaStanding | None) -> Iterator[str]:
@@ -223,15 +227,15 @@ def _of_sources(found: Mapping[str, Found]) -> Iterator[str]:
             yield f"{source}: its list of what ended is read until {age(behind)} ago: `dm-feedback sources list`."
 
 
-def _of_account(one: AccountOverview) -> Iterator[str]:
+def _of_account(one: AccountOverview, *, is_served: bool) -> Iterator[str]:
     if one.held is not None:
         yield f"{one.name} is held ({one.held}): mend it, then `dm-feedback accounts release {one.name}`."
-    elif _over("oldest_due_seconds", one.oldest_due):
+    elif is_served and _over("oldest_due_seconds", one.oldest_due):
         yield f"{one.name}: a request has been due for {age(one.oldest_due)}; more workers, or X's limits are used up."
     if _over("x_away_seconds", one.x_away):
         yield (
-            f"{one.name}: X has answered nothing for {age(one.x_away)}; the worker's log (x_called, reason) says "
-            "whether it is X, or our way to it; nothing is lost, it goes on when X answers."
+            f"{one.name}: no call to X has succeeded for {age(one.x_away)}; the worker's log (x_called, reason) says "
+            "whether it is X, our way to it or our clock; nothing is lost, it goes on when X answers."
         )
     if min(one.dms_left, one.cards_left) < HAND["sends_left"]:
         yield f"{one.name}: X's limit of the day leaves {one.dms_left} DMs and {one.cards_left} cards."

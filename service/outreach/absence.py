@@ -64,17 +64,13 @@ def held_to_what_we_know(
 def newest_to_anybody(
     engine: Engine, account: Account, like: Request, kind: Kind, now: datetime
 ) -> KnownMessage | None:
-    """Return our newest message of this kind, or else opening, that X's list with whoever has it must show.
+    """Return our newest message of this kind, that X's list with whoever has it must show.
 
-    An opening tells nothing about cards, which such a list may leave out.
+    An opening would tell nothing about cards, which such a list may leave out.
     """
     since, until = now - LISTED_FOR + CLOCK_SLACK, now - settled_in(account)
     with reading(engine) as connection:
-        found = (
-            sends.newest_at_x(connection, account.name, each, since, until, way=like.way)
-            for each in (kind, Kind.OPENING)
-        )
-        return next(filter(None, found), None)
+        return sends.newest_at_x(connection, account.name, kind, since, until, way=like.way)
 
 
 def _known(connection: Connection, account: Account, request: Request, attempt: Attempt, listing: Listing) -> set[str]:

@@ -210,7 +210,7 @@ def _record(
     x_outage.ended(connection, account.name)
     missing = _take_in(connection, account, answer, now)
     counts = {
-        "pages": pw.pages + 1,
+        "pages": pw.pages + (0 if waits else 1),  # a window that waits does not come nearer to the most it may have
         "events": pw.events + len(page.events),
         "found_missing": pw.found_missing + missing,
         "unreadable": pw.unreadable + len(page.problems),
@@ -258,7 +258,7 @@ def _take_in(connection: Connection, account: Account, answer: XAnswer[FeedbackP
 
 def _is_yet_to_come(page: FeedbackPage, turn: _Turn, account: Account, now: datetime) -> bool:
     """Whether X may have more behind this cursor later: an empty page is not the end, also if it leads to itself."""
-    itself = turn.cursor is not None and page.next_cursor == turn.cursor and not page.events
+    itself = turn.cursor is not None and page.next_cursor == turn.cursor and not page.events and not page.problems
     return itself and now < turn.to_time + account.events_delay + NOT_YET
 
 

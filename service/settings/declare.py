@@ -99,9 +99,11 @@ class Section(ma.Schema):
 
     def handle_error(self, error: ma.ValidationError, data: Any, **_kwargs: Any) -> None:
         """Name the setting that somebody may have meant by one that there is not."""
-        known, said = [each.data_key or name for name, each in self.fields.items()], error.messages
+        named = {each.data_key or name: name for name, each in self.fields.items()}
+        said, of = error.messages, declared(self.shape)
+        offered = [key for key, name in named.items() if of[name].sentence is not None]
         for name in data if isinstance(data, Mapping) and isinstance(said, dict) else ():
-            if name not in known and (near := get_close_matches(str(name), known, 1)):
+            if name not in named and (near := get_close_matches(str(name), offered, 1)):
                 said[name] = [f"{self.error_messages['unknown']}; did you mean {near[0]}?"]
 
     @ma.post_load

@@ -41,7 +41,7 @@ CODES = {
     501: "transfer_coding",
 }
 SENTENCES = {
-    404: "There is no such address; /docs lists those there are.",
+    404: "There is no such address; /docs lists those of the API.",
     405: "This address takes other methods; the header Allow names them.",
 }
 """In place of Werkzeug's own, which say nothing of ours."""

@@ -253,6 +253,10 @@ def test_a_source_that_never_says_who_its_customers_are_is_named(cli: Cli) -> No
             connection.execute(nobody.values(reason="no_x_identity"))
         line = f"crm: 10 ends in 7 days, and nothing says who {number} of the customers are on X (no_x_identity)"
         assert (line in cli.says("sources", "list")) is said
+    with writing(cli.engine) as connection:
+        looked_up = {"reason": "no_x_identity", "detail": "looked at: an e-mail address, no X account"}
+        connection.execute(sa.update(feedback_request).values(looked_up))
+    assert "on X (no_x_identity)" not in cli.says("sources", "list"), "the CRM was asked, and knew of none"
     (first, *_) = cli.rows(webhook_delivery)
     assert first.id in cli.says("deliveries", "list", "--outcome", "accepted", "--source", "crm")
     assert "customer    nobody" in cli.says("sources", "explain", "--source", "crm", "--delivery", first.id)

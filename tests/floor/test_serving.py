@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 from pathlib import Path
+from threading import Timer
 
 import flask
 import pytest
@@ -43,6 +44,14 @@ def test_an_address_somebody_listens_on_is_refused_in_words() -> None:
     assert caught.value.code == "address_taken"
     assert "set web.bind" in caught.value.sentence
     demand_free(f"127.0.0.1:{port}")
+
+
+def test_who_is_still_closing_the_address_is_waited_for() -> None:
+    taken = socket.create_server(("127.0.0.1", 0))
+    going = Timer(0.3, taken.close)
+    going.start()
+    demand_free(f"127.0.0.1:{taken.getsockname()[1]}", patience_s=30)
+    going.join()
 
 
 @pytest.mark.parametrize("bind", ["nobody.invalid:8000", "192.0.2.7:8000"])

@@ -413,10 +413,12 @@ def test_a_misspelt_setting_is_never_silently_without_effect(table: str) -> None
 
 
 def test_a_misspelt_setting_is_told_which_one_may_be_meant() -> None:
-    said = mistakes(web__worker=2, accounts__acme__userid="1", campaigns__care__texts__en__opening_text="Hi.")
+    asked = {"web__worker": 2, "accounts__acme__userid": "1", "accounts__acme__nme": "Acme"}
+    said = mistakes(**asked, campaigns__care__texts__en__opening_text="Hi.")
     assert {path: sentence.rpartition("; ")[2] for path, sentence in said.items()} == {
         "web.worker": "did you mean workers?",
         "accounts.acme.userid": "did you mean user_id?",
+        "accounts.acme.nme": "`dm-feedback config reference` lists them all",  # `name` is that of the table
         "campaigns.care.texts.en.opening_text": "did you mean opening?",
     }
 

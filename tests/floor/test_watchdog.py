@@ -71,6 +71,16 @@ def test_who_begins_on_such_a_connection_takes_another(engine: Engine, signalled
         assert connection.exec_driver_sql("SELECT 1").scalar_one() == 1
 
 
+def test_a_server_that_lets_us_in_and_then_says_nothing_is_given_up(
+    engine: Engine, signalled: Callable[[int], None]
+) -> None:
+    with reading(engine):  # SQLAlchemy asks the first connection of all for its version
+        event.listen(engine, "connect", lambda raw, _: signalled(raw.info.backend_pid), insert=True)
+        with pytest.raises(sa.exc.DBAPIError) as caught, reading(engine):
+            pass
+    assert is_away(caught.value)
+
+
 def test_a_statement_without_a_limit_is_not_cut(engine: Engine) -> None:
     with writing(engine) as connection:
         take_your_time(connection)

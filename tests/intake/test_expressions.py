@@ -98,7 +98,14 @@ def test_syntax_of_other_languages_is_reported(text: str, says: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ['h."x-a" == h."x-b"', 'b.event == `"closed"`', 'b.a[?x == "y-z".name]', 'b.a[?x == @."y-z"]', "b.e == '\"q\"'"],
+    [
+        "b.parts[?closed_at != null].id",
+        'h."x-a" == h."x-b"',
+        'b.event == `"closed"`',
+        'b.a[?x == "y-z".name]',
+        'b.a[?x == @."y-z"]',
+        "b.e == '\"q\"'",
+    ],
 )
-def test_a_name_may_stand_in_double_quotes(text: str) -> None:
+def test_a_name_may_stand_in_double_quotes_and_null_for_one_that_is_absent(text: str) -> None:
     assert compile_expression(text).text == text

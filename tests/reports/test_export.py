@@ -435,20 +435,22 @@ def test_a_file_and_its_manifest_always_match(told, tmp_path, monkeypatch):
     assert beside.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_link_is_followed_and_what_is_no_file_is_never_replaced(told, tmp_path):
-    """Root would put customers' answers in the place of /dev/stdout."""
+@pytest.mark.parametrize("name", ["link.csv", "pipe.csv", "loop.csv", "noted.csv"])
+def test_what_is_no_file_is_never_replaced_nor_written_through(told, tmp_path, name):
+    """Root would put customers' answers in the place of /dev/stdout, or of what somebody's link leads to."""
     folder = tmp_path / "out"
     folder.mkdir()
-    target, link, pipe = folder / "real.csv", folder / "link.csv", folder / "pipe.csv"
-    link.symlink_to(target)
-    os.mkfifo(pipe)
-    export.write_file(told.engine, told.settings, ADMIN, Filter(), link, "csv", told.clock.now)
-    assert (link.is_symlink(), target.stat().st_mode & 0o777) == (True, 0o600)
+    target = folder / "real.csv"
+    target.write_text("somebody's", "utf-8")
+    (folder / "link.csv").symlink_to(target)
+    (folder / "loop.csv").symlink_to(folder / "loop.csv")
+    (folder / "noted.csv.manifest.json").symlink_to(target)
+    os.mkfifo(folder / "pipe.csv")
+    before = {each.name for each in folder.iterdir()}
     with pytest.raises(Invalid, match="is no file"):
-        export.write_file(told.engine, told.settings, ADMIN, Filter(), pipe, "csv", told.clock.now)
-    left = {each.name for each in folder.iterdir()}
-    assert left == {"link.csv", "link.csv.manifest.json", "pipe.csv", "real.csv"}
-    assert pipe.is_fifo()
+        export.write_file(told.engine, told.settings, ADMIN, Filter(), folder / name, "csv", told.clock.now)
+    assert {each.name for each in folder.iterdir()} == before
+    assert (target.read_text("utf-8"), (folder / "pipe.csv").is_fifo()) == ("somebody's", True)
 
 
 def test_the_api_streams_every_format_and_its_manifest(quick):

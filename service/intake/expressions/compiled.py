@@ -175,7 +175,9 @@ def _mistakes(node: Mapping[str, Any], root_names: frozenset[str] | None) -> lis
         # `!b.x` reads as `(!b).x`, which is null for ever
         found.append("'!' binds tighter than '.': write !(b.x) or b.x == `null`")
     if kind == "comparator":
-        found += [_bare(each["value"]) for each in children if each["type"] == "field" and each["value"] in BARE_WORDS]
+        # a bare null is harmless there: what has no field of that name has null
+        bare = [each["value"] for each in children if each["type"] == "field" and each["value"] in ("true", "false")]
+        found += map(_bare, bare)
     if kind == "field" and root_names is not None and node["value"] not in root_names:
         found.append(_no_root(node["value"], root_names))
     for index, child in enumerate(children):

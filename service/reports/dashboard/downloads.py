@@ -88,7 +88,8 @@ def offer(context: PageContext, question: PageQuery, own: Sequence[tuple[str, st
         links += [
             (flask.url_for("dashboard.rows", kind=kind) + f"?{per_row}", f"Rows, {NAMES[kind]}") for kind in known
         ]
-        what = "one answer" if own else f"one conversation, by {words.words(clock or ENDED)}, asked or not"
+        everybody = ", asked or not" if not clock or clock == ENDED else ""
+        what = "one answer" if own else f"one conversation, by {words.words(clock or ENDED)}{everybody}"
         beside = "" if own or clock else " Scores on the page count by the day they were given."
         return Offer(tuple(links), f"A row is {what}.{beside} Downloading rows is written to the access log.")
     return Offer(tuple(links), "Your key reads figures, not single answers.")

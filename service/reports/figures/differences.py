@@ -152,7 +152,7 @@ def _judged(rows: list[ThenNow], smallest: float, rising: Rising | None) -> list
 
 def in_order(table: Differences, ranking: int) -> Differences:
     """Outside the limits first; then by score if each group has enough answers, else by name; without a score last."""
-    ranked = all((row.now.n or 0) >= ranking for row in table.rows if row.now.value is not None and row.rest is None)
+    ranked = all((row.now.n or 0) >= ranking for row in table.rows if row.rest is None)
 
     def place(row: ThenNow) -> tuple[Any, ...]:
         score = row.now.value

@@ -10,16 +10,18 @@ from service.errors import Invalid
 
 
 def demand_file(path: Path) -> None:
-    """Refuse what is there and no file: root would put a file in the place of a device or pipe. Raises Invalid."""
-    if path.exists() and not path.is_file():
+    """Refuse what is there and no file. Raises Invalid.
+
+    Root would put a file in the place of a device or pipe, or of what a link leads to that others have laid.
+    """
+    if path.is_symlink() or (path.exists() and not path.is_file()):
         raise Invalid("not_a_file", f"{path} is there and is no file: name one, which appears when it is whole.")
 
 
 @contextmanager
 def appearing(path: Path) -> Iterator[BinaryIO]:
-    """Write beside the path, where a link leads, first; if that breaks off, the old file stays. Raises Invalid."""
+    """Write beside the path first; if that breaks off, the old file stays. Raises Invalid."""
     demand_file(path)
-    path = path.resolve()
     part = path.with_name(path.name + ".part")
     part.unlink(missing_ok=True)  # an older one would keep its own mode
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:

@@ -175,10 +175,11 @@ def write_file(
     form: Form = PLAIN,
 ) -> Manifest:
     """Write the export to `path`, the manifest beside it (`….manifest.json`). Files appear only when complete."""
+    beside = path.with_name(path.name + ".manifest.json")
     demand_file(path)
+    demand_file(beside)
     with writing(engine) as connection:
         log_access(connection, reader.actor, "export.file", {"format": format, "filter": filter.logged()}, now)
-    beside = path.with_name(path.name + ".manifest.json")
     with appearing(beside) as about, appearing(path) as file:
         export = export_of(source_of(engine, filter), settings, reader, filter, now)
         manifest = export.described(format, form, sink=file.write, progress=progress)

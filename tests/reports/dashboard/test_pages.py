@@ -280,7 +280,7 @@ def test_where_nothing_was_before_that_is_said_of_every_group(
 def test_a_download_says_by_which_day_its_rows_are_chosen(client: FlaskClient) -> None:
     for clock, says in (
         ("", "by the day it ended, asked or not. Scores on the page"),
-        ("sent_at", "by the day of asking"),
+        ("sent_at", "by the day of asking. Downloading"),
     ):
         page = client.get(f"/dashboard/explore?{QUERY}{clock and f'&date_field={clock}'}").text
         assert f"A row is one conversation, {says}" in page

@@ -1,7 +1,7 @@
 """The report: a month, a week or a quarter on one page, for those who read no dashboard.
 
     spans.py       which days, and which before them   content.py  what is on it: figures, teams, comments
-    trend_line.py  its twelve months as a line         html.py     the page itself, the same on screen and in a file
+    trend_line.py  months or weeks as a line           html.py     the page itself, the same on screen and in a file
     paper.py       the file: HTML or PDF               page.py     /dashboard/report
 
 Every number comes from `figures`, all of one moment; nothing is calculated here.
