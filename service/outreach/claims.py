@@ -70,6 +70,9 @@ class Claimed:
     ready: list[Ready]
 
 
+NOTHING_CLAIMED = Claimed(0, [])
+
+
 def due_accounts(place: Workplace, names: Iterable[str], now: datetime) -> Sequence[str]:
     """Return the accounts that have something due and are neither held nor paused."""
     with reading(place.engine) as connection:
@@ -83,7 +86,7 @@ def claim(place: Workplace, account: Account, limit: int, now: datetime) -> Clai
     try:
         with writing(place.engine) as connection:
             if not standing.lock_if_free(connection, account.name, now):
-                return Claimed(0, [])
+                return NOTHING_CLAIMED
             requests, walked = leases.take_due(connection, account.name, limit, lease, now), []
             for request in requests:
                 at = request.id

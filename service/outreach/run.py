@@ -16,9 +16,10 @@ import structlog
 from service.clock import Clock
 from service.db.outages import is_away
 from service.outreach.answers import Found
-from service.outreach.claims import Ready, claim, due_accounts, give_back, record
+from service.outreach.claims import NOTHING_CLAIMED, Ready, claim, due_accounts, give_back, record
 from service.outreach.context import Workplace
 from service.outreach.steps import take
+from service.outreach.turns import Turns
 from service.telemetry import traces
 from service.x_api import XClient
 
@@ -37,6 +38,7 @@ class Runner:
         self._flying: dict[Future[None], str] = {}
         self._stopping = threading.Event()
         self._turn = 0
+        self._turns = Turns(clients)
         self.steps: Counter[str] = Counter()
 
     def turn(self, patience: timedelta) -> bool:
@@ -58,7 +60,8 @@ class Runner:
         claimed = 0
         for name, share in self._shares(names, free).items():
             account = self._place.settings.accounts[name]
-            found = claim(self._place, account, share, self._clock())
+            with self._turns.soon(name) as mine:  # else it is due again in a moment, and others are not kept waiting
+                found = claim(self._place, account, share, self._clock()) if mine else NOTHING_CLAIMED
             claimed += found.picked
             for ready in found.ready:
                 self._flying[self._pool.submit(self._walk, ready)] = name
@@ -132,7 +135,8 @@ class Runner:
         rest = AGAIN
         while True:
             try:
-                return record(self._place, step, found, self._clock(), go_on=not self._stopping.is_set())
+                with self._turns.of(step.account.name):
+                    return record(self._place, step, found, self._clock(), go_on=not self._stopping.is_set())
             except Exception as error:
                 over = time.monotonic() > (lease_over if self._stopping.is_set() else kept_until)
                 if over or not is_away(error):

@@ -14,6 +14,7 @@ from service.outreach import run
 from service.outreach.answers import Found
 from service.outreach.claims import claim
 from service.outreach.run import Runner
+from service.outreach.turns import Turns
 from service.requests.outcomes import Learnt, Note
 from tests.outreach.test_unclear import messages, ready
 from tests.support import OTHER, World
@@ -82,6 +83,34 @@ def test_a_call_is_not_begun_any_more_when_half_its_lease_is_over(
     runner(world)._walk(step)
     assert messages(world, "dm") == begun
     assert world.request(request_id).state == ("card_sent" if begun else "dm_allowed")
+
+
+def test_what_an_account_was_told_is_written_one_by_one_over_few_connections(world_of: Any) -> None:
+    """Each that waited for its row would hold one, and most of these would be opened for that alone."""
+    world, out, most = world_of(worker__concurrency=16), set[int](), 0
+
+    def taken(raw: Any, *_: Any) -> None:
+        nonlocal most
+        out.add(id(raw))
+        most = max(most, len(out))
+
+    for n in range(16):
+        ready(world, conversation_id=f"c-{n}", x_user_id=str(600 + n))
+    sa.event.listen(world.engine, "checkout", taken)
+    sa.event.listen(world.engine, "checkin", lambda raw, *_: out.discard(id(raw)))
+    mine = runner(world)
+    while mine.turn(timedelta(seconds=60)):
+        pass
+    assert mine.steps.total() >= 12
+    assert most <= 3, "who records, who claims, who looks what is due"
+
+
+def test_an_account_whose_turn_does_not_come_keeps_no_other_waiting() -> None:
+    turns = Turns(["acme", "other"])
+    with turns.of("acme"), turns.soon("acme") as again, turns.soon("other") as mine:
+        assert (again, mine) == (False, True)
+    with turns.soon("acme") as again:
+        assert again
 
 
 def test_a_stopped_runner_begins_no_call(world: World) -> None:
