@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from threading import Event, Thread
@@ -28,9 +29,15 @@ def worker(context: click.Context) -> None:
     loop.run(settings, engine)
     if again.is_set():
         # -P: what lies in the working directory is not imported, unless we were begun from there
-        safe = () if Path.cwd() == OURS else ("-P",)
+        safe = () if _begun_from_the_checkout() else ("-P",)
         words = (*safe, "-m", "service.cli", "--config", context.find_root().obj, "worker")
         os.execv(sys.executable, [sys.executable, *words])  # noqa: S606 - ourselves
+
+
+def _begun_from_the_checkout() -> bool:
+    with suppress(FileNotFoundError):  # the folder may have been removed since
+        return Path.cwd() == OURS
+    return False
 
 
 def _begin_anew(path: Path, again: Event) -> None:

@@ -34,7 +34,8 @@ FILED_LATE = timedelta(minutes=10)
 """X may file an event when its time has been read already: each window is read from a little before it."""
 
 NOT_YET = timedelta(hours=6)
-"""How long an empty page that leads to itself is asked for again, before it is taken for the end."""
+"""How long an empty page that leads to itself is asked for again, before it is taken for the end; where events wait for
+seconds only, as in a sandbox, not longer than these."""
 
 PAGES_AT_MOST = 1000
 """A window of more pages (100,000 events) is a cursor that runs in a circle."""
@@ -135,6 +136,8 @@ def reconcile(
             found_missing=done.found_missing + missing,
             unreadable=done.unreadable + len(answer.value.problems),
         )
+        if _is_yet_to_come(answer.value, cursor, window_end, account, now):
+            return replace(done, come_back_at=now + account.poll_every)
         pages += 1  # of this window
         cursor = _next(answer.value, cursor, pages, account)
         if cursor is None:
@@ -200,7 +203,7 @@ def _record(
 ) -> PollReport:
     page = answer.value
     row = connection.execute(sa.select(pw.pages).where(_this(account, turn.from_time))).one()
-    waits = _is_yet_to_come(page, turn, account, now)
+    waits = _is_yet_to_come(page, turn.cursor, turn.to_time, account, now)
     cursor = turn.cursor if waits else _next(page, turn.cursor, row.pages + 1, account)
     # What became readable while we read waits for the next turn: window by tiny window we would never stop asking.
     more = not waits and (cursor is not None or turn.to_time + account.poll_every <= _horizon(account, now))
@@ -256,10 +259,10 @@ def _take_in(connection: Connection, account: Account, answer: XAnswer[FeedbackP
     return sum(verdict in NEWS and card.is_answered for card, verdict in zip(cards, verdicts, strict=True))
 
 
-def _is_yet_to_come(page: FeedbackPage, turn: _Turn, account: Account, now: datetime) -> bool:
+def _is_yet_to_come(page: FeedbackPage, cursor: str | None, to_time: datetime, account: Account, now: datetime) -> bool:
     """Whether X may have more behind this cursor later: an empty page is not the end, also if it leads to itself."""
-    itself = turn.cursor is not None and page.next_cursor == turn.cursor and not page.events and not page.problems
-    return itself and now < turn.to_time + account.events_delay + NOT_YET
+    itself = cursor is not None and page.next_cursor == cursor and not page.events and not page.problems
+    return itself and now < to_time + account.events_delay + min(NOT_YET, account.events_delay)
 
 
 def _next(page: FeedbackPage, cursor: str | None, pages: int, account: Account) -> str | None:

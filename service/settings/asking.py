@@ -61,7 +61,8 @@ class Account:
     window: timedelta = setting("15m", "X's rate-limit window", some_time)
     list_lag: timedelta = setting("180s", "how long X's DM list may lag behind a send")
     signature_tolerance: timedelta = setting(
-        "300s", "how old a signature X still takes; a lost call may land this late"
+        "300s",
+        "how old a signature X still takes; a lost call may land this late; over OAuth 2.0 how wrong our clock may be",
     )
     unknown_after: timedelta = setting("2h", "an unclear send that X cannot clear up in this time ends 'unknown'")
     expected_per_day: int | None = setting(

@@ -39,7 +39,7 @@ BUILT_AT_ONCE = 2000
 
 
 @dataclass(frozen=True)
-class PeriodQuestion:
+class Measured:
     """One question, and what it may take at 10 M rows, in milliseconds."""
 
     name: str
@@ -50,13 +50,13 @@ class PeriodQuestion:
 
 
 QUESTIONS = (
-    PeriodQuestion("summary, 12 months", figures.summary, 365, 60),
-    PeriodQuestion("trend by month, 12 months", figures.trend, 365, 60, ("month",)),
-    PeriodQuestion("trend by day, 2 months", figures.trend, 61, 100, ("day",)),
-    PeriodQuestion("breakdown by team, 12 months", figures.breakdown, 365, 100, ("team",)),
-    PeriodQuestion("breakdown by agent, 12 months", figures.breakdown, 365, 300, ("agent",)),
-    PeriodQuestion("coverage by agent, 12 months", figures.coverage, 365, 100, ("agent",)),
-    PeriodQuestion("funnel, 12 months", figures.funnel, 365, 100),
+    Measured("summary, 12 months", figures.summary, 365, 60),
+    Measured("trend by month, 12 months", figures.trend, 365, 60, ("month",)),
+    Measured("trend by day, 2 months", figures.trend, 61, 100, ("day",)),
+    Measured("breakdown by team, 12 months", figures.breakdown, 365, 100, ("team",)),
+    Measured("breakdown by agent, 12 months", figures.breakdown, 365, 300, ("agent",)),
+    Measured("coverage by agent, 12 months", figures.coverage, 365, 100, ("agent",)),
+    Measured("funnel, 12 months", figures.funnel, 365, 100),
 )
 
 
@@ -79,12 +79,12 @@ def main(database: str, against: str | None, rounds: int, embargo: str) -> None:
     Console().print(table)
 
 
-def _measured(database: str, settings: Settings, rounds: int) -> dict[str, tuple[PeriodQuestion, list[float]]]:
+def _measured(database: str, settings: Settings, rounds: int) -> dict[str, tuple[Measured, list[float]]]:
     engine = open_engine(database)
     migrations.require_fitting(engine)
     _build(engine, settings)
     found = {}
-    for asked in (*QUESTIONS, PeriodQuestion("compare, 2 months each", _compare, 122, 100)):
+    for asked in (*QUESTIONS, Measured("compare, 2 months each", _compare, 122, 100)):
         since = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=asked.days)
         found[asked.name] = asked, [_timed(engine, settings, asked, since) for _ in range(rounds + 1)][1:]
     engine.dispose()
@@ -110,7 +110,7 @@ def _build(engine: Engine, settings: Settings) -> None:
           f"{done} steps of building, {built:.0f} s")  # fmt: skip
 
 
-def _timed(engine: Engine, settings: Settings, asked: PeriodQuestion, since: datetime) -> float:
+def _timed(engine: Engine, settings: Settings, asked: Measured, since: datetime) -> float:
     began = time.perf_counter()
     with reading(engine) as connection:
         asked.ask(ReportQuery(connection, settings, SUPERVISOR, Filter(since=since), datetime.now(UTC)), *asked.more)

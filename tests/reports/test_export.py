@@ -255,7 +255,7 @@ def test_a_sheet_is_typed_with_a_frozen_header_and_definitions(quick):
     said = dict([text for _, text in line.values()] for line in book["sheet2"])
     assert row.SAYS.items() <= said.items()
     assert said["Net Promoter Score"].startswith("100 × (promoters − detractors)")
-    assert "Left out: Answers with a comment only." in said["Net Promoter Score"]
+    assert "Left out, and limits: Answers with a comment only." in said["Net Promoter Score"]
 
 
 def test_a_sheet_quotes_the_thresholds_in_force(quick):

@@ -152,7 +152,9 @@ def _cut(text: str) -> str:
 
 def _definitions(columns: Iterable[tuple[str, str]], thresholds: Thresholds) -> bytes:
     """What each column is, and how our figures are calculated from such rows."""
-    figures = [(each.title, f"{each.formula} Left out: {each.exclusions}") for each in define(thresholds).values()]
+    figures = [
+        (each.title, f"{each.formula} Left out, and limits: {each.exclusions}") for each in define(thresholds).values()
+    ]
     rows = [*columns, *figures]
     body = "".join(
         f'<row r="{at}"><c r="A{at}{_text(name)}<c r="B{at}{_text(says)}</row>'

@@ -35,7 +35,7 @@ PAGES = (
 )  # fmt: skip
 NONCE = re.compile(r'(nonce|value)="[A-Za-z0-9_-]{16,}"')
 REFUSED = 422
-PeriodQuestion = Mapping[str, Any]
+Answer = Mapping[str, Any]
 
 
 def collect(lived: Lived, rnd: random.Random) -> set[Figure]:
@@ -121,9 +121,9 @@ class Analysts:
         self,
         mine: tuple[str, ...],
         by: str | None,
-        asked: PeriodQuestion,
+        asked: Answer,
         label: Value | Pooled,
-        score: PeriodQuestion,
+        score: Answer,
         *,
         is_total: bool,
     ) -> Iterator[Figure]:
@@ -142,7 +142,7 @@ class Analysts:
         return datetime.fromisoformat(moment).astimezone(self._lived.settings.service.time_zone).date()
 
 
-def _label(by: str, row: PeriodQuestion) -> Value | Pooled:
+def _label(by: str, row: Answer) -> Value | Pooled:
     if row.get("rest"):
         return Pooled(row.get("of"), row["rest"] == "other_groups")
     value = row["key"]

@@ -45,8 +45,9 @@ DAY = timedelta(days=1)
 def made_until(world: World) -> date | None:
     """How far an analyst is told that the releases of acme are."""
     with reading(world.engine) as connection:
-        series = (connection, world.settings, Reader("k", "n", "analyst", ()), Filter(), world.clock.now)
-        told = figures.completeness(ReportQuery(*series)).accounts
+        analyst = Reader("k", "n", "analyst", ())
+        query = ReportQuery(connection, world.settings, analyst, Filter(), world.clock.now)
+        told = figures.completeness(query).accounts
     return next(each.released_until for each in told if each.account == "acme")
 
 
