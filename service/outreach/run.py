@@ -38,7 +38,7 @@ class Runner:
         self._flying: dict[Future[None], str] = {}
         self._stopping = threading.Event()
         self._turn = 0
-        self._turns = Turns(clients)
+        self._turns = Turns()
         self.steps: Counter[str] = Counter()
 
     def turn(self, patience: timedelta) -> bool:

@@ -6,7 +6,7 @@ Other workers wait for the row itself. Never held while X is called.
 """
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 AT_ONCE = 8  # transactions of all accounts: the pool keeps a few more connections than that
@@ -16,20 +16,20 @@ A_MOMENT_S = 0.5
 class Turns:
     """One turn at a time for each account."""
 
-    def __init__(self, accounts: Iterable[str]) -> None:
-        self._of = {name: threading.Lock() for name in accounts}
+    def __init__(self) -> None:
+        self._of: dict[str, threading.Lock] = {}
         self._at_once = threading.BoundedSemaphore(AT_ONCE)
 
     @contextmanager
     def of(self, account: str) -> Iterator[None]:
         """Wait for the account's turn."""
-        with self._of[account], self._at_once:
+        with self._lock(account), self._at_once:
             yield
 
     @contextmanager
     def soon(self, account: str) -> Iterator[bool]:
         """Wait a moment for it; False: it did not come."""
-        mine = self._of[account]
+        mine = self._lock(account)
         if not mine.acquire(timeout=A_MOMENT_S):
             yield False
             return
@@ -38,3 +38,7 @@ class Turns:
                 yield True
         finally:
             mine.release()
+
+    def _lock(self, account: str) -> threading.Lock:
+        """Accounts come as X confirms their access, and two threads may ask for the same one."""
+        return self._of.setdefault(account, threading.Lock())

@@ -106,7 +106,7 @@ def test_what_an_account_was_told_is_written_one_by_one_over_few_connections(wor
 
 
 def test_an_account_whose_turn_does_not_come_keeps_no_other_waiting() -> None:
-    turns = Turns(["acme", "other"])
+    turns = Turns()
     with turns.of("acme"), turns.soon("acme") as again, turns.soon("other") as mine:
         assert (again, mine) == (False, True)
     with turns.soon("acme") as again:
