@@ -202,7 +202,7 @@ def test_a_request_without_an_identity_ends_so_again(world: World) -> None:
     ("changes", "reason"),
     [
         ({"campaigns__care__sample": 0.0}, "sampled_out"),
-        ({"accounts__acme__expected_per_day": 10**9}, "quota"),
+        ({"accounts__acme__expected_per_day": 10**6}, "quota"),
     ],
 )
 def test_a_retry_asks_a_customer_who_was_not_drawn(
