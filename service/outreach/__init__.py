@@ -11,6 +11,6 @@ crm_lookups.py    looks customers up in the CRM        handle_check.py  have the
 by_hand.py        an operator's retry and cancel       thanks.py        one more DM after a tap
 handed_over.py    a link for others to send            rehearsal.py     tries a campaign on yourself
 removed_names.py  names that left the settings         clients.py       an X client for an account
-turns.py          whose turn it is to write          context.py       what all of them lean on
+turns.py          whose turn it is to write            context.py       what all of them lean on
 row_locks.py      locks account and request together
 """
