@@ -34,6 +34,7 @@ from service.encrypting.in_force import demand_keys, engine_of
 from service.errors import Unavailable
 from service.listening.worker import EventWorker
 from service.metrics import otel, served, totals
+from service.network import egress
 from service.process import STOPS, share_arenas
 from service.settings import X_TOKENS, Settings, load
 from service.settings.values import host_and_port
@@ -218,7 +219,9 @@ def from_environment() -> Any:
 
 def _counting(settings: Settings, engine: Engine) -> Any:
     """Build the application, and store its counts until the process ends."""
-    logs.configure(settings.service.log_format)  # the process that forked us may have begun with other settings
+    # the process that forked us may have begun with other settings
+    logs.configure(settings.service.log_format)
+    egress.configure(settings.service.egress)
     share_arenas()
     otel.begin(settings.service.traces_to, "web")
     ended = threading.Event()

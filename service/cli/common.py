@@ -21,6 +21,7 @@ from service.clock import utc_now
 from service.db.outages import advice, is_away
 from service.encrypting import in_force as encrypting
 from service.errors import Invalid, NotFound, ServiceError
+from service.network import egress
 from service.settings import X_TOKENS, Account, Campaign, Settings, SettingsError, Source, load
 from service.settings.values import is_x_user_id
 from service.startup import demand_fitting
@@ -72,6 +73,7 @@ def settings_of(context: click.Context, withheld: Sequence[str] = X_TOKENS) -> S
     """Load the command's settings and set up logging. X's tokens are loaded only by commands that call X."""
     settings = load(Path(context.find_root().obj), withheld=withheld)
     logs.configure(settings.service.log_format)
+    egress.configure(settings.service.egress)
     return settings
 
 

@@ -1,7 +1,8 @@
 """Resolves an API's address to the IP to connect to, or says why we must not go there.
 
 https only (http for this machine). A name is resolved once and the connection goes to exactly that IP, so a name that
-changes its mind cannot lead inside. Private networks are allowed only where the settings list them.
+changes its mind cannot lead inside. Private networks are allowed only where the settings list them, and are reached
+directly. Where the settings name a proxy, it resolves the name.
 """
 
 from collections.abc import Callable, Iterable
@@ -9,7 +10,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from urllib.parse import urlsplit
 
-from service.network.transport import resolve
+from service.network.egress import proxy_to
+from service.network.transport import is_ip, resolve
 
 Ip = IPv4Address | IPv6Address
 Resolve = Callable[[str, int], list[str]]
@@ -22,12 +24,13 @@ class Forbidden(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PinnedHost:
-    """A host, and the IP that was found for it."""
+    """A host, and the IP that was found for it; where a proxy resolves the name, that name."""
 
     scheme: str
     host: str
     port: int
     ip: str
+    proxy: str | None = None
 
     @property
     def origin(self) -> str:
@@ -50,12 +53,15 @@ def place_of(url: str, networks: Iterable[str] = (), ask: Resolve = resolve) -> 
         raise Forbidden("The address must be https://host, without a name or password in it.")
     port = parts.port or PORTS[parts.scheme]
     allowed = [ip_network(each, strict=False) for each in networks]
+    proxy = None if allowed else proxy_to(parts.scheme, host)  # networks are ours: no proxy stands before them
+    if proxy is not None and not is_ip(host):
+        return PinnedHost(parts.scheme, host, port, host, proxy)
     found = [_ip(each) for each in ask(host, port)]
     if not found:
         raise OSError(f"{host} has no address")
     for ip in found:
         _demand(ip, parts.scheme, allowed)
-    return PinnedHost(parts.scheme, host, port, str(found[0]))
+    return PinnedHost(parts.scheme, host, port, str(found[0]), proxy)
 
 
 def _ip(text: str) -> Ip:

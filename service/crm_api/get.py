@@ -91,11 +91,11 @@ def _bytes(
     sent_body: bytes | None = None,
 ) -> tuple[int, dict[str, str], bytes]:
     try:
-        with within(WITHIN_S), _client() as client:
+        with within(WITHIN_S):
             place = place_of(url, networks, ask)
             method = "GET" if sent_body is None else "POST"
             asked = {**_sent(place, headers, accept), "content": sent_body}
-            with client.stream(method, _target(place, url), **asked) as answer:
+            with _client(place) as client, client.stream(method, _target(place, url), **asked) as answer:
                 body = _read(answer) if answer.status_code == OK else _refusal(answer)
             return answer.status_code, {name.lower(): value for name, value in answer.headers.items()}, body
     except Forbidden as error:
@@ -113,12 +113,14 @@ def _silence(error: Exception) -> str:
         return f"Its certificate cannot be trusted: {cause.verify_message}."
     if cause is not None:
         return "Its name is not known here (DNS); is it spelt right?"
+    if isinstance(error, httpx.ProxyError):
+        return f"The proxy (service.outgoing_proxy) does not let us through: {error}."
     return f"Nothing answers there ({type(error).__name__})."
 
 
-def _client() -> httpx.Client:
+def _client(place: PinnedHost) -> httpx.Client:
     timeout = httpx.Timeout(WITHIN_S, connect=CONNECT_S)
-    return httpx.Client(timeout=timeout, trust_env=False, follow_redirects=False, transport=Transport())
+    return httpx.Client(timeout=timeout, trust_env=False, follow_redirects=False, transport=Transport(place.proxy))
 
 
 def _target(place: PinnedHost, url: str) -> httpx.URL:

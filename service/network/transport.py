@@ -20,16 +20,26 @@ from typing import Any
 import httpcore
 import httpx
 
+from service.network import egress
+
 KEPT, KEPT_FOR_S = 8, 5.0
 UNTIL: ContextVar[float | None] = ContextVar("until", default=None)
 NAMED_WITHIN_S = 5.0
 Options = Iterable[tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]]
 
 
-@cache
 def trusted() -> ssl.SSLContext:
-    """The certificates we trust, read once: reading them takes longer than a call."""
-    return httpx.create_ssl_context(trust_env=False)
+    """The certificates we trust."""
+    return _trusted(egress.chosen().trusted_ca)
+
+
+@cache
+def _trusted(more: str | None) -> ssl.SSLContext:
+    """Read once: that takes longer than a call."""
+    context = httpx.create_ssl_context(trust_env=False)
+    if more is not None:
+        context.load_verify_locations(cadata=more)
+    return context
 
 
 @contextmanager
@@ -58,7 +68,7 @@ def caused_by(error: BaseException, *kinds: type[BaseException]) -> BaseExceptio
 
 def resolve(host: str, port: int) -> list[str]:
     """Resolve a host, for no longer than the call may wait. Raises OSError, including TimeoutError."""
-    if _is_ip(host):
+    if is_ip(host):
         return [host]
     found: SimpleQueue[list[str] | OSError] = SimpleQueue()
     Thread(target=_ask, args=(host, port, found), name="names", daemon=True).start()
@@ -71,7 +81,8 @@ def resolve(host: str, port: int) -> list[str]:
     return answer
 
 
-def _is_ip(host: str) -> bool:
+def is_ip(host: str) -> bool:
+    """Say whether a host is an address and no name."""
     try:
         ip_address(host.partition("%")[0])
     except ValueError:
@@ -162,15 +173,24 @@ class BoundedNetwork(httpcore.NetworkBackend):
 
 
 class Transport(httpx.HTTPTransport):
-    """httpx's transport over such connections. Takes no proxy and nothing else from the environment."""
+    """httpx's transport over such connections, through a proxy if one is given. Takes nothing from the environment."""
 
-    def __init__(self) -> None:
+    def __init__(self, proxy: str | None = None) -> None:
         super().__init__(verify=trusted(), trust_env=False)
-        self._pool = httpcore.ConnectionPool(
-            ssl_context=trusted(),
+        options: dict[str, Any] = {
+            "ssl_context": trusted(),
             # unlimited: callers limit themselves, and a call that waited here would look like a failed one
-            max_connections=None,
-            max_keepalive_connections=KEPT,
-            keepalive_expiry=KEPT_FOR_S,
-            network_backend=BoundedNetwork(),
-        )
+            "max_connections": None,
+            "max_keepalive_connections": KEPT,
+            "keepalive_expiry": KEPT_FOR_S,
+            "network_backend": BoundedNetwork(),
+        }
+        self._pool = httpcore.ConnectionPool(**options) if proxy is None else _through(httpx.Proxy(proxy), options)
+
+
+def _through(proxy: httpx.Proxy, options: dict[str, Any]) -> httpcore.ConnectionPool:
+    place = httpcore.URL(
+        scheme=proxy.url.raw_scheme, host=proxy.url.raw_host, port=proxy.url.port, target=proxy.url.raw_path
+    )
+    tls = trusted() if proxy.url.scheme == "https" else None
+    return httpcore.HTTPProxy(place, proxy.raw_auth, proxy_ssl_context=tls, **options)

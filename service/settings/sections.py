@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from marshmallow import validate
 
+from service.network.egress import Egress
 from service.settings.asking import Account, Campaign, Source
 from service.settings.declare import REQUIRED, setting
 from service.settings.values import (
@@ -25,6 +26,8 @@ from service.settings.values import (
     one_of,
     origin,
     our_address,
+    pem,
+    proxy,
     some_time,
     to_listen_on,
     whole,
@@ -74,9 +77,20 @@ class Service:
     time_zone: ZoneInfo = setting("UTC", "zone of days in reports, by IANA name")
     company: str | None = setting(None, "your organisation's name, as reports print it", A_COMPANY)
     log_format: str = setting("json", "json for machines, text for a terminal", one_of("json", "text"))
+    outgoing_proxy: str | None = setting(
+        None, "carries calls to X and CRMs, unopened: http://[user:password@]proxy:3128", proxy, secret=True
+    )
+    trusted_ca: str | None = setting(
+        None, "certificates (PEM) to trust besides the public ones, for X and CRMs; trusted_ca_file reads them", pem
+    )
     traces_to: str | None = setting(
         None, "an OpenTelemetry collector, e.g. http://127.0.0.1:4318; needs pip install 'dm-feedback[otel]'", http_url
     )
+
+    @property
+    def egress(self) -> Egress:
+        """How calls to X and CRMs leave this machine."""
+        return Egress(self.outgoing_proxy, self.trusted_ca)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ setting it is for.
 """
 
 import re
+import ssl
 from collections.abc import Callable, Mapping
 from datetime import time, timedelta
 from ipaddress import ip_network
@@ -168,6 +169,22 @@ def http_url(value: str) -> None:
         right = False
     if not right or not value.isprintable() or " " in value:
         raise ValidationError("must be a full address such as 'https://feedback.example.com'")
+
+
+def proxy(value: str) -> None:
+    """Demand the address of a proxy: nothing after host and port. Raises ValidationError."""
+    http_url(value)
+    parts = urlsplit(value)
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValidationError("must be a host and a port, such as 'http://proxy.example.com:3128'")
+
+
+def pem(value: str) -> None:
+    """Demand certificates. Raises ValidationError."""
+    try:
+        ssl.create_default_context().load_verify_locations(cadata=value)
+    except (ssl.SSLError, ValueError) as error:
+        raise ValidationError("holds no certificates as PEM: -----BEGIN CERTIFICATE----- and what follows") from error
 
 
 def our_address(value: str) -> None:

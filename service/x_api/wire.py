@@ -19,6 +19,7 @@ from typing import Any, Generic, NoReturn, TypeVar
 import httpx
 import structlog
 
+from service.network.egress import proxy_to
 from service.network.transport import Transport, caused_by, is_over, within
 from service.telemetry import traces
 from service.telemetry.counters import PROCESS_COUNTS
@@ -116,7 +117,7 @@ class Wire:
         self._patience = patience
         self._base_url = base_url.rstrip("/")
         self._auth = auth or httpx.Auth()
-        self._transport = transport or Transport()
+        self._transport = transport or _transport(_address(self._base_url))
 
     def get(self, path: str, params: Mapping[str, str] | None = None) -> Reply:
         """Read. Nothing at X changes, so any failure may be retried."""
@@ -194,6 +195,10 @@ class Wire:
             _unreadable(response.status_code, response.headers, "body: This is not JSON.", sends=sends)
         rate = rate_from(response.headers, now)
         return Reply(response.status_code, response.headers, said, rate, sends)
+
+
+def _transport(to: httpx.URL) -> Transport:
+    return Transport(proxy_to(to.scheme, to.host))
 
 
 @lru_cache(maxsize=64)

@@ -21,12 +21,15 @@ from service.intake.definition.load import preset_about
 from service.intake.definition.recipes import RECIPES
 from service.intake.presets import payload, payload_names, preset_names
 from service.models import access_log, delivery_item, feedback_request, webhook_delivery
+from service.network import egress
+from service.network.egress import Egress
 from service.settings import load
 from service.sources import call_counts, holds, sweeps
 from tests.cli.house import Cli
 from tests.crm_api.crm import crm
+from tests.floor.tunnel import NAME, far
 from tests.intake.signers import Outgoing, standard
-from tests.serving import served
+from tests.serving import own_certificate, served
 from tests.support import SOURCE_KEY
 
 ADDRESS = "http://127.0.0.1:8000/webhooks/crm/crm"
@@ -473,3 +476,18 @@ def file_of(cli: Cli, body: bytes) -> Path:
     file = cli.directory / "delivery.http"
     file.write_bytes(b"content-type: application/json\nwebhook-id: msg_9\n\n" + body)
     return file
+
+
+def test_commands_take_proxy_and_certificates_from_the_settings(cli: Cli, tmp_path: Path) -> None:
+    proof = own_certificate(tmp_path, NAME)
+    with far(proof) as proxy:
+        address = egress.proxy_to("https", NAME)
+        egress.configure(Egress())
+        cli.write(
+            service__outgoing_proxy=address,
+            service__trusted_ca_file=str(proof.certificate),
+            sources__crm__preset="intercom",
+            sources__crm__api={"base_url": f"https://{NAME}", "token": "hidden-token"},
+        )
+        assert "would be asked: 501" in cli.says("sources", "lookup", "crm", "--customer", "4711")
+        assert len(proxy.requests) == 1

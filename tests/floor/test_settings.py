@@ -386,6 +386,9 @@ def test_a_wrong_value_is_named_with_what_would_be_right(path: str, written: Any
         ({"accounts__acme__webhook_networks": ["10.0.0.0/8", "300.1.1.1"]}, "accounts.acme.webhook_networks[1]", "199"),
         ({"web__proxy_networks": ["10.0.0.300"]}, "web.proxy_networks[0]", "is no network"),
         ({"web__origins": ["https://board.example/x"]}, "web.origins[0]", "without a path"),
+        ({"service__outgoing_proxy": "http://proxy.example/pac.js"}, "service.outgoing_proxy", "a host and a port"),
+        ({"service__outgoing_proxy": "proxy:3128"}, "service.outgoing_proxy", "a full address"),
+        ({"service__trusted_ca": "/etc/ssl/ours.pem"}, "service.trusted_ca", "no certificates as PEM"),
         ({"web__origins": ["*"]}, "web.origins[0]", "without a path"),
         ({"web__origins": ["null"]}, "web.origins[0]", "without a path"),
         ({"campaigns__care__texts__en": {"opening": "Hi"}}, "campaigns.care.texts.en.card", "is missing"),
@@ -687,7 +690,7 @@ def test_no_secret_stands_in_any_repr() -> None:
 def test_what_is_declared_a_secret_is_shown_in_no_repr() -> None:
     shapes = [*SECTIONS.values(), *NAMED_SECTIONS.values(), Texts]
     secret = {(shape, name) for shape in shapes for name, what in declared(shape).items() if what.secret}
-    assert len(secret) == 12
+    assert len(secret) == 13
     shown = {(shape, field.name) for shape in shapes for field in fields(shape) if field.repr}
     assert not shown & secret
 

@@ -7,14 +7,11 @@ import ssl
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy.engine import Engine
 
 from service.db import reading
@@ -22,29 +19,12 @@ from service.models import access_log, feedback_request
 from tests.processes.children import cli, listens, until
 from tests.processes.deliveries import signed
 from tests.processes.house import House, free_port
+from tests.serving import own_certificate
 
 NAME = "feedback.example.com"
 SECRET_ADDRESSES = ("/v1/feeds/0123456789ab/SECRET-of-a-feed.csv", "/f/SECRET-of-a-customer")
 CONFIG = Path(__file__).parents[2] / "deploy" / "proxy" / "nginx.conf"
 pytestmark = pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx comes with Debian's nginx")
-
-
-def certificate(directory: Path) -> Path:
-    """A key and a certificate for NAME that stands for itself; return the certificate."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, NAME)])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-        .serial_number(x509.random_serial_number()).not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(NAME)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )  # fmt: skip
-    plain, pem = serialization.NoEncryption(), serialization.Encoding.PEM
-    (directory / "privkey.pem").write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
-    (directory / "fullchain.pem").write_bytes(made.public_bytes(pem))
-    return directory / "fullchain.pem"
 
 
 class Proxy:
@@ -54,7 +34,7 @@ class Proxy:
         self.port, plain = free_port(), free_port()
         self.plain_url = f"http://127.0.0.1:{plain}"
         self.directory = directory
-        self.trusted = ssl.create_default_context(cafile=str(certificate(directory)))
+        self.trusted = ssl.create_default_context(cafile=str(own_certificate(directory, NAME).certificate))
         text = CONFIG.read_text("utf-8")
         for old, new in (
             ("listen 443 ssl", f"listen 127.0.0.1:{self.port} ssl"),
