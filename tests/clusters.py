@@ -32,8 +32,8 @@ from tests.failover.__main__ import written_to_twice
 from tests.processes.children import Child, cli, run_cli, until
 from tests.processes.databases import Postgres
 from tests.processes.deliveries import signed
-from tests.processes.house import House
 from tests.processes.ledger import open_ones
+from tests.processes.site import Site
 from tests.processes.test_proxy import NAME, Proxy, running
 from tests.processes.x import running_x
 from tests.support import SOURCE_KEY
@@ -51,18 +51,18 @@ AGAIN = 0.1  # of the deliveries that were taken are sent once more
 class Cluster:
     """A database, and the web and worker before it, whose settings say whom they serve."""
 
-    house: House
+    site: Site
     serves: tuple[str, ...]
     children: list[Child] = field(default_factory=list)
 
     def serve(self, *serves: str) -> None:
         """Write whom it serves, and reload: web by SIGHUP, the worker by restarting it."""
         self.serves = serves
-        tree: dict[str, Any] = self.house.tree()
+        tree: dict[str, Any] = self.site.tree()
         mine = {f"{name}_crm": {"preset": "standard", "keys": [SOURCE_KEY], "account": name} for name in serves}
         accounts = {name: tree["accounts"][name] for name in serves}
         proxied = {"web__trusted_proxies": 1, "web__proxy_networks": ["127.0.0.1/32"], "campaigns__care__delay": "0s"}
-        self.house = replace(self.house, changes={**proxied, "accounts": accounts, "sources": mine}).write()
+        self.site = replace(self.site, changes={**proxied, "accounts": accounts, "sources": mine}).write()
         if not self.children:
             self.children = [self._child("web"), self._child("worker")]
         else:
@@ -74,7 +74,7 @@ class Cluster:
         )
 
     def _child(self, role: str) -> Child:
-        return cli(role, self.house.directory, "--config", str(self.house.config), role).start()
+        return cli(role, self.site.directory, "--config", str(self.site.config), role).start()
 
     def stop(self) -> None:
         for each in self.children:
@@ -83,14 +83,14 @@ class Cluster:
 
     def _knows(self, account: str) -> bool | None:
         try:
-            url = f"{self.house.web_url}/webhooks/x/{account}"
+            url = f"{self.site.web_url}/webhooks/x/{account}"
             return httpx.get(url, timeout=5, trust_env=False).status_code != 404
         except httpx.HTTPError:
             return None
 
     def run(self, *words: str) -> str:
         """A command of the service, by the settings of this cluster; again while processes go on by older ones."""
-        done = run_cli("--config", str(self.house.config), *words)
+        done = run_cli("--config", str(self.site.config), *words)
         if "(copy_still_served)" in done.stderr:
             return self.run(*words)
         assert done.returncode == 0, done.stderr + done.stdout
@@ -153,7 +153,7 @@ def delivering(crms: list[Crm]) -> Iterator[None]:
 class Router:
     """The table of deploy/proxy/clusters.conf, and nginx that reads it."""
 
-    def __init__(self, proxy: Proxy, second: House) -> None:
+    def __init__(self, proxy: Proxy, second: Site) -> None:
         self._proxy, self._first = proxy, proxy.clusters.read_text("utf-8")
         self._first += f"upstream cluster_2 {{ server 127.0.0.1:{second.web_port}; keepalive 32; }}\n"
         self.lines: dict[str, str] = {}
@@ -176,7 +176,7 @@ class Moving:
 
 def move(account: str, first: Cluster, second: Cluster, router: Router) -> Moving:
     """The steps of deploy/README.md, one after the other."""
-    took, to = Moving(), second.house.database_url
+    took, to = Moving(), second.site.database_url
     for _ in range(2):
         began = time.monotonic()
         said = first.run("db", "copy", "--to", to, "--accounts", account).splitlines()[-2]
@@ -199,17 +199,17 @@ def play(directory: Path) -> dict[str, object]:
         databases = [Postgres(_made(directory / name)) for name in ("one", "two")]
         for each in databases:
             stack.callback(each.close)
-        houses = [
-            House(directory / name, each.url, accounts=ACCOUNTS).write()
+        sites = [
+            Site(directory / name, each.url, accounts=ACCOUNTS).write()
             for name, each in zip(("first", "second"), databases, strict=True)
         ]
-        houses[1].x_port = houses[0].x_port
-        x = stack.enter_context(running_x(houses[0]))
-        first, second = (Cluster(each, ()) for each in houses)
+        sites[1].x_port = sites[0].x_port
+        x = stack.enter_context(running_x(sites[0]))
+        first, second = (Cluster(each, ()) for each in sites)
         for each in (first, second):
             stack.callback(each.stop)
-        proxy = Proxy(houses[0], _made(directory / "nginx"))
-        router = Router(proxy, houses[1])
+        proxy = Proxy(sites[0], _made(directory / "nginx"))
+        router = Router(proxy, sites[1])
         first.serve(*ACCOUNTS)
         stack.enter_context(running(proxy))
         crms = [Crm(proxy, account) for account in ACCOUNTS]

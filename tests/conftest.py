@@ -161,7 +161,7 @@ def postgresql_engine(postgresql_url: str) -> Iterator[Engine]:
 def _prepared(opened: Engine) -> Engine:
     """TEST_ENCRYPTED=1 encrypts everything from the first row on, TEST_PARTITIONED=1 partitions it."""
     if os.environ.get("TEST_PARTITIONED") and opened.dialect.name == "postgresql":
-        from tests.partitions.house import turn
+        from tests.partitions.partitioned import turn
 
         engine = open_engine(opened.url.render_as_string(hide_password=False))
         turn(engine, NOW)

@@ -29,9 +29,9 @@ from tests.chaos.verdict import judge
 from tests.failover.cluster import postgres
 from tests.processes.children import CLI, Child, until
 from tests.processes.deliveries import post
-from tests.processes.house import House, free_port
 from tests.processes.ledger import open_ones
 from tests.processes.namespaces import Machine
+from tests.processes.site import Site, free_port
 from tests.processes.x import running_x
 
 AHEAD_S = 90
@@ -42,11 +42,11 @@ SETTLED_WITHIN_S = 420.0
 SLOW_S = 2.0  # X takes so long for a message, so that the cut finds some under way
 
 
-def run(machine: Machine, house: House, role: str, ahead_s: int = 0) -> Child:
+def run(machine: Machine, site: Site, role: str, ahead_s: int = 0) -> Child:
     """A process of the service on a machine."""
     clock = ("faketime", "--exclude-monotonic", "-f", f"+{ahead_s}s") if ahead_s else ()
-    words = machine.words(*clock, *CLI, "--config", str(house.config), role)
-    return Child(f"{role}-{machine.name}", words, house.directory / f"{machine.name}.log")
+    words = machine.words(*clock, *CLI, "--config", str(site.config), role)
+    return Child(f"{role}-{machine.name}", words, site.directory / f"{machine.name}.log")
 
 
 @contextmanager
@@ -72,7 +72,7 @@ def database(directory: Path) -> Iterator[int]:
         ours(*control, "-m", "immediate", "stop")
 
 
-def house_on(machine: Machine, first: House, port: int) -> House:
+def site_on(machine: Machine, first: Site, port: int) -> Site:
     """The same settings, as this machine sees the others."""
     directory = first.directory / machine.name
     changes = {**first.changes, "accounts__acme__base_url": f"http://{machine.here}:{first.x_port}"}
@@ -90,13 +90,13 @@ def play(directory: Path) -> dict[str, object]:
         port = stack.enter_context(database(directory))
         engine = open_engine(f"postgresql://postgres@127.0.0.1:{port}/postgres")
         migrations.upgrade(engine)
-        first = House(directory, "", scale=1, changes=changes, assumptions=x_switches).write()
+        first = Site(directory, "", scale=1, changes=changes, assumptions=x_switches).write()
         x = stack.enter_context(running_x(first, "0.0.0.0"))
         [rule] = x.faults({"endpoint": "direct_messages/events/new", "fault": "slow", "seconds": SLOW_S, "times": None})
         machines = [stack.enter_context(Machine(number)) for number in (1, 2, 3)]
-        houses = [house_on(each, first, port) for each in machines]
-        stack.enter_context(run(machines[0], houses[0], "web"))
-        stack.enter_context(run(machines[1], houses[1], "worker", AHEAD_S))
+        sites = [site_on(each, first, port) for each in machines]
+        stack.enter_context(run(machines[0], sites[0], "web"))
+        stack.enter_context(run(machines[1], sites[1], "worker", AHEAD_S))
         at_web = OnMachine(machines[0], first.web_port)
         until(at_web.answers, 60, "web answers")
         until(lambda: workers(engine) == 1, 60, "the worker whose clock is ahead lives")
@@ -105,7 +105,7 @@ def play(directory: Path) -> dict[str, object]:
         sender.start()
         until(lambda: under_way(engine) > 0, 60, "a send is under way")
         with machines[1].cut():
-            stack.enter_context(run(machines[2], houses[2], "worker"))
+            stack.enter_context(run(machines[2], sites[2], "worker"))
             time.sleep(CUT_S)
         sender.join()
         began = time.monotonic()

@@ -44,7 +44,7 @@ from service.models import (
 from service.sources import call_counts, sweeps, waiting
 from service.sources import holds as source_holds
 from service.telemetry.counters import ProcessCounts
-from tests.floor.house import House
+from tests.floor.app import App
 from tests.support import request_row, settings_of
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
@@ -61,9 +61,9 @@ class Place:
     """A service that is well, until a trouble is put into it."""
 
     def __init__(self, engine: Engine) -> None:
-        self.house = House(engine, settings_of(accounts__acme__cards_per_day=51))
-        self.key = self.house.key("monitor")
-        self.now = self.house.clock.now
+        self.app = App(engine, settings_of(accounts__acme__cards_per_day=51))
+        self.key = self.app.key("monitor")
+        self.now = self.app.clock.now
         self.counts = ProcessCounts()
         self.keeper = totals.Keeper(engine, "web", self.now, self.counts)
         self.counts.observe("http_request_seconds", 0.01, "POST", ROUTE)
@@ -84,7 +84,7 @@ class Place:
 
     def scraped(self) -> dict[str, float]:
         self.keeper.keep(self.now)
-        text = self.house.call("GET", "/metrics", self.key).get_data(as_text=True)
+        text = self.app.call("GET", "/metrics", self.key).get_data(as_text=True)
         return {
             f"{sample.name}{{{','.join(f'{name}={json.dumps(value)}' for name, value in sample.labels.items())}}}": (
                 sample.value
@@ -193,7 +193,7 @@ def slow(place: Place, _connection: Connection) -> None:
 
 def long_reader(place: Place, _connection: Connection) -> None:
     """As SQLite's log is after it; what is behind the last whole page of it is not read."""
-    log = Path(f"{place.house.engine.url.database}-wal")
+    log = Path(f"{place.app.engine.url.database}-wal")
     os.truncate(log, 300 * 1024 * 1024)
 
 
@@ -271,9 +271,9 @@ def test_a_crm_that_knows_nobody_at_all_needs_a_hand(sqlite_engine: Engine) -> N
     place = Place(sqlite_engine)
     told = []
     for outcome, by in (("nobody", 20), ("nobody", 1), ("found", 1)):
-        with writing(place.house.engine) as connection:
+        with writing(place.app.engine) as connection:
             call_counts.count(connection, "crm", outcome, place.now, by=by)
-            said = overview(connection, place.house.settings, place.now).needs_a_hand
+            said = overview(connection, place.app.settings, place.now).needs_a_hand
         told.append([each for each in said if "knew none of" in each])
     assert [len(each) for each in told] == [0, 1, 0]
     assert "none of 21 customers" in told[1][0]
@@ -284,15 +284,15 @@ def test_a_crm_that_answers_nothing_for_long_is_told_while_anybody_waits(sqlite_
     place = Place(sqlite_engine)
 
     def told() -> list[str]:
-        with reading(place.house.engine) as connection:
-            said = overview(connection, place.house.settings, place.now).needs_a_hand
+        with reading(place.app.engine) as connection:
+            said = overview(connection, place.app.settings, place.now).needs_a_hand
         return [each for each in said if "told us of nobody for" in each]
 
-    with writing(place.house.engine) as connection:
+    with writing(place.app.engine) as connection:
         crm_away(place, connection)
     [sentence] = told()
     assert "for 40 min, 1 conversation waiting" in sentence
-    with writing(place.house.engine) as connection:
+    with writing(place.app.engine) as connection:
         connection.execute(sa.delete(look_up))
     assert told() == []
 
@@ -303,9 +303,7 @@ def test_an_account_in_no_workers_settings_is_told_before_its_backlog(engine: En
 
     def told() -> list[str]:
         with reading(engine) as connection:
-            return [
-                each for each in overview(connection, place.house.settings, place.now).needs_a_hand if "acme" in each
-            ]
+            return [each for each in overview(connection, place.app.settings, place.now).needs_a_hand if "acme" in each]
 
     with writing(engine) as connection:
         backlog(place, connection)
@@ -322,7 +320,7 @@ def test_a_log_that_somebody_keeps_from_being_emptied_is_told(sqlite_engine: Eng
     with writing(sqlite_engine) as connection:
         long_reader(place, connection)
     with reading(sqlite_engine) as connection:
-        said = overview(connection, place.house.settings, place.now).needs_a_hand
+        said = overview(connection, place.app.settings, place.now).needs_a_hand
     assert "The log beside the ledger (FILE-wal) holds 300 MB" in str(said)
 
 
@@ -340,10 +338,10 @@ def test_each_alert_fires_when_its_trouble_is_there_and_none_while_all_is_well(
     cases = []
     for alert, trouble in TROUBLES.items():
         place = Place(make_engine())
-        if alert in OF_SQLITE and place.house.engine.dialect.name != "sqlite":
+        if alert in OF_SQLITE and place.app.engine.dialect.name != "sqlite":
             continue
         well = place.scraped()
-        with writing(place.house.engine) as connection:
+        with writing(place.app.engine) as connection:
             trouble(place, connection)
         cases.append(case(alert, well, place.scraped()))
     cases.append(case("DmFeedbackNotSeen", well, {}))
@@ -373,7 +371,7 @@ def asked_for(value: Any) -> Iterator[str]:
 
 def test_alerts_and_dashboards_use_existing_metrics_only(sqlite_engine: Engine) -> None:
     place = Place(sqlite_engine)
-    text = place.house.call("GET", "/metrics", place.key).get_data(as_text=True)
+    text = place.app.call("GET", "/metrics", place.key).get_data(as_text=True)
     there = set()
     for family in text_string_to_metric_families(text):
         ends = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}.get(family.type, [""])

@@ -156,7 +156,7 @@ def test_the_settings_of_the_pods_are_taken(tmp_path: Path, monkeypatch: pytest.
     from tests.support import tree
 
     example = tmp_path / "dm-feedback.toml"
-    from tests.processes.house import toml
+    from tests.processes.site import toml
 
     rest = {name: table for name, table in tree().items() if name not in {"service", "database", "web"}}
     example.write_text(text + "\n" + "\n".join(toml(rest)), "utf-8")

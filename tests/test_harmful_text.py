@@ -29,7 +29,7 @@ from service.models import feedback_request
 from service.reports.counting.sealing import seal
 from service.reports.disclosure import naming
 from service.states import State
-from tests.results.house import x_date
+from tests.results.cards import x_date
 from tests.support import START, World, settings_of
 
 TOKEN = "a-token-of-22-characters"

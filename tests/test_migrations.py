@@ -58,7 +58,7 @@ REQUEST = {
 ITEM = {"delivery_id": "d-{}", "reading": 0, "position": 0, "read_at": 1, "outcome": "accepted", "request_id": "r-{}"}
 OF = {"conversation_id": "of {}"}
 CARD = {"request_id": "r-{}", "feedback_id": "card of {}", "x_updated_at": 1}
-FIRST_HOUSE: dict[str, dict[str, Any]] = {
+FIRST_REVISION_ROWS: dict[str, dict[str, Any]] = {
     "webhook_delivery": {**DELIVERY, "dedupe_key": "msg-{}:ab"},
     "conversation": {"source": "crm", "seen_at": 1, **OF},
     "reopening": {"source": "crm", "reopened_at": 1, "delivery_id": "d-{}", **OF},
@@ -201,7 +201,7 @@ def test_the_second_revision_removes_traces_of_erased_people(empty: Engine) -> N
     _upgrade_to(empty, "0001")
     with writing(empty) as connection:
         for name in ("jane", "john"):
-            for table, row in FIRST_HOUSE.items():
+            for table, row in FIRST_REVISION_ROWS.items():
                 values = {key: each.format(name) if isinstance(each, str) else each for key, each in row.items()}
                 columns, marks = ", ".join(values), ", ".join(f":{key}" for key in values)
                 connection.execute(sa.text(f"INSERT INTO {table} ({columns}) VALUES ({marks})"), values)

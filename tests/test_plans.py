@@ -36,7 +36,7 @@ from service.results.inbox import read_once as read_inbox
 from service.results.poll import poll_once
 from service.results.refresh import refresh_once
 from service.results.status import channel_health
-from tests.floor.house import House, told
+from tests.floor.app import App, told
 from tests.support import START, World, request_row, settings_of
 
 r = feedback_request.c
@@ -92,7 +92,7 @@ def expensive(steps: list[str]) -> list[str]:
 
 @pytest.fixture
 def world(sqlite_engine: Engine) -> World:
-    return World(sqlite_engine, House(sqlite_engine).settings)
+    return World(sqlite_engine, App(sqlite_engine).settings)
 
 
 def assert_it_reads_little(found: dict[str, list[str]]) -> None:
@@ -100,18 +100,18 @@ def assert_it_reads_little(found: dict[str, list[str]]) -> None:
 
 
 def test_walking_a_conversation_scans_no_table(world: World) -> None:
-    house = House(world.engine, world.settings, world.clock)
+    app = App(world.engine, world.settings, world.clock)
     world.customers({"user_id": "501", "can_dm": True})
     account, client = world.settings.accounts["acme"], world.clients["acme"]
     with plans(world.engine) as found:
         for _ in range(2):
-            told(house, "c-1", x_user_id="501")
+            told(app, "c-1", x_user_id="501")
         for _ in range(4):
             world.forward(hours=8)
             world.run()
         refresh_once(world.engine, account, client, world.clock.now, worker="w")
         poll_once(world.engine, account, client, world.clock.now, worker="w")
-    assert [row.state for row in house.rows(feedback_request)] == ["card_sent"]
+    assert [row.state for row in app.rows(feedback_request)] == ["card_sent"]
     assert len(found) > 30, "the hot path is in it"
     assert_it_reads_little(found)
 
@@ -132,18 +132,18 @@ def test_look_ups_and_answers_scan_no_table(world: World) -> None:
 
 
 def test_maintenance_scans_no_table(sqlite_engine: Engine) -> None:
-    house = House(sqlite_engine)
+    app = App(sqlite_engine)
     with plans(sqlite_engine) as found:
-        house.call("GET", "/readyz")
-        house.call("GET", "/healthz")
+        app.call("GET", "/readyz")
+        app.call("GET", "/healthz")
     assert_it_reads_little(found)
 
 
 def test_operators_pages_scan_no_table(world: World) -> None:
-    house = House(world.engine, world.settings, world.clock)
-    key = house.key("admin")
+    app = App(world.engine, world.settings, world.clock)
+    key = app.key("admin")
     with plans(world.engine) as found:
-        assert house.call("GET", "/metrics", key).status_code == 200
+        assert app.call("GET", "/metrics", key).status_code == 200
         with reading(world.engine) as connection:
             channel_health(connection, "acme", world.clock.now)
     assert len(found) > len(gauges.GAUGES), "all of them are in it"
@@ -151,8 +151,8 @@ def test_operators_pages_scan_no_table(world: World) -> None:
 
 
 def test_an_erasure_scans_only_bodies_before_locking(world: World) -> None:
-    house = House(world.engine, world.settings, world.clock)
-    told(house, "c-1", x_user_id="7717717717", x_handle="jane_doe")
+    app = App(world.engine, world.settings, world.clock)
+    told(app, "c-1", x_user_id="7717717717", x_handle="jane_doe")
     with plans(world.engine) as found:
         housekeeping.erase(world.engine, world.settings, "7717717717", by="ann", now=world.clock.now)
     bodies = [each for each, steps in found.items() if "webhook_delivery.body" in each and expensive(steps)]

@@ -45,8 +45,8 @@ def test_a_file_no_test_names_is_tested_through_its_importers(tmp_path: Path) ->
 
 
 def test_changed_tests_run_and_deleted_files_do_not(tmp_path: Path) -> None:
-    tree(tmp_path, {"tests/intake/test_accept.py": "", "tests/intake/house.py": "", "README.md": ""})
-    wanted = ["tests/intake/test_accept.py", "tests/intake/house.py", "README.md", "service/gone.py"]
+    tree(tmp_path, {"tests/intake/test_accept.py": "", "tests/intake/app.py": "", "README.md": ""})
+    wanted = ["tests/intake/test_accept.py", "tests/intake/app.py", "README.md", "service/gone.py"]
     assert paths_for(wanted, tmp_path) == [ALWAYS, "tests/intake/test_accept.py", "tests/intake"]
 
 

@@ -17,7 +17,7 @@ from service.errors import Conflict
 from service.models import api_key, metadata
 from service.privacy import housekeeping
 from service.reports.counting.sealing import seal
-from tests.floor.house import House, answered, deliver
+from tests.floor.app import App, answered, deliver
 from tests.roles import DENIED, SQL, AsRole, engines_by_role, grant, refusal_of
 from tests.support import START, World, request_row, settings_of
 
@@ -54,42 +54,40 @@ def test_who_may_make_no_roles_is_told_who_may(as_role: AsRole) -> None:
 
 
 def test_web_does_all_of_its_work(owner: Engine, as_role: AsRole) -> None:
-    house = House(as_role("web"))
+    app = App(as_role("web"))
     with writing(owner) as connection:
         made = {role: keys.create(connection, role, role, (), START) for role in ("admin", "supervisor", "monitor")}
-    request_id = deliver(house, "c-1", x_user_id="501", agent_id="ann")
-    unknown = deliver(house, "c-2")
-    house.engine, web = owner, house.engine
-    answered(house, request_id)
-    house.engine = web
+    request_id = deliver(app, "c-1", x_user_id="501", agent_id="ann")
+    unknown = deliver(app, "c-2")
+    app.engine, web = owner, app.engine
+    answered(app, request_id)
+    app.engine = web
     for path in ("/v1/results", "/v1/requests", f"/v1/results/{request_id}", "/v1/summary", "/v1/results.csv",
                  "/v1/breakdown?by=team", "/v1/trend"):  # fmt: skip
-        assert house.call("GET", path, made["supervisor"]).status_code == 200, path
-    assert (
-        house.call("POST", f"/v1/results/{request_id}/notes", made["supervisor"], {"text": "seen"}).status_code == 201
-    )
-    assert house.call("PATCH", f"/v1/results/{request_id}/mark", made["supervisor"], {"done": True}).status_code == 200
-    said = house.call("POST", "/v1/timeline", made["supervisor"], {"day": "2026-11-20", "text": "launch"})
-    assert house.call("DELETE", f"/v1/timeline/{said.get_json()['id']}", made["supervisor"]).status_code == 204
+        assert app.call("GET", path, made["supervisor"]).status_code == 200, path
+    assert app.call("POST", f"/v1/results/{request_id}/notes", made["supervisor"], {"text": "seen"}).status_code == 201
+    assert app.call("PATCH", f"/v1/results/{request_id}/mark", made["supervisor"], {"done": True}).status_code == 200
+    said = app.call("POST", "/v1/timeline", made["supervisor"], {"day": "2026-11-20", "text": "launch"})
+    assert app.call("DELETE", f"/v1/timeline/{said.get_json()['id']}", made["supervisor"]).status_code == 204
     named = {"items": [{"kind": "agent", "id": "ann", "name": "Ann"}]}
-    assert house.call("PUT", "/v1/people", made["supervisor"], named).status_code == 200
-    assert house.call("GET", "/v1/people", made["supervisor"]).status_code == 200
-    assert house.call("POST", "/v1/opt-outs", made["admin"], {"x_user_ids": ["9"]}).status_code == 200
-    assert house.call("DELETE", "/v1/opt-outs/9", made["admin"]).status_code == 204
+    assert app.call("PUT", "/v1/people", made["supervisor"], named).status_code == 200
+    assert app.call("GET", "/v1/people", made["supervisor"]).status_code == 200
+    assert app.call("POST", "/v1/opt-outs", made["admin"], {"x_user_ids": ["9"]}).status_code == 200
+    assert app.call("DELETE", "/v1/opt-outs/9", made["admin"]).status_code == 204
     identity = {"x_user_id": "502"}
-    assert house.call("PUT", f"/v1/requests/{unknown}/x-identity", made["admin"], identity).status_code in {200, 409}
+    assert app.call("PUT", f"/v1/requests/{unknown}/x-identity", made["admin"], identity).status_code in {200, 409}
     asked = {"name": "sheet", "question": {"figure": "summary"}}
-    feed = house.call("POST", "/v1/feeds", made["supervisor"], asked).get_json()
-    assert house.call("GET", feed["address"].partition(":8000")[2]).status_code == 200
-    assert house.call("DELETE", f"/v1/feeds/{feed['id']}", made["supervisor"]).status_code == 204
-    assert house.call("GET", "/readyz", made["monitor"]).status_code == 200
-    assert house.call("GET", "/metrics", made["monitor"]).status_code == 200
-    assert house.call("GET", "/v1/results", "dmf_0.0").status_code == 401
-    assert house.call("POST", "/dashboard/sign-in", data={"key": made["supervisor"]}).status_code == 303
+    feed = app.call("POST", "/v1/feeds", made["supervisor"], asked).get_json()
+    assert app.call("GET", feed["address"].partition(":8000")[2]).status_code == 200
+    assert app.call("DELETE", f"/v1/feeds/{feed['id']}", made["supervisor"]).status_code == 204
+    assert app.call("GET", "/readyz", made["monitor"]).status_code == 200
+    assert app.call("GET", "/metrics", made["monitor"]).status_code == 200
+    assert app.call("GET", "/v1/results", "dmf_0.0").status_code == 401
+    assert app.call("POST", "/dashboard/sign-in", data={"key": made["supervisor"]}).status_code == 303
     for page in ("", "explore", "comments", "coverage", "operations", "conversations", "sessions"):
-        assert house.call("GET", f"/dashboard/{page}").status_code == 200, page
-    assert house.call("GET", "/v1/customers/501", made["admin"]).status_code == 200
-    assert house.call("DELETE", "/v1/customers/501", made["admin"]).status_code == 200
+        assert app.call("GET", f"/dashboard/{page}").status_code == 200, page
+    assert app.call("GET", "/v1/customers/501", made["admin"]).status_code == 200
+    assert app.call("DELETE", "/v1/customers/501", made["admin"]).status_code == 200
 
 
 def test_worker_does_all_of_its_work(as_role: AsRole) -> None:

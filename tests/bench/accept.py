@@ -23,9 +23,9 @@ from service.db import open_engine
 from tests.bench import load
 from tests.bench.generate import Plan, fill
 from tests.bench.load import Deliveries, Load, Server
-from tests.partitions.house import turn
+from tests.partitions.partitioned import turn
 from tests.processes.databases import open_database
-from tests.processes.house import House
+from tests.processes.site import Site
 from tests.support import SOURCE_KEY, settings_of
 
 FILLED, IN_PIECES = "filled", "pieces"
@@ -110,20 +110,20 @@ def servers(
     folder.mkdir()
     chosen: dict[str, Callable[[], AbstractContextManager[Server]]] = {
         "no-op": lambda: load.gunicorn("noop", folder, load.PYTHON, choice.workers, 4),
-        "ours": lambda: load.ours(house(choice, folder / "empty", 0)),
+        "ours": lambda: load.ours(site(choice, folder / "empty", 0)),
     }
     if choice.rows:
-        chosen[FILLED] = lambda: load.ours(house(choice, folder / "filled", choice.rows))
+        chosen[FILLED] = lambda: load.ours(site(choice, folder / "filled", choice.rows))
     if choice.on:
         chosen[FILLED] = lambda: load.ours(served(choice, folder / "on", choice.on))
     if choice.partitioned:
-        chosen[IN_PIECES] = lambda: load.ours(house(choice, folder / "pieces", 0, in_pieces=True))
+        chosen[IN_PIECES] = lambda: load.ours(site(choice, folder / "pieces", 0, in_pieces=True))
     if celery_python and shutil.which("redis-server"):
         chosen["celery"] = lambda: load.celery(folder, celery_python, choice.workers, SOURCE_KEY)
     return chosen
 
 
-def house(choice: Choice, folder: Path, rows: int, *, in_pieces: bool = False) -> House:
+def site(choice: Choice, folder: Path, rows: int, *, in_pieces: bool = False) -> Site:
     """A service with so many rows in its ledger, whole or partitioned."""
     folder.mkdir()
     database = open_database(choice.database, folder)
@@ -139,11 +139,11 @@ def house(choice: Choice, folder: Path, rows: int, *, in_pieces: bool = False) -
     return served(choice, folder, database.url)
 
 
-def served(choice: Choice, folder: Path, url: str) -> House:
+def served(choice: Choice, folder: Path, url: str) -> Site:
     """Our service over this database, with the chosen processes and threads."""
     folder.mkdir(exist_ok=True)
     threads = choice.threads or settings_of().web.threads
-    return House(folder, url, changes={"web__workers": choice.workers, "web__threads": threads}).write()
+    return Site(folder, url, changes={"web__workers": choice.workers, "web__threads": threads}).write()
 
 
 def report(choice: Choice, found: dict[str, list[Found]]) -> None:

@@ -12,7 +12,7 @@ import click
 import httpx
 
 from tests.bench import load
-from tests.bench.accept import Choice, house
+from tests.bench.accept import Choice, site
 from tests.bench.load import PATH, Deliveries
 
 GOALS_MS = {"sqlite": 2.5, "postgresql": 4.0}
@@ -26,7 +26,7 @@ def main(database: str, deliveries: int) -> None:
     click.echo(load.machine())
     with tempfile.TemporaryDirectory(prefix="dmf-bench-") as folder:
         choice = Choice(database, 0, 1, 1, 2, 0, 0)
-        with load.ours(house(choice, Path(folder) / "h", 0)) as server:
+        with load.ours(site(choice, Path(folder) / "h", 0)) as server:
             took = measure(server.port, deliveries)
         fsync = statistics.median(synced(Path(folder)))
     cuts = statistics.quantiles(took, n=100)

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from tests.bench import load
-from tests.bench.accept import MADE_A_SECOND, Choice, house, line
+from tests.bench.accept import MADE_A_SECOND, Choice, line, site
 from tests.bench.load import Deliveries
 
 P99_GOAL_MS = 500
@@ -27,7 +27,7 @@ def main(database: str, deliveries: int, connections: int, seconds: int) -> None
     made, runs = Deliveries(), []
     with tempfile.TemporaryDirectory(prefix="dmf-bench-") as place:
         folder = Path(place)
-        with load.ours(house(Choice(database, seconds, 1, connections, 2, 0, 0), folder / "h", 0)) as server:
+        with load.ours(site(Choice(database, seconds, 1, connections, 2, 0, 0), folder / "h", 0)) as server:
             while sum(each.requests for each in runs) < deliveries and len(runs) < RUNS_AT_MOST:
                 count = MADE_A_SECOND["ours"] * seconds
                 runs.append(

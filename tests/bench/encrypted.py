@@ -33,7 +33,7 @@ from service.telemetry import logs
 from service.x_api import Credentials, XClient
 from tests.bench.generate import Plan, fill
 from tests.bench.outreach import AtOnce, Walk
-from tests.floor.house import House, deliver
+from tests.floor.app import App, deliver
 from tests.support import Clock, request_row, settings_of
 
 KEY = "a key of the benchmark, long enough"
@@ -82,8 +82,8 @@ def _cpu(work: Callable[[], object]) -> float:
 
 
 def _deliveries(engine: Engine, each: int) -> float:
-    house = House(engine)
-    return _cpu(lambda: [deliver(house, f"c-{n}", x_user_id=str(n + 1), agent_id="ann") for n in range(each)])
+    app = App(engine)
+    return _cpu(lambda: [deliver(app, f"c-{n}", x_user_id=str(n + 1), agent_id="ann") for n in range(each)])
 
 
 def _conversations(engine: Engine, each: int) -> float:

@@ -25,7 +25,7 @@ from tests.bench import load
 from tests.bench.load import PATH, Deliveries, Server
 from tests.processes.children import cli, until
 from tests.processes.databases import open_database
-from tests.processes.house import House
+from tests.processes.site import Site
 
 GOAL_P99_S, GOAL_CORE = 1.0, 0.01
 PRODUCTION = {"worker__idle": "1s", "worker__lease": "60s", "campaigns__care__delay": "0s"}
@@ -42,11 +42,11 @@ def main(database: str, deliveries: int, seconds: int) -> None:
     click.echo(load.machine())
     with tempfile.TemporaryDirectory(prefix="dmf-bench-") as folder, _x() as (called, port):
         place = Path(folder)
-        house = House(place, open_database(database, place).url, x_port=port, changes=PRODUCTION).write()
-        with load.ours(house), cli("worker", place, "--config", str(house.config), "worker") as worker:
+        site = Site(place, open_database(database, place).url, x_port=port, changes=PRODUCTION).write()
+        with load.ours(site), cli("worker", place, "--config", str(site.config), "worker") as worker:
             until(lambda: "worker_started" in worker.output(), 60, "the worker has started")
             cost = _waiting(Server(0, worker), seconds)
-            waited = sorted(_first_calls(house, called, deliveries))
+            waited = sorted(_first_calls(site, called, deliveries))
     p99 = waited[min(len(waited) - 1, int(len(waited) * 0.99))]
     click.echo(
         f"{database}: from the 2xx to X's first call p50 {statistics.median(waited):.2f} s, p99 {p99:.2f} s of "
@@ -62,10 +62,10 @@ def _waiting(worker: Server, seconds: int) -> float:
     return (worker.cpu_s() - before) / seconds
 
 
-def _first_calls(house: House, called: dict[str, float], count: int) -> Iterator[float]:
+def _first_calls(site: Site, called: dict[str, float], count: int) -> Iterator[float]:
     """Seconds from each 2xx to the first call about its customer."""
     deliveries = Deliveries(prefix="idle")
-    with httpx.Client(base_url=house.web_url, timeout=30, trust_env=False) as http:
+    with httpx.Client(base_url=site.web_url, timeout=30, trust_env=False) as http:
         for n in range(count):
             headers, body = deliveries.next()
             http.post(PATH, content=body, headers=headers).raise_for_status()

@@ -22,7 +22,7 @@ import httpx
 
 from service.db.sqlite import sqlite_driver
 from tests.processes.children import Child, cli, listens, until
-from tests.processes.house import House, free_port
+from tests.processes.site import Site, free_port
 from tests.support import SOURCE_KEY
 
 HERE = Path(__file__).parent
@@ -117,11 +117,11 @@ def wrk(deliveries: Deliveries, port: int, *, count: int, connections: int, seco
 
 
 @contextmanager
-def ours(house: House) -> Iterator[Server]:
+def ours(site: Site) -> Iterator[Server]:
     """Our web, as it is started in production."""
-    with cli("web", house.directory, "--config", str(house.config), "web") as child:
-        until(lambda: answers(house.web_port), 60, "the web answers")
-        yield Server(house.web_port, child)
+    with cli("web", site.directory, "--config", str(site.config), "web") as child:
+        until(lambda: answers(site.web_port), 60, "the web answers")
+        yield Server(site.web_port, child)
         child.terminate(30)
 
 

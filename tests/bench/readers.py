@@ -22,7 +22,7 @@ from tests.bench import load
 from tests.bench.generate import Plan, fill
 from tests.bench.slow import deliver
 from tests.processes.databases import open_database
-from tests.processes.house import House
+from tests.processes.site import Site
 
 AGES = "since=1900-01-01&until=2100-01-01"
 QUESTIONS = {
@@ -67,7 +67,7 @@ def measured(
     return asked, answers, took
 
 
-def _full(folder: Path, url: str, rows: int) -> tuple[House, str]:
+def _full(folder: Path, url: str, rows: int) -> tuple[Site, str]:
     engine = open_engine(url)
     now = time.time_ns() // 1000
     fill(engine, Plan(rows, 0.35, 0.4, 3, 240, 24.0, 1, raw=False, now=now, rolled_up=True))
@@ -75,7 +75,7 @@ def _full(folder: Path, url: str, rows: int) -> tuple[House, str]:
         key = keys.create(connection, "readers", "supervisor", (), datetime.now(UTC))
     engine.dispose()
     changes = {"web__workers": 2, "web__requests_per_minute": 1_000_000}
-    return House(folder / "house", url, changes=changes).write(), key
+    return Site(folder / "site", url, changes=changes).write(), key
 
 
 def _read(port: int, key: str, number: int, until: float, asked: dict[str, Counter[str]]) -> None:

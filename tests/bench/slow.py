@@ -21,9 +21,9 @@ import click
 import httpx
 
 from tests.bench import load
-from tests.bench.accept import Choice, house
+from tests.bench.accept import Choice, site
 from tests.bench.load import PATH, Deliveries
-from tests.processes.house import House
+from tests.processes.site import Site
 
 HEAD = b"POST /webhooks/crm/crm HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 ASKING = b"GET /docs HTTP/1.1\r\nHost: x\r\n\r\n" * 300
@@ -44,7 +44,7 @@ def main(database: str, seconds: int, pace: float) -> None:
     """Hold slow clients for a while; print how others fared and how the slow ones ended."""
     click.echo(load.machine())
     with tempfile.TemporaryDirectory(prefix="dmf-bench-") as folder:
-        crowd, answers, took = held(house(Choice(database, 0, 1, 1, 2, 0, 0), Path(folder) / "h", 0), seconds, pace)
+        crowd, answers, took = held(site(Choice(database, 0, 1, 1, 2, 0, 0), Path(folder) / "h", 0), seconds, pace)
     cuts = statistics.quantiles(took, n=100)
     click.echo(
         f"deliveries of others: {dict(answers)}; p50 {cuts[49]:.0f} ms, p99 {cuts[98]:.0f}, worst {max(took):.0f}"
@@ -54,7 +54,7 @@ def main(database: str, seconds: int, pace: float) -> None:
         click.echo(f"{kind}: {sum(ended.values())} ended while held: {dict(ended)}")
 
 
-def held(of: House, seconds: float, pace: float) -> tuple["Crowd", Counter[str], list[float]]:
+def held(of: Site, seconds: float, pace: float) -> tuple["Crowd", Counter[str], list[float]]:
     """Hold the slow clients for a while and deliver meanwhile."""
     with load.ours(of) as server:
         crowd, until = Crowd(server.port), time.monotonic() + seconds

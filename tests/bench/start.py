@@ -14,7 +14,7 @@ import click
 
 from tests.bench import load
 from tests.processes.children import ROOT, cli, until
-from tests.processes.house import House
+from tests.processes.site import Site
 
 GOALS_S = {"--help": 0.5, "serve": 2.0}
 
@@ -38,10 +38,10 @@ def _help() -> float:
 def _serve() -> float:
     with tempfile.TemporaryDirectory(prefix="dmf-bench-") as folder:
         directory = Path(folder)
-        house = House(directory, f"sqlite:///{directory}/feedback.db").write()
+        site = Site(directory, f"sqlite:///{directory}/feedback.db").write()
         began = time.perf_counter()
-        with cli("serve", directory, "--config", str(house.config), "serve") as child:
-            until(lambda: load.answers(house.web_port), 60, "the web answers", every_s=0.01)
+        with cli("serve", directory, "--config", str(site.config), "serve") as child:
+            until(lambda: load.answers(site.web_port), 60, "the web answers", every_s=0.01)
             took = time.perf_counter() - began
             child.terminate(30)
     return took

@@ -30,7 +30,7 @@ from service.models import feedback_request
 from service.states import END_STATES
 from tests.processes.children import cli, until
 from tests.processes.databases import Postgres, Sqlite
-from tests.processes.house import House
+from tests.processes.site import Site
 from tests.processes.x import running_x
 from tests.support import SOURCE_KEY
 
@@ -49,36 +49,36 @@ def main(database: str, deliveries: int, senders: int, workers: int) -> None:
         directory = Path(folder)
         store = Sqlite(directory) if database == "sqlite" else Postgres(directory)
         accounts = tuple(f"acme{n}" for n in range(deliveries // 900 + 1))
-        house = House(directory, store.url, accounts, assumptions={"list_lag_s": 0}).write()
+        site = Site(directory, store.url, accounts, assumptions={"list_lag_s": 0}).write()
         table = Table(title=f"{database}, {deliveries} deliveries, {senders} senders, {workers} workers", box=None)
         for heading in ("what", "per second", "p50 ms", "p95 ms", "p99 ms"):
             table.add_column(heading, justify="right")
-        with running_x(house), cli("web", directory, "--config", str(house.config), "web"):
-            until(lambda: _alive(house.web_url), 60, "the web answers")
-            table.add_row("deliveries accepted", *_figures(*_deliver(house, deliveries, senders, 0)))
-            table.add_row("the same, repeated", *_figures(*_deliver(house, deliveries, senders, 0)))
-            table.add_row("requests walked to the card", *_walked(house, deliveries, workers))
+        with running_x(site), cli("web", directory, "--config", str(site.config), "web"):
+            until(lambda: _alive(site.web_url), 60, "the web answers")
+            table.add_row("deliveries accepted", *_figures(*_deliver(site, deliveries, senders, 0)))
+            table.add_row("the same, repeated", *_figures(*_deliver(site, deliveries, senders, 0)))
+            table.add_row("requests walked to the card", *_walked(site, deliveries, workers))
             for path in ("summary", "breakdown?by=agent", "results?limit=250"):
-                table.add_row(f"GET /v1/{path}", *_figures(*_read(house, path)))
+                table.add_row(f"GET /v1/{path}", *_figures(*_read(site, path)))
         Console().print(table)
         store.close()
 
 
-def _deliver(house: House, count: int, senders: int, first: int) -> tuple[float, list[float]]:
-    with httpx.Client(base_url=house.web_url, timeout=30, trust_env=False) as http, ThreadPoolExecutor(senders) as pool:
-        bodies = list(_deliveries(house, count, first))
+def _deliver(site: Site, count: int, senders: int, first: int) -> tuple[float, list[float]]:
+    with httpx.Client(base_url=site.web_url, timeout=30, trust_env=False) as http, ThreadPoolExecutor(senders) as pool:
+        bodies = list(_deliveries(site, count, first))
         began = time.perf_counter()
         took = list(pool.map(lambda each: _timed(lambda: http.post("/webhooks/crm/crm", **each)), bodies))  # type: ignore[arg-type]
         return count / (time.perf_counter() - began), took
 
 
-def _deliveries(house: House, count: int, first: int) -> Iterator[dict[str, object]]:
+def _deliveries(site: Site, count: int, first: int) -> Iterator[dict[str, object]]:
     now = datetime.now(UTC)
     stamp = str(int(now.timestamp()))
     for n in range(first, first + count):
         data = {
             "conversation_id": f"c-{n}", "x_user_id": str(5_000_000 + n), "agent_id": f"agent-{n % 40}",
-            "team_id": f"team-{n % 5}", "account": house.accounts[n % len(house.accounts)],
+            "team_id": f"team-{n % 5}", "account": site.accounts[n % len(site.accounts)],
         }  # fmt: skip
         event = {"type": "conversation.ended", "timestamp": (now - timedelta(seconds=5)).isoformat(), "data": data}
         body = json.dumps(event).encode()
@@ -90,10 +90,10 @@ def _deliveries(house: House, count: int, first: int) -> Iterator[dict[str, obje
         yield {"content": body, "headers": headers}
 
 
-def _walked(house: House, count: int, workers: int) -> tuple[str, ...]:
-    engine = open_engine(house.database_url)
+def _walked(site: Site, count: int, workers: int) -> tuple[str, ...]:
+    engine = open_engine(site.database_url)
     began = time.perf_counter()
-    children = [cli(f"worker-{n}", house.directory, "--config", str(house.config), "worker") for n in range(workers)]
+    children = [cli(f"worker-{n}", site.directory, "--config", str(site.config), "worker") for n in range(workers)]
     for each in children:
         each.start()
     until(lambda: _ended(engine) >= count, WORKERS_AT_MOST_S, "every request has ended")
@@ -110,12 +110,12 @@ def _ended(engine: sa.Engine) -> int:
         return connection.scalar(sa.select(sa.func.count()).select_from(feedback_request).where(ended)) or 0
 
 
-def _read(house: House, path: str, times: int = 30) -> tuple[float, list[float]]:
-    engine = open_engine(house.database_url)
+def _read(site: Site, path: str, times: int = 30) -> tuple[float, list[float]]:
+    engine = open_engine(site.database_url)
     with writing(engine) as connection:
         key = keys.create(connection, "bench", "supervisor", (), datetime.now(UTC))
     engine.dispose()
-    with httpx.Client(base_url=house.web_url, timeout=60, trust_env=False) as http:
+    with httpx.Client(base_url=site.web_url, timeout=60, trust_env=False) as http:
         began = time.perf_counter()
         took = [
             _timed(lambda: http.get(f"/v1/{path}", headers={"authorization": f"Bearer {key}"})) for _ in range(times)

@@ -15,7 +15,7 @@ from tests.chaos.fleet import Fleet
 from tests.chaos.plan import Plan
 from tests.processes.children import run_cli, until
 from tests.processes.databases import Database
-from tests.processes.house import House
+from tests.processes.site import Site
 
 ERASED = 10
 WITHIN_S = 180.0
@@ -23,7 +23,7 @@ FORGOTTEN_WITHIN_S = 400.0
 AGAIN_S = 0.3
 
 
-def play(plan: Plan, house: House, fleet: Fleet, database: Database, key: str) -> Counter[str]:
+def play(plan: Plan, site: Site, fleet: Fleet, database: Database, key: str) -> Counter[str]:
     """Erase some people, each through a kill or an outage, and forget what is older than its retention."""
     dice = random.Random(plan.seed)
     done: Counter[str] = Counter()
@@ -32,7 +32,7 @@ def play(plan: Plan, house: House, fleet: Fleet, database: Database, key: str) -
         blow(number, fleet, database)
         erase(fleet.url, customer, key)
         done["erased in calm"] += 1
-    until(lambda: prune(house), FORGOTTEN_WITHIN_S, "what is too old is forgotten")
+    until(lambda: prune(site), FORGOTTEN_WITHIN_S, "what is too old is forgotten")
     return done
 
 
@@ -46,10 +46,10 @@ def blow(number: int, fleet: Fleet, database: Database) -> None:
         database.away(1)
 
 
-def prune(house: House) -> bool:
+def prune(site: Site) -> bool:
     """Run retention; say whether it succeeded."""
     try:
-        return run_cli("--config", str(house.config), "prune").returncode == 0
+        return run_cli("--config", str(site.config), "prune").returncode == 0
     except subprocess.TimeoutExpired:
         return False
 

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from tests.processes.children import Child, cli, until
-from tests.processes.house import House
+from tests.processes.site import Site
 
 RESTART_AFTER_S = 0.3
 
@@ -20,13 +20,13 @@ RESTART_AFTER_S = 0.3
 class Fleet:
     """All processes of the service. Kills go through here, so that no restart comes between."""
 
-    def __init__(self, house: House, workers: int, seed: int) -> None:
-        config = ("--config", str(house.config))
-        self.web = cli("web", house.directory, *config, "web")
-        self.workers = [cli(f"worker-{n}", house.directory, *config, "worker") for n in range(workers)]
+    def __init__(self, site: Site, workers: int, seed: int) -> None:
+        config = ("--config", str(site.config))
+        self.web = cli("web", site.directory, *config, "web")
+        self.workers = [cli(f"worker-{n}", site.directory, *config, "worker") for n in range(workers)]
         self.dice = random.Random(seed)
         self.restarts = 0
-        self.url = house.web_url
+        self.url = site.web_url
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._supervisor = threading.Thread(target=self._supervise, daemon=True)

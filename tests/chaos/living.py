@@ -13,7 +13,7 @@ from collections import Counter
 from tests.chaos.afterlife import erase, prune
 from tests.chaos.fleet import Fleet
 from tests.chaos.plan import Plan
-from tests.processes.house import House
+from tests.processes.site import Site
 
 FORGETFUL = {"privacy__keep_texts": "20s"}
 CAREFUL = {"reports__min_score_n": 8, "reports__min_comments_n": 12}
@@ -26,8 +26,8 @@ KNOWN_S = 3.0  # after the end of somebody's conversation; the request may be on
 class Life:
     """A thread that erases, prunes now and then, and lowers the thresholds once, half-way."""
 
-    def __init__(self, plan: Plan, house: House, fleet: Fleet, key: str) -> None:
-        self._plan, self._house, self._fleet, self._key = plan, house, fleet, key
+    def __init__(self, plan: Plan, site: Site, fleet: Fleet, key: str) -> None:
+        self._plan, self._site, self._fleet, self._key = plan, site, fleet, key
         self._dice = random.Random(plan.seed)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._live, daemon=True)
@@ -55,14 +55,14 @@ class Life:
             if passed > self._plan.seconds / 2 and not self.done["thresholds lowered"]:
                 self._lower()
             elif number % 6 == 5:
-                self.done["pruned" if prune(self._house) else "not pruned"] += 1
+                self.done["pruned" if prune(self._site) else "not pruned"] += 1
             else:
                 self._erase(passed)
 
     def _lower(self) -> None:
         """Lower the thresholds: all processes restart with other settings."""
-        self._house.changes |= OPEN
-        self._house.write()
+        self._site.changes |= OPEN
+        self._site.write()
         self._fleet.kill([self._fleet.web, *self._fleet.workers])
         self.done["thresholds lowered"] += 1
 

@@ -34,7 +34,7 @@ from tests.failover.clustered import Clustered
 from tests.processes import ledger
 from tests.processes.children import until
 from tests.processes.databases import Database, open_database
-from tests.processes.house import House
+from tests.processes.site import Site
 from tests.processes.x import X, running_x
 
 SPEAKING = {
@@ -75,16 +75,16 @@ def run(
         stack.callback(engine.dispose)
         crm = stack.enter_context(running_crm())
         # every other account has feedback webhooks, of which X loses some
-        house = House(
+        site = Site(
             directory, store.url, plan.accounts, scale=scale, pushes_to=frozenset(plan.accounts[::2]), profile=SPEAKING,
             changes={"campaigns": campaigns(plan.accounts), **FORGETFUL, **CAREFUL, **source(crm)},
         ).write()  # fmt: skip
-        x = stack.enter_context(running_x(house))
+        x = stack.enter_context(running_x(site))
         _people(x, plan)
-        fleet = Fleet(house, workers, seed)
+        fleet = Fleet(site, workers, seed)
         stack.callback(fleet.kill_all)
         fleet.start()
-        scene = Scene(plan, database, house, store, engine, x, fleet, crm)
+        scene = Scene(plan, database, site, store, engine, x, fleet, crm)
         return _Run(scene, console or Console(), dlt).play(settle_within_s)
 
 
@@ -94,7 +94,7 @@ class Scene:
 
     plan: Plan
     kind: str
-    house: House
+    site: Site
     store: Database
     engine: Engine
     x: X
@@ -105,13 +105,13 @@ class Scene:
 class _Run:
     def __init__(self, scene: Scene, console: Console, dlt: Path | None) -> None:
         self.plan, self.kind, self.store, self.engine = scene.plan, scene.kind, scene.store, scene.engine
-        self.house, self.x, self.fleet, self.console = scene.house, scene.x, scene.fleet, console
+        self.site, self.x, self.fleet, self.console = scene.site, scene.x, scene.fleet, console
         plan, x, fleet, store, engine = scene.plan, scene.x, scene.fleet, scene.store, scene.engine
         self.reader, self.admin = _key(engine, "supervisor"), _key(engine, "admin")
         self.follower = Follower(fleet.url, self.reader)
-        mirror = scene.house.directory / "mirror"
+        mirror = scene.site.directory / "mirror"
         self.loads = Loads(dlt, mirror, fleet.url, self.reader, plan.seed) if dlt is not None else None
-        self.life = Life(plan, scene.house, fleet, self.admin)
+        self.life = Life(plan, scene.site, fleet, self.admin)
         self.senders = Senders(plan, fleet.url)
         self.recovery = Recovery(engine, self.senders)
         self.monkey = Monkey(plan, fleet, x, store, self.recovery)
@@ -158,7 +158,7 @@ class _Run:
 
     def _mirrored(self) -> Iterator[str]:
         """Erase people and forget texts, then compare both mirrors with a full read."""
-        self.after = afterlife.play(self.plan, self.house, self.fleet, self.store, self.admin)
+        self.after = afterlife.play(self.plan, self.site, self.fleet, self.store, self.admin)
         for each in (self.follower, self.loads):
             if each is not None:
                 yield from self._wrong_in(each)

@@ -8,7 +8,7 @@ import pytest
 import structlog
 from sqlalchemy.engine import Engine
 
-from tests.cli.house import Cli
+from tests.cli.installation import Cli
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from service.auth import chain, log_access
 from service.cli import access_log as commands
 from service.db import writing
 from service.models import access_log
-from tests.cli.house import Cli, open_readings
+from tests.cli.installation import Cli, open_readings
 from tests.support import START
 
 

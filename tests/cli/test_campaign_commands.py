@@ -15,7 +15,7 @@ from service.outreach import rehearsal
 from service.outreach.context import Workplace
 from service.sandbox import Assumptions, SandboxConfig, SandboxServer, demo_account
 from service.settings import load
-from tests.cli.house import Cli
+from tests.cli.installation import Cli
 
 TEXTS = {"en": {"opening": "Thanks.", "card": "How did we do?", "page": "Answer here: {page}"}}
 

@@ -9,7 +9,7 @@ import pytest
 from service.compliance.folder import names
 from service.compliance.installation import facts_of
 from service.settings.reference import reference
-from tests.cli.house import Cli
+from tests.cli.installation import Cli
 from tests.support import START, settings_of
 
 TOP = Path(__file__).parents[2]

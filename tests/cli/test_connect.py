@@ -17,7 +17,7 @@ from service.db import reading, writing
 from service.models import x_token
 from service.sandbox import SandboxConfig, SandboxServer, demo_account
 from service.settings import load
-from tests.cli.house import Cli
+from tests.cli.installation import Cli
 
 TEXTS = {"en": {"opening": "Thanks.", "card": "How did we do?", "page": "Answer here: {page}"}}
 

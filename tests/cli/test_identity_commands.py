@@ -8,7 +8,7 @@ import pytest
 
 from service.cli import identities
 from service.models import access_log, feedback_request
-from tests.cli.house import Cli, open_readings
+from tests.cli.installation import Cli, open_readings
 
 
 def skipped(cli: Cli, conversation: str, **columns: str | None) -> str:

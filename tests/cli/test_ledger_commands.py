@@ -9,7 +9,7 @@ from sqlalchemy.engine import Engine
 
 from service.db import writing
 from service.models import feedback_request, send_attempt, transition
-from tests.cli.house import Cli
+from tests.cli.installation import Cli
 
 DONE = datetime.now(UTC)
 

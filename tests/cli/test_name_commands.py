@@ -4,7 +4,7 @@ import csv
 import io
 
 from service.models import access_log, person_name
-from tests.cli.house import Cli
+from tests.cli.installation import Cli
 
 FILE = "kind,id,name,since,account\nagent,8812,Ana Kim,,\nagent,8812,Ana Roth,2026-03-01,\nteam,t-4,Refunds,,acme\n"
 

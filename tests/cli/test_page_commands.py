@@ -2,7 +2,7 @@
 
 import json
 
-from tests.cli.house import Cli
+from tests.cli.installation import Cli
 
 
 def test_the_page_of_a_campaign_is_printed_in_a_language(cli: Cli) -> None:

@@ -30,7 +30,7 @@ from service.models import (
 )
 from service.settings import load
 from tests import support
-from tests.cli.house import Cli
+from tests.cli.installation import Cli
 from tests.support import request_row
 
 # -- keys

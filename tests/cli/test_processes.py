@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from service.cli import main
-from tests.cli.house import Cli
+from tests.cli.installation import Cli
 
 TOP = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "service.cli"]

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 
 from service.db import reading, writing
 from service.models import tally
-from tests.cli.house import Cli
+from tests.cli.installation import Cli
 
 
 def counted(cli: Cli) -> int:

@@ -11,7 +11,7 @@ from service.reports.figures import figures
 from service.reports.filters import parse
 from service.reports.report_query import ReportQuery
 from service.settings import load
-from tests.cli.house import Cli
+from tests.cli.installation import Cli
 
 VALUE = re.compile(r'<data value="([^"]+)">')
 

@@ -23,7 +23,7 @@ from service.reports.rows import export as exporting
 from service.sandbox import Assumptions, BusinessAccount, SandboxConfig, SandboxServer
 from service.settings import load
 from service.worker.loop import clients_of
-from tests.cli.house import Cli
+from tests.cli.installation import Cli
 from tests.support import tree, work
 
 TOP = Path(__file__).parents[2]

@@ -16,8 +16,8 @@ from service.db import open_engine, reading, writing
 from service.metrics import otel
 from service.requests import restored, seals
 from service.settings import reference
-from tests.cli.house import Cli
-from tests.processes.house import free_port
+from tests.cli.installation import Cli
+from tests.processes.site import free_port
 from tests.support import SOURCE_KEY, settings_of, tree
 
 # -- config check

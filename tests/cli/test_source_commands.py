@@ -25,7 +25,7 @@ from service.network import egress
 from service.network.egress import Egress
 from service.settings import load
 from service.sources import call_counts, holds, sweeps
-from tests.cli.house import Cli
+from tests.cli.installation import Cli
 from tests.crm_api.crm import crm
 from tests.floor.tunnel import NAME, far
 from tests.intake.signers import Outgoing, standard

@@ -7,7 +7,7 @@ import pytest
 
 from service.process import write_utf8
 from service.text import harmless
-from tests.cli.house import Cli
+from tests.cli.installation import Cli
 
 NASTY = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202eevil\x00\r"
 

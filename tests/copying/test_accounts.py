@@ -46,10 +46,10 @@ from service.reports.disclosure import naming as names
 from service.reports.disclosure.closing import close_due
 from service.settings import Settings
 from service.telemetry.counters import ProcessCounts
-from tests.cli.house import Cli
+from tests.cli.installation import Cli
 from tests.copying.conftest import Place
 from tests.filled_ledgers import poured
-from tests.floor.house import House, answered
+from tests.floor.app import App, answered
 from tests.intake.signers import Outgoing, standard
 from tests.support import SOURCE_KEY, settings_of, tree
 
@@ -66,29 +66,29 @@ def settings(*stay: str) -> Settings:
     )
 
 
-def tell(house: House, account: str, conversation_id: str, at: str | None = None) -> dict[str, int]:
-    ended = at or house.clock.now.isoformat()
+def tell(app: App, account: str, conversation_id: str, at: str | None = None) -> dict[str, int]:
+    ended = at or app.clock.now.isoformat()
     event = {"type": "conversation.ended", "timestamp": ended, "data": {
         "conversation_id": conversation_id, "x_user_id": "501", "agent_id": "ann", "team_id": "one",
     }}  # fmt: skip
-    out = Outgoing("", json.dumps(event).encode(), {"webhook-id": f"msg-{conversation_id}"}, house.clock.now)
+    out = Outgoing("", json.dumps(event).encode(), {"webhook-id": f"msg-{conversation_id}"}, app.clock.now)
     standard(out)
     path = f"/webhooks/crm/{account}_crm"
-    answer = house.client.post(path, data=out.body, headers=out.headers, content_type="application/json")
+    answer = app.client.post(path, data=out.body, headers=out.headers, content_type="application/json")
     assert answer.status_code == 200, answer.get_data(as_text=True)
     return dict(answer.get_json())
 
 
-def request_of(house: House, conversation_id: str) -> str:
-    with reading(house.engine) as connection:
+def request_of(app: App, conversation_id: str) -> str:
+    with reading(app.engine) as connection:
         wanted = sa.select(feedback_request.c.id).where(feedback_request.c.conversation_id == conversation_id)
         return str(connection.scalar(wanted))
 
 
-def seal_all(house: House) -> None:
-    while seal(house.engine, house.settings, house.clock.now):
+def seal_all(app: App) -> None:
+    while seal(app.engine, app.settings, app.clock.now):
         pass
-    while names.follow(house.engine, house.settings, house.clock.now):
+    while names.follow(app.engine, app.settings, app.clock.now):
         pass
 
 
@@ -96,7 +96,7 @@ def seal_all(house: House) -> None:
 class Two:
     """A cluster with two accounts, and one that is empty."""
 
-    here: House
+    here: App
     there: Engine
 
     def begin(self, *names: str) -> AccountMove:
@@ -112,8 +112,8 @@ class Two:
         move = self.begin(*names)
         accounts.finish(self.here.engine, self.there, move, nobody, "ada", self.here.clock.now, waited)
 
-    def house_there(self, *names: str) -> House:
-        return House(self.there, settings(*names), self.here.clock)
+    def app_there(self, *names: str) -> App:
+        return App(self.there, settings(*names), self.here.clock)
 
 
 def nobody(_table: str, _rows: int) -> None:
@@ -127,12 +127,12 @@ def waited(_seconds: float) -> None:
 @pytest.fixture
 def two(postgresql_engine: Engine, sibling: Engine) -> Two:
     engine = postgresql_engine
-    here = House(engine, settings("acme", "beta"))
+    here = App(engine, settings("acme", "beta"))
     poured(engine, "two accounts", lambda: filled(here))
     return Two(here, sibling)
 
 
-def filled(here: House) -> None:
+def filled(here: App) -> None:
     engine = here.engine
     open_key(engine, here.settings.service.secret_key)
     admin = here.key("admin")
@@ -187,7 +187,7 @@ def test_after_the_move_everything_counts_and_repeats_are_recognised(two: Two) -
     before = two.here.call("GET", "/v1/summary?account=beta&since=2026-11-01T00:00:00Z", admin).get_json()
     two.pass_over()
     two.finish()
-    there = two.house_there("beta")
+    there = two.app_there("beta")
     seal_all(there)
     after = there.call("GET", "/v1/summary?account=beta&since=2026-11-01T00:00:00Z", admin).get_json()
     assert after["csat"] == before["csat"]
@@ -200,7 +200,7 @@ def test_after_the_move_everything_counts_and_repeats_are_recognised(two: Two) -
 
 
 def test_until_the_end_the_target_neither_reports_nor_sends(two: Two) -> None:
-    there = two.house_there("beta")
+    there = two.app_there("beta")
     seal_all(there)
     two.pass_over()
     seal_all(there)
@@ -292,12 +292,12 @@ def test_a_proof_that_fails_leaves_it_where_it_was(two: Two, monkeypatch: pytest
 def test_a_second_account_follows_into_a_cluster_that_is_at_work(two: Two) -> None:
     two.pass_over()
     two.finish()
-    there = two.house_there("beta")
+    there = two.app_there("beta")
     seal_all(there)
     tell(there, "beta", "beta-there")
     two.pass_over("acme")
     two.finish("acme")
-    both = two.house_there("acme", "beta")
+    both = two.app_there("acme", "beta")
     seal_all(both)
     figures = both.call("GET", "/v1/summary?since=2026-11-01T00:00:00Z", both.key("admin")).get_json()
     assert figures["csat"]["n"] == 12
@@ -396,7 +396,7 @@ def test_releases_keep_their_leaves_and_their_answers(two: Two) -> None:
     two.finish()
     leaves = ids(two.here.engine, release_leaf, release_leaf.c.release_id.in_(mine))
     assert ids(two.there, release_leaf) == leaves
-    there = two.house_there("beta")
+    there = two.app_there("beta")
     close_due(two.there, there.settings, there.clock.now)
     assert ids(two.there, release_leaf) == leaves, "nothing is closed a second time"
 
@@ -416,7 +416,7 @@ def test_the_remains_are_deleted_only_on_command(two: Two) -> None:
     assert columns(engine, webhook_delivery.c.source) == {("acme_crm",)}
     assert two.here.refused(410, "GET", f"/v1/changes?cursor={cursor}", key) == "changes_begin_anew"
     assert [action for _, action, _ in two.here.audit()][-2:] == ["accounts.left", "accounts.forgotten"]
-    back = House(two.there, settings("beta"), two.here.clock)
+    back = App(two.there, settings("beta"), two.here.clock)
     tell(back, "beta", "beta-there")
 
 
@@ -436,7 +436,7 @@ def test_readers_keys_work_in_both_clusters_independently(two: Two) -> None:
         keys.revoke(connection, key.partition(".")[0], two.here.clock.now)
     two.pass_over()
     two.finish()
-    assert two.house_there("beta").call("GET", "/v1/changes", key).status_code == 200
+    assert two.app_there("beta").call("GET", "/v1/changes", key).status_code == 200
     assert two.here.call("GET", "/v1/changes", key).status_code == 401
 
 

@@ -19,21 +19,21 @@ from service.errors import Conflict, Unavailable
 from service.metrics import totals
 from service.models import feedback_request, metadata, naming, review_note, transition, webhook_delivery
 from service.telemetry.counters import ProcessCounts
-from tests.cli.house import Cli
+from tests.cli.installation import Cli
 from tests.copying.conftest import Place
 from tests.filled_ledgers import poured
-from tests.floor.house import House, answered, deliver, told
+from tests.floor.app import App, answered, deliver, told
 
 
 @pytest.fixture
-def house(engine: Engine) -> House:
+def app(engine: Engine) -> App:
     """A ledger with something in it, on each database."""
-    built = House(engine)
+    built = App(engine)
     poured(engine, "something of each", lambda: filled(built))
     return built
 
 
-def filled(built: House) -> None:
+def filled(built: App) -> None:
     key = built.key("supervisor")
     for number in range(7):
         deliver(built, f"c-{number}", x_user_id=f"77177177{number}", tags=["vip", "ü"], agent_id="ann")
@@ -57,71 +57,71 @@ def everything(engine: Engine) -> dict[str, tuple[int, str]]:
         return {each.table.name: each.proof(connection) for each in every_table()}
 
 
-def test_the_copy_is_equal_and_repeating_it_writes_nothing(house: House, elsewhere: Place) -> None:
+def test_the_copy_is_equal_and_repeating_it_writes_nothing(app: App, elsewhere: Place) -> None:
     target = elsewhere()
-    demand_place(house.engine, target)
-    first = changed(carry(house.engine, target, every_table(), nobody))
+    demand_place(app.engine, target)
+    first = changed(carry(app.engine, target, every_table(), nobody))
     assert first["feedback_request"] == (8, 0)
-    assert changed(carry(house.engine, target, every_table(), nobody)) == {}
-    assert everything(target) == everything(house.engine)
+    assert changed(carry(app.engine, target, every_table(), nobody)) == {}
+    assert everything(target) == everything(app.engine)
 
 
-def test_changes_during_the_copy_are_copied_too(house: House, elsewhere: Place) -> None:
+def test_changes_during_the_copy_are_copied_too(app: App, elsewhere: Place) -> None:
     target = elsewhere()
-    demand_place(house.engine, target)
-    carry(house.engine, target, every_table(), nobody)
-    deliver(house, "c-late", x_user_id="509")
-    with writing(house.engine) as connection:
+    demand_place(app.engine, target)
+    carry(app.engine, target, every_table(), nobody)
+    deliver(app, "c-late", x_user_id="509")
+    with writing(app.engine) as connection:
         connection.execute(sa.delete(review_note))
         connection.execute(
             sa.update(feedback_request).values(tags=["other"]).where(feedback_request.c.agent_id == "ann")
         )
-    found = changed(carry(house.engine, target, every_table(), nobody))
+    found = changed(carry(app.engine, target, every_table(), nobody))
     assert found["review_note"] == (0, 1)
     assert found["feedback_request"] == (8, 0)
     assert found["webhook_delivery"] == (1, 0)
-    assert everything(target) == everything(house.engine)
+    assert everything(target) == everything(app.engine)
 
 
-def test_at_the_end_the_name_of_the_ledger_is_handed_over(house: House, elsewhere: Place) -> None:
+def test_at_the_end_the_name_of_the_ledger_is_handed_over(app: App, elsewhere: Place) -> None:
     target = elsewhere()
-    demand_place(house.engine, target)
+    demand_place(app.engine, target)
     with pytest.raises(Unavailable, match="is being filled by `dm-feedback db copy`"):
         migrations.require_fitting(target)
-    before = everything(house.engine)
-    proven = finish(house.engine, target, every_table(), nobody)
+    before = everything(app.engine)
+    proven = finish(app.engine, target, every_table(), nobody)
     assert {each.name: (each.rows, each.hash) for each in proven} == before
     migrations.require_fitting(target)
     with pytest.raises(Unavailable, match="was carried over to another one"):
-        migrations.require_fitting(house.engine)
+        migrations.require_fitting(app.engine)
     with pytest.raises(Unavailable, match="was carried over"):
-        migrations.upgrade(house.engine)
-    there = House(target, house.settings, house.clock)
+        migrations.upgrade(app.engine)
+    there = App(target, app.settings, app.clock)
     deliver(there, "c-first-there", x_user_id="510")  # numbers the database gives go on
     assert told(there, "c-1", x_user_id="771771771")["duplicate"] == 1
 
 
-def test_a_copy_that_is_interrupted_goes_on(house: House, elsewhere: Place) -> None:
+def test_a_copy_that_is_interrupted_goes_on(app: App, elsewhere: Place) -> None:
     target = elsewhere()
-    demand_place(house.engine, target)
+    demand_place(app.engine, target)
 
     def pull_the_plug(table: str, _rows: int) -> None:
         if table == "feedback_request":
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        carry(house.engine, target, every_table(), pull_the_plug)
-    demand_place(house.engine, target)
-    assert "feedback_request" not in changed(carry(house.engine, target, every_table(), nobody))
-    assert everything(target) == everything(house.engine)
+        carry(app.engine, target, every_table(), pull_the_plug)
+    demand_place(app.engine, target)
+    assert "feedback_request" not in changed(carry(app.engine, target, every_table(), nobody))
+    assert everything(target) == everything(app.engine)
 
 
 def test_no_json_and_null_in_json_stay_two_things(engine: Engine, elsewhere: Place) -> None:
-    house, target = House(engine), elsewhere()
-    house.key("analyst")
+    app, target = App(engine), elsewhere()
+    app.key("analyst")
     with writing(engine) as connection:
         connection.exec_driver_sql("UPDATE api_key SET routes = NULL")
-    house.key("analyst")  # as JSON this one has a null
+    app.key("analyst")  # as JSON this one has a null
     demand_place(engine, target)
     carry(engine, target, every_table(), nobody)
     for each in (engine, target):
@@ -129,38 +129,38 @@ def test_no_json_and_null_in_json_stay_two_things(engine: Engine, elsewhere: Pla
             assert connection.exec_driver_sql("SELECT count(*) FROM api_key WHERE routes IS NULL").scalar() == 1
 
 
-def test_a_database_in_use_is_refused_and_stays_as_it_is(house: House, elsewhere: Place) -> None:
+def test_a_database_in_use_is_refused_and_stays_as_it_is(app: App, elsewhere: Place) -> None:
     target = elsewhere()
     migrations.upgrade(target)
-    deliver(House(target, house.settings, house.clock), "theirs", x_user_id="501")
+    deliver(App(target, app.settings, app.clock), "theirs", x_user_id="501")
     before = everything(target)
     with pytest.raises(Conflict, match=r"is in use: .*feedback_request.* hold rows") as refused:
-        demand_place(house.engine, target)
+        demand_place(app.engine, target)
     assert refused.value.code == "copy_not_empty"
     assert everything(target) == before
     migrations.require_fitting(target)
 
 
-def test_a_database_that_was_only_upgraded_counts_as_empty(house: House, elsewhere: Place) -> None:
+def test_a_database_that_was_only_upgraded_counts_as_empty(app: App, elsewhere: Place) -> None:
     target = elsewhere()
     migrations.upgrade(target)
-    demand_place(house.engine, target)
-    assert changed(carry(house.engine, target, every_table(), nobody))["feedback_request"] == (8, 0)
+    demand_place(app.engine, target)
+    assert changed(carry(app.engine, target, every_table(), nobody))["feedback_request"] == (8, 0)
 
 
-def test_another_applications_database_and_the_same_database_are_refused(house: House, elsewhere: Place) -> None:
+def test_another_applications_database_and_the_same_database_are_refused(app: App, elsewhere: Place) -> None:
     target = elsewhere()
     with writing(target) as connection:
         connection.exec_driver_sql("CREATE TABLE theirs (id int)")
     with pytest.raises(Conflict, match="holds other tables"):
-        demand_place(house.engine, target)
+        demand_place(app.engine, target)
     with pytest.raises(Conflict, match="one database"):
-        demand_place(house.engine, house.engine)
+        demand_place(app.engine, app.engine)
 
 
-def test_running_processes_are_named_and_ended_ones_are_not(house: House) -> None:
-    now = house.clock.now
-    lives, ended = (totals.Keeper(house.engine, "web", now, ProcessCounts()) for _ in range(2))
+def test_running_processes_are_named_and_ended_ones_are_not(app: App) -> None:
+    now = app.clock.now
+    lives, ended = (totals.Keeper(app.engine, "web", now, ProcessCounts()) for _ in range(2))
     for each in (lives, ended):
         each.keep(now)
     waited: list[float] = []
@@ -170,20 +170,20 @@ def test_running_processes_are_named_and_ended_ones_are_not(house: House) -> Non
         lives.keep(now + timedelta(seconds=10))
 
     with pytest.raises(Conflict, match="still run on the database") as refused:
-        demand_silence(house.engine, meanwhile)
+        demand_silence(app.engine, meanwhile)
     assert refused.value.sentence.count("-p_") <= 1
-    demand_silence(house.engine, waited.append)
+    demand_silence(app.engine, waited.append)
     assert waited == [15.0, 15.0]
 
 
-def test_a_row_that_somebody_changes_there_is_found_by_the_proof(house: House, elsewhere: Place) -> None:
+def test_a_row_that_somebody_changes_there_is_found_by_the_proof(app: App, elsewhere: Place) -> None:
     target = elsewhere()
-    demand_place(house.engine, target)
-    carry(house.engine, target, every_table(), nobody)
+    demand_place(app.engine, target)
+    carry(app.engine, target, every_table(), nobody)
     with writing(target) as connection:
         connection.execute(sa.update(transition).values(actor="somebody").where(transition.c.id == 1))
     with pytest.raises(Conflict, match=r"transition: .* they are not the same"):
-        list(moving.prove(house.engine, target, every_table()))
+        list(moving.prove(app.engine, target, every_table()))
 
 
 def test_the_command_says_how_far_it_is_and_what_comes_next(
@@ -216,7 +216,7 @@ def test_every_kind_of_column_travels(sqlite_engine: Engine, elsewhere: Place) -
     target = elsewhere()
     with writing(sqlite_engine) as connection:
         body: Any = bytes(range(256))
-        row = {"id": "whd", "source": "crm", "dedupe_key": "k", "received_at": House(sqlite_engine).clock.now}
+        row = {"id": "whd", "source": "crm", "dedupe_key": "k", "received_at": App(sqlite_engine).clock.now}
         headers = json.loads('{"a": [1, null, "\\u00fc"]}')
         connection.execute(
             sa.insert(webhook_delivery).values(**row, content_type="", headers=headers, query={}, body=body)
@@ -229,19 +229,19 @@ def test_every_kind_of_column_travels(sqlite_engine: Engine, elsewhere: Place) -
     assert (found.body, found.headers) == (body, headers)
 
 
-def test_thousands_of_deleted_rows_are_deleted_in_the_copy_too(house: House, elsewhere: Place) -> None:
+def test_thousands_of_deleted_rows_are_deleted_in_the_copy_too(app: App, elsewhere: Place) -> None:
     target = elsewhere()
-    demand_place(house.engine, target)
+    demand_place(app.engine, target)
     many = 2 * AT_ONCE + 1
-    with writing(house.engine) as connection:
+    with writing(app.engine) as connection:
         line = connection.execute(sa.select(transition).limit(1)).mappings().one()
         again = {name: value for name, value in line.items() if name != "id"}
         connection.execute(sa.insert(transition), [again] * many)
-    carry(house.engine, target, every_table(), nobody)
-    with writing(house.engine) as connection:
+    carry(app.engine, target, every_table(), nobody)
+    with writing(app.engine) as connection:
         connection.execute(sa.delete(transition))
-    assert changed(carry(house.engine, target, every_table(), nobody))["transition"][1] > many
-    assert everything(target) == everything(house.engine)
+    assert changed(carry(app.engine, target, every_table(), nobody))["transition"][1] > many
+    assert everything(target) == everything(app.engine)
 
 
 def test_either_side_may_be_slow(elsewhere: Place) -> None:

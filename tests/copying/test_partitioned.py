@@ -11,29 +11,29 @@ from service.db import open_engine, reading
 from service.db.partitioned import CUT_BY
 from service.models import delivery_key, webhook_delivery
 from tests.copying.test_moving import nobody
-from tests.floor.house import House, deliver, told
-from tests.partitions.house import SETTINGS, in_pieces, pieces, retold, turn
+from tests.floor.app import App, deliver, told
+from tests.partitions.partitioned import SETTINGS, in_pieces, pieces, retold, turn
 from tests.partitions.test_upkeep import lives_until
 
 
-def carried(source: House, target: Engine) -> House:
+def carried(source: App, target: Engine) -> App:
     demand_place(source.engine, target)
     carry(source.engine, target, every_table(), nobody)
     finish(source.engine, target, every_table(), nobody)
-    return House(target, SETTINGS, source.clock)
+    return App(target, SETTINGS, source.clock)
 
 
 def test_from_partitioned_to_whole_with_known_repeats(
     postgresql_engine: Engine, sqlite_url: str, sibling: Engine
 ) -> None:
-    house = House(postgresql_engine, SETTINGS)
-    turn(postgresql_engine, house.clock.now)
-    at = house.clock.now
-    retold(house, "c-gone", at, x_user_id="771")
-    lives_until(house, house.clock.now + timedelta(days=50))
-    deliver(house, "c-there", x_user_id="772")
-    assert [row.body is None for row in house.rows(webhook_delivery)] == [False]
-    there = carried(house, sibling)
+    app = App(postgresql_engine, SETTINGS)
+    turn(postgresql_engine, app.clock.now)
+    at = app.clock.now
+    retold(app, "c-gone", at, x_user_id="771")
+    lives_until(app, app.clock.now + timedelta(days=50))
+    deliver(app, "c-there", x_user_id="772")
+    assert [row.body is None for row in app.rows(webhook_delivery)] == [False]
+    there = carried(app, sibling)
     assert in_pieces(sibling) == frozenset()
     assert [row.body is None for row in there.rows(webhook_delivery)] == [True, False]
     for again in (retold(there, "c-gone", at, x_user_id="771"), told(there, "c-there", x_user_id="772")):
@@ -47,13 +47,13 @@ def test_from_partitioned_to_whole_with_known_repeats(
 
 
 def test_from_whole_to_partitioned(engine: Engine, sibling: Engine) -> None:
-    house = House(engine, SETTINGS)
+    app = App(engine, SETTINGS)
     for number in range(3):
-        deliver(house, f"c-{number}", x_user_id=f"77{number}")
-    house.call("DELETE", "/v1/customers/771", house.key("admin"))
+        deliver(app, f"c-{number}", x_user_id=f"77{number}")
+    app.call("DELETE", "/v1/customers/771", app.key("admin"))
     chain.seal_what_waits(engine)
-    turn(sibling, house.clock.now)
-    there = carried(house, sibling)
+    turn(sibling, app.clock.now)
+    there = carried(app, sibling)
     assert in_pieces(sibling) == set(CUT_BY)
     assert sum(pieces(sibling, "webhook_delivery").values()) == len(there.rows(delivery_key)) == 3
     for number in range(3):
@@ -65,9 +65,9 @@ def test_from_whole_to_partitioned(engine: Engine, sibling: Engine) -> None:
 
 
 def test_a_copy_that_is_repeated_writes_only_what_changed(postgresql_engine: Engine, sibling: Engine) -> None:
-    house = House(postgresql_engine, SETTINGS)
-    deliver(house, "c-1")
-    turn(sibling, house.clock.now)
+    app = App(postgresql_engine, SETTINGS)
+    deliver(app, "c-1")
+    turn(sibling, app.clock.now)
     demand_place(postgresql_engine, sibling)
     carry(postgresql_engine, sibling, every_table(), nobody)
     assert not [

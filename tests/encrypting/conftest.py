@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.encrypting.house import OLD, Poisoned, open_with
+from tests.encrypting.poisoned import OLD, Poisoned, open_with
 
 
 @pytest.fixture

@@ -24,8 +24,8 @@ from service.metrics.totals import Keeper
 from service.models import access_log, encryption_key, process_count, result, result_update, schema_floor
 from service.privacy import housekeeping
 from service.results.merge import Update, digest
-from tests.cli.house import Cli
-from tests.encrypting.house import NASTY, NEW, OLD, OTHER, POISON, Poisoned, encrypted_columns, open_with, x_user_id
+from tests.cli.installation import Cli
+from tests.encrypting.poisoned import NASTY, NEW, OLD, OTHER, POISON, Poisoned, encrypted_columns, open_with, x_user_id
 from tests.support import START
 
 
@@ -38,10 +38,10 @@ def in_sqlite(sqlite_url: str) -> Iterator[Poisoned]:
 
 
 def with_keys(there: Poisoned, *keys: str) -> Poisoned:
-    """The same house, started again with other keys."""
+    """The same app, started again with other keys."""
     there.engine.dispose()
-    there.engine = there.house.engine = open_with(there.engine.url.render_as_string(hide_password=False), *keys)
-    there.house.__post_init__()
+    there.engine = there.app.engine = open_with(there.engine.url.render_as_string(hide_password=False), *keys)
+    there.app.__post_init__()
     demand_keys(there.engine)
     return there
 
@@ -133,7 +133,7 @@ def test_a_moved_value_is_hidden_and_reported(poisoned: Poisoned, statement: str
     poisoned.turn_on()
     poisoned.walk_to_the_end()
     moved(poisoned, statement.format(*poisoned.requests))
-    shown = poisoned.house.call("GET", f"/v1/results/{poisoned.requests[0]}", poisoned.supervisor).get_json()
+    shown = poisoned.app.call("GET", f"/v1/results/{poisoned.requests[0]}", poisoned.supervisor).get_json()
     assert shown["text"] == WORD
     refused = {each.column: list(each.refused) for each in checking.check(poisoned.engine) if each.refused}
     assert refused == {"result.text": [poisoned.requests[0]]}
@@ -188,7 +188,7 @@ def test_locked_rows_are_skipped(postgresql_url: str) -> None:
     there.turn_on()
     with writing(there.engine) as connection:
         connection.execute(sa.select(result).where(result.c.request_id == there.requests[0]).with_for_update())
-        there.house.clock.forward(minutes=1)
+        there.app.clock.forward(minutes=1)
         assert there.walk().skipped == 1
     assert there.progress.finished_at is None
     there.walk()
@@ -197,7 +197,7 @@ def test_locked_rows_are_skipped(postgresql_url: str) -> None:
 
 
 def test_it_is_not_complete_while_any_process_writes_under_another_key(poisoned: Poisoned) -> None:
-    now = poisoned.house.clock
+    now = poisoned.app.clock
     slow = Keeper(poisoned.engine, "web", now.now)
     slow.keep(now.now)
     other = open_with(poisoned.engine.url.render_as_string(hide_password=False), OLD)
@@ -223,7 +223,7 @@ def test_it_is_not_complete_while_any_process_writes_under_another_key(poisoned:
 
 
 def test_a_process_without_the_key_prevents_the_change(in_sqlite: Poisoned) -> None:
-    now = in_sqlite.house.clock.now
+    now = in_sqlite.app.clock.now
     bare = open_with(in_sqlite.engine.url.render_as_string(hide_password=False))
     Keeper(bare, "web", now).keep(now)
     with pytest.raises(Conflict, match=r"web .* run without the key: restart them"):
@@ -232,7 +232,7 @@ def test_a_process_without_the_key_prevents_the_change(in_sqlite: Poisoned) -> N
         connection.execute(sa.update(process_count).values(encryption=None))
     with pytest.raises(Conflict, match="run without the key"):
         in_sqlite.turn_on()
-    in_sqlite.house.clock.forward(minutes=2)  # it is dead
+    in_sqlite.app.clock.forward(minutes=2)  # it is dead
     in_sqlite.turn_on()
     with pytest.raises(Conflict, match="is in force"):
         in_sqlite.turn_on()
@@ -292,7 +292,7 @@ def test_code_that_cannot_read_it_does_not_start_here(poisoned: Poisoned) -> Non
 def test_repeats_are_recognised_by_a_digest_that_reveals_nothing(poisoned: Poisoned) -> None:
     one = poisoned.requests[0]
     text = f"{POISON} {NASTY[0]} said"
-    at = poisoned.house.clock.now
+    at = poisoned.app.clock.now
     known = digest(Update(at, 4, at, text, at))
     assert known in poisoned.dump()
     poisoned.turn_on()
@@ -301,7 +301,7 @@ def test_repeats_are_recognised_by_a_digest_that_reveals_nothing(poisoned: Poiso
     assert known not in poisoned.dump()
     with poisoned.engine.connect() as connection:
         before = connection.scalar(sa.select(sa.func.count()).select_from(result_update))
-    poisoned.house.clock.now = at
+    poisoned.app.clock.now = at
     assert poisoned.answer(one, 4, text) == "repeat"
     with poisoned.engine.connect() as connection:
         assert connection.scalar(sa.select(sa.func.count()).select_from(result_update)) == before
@@ -311,7 +311,7 @@ def test_a_post_with_an_idempotency_key_is_recognised(poisoned: Poisoned) -> Non
     def post() -> tuple[int, str]:
         path, once = f"/v1/results/{poisoned.requests[0]}/notes", {"Idempotency-Key": "note 0"}
         note = {"text": f"{POISON} {NASTY[0]} noted"}
-        answer = poisoned.house.call("POST", path, poisoned.supervisor, note, headers=once)
+        answer = poisoned.app.call("POST", path, poisoned.supervisor, note, headers=once)
         return answer.status_code, answer.get_data(as_text=True)
 
     before = post()
@@ -324,12 +324,12 @@ def test_a_post_with_an_idempotency_key_is_recognised(poisoned: Poisoned) -> Non
 def test_erasure_and_retention_reach_encrypted_values(poisoned: Poisoned) -> None:
     poisoned.turn_on()
     poisoned.walk_to_the_end()
-    now, settings = poisoned.house.clock.now, poisoned.house.settings
-    held = poisoned.house.call("GET", f"/v1/customers/{x_user_id(0)}", poisoned.admin).get_data(as_text=True)
+    now, settings = poisoned.app.clock.now, poisoned.app.settings
+    held = poisoned.app.call("GET", f"/v1/customers/{x_user_id(0)}", poisoned.admin).get_data(as_text=True)
     assert POISON in held
     counts = housekeeping.erase(poisoned.engine, settings, x_user_id(0), by="test", now=now)
     assert (counts["deliveries"], counts["notes"], counts["results"]) == (1, 1, 1)
-    assert POISON not in poisoned.house.call("GET", f"/v1/customers/{x_user_id(0)}", poisoned.admin).get_data(
+    assert POISON not in poisoned.app.call("GET", f"/v1/customers/{x_user_id(0)}", poisoned.admin).get_data(
         as_text=True
     )
     late = now + timedelta(days=5000)
@@ -398,5 +398,5 @@ def test_a_write_without_its_row_is_refused(in_sqlite: Poisoned) -> None:
     with writing(in_sqlite.engine) as connection:
         mine = result.c.request_id == in_sqlite.requests[0]
         connection.execute(sa.update(result).where(mine).values(text=bound("mine", in_sqlite.requests[0])))
-    assert "mine" in {row.text for row in in_sqlite.house.rows(result)}
+    assert "mine" in {row.text for row in in_sqlite.app.rows(result)}
     assert "mine" not in in_sqlite.dump().split("\n")

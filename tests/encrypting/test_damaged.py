@@ -23,7 +23,7 @@ from service.privacy import housekeeping
 from service.results.page.token_lookup import find
 from service.telemetry.counters import PROCESS_COUNTS
 from service.ways import page
-from tests.encrypting.house import OLD, Poisoned, encrypted_columns, open_with, x_user_id
+from tests.encrypting.poisoned import OLD, Poisoned, encrypted_columns, open_with, x_user_id
 from tests.filled_ledgers import poured
 
 BAD_BYTES = b"dmf1.\xc3\x28"  # no text in any encoding of ours
@@ -34,7 +34,7 @@ LISTS = ("/v1/results", "/v1/results?q=arsenic", "/v1/requests", "/v1/changes", 
 @pytest.fixture
 def poisoned(database_url: str) -> Iterator[Poisoned]:
     there = Poisoned(open_with(database_url, OLD))
-    there.house.clock.now = poured(there.engine, "poisoned and locked", lambda: locked(there))
+    there.app.clock.now = poured(there.engine, "poisoned and locked", lambda: locked(there))
     demand_keys(there.engine)
     there.ring.settled = False  # it does not know yet that everything is
     yield there
@@ -44,7 +44,7 @@ def poisoned(database_url: str) -> Iterator[Poisoned]:
 def locked(there: Poisoned) -> datetime:
     there.turn_on()
     there.walk_to_the_end()
-    return there.house.clock.now
+    return there.app.clock.now
 
 
 def damage(there: Poisoned, column: sa.Column[Any], **row: str) -> None:
@@ -79,7 +79,7 @@ def refused(column: str) -> float:
 
 
 def read(there: Poisoned, path: str) -> str:
-    answer = there.house.call("GET", path, there.admin)
+    answer = there.app.call("GET", path, there.admin)
     assert answer.status_code == 200, (path, answer.get_data(as_text=True))
     return str(answer.get_data(as_text=True))
 
@@ -87,7 +87,7 @@ def read(there: Poisoned, path: str) -> str:
 @pytest.mark.parametrize("format", ["xlsx", "parquet"])
 def test_binary_files_mark_it_too(poisoned: Poisoned, format: str) -> None:
     damage(poisoned, result.c.text, request_id=poisoned.requests[0])
-    answer = poisoned.house.call("GET", f"/v1/results.{format}", poisoned.admin)
+    answer = poisoned.app.call("GET", f"/v1/results.{format}", poisoned.admin)
     assert answer.status_code == 200, answer.get_data(as_text=True)
 
 
@@ -100,13 +100,13 @@ def test_export_and_erasure_of_the_person_still_work(poisoned: Poisoned) -> None
     damaged = [each for each in encrypted_columns() if each.table.name not in ELSEWHERE and each.name != "query"]
     for column in damaged:
         damage(poisoned, column, **keys.get(column.table.name, {"request_id": one}))
-    held = poisoned.house.call("GET", f"/v1/customers/{x_user_id(0)}", poisoned.admin)
+    held = poisoned.app.call("GET", f"/v1/customers/{x_user_id(0)}", poisoned.admin)
     assert held.status_code == 200, held.get_data(as_text=True)
     assert held.get_data(as_text=True).count(WORD) == len(damaged)
     assert read(poisoned, f"/v1/results/{one}/notes").count(WORD) == 1
     named = {each.column: list(each.refused) for each in checking.check(poisoned.engine) if each.refused}
     assert set(named) == {str(each) for each in damaged}
-    now, settings = poisoned.house.clock.now, poisoned.house.settings
+    now, settings = poisoned.app.clock.now, poisoned.app.settings
     counts = housekeeping.erase(poisoned.engine, settings, x_user_id(0), by="test", now=now)
     assert (counts["requests"], counts["deliveries_unreadable"]) == (1, 1)
     assert not [each for each in checking.check(poisoned.engine) if each.refused]
@@ -119,8 +119,8 @@ def test_an_unreadable_delivery_is_counted_and_the_next_one_read(poisoned: Poiso
         one = str(connection.scalar(sa.select(sa.func.min(webhook_delivery.c.id))))
     for column in (webhook_delivery.c.body, webhook_delivery.c.headers):
         damage(poisoned, column, id=one)
-    definition = definition_of(poisoned.house.settings, "crm")
-    counts = replay(poisoned.engine, definition, None, poisoned.house.clock.now)
+    definition = definition_of(poisoned.app.settings, "crm")
+    counts = replay(poisoned.engine, definition, None, poisoned.app.clock.now)
     assert (counts.unreadable, counts.deliveries, counts.gone) == (1, len(poisoned.requests) - 1, 0)
 
 
@@ -129,7 +129,7 @@ def test_a_damaged_answer_is_restored_from_other_reports(poisoned: Poisoned) -> 
     before = text_of(poisoned, one)
     damage(poisoned, result.c.text, request_id=one)
     damage(poisoned, result_update.c.text, request_id=other)
-    poisoned.house.clock.forward(minutes=1)
+    poisoned.app.clock.forward(minutes=1)
     assert poisoned.answer(one, 3, before) == "anomaly"
     assert text_of(poisoned, one) == before
     kept = text_of(poisoned, other)
@@ -141,7 +141,7 @@ def test_an_answer_to_a_damaged_request_is_kept(poisoned: Poisoned) -> None:
     one = poisoned.requests[0]
     damage(poisoned, result.c.text, request_id=one)
     damage(poisoned, result_update.c.text, request_id=one)
-    poisoned.house.clock.forward(minutes=1)
+    poisoned.app.clock.forward(minutes=1)
     poisoned.answer(one, 3, "later words")
     assert text_of(poisoned, one) == TEXT
     with reading(poisoned.engine) as connection:
@@ -178,14 +178,14 @@ def test_many_damaged_values_do_not_flood_the_log() -> None:
 
 
 def test_the_page_never_shows_the_marker_as_the_customers_text(poisoned: Poisoned) -> None:
-    one, window = poisoned.requests[0], poisoned.house.settings.reports.answer_window
+    one, window = poisoned.requests[0], poisoned.app.settings.reports.answer_window
     token = "a" * 22
     with writing(poisoned.engine) as connection:
         mine = feedback_request.c.id == one
         connection.execute(sa.update(feedback_request).where(mine).values(page_hash=page.recognise(token)))
     damage(poisoned, result.c.text, request_id=one)
     with reading(poisoned.engine) as connection:
-        found = find(connection, token, answer_window=window, now=poisoned.house.clock.now)
+        found = find(connection, token, answer_window=window, now=poisoned.app.clock.now)
     assert found is not None
     assert found.said.commented
 
@@ -195,9 +195,9 @@ def test_a_post_with_a_damaged_answer_is_refused_and_not_repeated(poisoned: Pois
         connection.execute(sa.text("UPDATE posted_once SET answer = '\"dmf1\"'"))
     path, once = f"/v1/results/{poisoned.requests[7]}/notes", {"Idempotency-Key": "note 7"}
     note = {"text": "arsenic plain noted"}
-    answer = poisoned.house.call("POST", path, poisoned.supervisor, note, headers=once)
+    answer = poisoned.app.call("POST", path, poisoned.supervisor, note, headers=once)
     assert (answer.status_code, answer.get_json()["code"]) == (503, "encrypted_value_refused")
-    assert len(poisoned.house.call("GET", path, poisoned.supervisor).get_json()["items"]) == 1
+    assert len(poisoned.app.call("GET", path, poisoned.supervisor).get_json()["items"]) == 1
 
 
 def test_invalid_utf8_in_sqlite_breaks_no_page(sqlite_url: str) -> None:
@@ -213,7 +213,7 @@ def test_invalid_utf8_in_sqlite_breaks_no_page(sqlite_url: str) -> None:
         ):  # fmt: skip
             change = f"UPDATE {table} SET {column} = CAST(:bad AS TEXT) WHERE {key} = :one"
             connection.execute(sa.text(change), values)
-    assert len(there.house.call("GET", "/v1/results", there.admin).get_json()["items"]) == len(there.requests)
+    assert len(there.app.call("GET", "/v1/results", there.admin).get_json()["items"]) == len(there.requests)
     assert read(there, f"/v1/customers/{x_user_id(0)}").count(WORD) >= 1
     assert there.walk().finished_at is not None
     list(checking.check(there.engine))

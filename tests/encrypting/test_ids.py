@@ -16,7 +16,7 @@ from service.models import conversation, encryption, feedback_request, process_c
 from service.requests.queries import locked
 from service.states import Skip, State
 from service.telemetry.counters import PROCESS_COUNTS
-from tests.encrypting.house import OLD, POISON, Poisoned, columns_of_ids, conversation_id, open_with, x_user_id
+from tests.encrypting.poisoned import OLD, POISON, Poisoned, columns_of_ids, conversation_id, open_with, x_user_id
 from tests.floor.test_pgbouncer import PROGRAM, pooled
 from tests.intake.signers import Outgoing, standard
 from tests.outreach.test_walk import FROZEN
@@ -25,19 +25,19 @@ from tests.support import START, World, settings_of
 
 def told(there: Poisoned, conversation: str, x_user: str, number: int) -> dict[str, int]:
     """Report an end in a delivery of its own."""
-    house, data = there.house, {"conversation_id": conversation, "x_user_id": x_user}
+    app, data = there.app, {"conversation_id": conversation, "x_user_id": x_user}
     event = {"type": "conversation.ended", "timestamp": START.isoformat(), "data": data}
-    name = f"{conversation} {number} {house.clock.now}"
-    out = Outgoing("", json.dumps(event).encode(), {"webhook-id": name}, house.clock.now)
+    name = f"{conversation} {number} {app.clock.now}"
+    out = Outgoing("", json.dumps(event).encode(), {"webhook-id": name}, app.clock.now)
     standard(out)
-    answer = house.client.post("/webhooks/crm/crm", data=out.body, headers=out.headers, content_type="application/json")
+    answer = app.client.post("/webhooks/crm/crm", data=out.body, headers=out.headers, content_type="application/json")
     return dict(answer.get_json())
 
 
 def began(there: Poisoned) -> None:
     """New ids are locked from here on; those that are there follow with the steps after this one."""
     there.turn_on()
-    there.house.clock.forward(seconds=25)
+    there.app.clock.forward(seconds=25)
     there.walk(1)
     assert there.progress.ids
 
@@ -108,7 +108,7 @@ def test_a_person_is_found_and_erased_while_ids_are_encrypted(poisoned: Poisoned
     path = f"/v1/customers/{x_user_id(2)}"
 
     def tables() -> dict[str, int]:
-        held = poisoned.house.call("GET", path, poisoned.admin).get_json()["held"]
+        held = poisoned.app.call("GET", path, poisoned.admin).get_json()["held"]
         return {name: len(rows) for name, rows in held.items()}
 
     before = tables()
@@ -117,7 +117,7 @@ def test_a_person_is_found_and_erased_while_ids_are_encrypted(poisoned: Poisoned
     for _ in range(30):
         poisoned.walk(1)
         assert tables() == before
-    erased = poisoned.house.call("DELETE", path, poisoned.admin)
+    erased = poisoned.app.call("DELETE", path, poisoned.admin)
     assert erased.status_code == 200, erased.get_data(as_text=True)
     poisoned.walk_to_the_end()
     poisoned.turn_off()
@@ -130,7 +130,7 @@ def test_a_person_is_found_and_erased_while_ids_are_encrypted(poisoned: Poisoned
 
 def test_a_handle_has_one_row_and_the_newest_id_counts(poisoned: Poisoned) -> None:
     began(poisoned)
-    now = poisoned.house.clock.forward(minutes=1)
+    now = poisoned.app.clock.forward(minutes=1)
     with writing(poisoned.engine) as connection:
         in_force.follow(connection)
         identities.remember(connection, f"{POISON}_1", "42", now)
@@ -191,14 +191,14 @@ def test_a_process_of_the_previous_release_postpones_the_change(poisoned: Poison
     with writing(poisoned.engine) as connection:  # as that release leaves it: values locked, ids plain
         connection.execute(sa.update(encryption).values(ids=None))
         in_force.follow(connection)
-    keeper = Keeper(poisoned.engine, "web", poisoned.house.clock.now)
-    keeper.keep(poisoned.house.clock.now)
+    keeper = Keeper(poisoned.engine, "web", poisoned.app.clock.now)
+    keeper.keep(poisoned.app.clock.now)
     with writing(poisoned.engine) as connection:
         said = connection.scalar(sa.select(process_count.c.encryption))
         connection.execute(sa.update(process_count).values(encryption={k: v for k, v in said.items() if k != "ids"}))
     with pytest.raises(Conflict, match="run without the key"):
         poisoned.turn_on()
-    keeper.keep(poisoned.house.clock.now)
+    keeper.keep(poisoned.app.clock.now)
     poisoned.turn_on()
     with pytest.raises(Conflict, match="is in force"):
         poisoned.turn_on()
@@ -221,7 +221,7 @@ def test_a_damaged_id_postpones_its_request_and_is_reported(poisoned: Poisoned) 
     assert PROCESS_COUNTS.so_far().get(("unreadable_values", ("x_user_id",)), (0,))[0] >= 1
     named = {each.column: list(each.refused) for each in checking.check(poisoned.engine) if each.refused}
     assert named == {"feedback_request.x_user_id": [one], "feedback_request.x_handle": [one]}
-    assert poisoned.house.call("GET", "/v1/requests", poisoned.admin).status_code == 200
+    assert poisoned.app.call("GET", "/v1/requests", poisoned.admin).status_code == 200
 
 
 def test_an_id_of_one_kind_does_not_decrypt_as_another() -> None:

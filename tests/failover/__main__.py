@@ -18,8 +18,8 @@ from tests.failover.cluster import Cluster
 from tests.failover.load import Load
 from tests.failover.troubles import TROUBLES
 from tests.processes.children import cli, until
-from tests.processes.house import House
 from tests.processes.ledger import conversations
+from tests.processes.site import Site
 from tests.processes.x import running_x
 
 AFTER_S = 15.0
@@ -31,10 +31,10 @@ def drill(trouble: str, directory: Path) -> dict[str, object]:
         url = cluster.database("feedback")
         engine = open_engine(url)
         migrations.upgrade(engine)
-        house = House(directory, url, scale=60, changes={"campaigns__care__delay": "0s"}).write()
-        config = ("--config", str(house.config))
-        with running_x(house) as x, cli("web", directory, *config, "web"), cli("worker", directory, *config, "worker"):
-            with Load(house) as load:
+        site = Site(directory, url, scale=60, changes={"campaigns__care__delay": "0s"}).write()
+        config = ("--config", str(site.config))
+        with running_x(site) as x, cli("web", directory, *config, "web"), cli("worker", directory, *config, "worker"):
+            with Load(site) as load:
                 until(lambda: len(load.taken) > 100, 60, "deliveries are taken")
                 TROUBLES[trouble](cluster)
                 whole = cluster.whole()

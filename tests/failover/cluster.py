@@ -17,8 +17,8 @@ import httpx
 
 from service.db import open_engine
 from tests.processes.children import until
-from tests.processes.house import free_port
 from tests.processes.namespaces import Machine, forwarding
+from tests.processes.site import free_port
 
 CONFIG = Path(__file__).parents[2] / "deploy" / "failover" / "patroni.yml"
 PATRONI = Path(os.environ.get("PATRONI", "/opt/patroni/bin"))

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Self
 
 from tests.processes.deliveries import deliver
-from tests.processes.house import House
+from tests.processes.site import Site
 
 CLIENTS = 4
 REST_S = 0.2  # after a refusal, as a CRM rests longer
@@ -19,7 +19,7 @@ REST_S = 0.2  # after a refusal, as a CRM rests longer
 class Load:
     """Deliver while the context lasts."""
 
-    house: House
+    site: Site
     taken: list[str] = field(default_factory=list)
     answers: Counter[int] = field(default_factory=Counter)
     told_at: dict[str, datetime] = field(default_factory=dict)
@@ -52,7 +52,7 @@ class Load:
             name = f"f{client}-{number}"
             began = time.monotonic()
             told_at = datetime.now(UTC)
-            status = deliver(self.house, name, told_at)
+            status = deliver(self.site, name, told_at)
             ended = time.monotonic()
             with self._lock:
                 self.answers[status] += 1

@@ -16,7 +16,7 @@ from service.auth.attempts import TOLD_PER_WINDOW, WRONG_PER_WINDOW, Attempts
 from service.db import reading, writing
 from service.errors import Invalid, NotAuthenticated, TooMany
 from service.models import access_log, api_key, key_use, session
-from tests.floor.house import House
+from tests.floor.app import App
 from tests.support import START, Clock, settings_of
 
 LIST = "/v1/requests"
@@ -138,19 +138,19 @@ def test_the_use_of_a_key_is_noted_at_most_once_a_minute(sqlite_engine: Engine) 
 
 
 def test_a_request_without_a_key_is_told_how_to_send_one(sqlite_engine: Engine) -> None:
-    house = House(sqlite_engine)
+    app = App(sqlite_engine)
     for sent in (None, "Basic YTo=", "Basic YQ==", "Basic !", "Basic ", "Bearer ", "dmf_1.2"):
-        answer = house.call("GET", LIST, headers={"Authorization": sent} if sent else {})
+        answer = app.call("GET", LIST, headers={"Authorization": sent} if sent else {})
         assert (answer.status_code, answer.get_json()["code"]) == (401, "key_missing")
         assert answer.headers["WWW-Authenticate"] == CHALLENGE
-    assert house.refused(401, "GET", LIST, "dmf_0.0") == "key_invalid"
+    assert app.refused(401, "GET", LIST, "dmf_0.0") == "key_invalid"
 
 
 @pytest.mark.parametrize("user", ["", "ada", "anybody at all", "Jürgen"])
 def test_a_spreadsheet_reads_with_the_key_as_the_password_of_any_user(sqlite_engine: Engine, user: str) -> None:
-    house = House(sqlite_engine)
-    assert house.call("GET", LIST, auth=(user, house.key("supervisor"))).status_code == 200
-    refused = house.call("GET", LIST, auth=(user, house.key("monitor")))
+    app = App(sqlite_engine)
+    assert app.call("GET", LIST, auth=(user, app.key("supervisor"))).status_code == 200
+    refused = app.call("GET", LIST, auth=(user, app.key("monitor")))
     assert (refused.status_code, refused.get_json()["code"]) == (403, "role_not_allowed")
 
 
@@ -162,56 +162,56 @@ def test_a_key_with_a_long_name_is_identified_in_the_ledger() -> None:
 
 
 def test_a_wrong_password_is_a_wrong_key_and_counts_as_one(sqlite_engine: Engine) -> None:
-    house = House(sqlite_engine)
-    codes = [house.call("GET", LIST, auth=("ada", "dmf_0.0")).get_json()["code"] for _ in range(WRONG_PER_WINDOW + 1)]
+    app = App(sqlite_engine)
+    codes = [app.call("GET", LIST, auth=("ada", "dmf_0.0")).get_json()["code"] for _ in range(WRONG_PER_WINDOW + 1)]
     assert codes == ["key_invalid"] * WRONG_PER_WINDOW + ["wrong_keys"]
 
 
 def test_a_browsers_basic_password_cannot_change_anything(sqlite_engine: Engine) -> None:
-    house = House(sqlite_engine)
+    app = App(sqlite_engine)
     for method, path in (("POST", "/v1/opt-outs"), ("DELETE", "/v1/customers/7717"), ("DELETE", "/v1/opt-outs/7717")):
-        answer = house.call(method, path, json={"x_user_ids": ["7717"]}, auth=("ada", house.key()))
+        answer = app.call(method, path, json={"x_user_ids": ["7717"]}, auth=("ada", app.key()))
         assert (answer.status_code, answer.get_json()["code"]) == (401, "basic_only_reads")
-    assert house.audit() == []
+    assert app.audit() == []
 
 
 def test_a_password_is_never_logged(sqlite_engine: Engine) -> None:
-    house = House(sqlite_engine)
-    key = house.key("monitor")
+    app = App(sqlite_engine)
+    key = app.key("monitor")
     with capture_logs() as said:
-        house.call("GET", LIST, auth=("ada", key))
-        house.call("GET", LIST, auth=("ada", f"{key}x"))
+        app.call("GET", LIST, auth=("ada", key))
+        app.call("GET", LIST, auth=("ada", f"{key}x"))
     assert [each["event"] for each in said] == ["key_refused"]
-    kept = f"{said} {house.audit()}"
+    kept = f"{said} {app.audit()}"
     assert key.partition(".")[2] not in kept
     assert base64.b64encode(f"ada:{key}".encode()).decode()[:-4] not in kept
 
 
 def test_a_key_in_the_address_is_no_key(sqlite_engine: Engine) -> None:
-    house = House(sqlite_engine)
-    assert house.refused(401, "GET", f"{LIST}?key={house.key()}") == "key_missing"
+    app = App(sqlite_engine)
+    assert app.refused(401, "GET", f"{LIST}?key={app.key()}") == "key_missing"
 
 
 def test_a_revoked_key_ends_at_once(sqlite_engine: Engine) -> None:
-    house = House(sqlite_engine)
-    key = house.key()
-    assert house.call("GET", LIST, key).status_code == 200
+    app = App(sqlite_engine)
+    key = app.key()
+    assert app.call("GET", LIST, key).status_code == 200
     with writing(sqlite_engine) as connection:
-        keys.revoke(connection, key, house.clock.now)
-    assert house.refused(401, "GET", LIST, key) == "key_invalid"
+        keys.revoke(connection, key, app.clock.now)
+    assert app.refused(401, "GET", LIST, key) == "key_invalid"
 
 
 def test_what_is_for_admins_is_refused_to_the_others(sqlite_engine: Engine) -> None:
-    house = House(sqlite_engine)
+    app = App(sqlite_engine)
     for role in ("supervisor", "analyst"):
-        assert house.refused(403, "POST", "/v1/opt-outs", house.key(role), {"x_user_ids": ["1"]}) == "role_not_allowed"
-    assert house.refused(403, "GET", "/v1/results", house.key("analyst")) == "role_not_allowed"
+        assert app.refused(403, "POST", "/v1/opt-outs", app.key(role), {"x_user_ids": ["1"]}) == "role_not_allowed"
+    assert app.refused(403, "GET", "/v1/results", app.key("analyst")) == "role_not_allowed"
 
 
 def test_a_key_sees_only_the_accounts_it_covers(sqlite_engine: Engine) -> None:
-    house = House(sqlite_engine, settings_of(accounts__other={**TREE, "user_id": "2"}, sources__crm__account="acme"))
-    assert house.refused(403, "GET", f"{LIST}?account=other", house.key("supervisor", "acme")) == "account_not_allowed"
-    assert house.call("GET", f"{LIST}?account=acme", house.key("supervisor", "acme")).status_code == 200
+    app = App(sqlite_engine, settings_of(accounts__other={**TREE, "user_id": "2"}, sources__crm__account="acme"))
+    assert app.refused(403, "GET", f"{LIST}?account=other", app.key("supervisor", "acme")) == "account_not_allowed"
+    assert app.call("GET", f"{LIST}?account=acme", app.key("supervisor", "acme")).status_code == 200
 
 
 TREE = {"consumer_key": "k", "consumer_secret": "s", "token": "t", "token_secret": "u"}
@@ -227,39 +227,39 @@ def test_a_reader_without_accounts_sees_all_of_them() -> None:
 
 
 def test_a_full_minute_is_refused_and_says_until_when(engine: Engine) -> None:
-    house = House(engine, settings_of(web__requests_per_minute=3))
-    key, other = house.key(), house.key()
-    house.clock.forward(seconds=15)
-    left = [house.call("GET", LIST, key).headers["RateLimit-Remaining"] for _ in range(3)]
+    app = App(engine, settings_of(web__requests_per_minute=3))
+    key, other = app.key(), app.key()
+    app.clock.forward(seconds=15)
+    left = [app.call("GET", LIST, key).headers["RateLimit-Remaining"] for _ in range(3)]
     assert left == ["2", "1", "0"]
-    answer = house.call("GET", LIST, key)
+    answer = app.call("GET", LIST, key)
     assert (answer.status_code, answer.get_json()["code"]) == (429, "rate_limited")
     assert answer.headers["Retry-After"] == answer.headers["RateLimit-Reset"] == "46"
     assert answer.headers["RateLimit-Limit"] == "3"
-    assert house.call("GET", LIST, other).status_code == 200, "each key has its own"
-    house.clock.forward(seconds=46)
-    assert house.call("GET", LIST, key).headers["RateLimit-Remaining"] == "2"
+    assert app.call("GET", LIST, other).status_code == 200, "each key has its own"
+    app.clock.forward(seconds=46)
+    assert app.call("GET", LIST, key).headers["RateLimit-Remaining"] == "2"
 
 
 def test_the_count_is_the_same_for_every_process(sqlite_engine: Engine) -> None:
     settings = settings_of(web__requests_per_minute=2)
-    one, other = House(sqlite_engine, settings), House(sqlite_engine, settings)
+    one, other = App(sqlite_engine, settings), App(sqlite_engine, settings)
     key = one.key()
     assert [each.call("GET", LIST, key).status_code for each in (one, other, one, other)] == [200, 200, 429, 429]
 
 
 def test_counters_of_past_minutes_do_not_pile_up(sqlite_engine: Engine) -> None:
-    house = House(sqlite_engine)
-    key = house.key()
+    app = App(sqlite_engine)
+    key = app.key()
     for _ in range(4):
-        house.call("GET", LIST, key)
-        house.clock.forward(minutes=1)
-    assert len(house.rows(key_use)) == 1
+        app.call("GET", LIST, key)
+        app.clock.forward(minutes=1)
+    assert len(app.rows(key_use)) == 1
 
 
 def test_a_refusal_for_a_role_counts_as_a_call_and_says_so(sqlite_engine: Engine) -> None:
-    house = House(sqlite_engine)
-    answer = house.call("GET", "/v1/results", house.key("analyst"))
+    app = App(sqlite_engine)
+    answer = app.call("GET", "/v1/results", app.key("analyst"))
     assert answer.status_code == 403
     assert answer.headers["RateLimit-Remaining"] == "599"
 
@@ -341,27 +341,27 @@ def bound(engine: Engine, role: str = "analyst", **bounds: Any) -> str:
 
 
 def test_a_key_expires_and_only_its_owner_is_told_why(sqlite_engine: Engine) -> None:
-    house = House(sqlite_engine)
+    app = App(sqlite_engine)
     key = bound(sqlite_engine, "supervisor", expires_at=START + timedelta(days=1))
-    house.clock.forward(hours=23, minutes=59)
-    assert house.call("GET", LIST, key).status_code == 200
-    house.clock.forward(minutes=1)
-    assert house.refused(401, "GET", LIST, key) == "key_expired"
-    assert house.refused(401, "GET", LIST, key + "x") == "key_invalid"
+    app.clock.forward(hours=23, minutes=59)
+    assert app.call("GET", LIST, key).status_code == 200
+    app.clock.forward(minutes=1)
+    assert app.refused(401, "GET", LIST, key) == "key_expired"
+    assert app.refused(401, "GET", LIST, key + "x") == "key_invalid"
 
 
 def test_a_rotated_key_and_the_new_one_overlap(sqlite_engine: Engine) -> None:
-    house = House(sqlite_engine)
+    app = App(sqlite_engine)
     old = bound(sqlite_engine, "supervisor", expires_at=START + timedelta(days=30), routes=("/v1/requests",))
-    house.clock.forward(days=10)
+    app.clock.forward(days=10)
     with writing(sqlite_engine) as connection:
-        new = keys.rotate(connection, keys.public_id(old) or "", timedelta(hours=1), house.clock.now)
-    assert [house.call("GET", LIST, key).status_code for key in (old, new)] == [200, 200]
-    assert house.refused(403, "GET", "/v1/results", new) == "route_not_allowed"
-    house.clock.forward(hours=1)
-    assert [house.call("GET", LIST, key).status_code for key in (old, new)] == [401, 200]
-    house.clock.forward(days=30)
-    assert house.call("GET", LIST, new).status_code == 401, "it lasts as long as the old one was meant to"
+        new = keys.rotate(connection, keys.public_id(old) or "", timedelta(hours=1), app.clock.now)
+    assert [app.call("GET", LIST, key).status_code for key in (old, new)] == [200, 200]
+    assert app.refused(403, "GET", "/v1/results", new) == "route_not_allowed"
+    app.clock.forward(hours=1)
+    assert [app.call("GET", LIST, key).status_code for key in (old, new)] == [401, 200]
+    app.clock.forward(days=30)
+    assert app.call("GET", LIST, new).status_code == 401, "it lasts as long as the old one was meant to"
 
 
 def test_a_rotation_never_lengthens_a_life(sqlite_engine: Engine) -> None:
@@ -377,7 +377,7 @@ def test_a_rotation_never_lengthens_a_life(sqlite_engine: Engine) -> None:
     [("/v1/summary", 200), ("/v1/summary?type=csat", 200), ("/v1/funnel", 403), ("/v1/summaryx", 404), ("/v1", 404)],
 )
 def test_a_key_bound_to_a_route_opens_no_other(sqlite_engine: Engine, path: str, status: int) -> None:
-    assert House(sqlite_engine).call("GET", path, bound(sqlite_engine, routes=("/v1/summary",))).status_code == status
+    assert App(sqlite_engine).call("GET", path, bound(sqlite_engine, routes=("/v1/summary",))).status_code == status
 
 
 def test_a_route_covers_what_lies_below_and_its_files() -> None:
@@ -389,10 +389,10 @@ def test_a_route_covers_what_lies_below_and_its_files() -> None:
 
 
 def test_a_key_bound_to_a_network_is_not_valid_elsewhere(sqlite_engine: Engine) -> None:
-    house = House(sqlite_engine)
+    app = App(sqlite_engine)
     key = bound(sqlite_engine, networks=("10.0.0.0/8", "2001:db8::/32"))
     for address, status in (("10.1.2.3", 200), ("2001:db8::1", 200), ("::ffff:10.0.0.1", 200), ("11.0.0.1", 403)):
-        answer = house.call("GET", "/v1/summary", key, environ_overrides={"REMOTE_ADDR": address})
+        answer = app.call("GET", "/v1/summary", key, environ_overrides={"REMOTE_ADDR": address})
         assert answer.status_code == status, address
 
 
@@ -411,35 +411,35 @@ def test_bounds_that_cannot_hold_are_refused(sqlite_engine: Engine, bounds: dict
 
 @pytest.mark.parametrize("role", ["hand_in", "monitor"])
 def test_keys_of_machines_read_no_answer_and_no_figure(sqlite_engine: Engine, role: str) -> None:
-    house = House(sqlite_engine)
-    key, refused = house.key(role), 0
-    for rule in house.client.application.url_map.iter_rules():
+    app = App(sqlite_engine)
+    key, refused = app.key(role), 0
+    for rule in app.client.application.url_map.iter_rules():
         if rule.rule.startswith("/v1/") and "GET" in (rule.methods or ()):
             path = rule.rule.replace("<request_id>", "fr_1")
             # a feed is read by its own address, whatever key comes along: a wrong one is no place
             expected = 404 if path.startswith("/v1/feeds/<") else 403
-            assert house.call("GET", path, key).status_code == expected, path
+            assert app.call("GET", path, key).status_code == expected, path
             refused += 1
     assert refused > 15
-    assert house.call("GET", "/metrics", key).status_code == (200 if role == "monitor" else 403)
+    assert app.call("GET", "/metrics", key).status_code == (200 if role == "monitor" else 403)
 
 
 def test_counts_of_answers_are_for_monitors_and_admins_only(sqlite_engine: Engine) -> None:
-    house = House(sqlite_engine)
+    app = App(sqlite_engine)
     for role in ("supervisor", "analyst", "hand_in"):
-        assert house.refused(403, "GET", "/metrics", house.key(role)) == "role_not_allowed"
+        assert app.refused(403, "GET", "/metrics", app.key(role)) == "role_not_allowed"
 
 
 # -- wrong keys
 
 
 def test_wrong_keys_over_the_api_are_counted_and_logged_with_their_address(engine: Engine) -> None:
-    house = House(engine)
-    right = house.key("supervisor")
-    codes = [house.call("GET", LIST, "dmf_0.0").status_code for _ in range(WRONG_PER_WINDOW + 3)]
+    app = App(engine)
+    right = app.key("supervisor")
+    codes = [app.call("GET", LIST, "dmf_0.0").status_code for _ in range(WRONG_PER_WINDOW + 3)]
     assert codes == [401] * WRONG_PER_WINDOW + [429] * 3
-    assert house.call("GET", LIST, right).status_code == 200
-    lines = [row for row in house.rows(access_log) if row.action == "key.refused"]
+    assert app.call("GET", LIST, right).status_code == 200
+    lines = [row for row in app.rows(access_log) if row.action == "key.refused"]
     assert [(row.address, row.outcome, row.actor) for row in lines] == [("127.0.0.1", "refused", "nobody")] * 10
 
 
@@ -462,11 +462,11 @@ def test_twelve_wrong_keys_at_once_are_twelve(engine: Engine) -> None:
 
 
 def test_wrong_keys_from_everywhere_fill_no_access_log(engine: Engine) -> None:
-    house, attempts = House(engine), Attempts(engine, lambda: START, "api")
+    app, attempts = App(engine), Attempts(engine, lambda: START, "api")
     for each in range(TOLD_PER_WINDOW + 20):
         with pytest.raises(NotAuthenticated):
             attempts.reader_of("dmf_0.0", f"2001:db8:0:{each:x}::1")
-    assert len(house.rows(access_log)) == TOLD_PER_WINDOW
+    assert len(app.rows(access_log)) == TOLD_PER_WINDOW
 
 
 def test_the_database_is_never_asked_under_the_lock_of_every_request(

@@ -26,7 +26,7 @@ from service.models import (
 from service.privacy import housekeeping
 from service.reports.rows import notes
 from tests import support
-from tests.floor.house import House, answered, deliver
+from tests.floor.app import App, answered, deliver
 from tests.support import OTHER, request_row, settings_of
 
 X_USER = "7717717717"
@@ -39,13 +39,13 @@ TWO_ACCOUNTS = {"accounts__other": OTHER, "sources__crm__account": "acme"}
 
 
 @pytest.fixture
-def house(sqlite_engine: Engine) -> House:
-    return House(sqlite_engine, settings_of(**TWO_ACCOUNTS))
+def app(sqlite_engine: Engine) -> App:
+    return App(sqlite_engine, settings_of(**TWO_ACCOUNTS))
 
 
-def is_opted_out(house: House, x_user_id: str, account: str = "acme") -> bool:
-    key = open_key(house.engine, house.settings.service.secret_key)
-    with reading(house.engine) as connection:
+def is_opted_out(app: App, x_user_id: str, account: str = "acme") -> bool:
+    key = open_key(app.engine, app.settings.service.secret_key)
+    with reading(app.engine) as connection:
         return support.is_opted_out(connection, x_user_id, hash_key=key, account=account)
 
 
@@ -53,16 +53,16 @@ def is_opted_out(house: House, x_user_id: str, account: str = "acme") -> bool:
 
 
 def test_customers_are_put_on_the_list_once_and_taken_off(engine: Engine) -> None:
-    house = House(engine)
-    key = house.key()
+    app = App(engine)
+    key = app.key()
     asked = {"x_user_ids": [X_USER, "12", X_USER], "reason": "wrote to us"}
-    assert house.call("POST", "/v1/opt-outs", key, asked).get_json() == {"added": 2}
-    assert house.call("POST", "/v1/opt-outs", key, asked).get_json() == {"added": 0}
-    assert is_opted_out(house, X_USER)
-    assert house.call("DELETE", f"/v1/opt-outs/{X_USER}", key).status_code == 204
-    assert not is_opted_out(house, X_USER)
-    assert house.refused(404, "DELETE", f"/v1/opt-outs/{X_USER}", key) == "not_opted_out"
-    assert [(action, detail) for _, action, detail in house.audit()] == [
+    assert app.call("POST", "/v1/opt-outs", key, asked).get_json() == {"added": 2}
+    assert app.call("POST", "/v1/opt-outs", key, asked).get_json() == {"added": 0}
+    assert is_opted_out(app, X_USER)
+    assert app.call("DELETE", f"/v1/opt-outs/{X_USER}", key).status_code == 204
+    assert not is_opted_out(app, X_USER)
+    assert app.refused(404, "DELETE", f"/v1/opt-outs/{X_USER}", key) == "not_opted_out"
+    assert [(action, detail) for _, action, detail in app.audit()] == [
         ("opt_out.add", {"added": 2, "account": "*"}),
         ("opt_out.add", {"added": 0, "account": "*"}),
         ("opt_out.remove", {}),
@@ -70,11 +70,11 @@ def test_customers_are_put_on_the_list_once_and_taken_off(engine: Engine) -> Non
     assert X_USER not in everything(engine)
 
 
-def test_an_opt_out_may_be_for_one_account(house: House) -> None:
-    key = house.key("admin", "acme")
-    house.call("POST", "/v1/opt-outs", key, {"x_user_ids": [X_USER], "account": "acme"})
-    assert is_opted_out(house, X_USER, "acme")
-    assert not is_opted_out(house, X_USER, "other")
+def test_an_opt_out_may_be_for_one_account(app: App) -> None:
+    key = app.key("admin", "acme")
+    app.call("POST", "/v1/opt-outs", key, {"x_user_ids": [X_USER], "account": "acme"})
+    assert is_opted_out(app, X_USER, "acme")
+    assert not is_opted_out(app, X_USER, "other")
 
 
 @pytest.mark.parametrize(
@@ -97,25 +97,25 @@ def test_an_opt_out_may_be_for_one_account(house: House) -> None:
         ({"x_user_ids": ["12"], "account": "nobody"}, "unknown_account"),
     ],
 )
-def test_a_wrong_opt_out_is_refused_and_nobody_is_added(house: House, asked: Any, code: str) -> None:
-    assert house.refused(422, "POST", "/v1/opt-outs", house.key(), asked) == code
-    assert house.rows(opt_out) == []
-    assert house.audit() == []
+def test_a_wrong_opt_out_is_refused_and_nobody_is_added(app: App, asked: Any, code: str) -> None:
+    assert app.refused(422, "POST", "/v1/opt-outs", app.key(), asked) == code
+    assert app.rows(opt_out) == []
+    assert app.audit() == []
 
 
-def test_the_key_is_checked_before_the_body(house: House) -> None:
-    assert house.refused(401, "POST", "/v1/opt-outs", None, {"nonsense": 1}) == "key_missing"
-    assert house.refused(403, "POST", "/v1/opt-outs", house.key("supervisor"), {"nonsense": 1}) == "role_not_allowed"
+def test_the_key_is_checked_before_the_body(app: App) -> None:
+    assert app.refused(401, "POST", "/v1/opt-outs", None, {"nonsense": 1}) == "key_missing"
+    assert app.refused(403, "POST", "/v1/opt-outs", app.key("supervisor"), {"nonsense": 1}) == "role_not_allowed"
 
 
-def test_a_key_of_one_account_reaches_only_that_one(house: House) -> None:
-    key = house.key("admin", "acme")
+def test_a_key_of_one_account_reaches_only_that_one(app: App) -> None:
+    key = app.key("admin", "acme")
     everywhere = {"x_user_ids": [X_USER]}
-    assert house.refused(403, "POST", "/v1/opt-outs", key, everywhere) == "whole_service_only"
-    assert house.refused(403, "POST", "/v1/opt-outs", key, {**everywhere, "account": "other"}) == "account_not_allowed"
-    assert house.refused(403, "DELETE", f"/v1/opt-outs/{X_USER}", key) == "whole_service_only"
-    assert house.refused(403, "DELETE", f"/v1/customers/{X_USER}", key) == "whole_service_only"
-    assert house.rows(opt_out) == []
+    assert app.refused(403, "POST", "/v1/opt-outs", key, everywhere) == "whole_service_only"
+    assert app.refused(403, "POST", "/v1/opt-outs", key, {**everywhere, "account": "other"}) == "account_not_allowed"
+    assert app.refused(403, "DELETE", f"/v1/opt-outs/{X_USER}", key) == "whole_service_only"
+    assert app.refused(403, "DELETE", f"/v1/customers/{X_USER}", key) == "whole_service_only"
+    assert app.rows(opt_out) == []
 
 
 # -- erasure
@@ -129,32 +129,32 @@ def everything(engine: Engine) -> str:
         )
 
 
-def populated(engine: Engine, **changes: Any) -> tuple[House, dict[str, str]]:
+def populated(engine: Engine, **changes: Any) -> tuple[App, dict[str, str]]:
     """Jane in every way we may know her, and somebody else."""
-    house = House(engine, settings_of(**changes))
+    app = App(engine, settings_of(**changes))
     named = {"x_user_id": X_USER, "x_handle": HANDLE}
     ids = {
-        "answered": deliver(house, "c-answered", **named, customer_ref=f"{HANDLE}@example.com"),
-        "open": deliver(house, "c-open", x_user_id=X_USER),
-        "by_handle": deliver(house, "c-by-handle", x_handle=HANDLE),
-        "other": deliver(house, "c-other", x_user_id="12", x_handle="other"),
+        "answered": deliver(app, "c-answered", **named, customer_ref=f"{HANDLE}@example.com"),
+        "open": deliver(app, "c-open", x_user_id=X_USER),
+        "by_handle": deliver(app, "c-by-handle", x_handle=HANDLE),
+        "other": deliver(app, "c-other", x_user_id="12", x_handle="other"),
     }
-    answered(house, ids["answered"], text=WORDS)
-    answered(house, ids["other"], text="mine was fine")
+    answered(app, ids["answered"], text=WORDS)
+    answered(app, ids["other"], text="mine was fine")
     with writing(engine) as connection:
-        known = {"handle": HANDLE, "x_user_id": X_USER, "seen_at": house.clock.now}
+        known = {"handle": HANDLE, "x_user_id": X_USER, "seen_at": app.clock.now}
         connection.execute(sa.insert(x_identity).values(known))
-        notes.add(connection, ids["answered"], "sue", NOTE, house.clock.now)
-        notes.add(connection, ids["other"], "sue", "called back", house.clock.now)
-        opened = {"source": "crm", "conversation_id": "c-answered", "reopened_at": house.clock.now, "delivery_id": "d"}
+        notes.add(connection, ids["answered"], "sue", NOTE, app.clock.now)
+        notes.add(connection, ids["other"], "sue", "called back", app.clock.now)
+        opened = {"source": "crm", "conversation_id": "c-answered", "reopened_at": app.clock.now, "delivery_id": "d"}
         connection.execute(sa.insert(reopening).values(opened))
     assert all(each in everything(engine) for each in HERS)
-    return house, ids
+    return app, ids
 
 
 def test_erasing_takes_identity_text_and_raw_deliveries(engine: Engine) -> None:
-    house, ids = populated(engine)
-    answer = house.call("DELETE", f"/v1/customers/{X_USER}", house.key())
+    app, ids = populated(engine)
+    answer = app.call("DELETE", f"/v1/customers/{X_USER}", app.key())
     assert answer.status_code == 200
     said = answer.get_json()
     assert said["x_user_id"] == X_USER
@@ -170,59 +170,59 @@ def test_erasing_takes_identity_text_and_raw_deliveries(engine: Engine) -> None:
     left = everything(engine)
     assert [each for each in HERS if each in left] == []
     assert "called back" in left
-    requests = {row.id: row for row in house.rows(feedback_request)}
+    requests = {row.id: row for row in app.rows(feedback_request)}
     gone = requests[ids["answered"]]
-    assert (gone.erased_at, gone.dm_event_id, gone.card_dm_id) == (house.clock.now, None, None)
+    assert (gone.erased_at, gone.dm_event_id, gone.card_dm_id) == (app.clock.now, None, None)
     assert requests[ids["other"]].card_dm_id == "dm-2"
     assert (requests[ids["open"]].state, requests[ids["open"]].reason) == ("skipped", "opted_out")
-    assert is_opted_out(house, X_USER)
-    assert {row.body is None for row in house.rows(webhook_delivery)} == {True, False}
+    assert is_opted_out(app, X_USER)
+    assert {row.body is None for row in app.rows(webhook_delivery)} == {True, False}
 
 
 def test_somebody_else_is_not_touched(sqlite_engine: Engine) -> None:
-    house, ids = populated(sqlite_engine)
-    before = {row.id: tuple(row) for row in house.rows(feedback_request)}[ids["other"]]
-    house.call("DELETE", f"/v1/customers/{X_USER}", house.key())
-    assert {row.id: tuple(row) for row in house.rows(feedback_request)}[ids["other"]] == before
-    assert {row.request_id: row.text for row in house.rows(result)}[ids["other"]] == "mine was fine"
+    app, ids = populated(sqlite_engine)
+    before = {row.id: tuple(row) for row in app.rows(feedback_request)}[ids["other"]]
+    app.call("DELETE", f"/v1/customers/{X_USER}", app.key())
+    assert {row.id: tuple(row) for row in app.rows(feedback_request)}[ids["other"]] == before
+    assert {row.request_id: row.text for row in app.rows(result)}[ids["other"]] == "mine was fine"
 
 
 @pytest.mark.parametrize(("erase_scores", "score"), [(False, 4), (True, None)])
 def test_the_score_stays_as_a_count_or_goes_by_the_setting(
     engine: Engine, erase_scores: bool, score: int | None
 ) -> None:
-    house, ids = populated(engine, privacy__erase_scores=erase_scores)
-    house.call("DELETE", f"/v1/customers/{X_USER}", house.key())
-    row = {row.request_id: row for row in house.rows(result)}[ids["answered"]]
+    app, ids = populated(engine, privacy__erase_scores=erase_scores)
+    app.call("DELETE", f"/v1/customers/{X_USER}", app.key())
+    row = {row.request_id: row for row in app.rows(result)}[ids["answered"]]
     assert (row.score, row.text, row.text_at) == (score, None, None)
 
 
-def test_an_erasure_is_audited_without_the_person(house: House) -> None:
-    house.call("DELETE", f"/v1/customers/{X_USER}", house.key(name="bo"))
-    ((actor, action, detail),) = house.audit()
+def test_an_erasure_is_audited_without_the_person(app: App) -> None:
+    app.call("DELETE", f"/v1/customers/{X_USER}", app.key(name="bo"))
+    ((actor, action, detail),) = app.audit()
     assert actor.startswith("bo (")
     assert action == "customer.erase"
     assert set(detail.values()) == {0}
 
 
 def test_erasing_twice_and_erasing_a_stranger_is_fine(sqlite_engine: Engine) -> None:
-    house, _ = populated(sqlite_engine)
-    key = house.key()
+    app, _ = populated(sqlite_engine)
+    key = app.key()
     for x_user_id in (X_USER, X_USER, "999"):
-        assert house.call("DELETE", f"/v1/customers/{x_user_id}", key).status_code == 200
-    assert is_opted_out(house, "999")
+        assert app.call("DELETE", f"/v1/customers/{x_user_id}", key).status_code == 200
+    assert is_opted_out(app, "999")
 
 
 @pytest.mark.parametrize("wrong", ["jane", "1" * 20, "0501", "0", "12%0A", "%D9%A3", "-1", "1.0", "%FF"])
-def test_what_is_no_x_user_id_is_refused(house: House, wrong: str) -> None:
-    assert house.refused(422, "GET", f"/v1/customers/{wrong}", house.key()) == "not_an_x_user_id"
-    assert house.refused(422, "DELETE", f"/v1/customers/{wrong}", house.key()) == "not_an_x_user_id"
-    assert house.refused(422, "DELETE", f"/v1/opt-outs/{wrong}", house.key()) == "not_an_x_user_id"
-    assert house.rows(opt_out) == []
+def test_what_is_no_x_user_id_is_refused(app: App, wrong: str) -> None:
+    assert app.refused(422, "GET", f"/v1/customers/{wrong}", app.key()) == "not_an_x_user_id"
+    assert app.refused(422, "DELETE", f"/v1/customers/{wrong}", app.key()) == "not_an_x_user_id"
+    assert app.refused(422, "DELETE", f"/v1/opt-outs/{wrong}", app.key()) == "not_an_x_user_id"
+    assert app.rows(opt_out) == []
 
 
-def erased(house: House, key: str) -> tuple[int, str]:
-    answer = house.call("DELETE", f"/v1/customers/{X_USER}", key)
+def erased(app: App, key: str) -> tuple[int, str]:
+    answer = app.call("DELETE", f"/v1/customers/{X_USER}", key)
     return answer.status_code, str(answer.get_json().get("code"))
 
 
@@ -230,41 +230,41 @@ NEEDED = (409, "second_person_needed")
 
 
 def test_erasing_may_take_two_people(engine: Engine) -> None:
-    house, ids = populated(engine, privacy__erase_by_two=True)
-    ada, again, bo = house.key(name="ada"), house.key(name="ada"), house.key(name="bo")
-    assert [erased(house, key) for key in (ada, ada, again)] == [NEEDED] * 3, "two keys of one name are one person"
-    assert [row.x_user_id for row in house.rows(feedback_request) if row.id in ids and row.erased_at] == []
-    assert erased(house, bo)[0] == 200
-    assert {row.erased_at is not None for row in house.rows(feedback_request) if row.x_user_id == X_USER} <= {True}
-    told = [(actor.partition(" ")[0], action) for actor, action, _ in house.audit() if "erase" in action]
+    app, ids = populated(engine, privacy__erase_by_two=True)
+    ada, again, bo = app.key(name="ada"), app.key(name="ada"), app.key(name="bo")
+    assert [erased(app, key) for key in (ada, ada, again)] == [NEEDED] * 3, "two keys of one name are one person"
+    assert [row.x_user_id for row in app.rows(feedback_request) if row.id in ids and row.erased_at] == []
+    assert erased(app, bo)[0] == 200
+    assert {row.erased_at is not None for row in app.rows(feedback_request) if row.x_user_id == X_USER} <= {True}
+    told = [(actor.partition(" ")[0], action) for actor, action, _ in app.audit() if "erase" in action]
     assert told == [("ada", "customer.erase.ask")] * 3 + [("bo", "customer.erase")]
-    assert erased(house, bo) == NEEDED, "what was done is done: the next time takes two again"
+    assert erased(app, bo) == NEEDED, "what was done is done: the next time takes two again"
 
 
 def test_an_unconfirmed_erasure_is_forgotten_after_a_week(engine: Engine) -> None:
-    house, _ = populated(engine, privacy__erase_by_two=True)
-    ada, bo = house.key(name="ada"), house.key(name="bo")
-    assert erased(house, ada) == NEEDED
-    house.clock.now += timedelta(days=7, seconds=1)
-    assert erased(house, bo) == NEEDED
-    assert erased(house, ada)[0] == 200
+    app, _ = populated(engine, privacy__erase_by_two=True)
+    ada, bo = app.key(name="ada"), app.key(name="bo")
+    assert erased(app, ada) == NEEDED
+    app.clock.now += timedelta(days=7, seconds=1)
+    assert erased(app, bo) == NEEDED
+    assert erased(app, ada)[0] == 200
 
 
 def test_an_erased_customer_who_comes_back_is_not_asked(sqlite_engine: Engine) -> None:
-    house, _ = populated(sqlite_engine)
-    house.call("DELETE", f"/v1/customers/{X_USER}", house.key())
-    house.clock.forward(days=30)
-    deliver(house, "c-again", x_user_id=X_USER)
-    assert is_opted_out(house, X_USER)
+    app, _ = populated(sqlite_engine)
+    app.call("DELETE", f"/v1/customers/{X_USER}", app.key())
+    app.clock.forward(days=30)
+    deliver(app, "c-again", x_user_id=X_USER)
+    assert is_opted_out(app, X_USER)
 
 
 # -- what we hold
 
 
-def held_in_full(engine: Engine, **changes: Any) -> tuple[House, dict[str, str]]:
+def held_in_full(engine: Engine, **changes: Any) -> tuple[App, dict[str, str]]:
     """Jane as above, and what sending to her and asking X about her left."""
-    house, ids = populated(engine, **changes)
-    at, request_id = house.clock.now, ids["answered"]
+    app, ids = populated(engine, **changes)
+    at, request_id = app.clock.now, ids["answered"]
     feedback_id = str(int(request_id[-12:], 16))
     sent = {"id": "sa_1", "request_id": request_id, "account": "acme", "x_user_id": X_USER, "kind": "card"}
     stray = {"feedback_id": feedback_id, "account": "acme", "first_seen_at": at, "channel": "events"}
@@ -274,12 +274,12 @@ def held_in_full(engine: Engine, **changes: Any) -> tuple[House, dict[str, str]]
         connection.execute(sa.insert(stray_feedback).values(**stray))
         connection.execute(sa.insert(refresh).values(**asking))
         connection.execute(sa.insert(prompt_reply).values(request_id=request_id, first_at=at))
-    return house, ids
+    return app, ids
 
 
-def shown(house: House, x_user_id: str = X_USER) -> dict[str, Any]:
+def shown(app: App, x_user_id: str = X_USER) -> dict[str, Any]:
     """What we say we hold, by table."""
-    answer = house.call("GET", f"/v1/customers/{x_user_id}", house.key())
+    answer = app.call("GET", f"/v1/customers/{x_user_id}", app.key())
     assert answer.status_code == 200, answer.get_data(as_text=True)
     return {table: rows for table, rows in answer.get_json()["held"].items() if rows}
 
@@ -296,8 +296,8 @@ def by_key(engine: Engine) -> dict[str, dict[tuple[str, ...], tuple[Any, ...]]]:
 
 
 def test_all_we_hold_of_a_person_is_shown_and_nothing_of_another(engine: Engine) -> None:
-    house, ids = held_in_full(engine)
-    found = shown(house)
+    app, ids = held_in_full(engine)
+    found = shown(app)
     text = json.dumps(found)
     assert [each for each in HERS if each not in text] == []
     assert {row["id"] for row in found["feedback_request"]} == {ids["answered"], ids["open"], ids["by_handle"]}
@@ -307,9 +307,9 @@ def test_all_we_hold_of_a_person_is_shown_and_nothing_of_another(engine: Engine)
 
 
 def test_whatever_erasing_changes_was_shown_before(engine: Engine) -> None:
-    house, _ = held_in_full(engine)
-    found, before = shown(house), by_key(engine)
-    housekeeping.erase(engine, house.settings, X_USER, by="bo", now=house.clock.now)
+    app, _ = held_in_full(engine)
+    found, before = shown(app), by_key(engine)
+    housekeeping.erase(engine, app.settings, X_USER, by="bo", now=app.clock.now)
     after, touched = by_key(engine), set()
     for table in metadata.sorted_tables:
         changed = {key for key, row in before[table.name].items() if after[table.name].get(key) != row}
@@ -323,74 +323,72 @@ def test_whatever_erasing_changes_was_shown_before(engine: Engine) -> None:
 
 @pytest.mark.parametrize("erase_scores", [False, True])
 def test_erasing_leaves_nothing_to_show_but_the_opt_out(engine: Engine, erase_scores: bool) -> None:
-    house, _ = held_in_full(engine, privacy__erase_scores=erase_scores)
-    house.call("DELETE", f"/v1/customers/{X_USER}", house.key())
-    found = shown(house)
+    app, _ = held_in_full(engine, privacy__erase_scores=erase_scores)
+    app.call("DELETE", f"/v1/customers/{X_USER}", app.key())
+    found = shown(app)
     assert set(found) == {"opt_out"}
     assert [(row["account"], row["reason"]) for row in found["opt_out"]] == [("*", "erased")]
 
 
 def test_rows_known_only_by_hash_are_shown_too(sqlite_engine: Engine) -> None:
-    house, ids = held_in_full(sqlite_engine)
-    house.clock.forward(days=1000)
-    housekeeping.prune(sqlite_engine, house.settings, house.clock.now, dry_run=False)
-    assert ids["answered"] in {row["id"] for row in shown(house)["feedback_request"]}
+    app, ids = held_in_full(sqlite_engine)
+    app.clock.forward(days=1000)
+    housekeeping.prune(sqlite_engine, app.settings, app.clock.now, dry_run=False)
+    assert ids["answered"] in {row["id"] for row in shown(app)["feedback_request"]}
 
 
 def test_nothing_is_shown_of_a_stranger(sqlite_engine: Engine) -> None:
-    house, _ = held_in_full(sqlite_engine)
-    assert shown(house, "999") == {}
+    app, _ = held_in_full(sqlite_engine)
+    assert shown(app, "999") == {}
 
 
 def test_whoever_reads_what_we_hold_is_audited_without_the_person(sqlite_engine: Engine) -> None:
-    house, _ = held_in_full(sqlite_engine)
-    before = len(house.audit())
-    shown(house)
-    actor, action, detail = house.audit()[before]
+    app, _ = held_in_full(sqlite_engine)
+    before = len(app.audit())
+    shown(app)
+    actor, action, detail = app.audit()[before]
     assert actor.startswith("ada (")
     assert (action, detail["feedback_request"], detail["result"]) == ("customer.export", 3, 1)
-    assert X_USER not in str(house.audit())
+    assert X_USER not in str(app.audit())
 
 
-def test_only_admins_of_every_account_read_what_we_hold(house: House) -> None:
+def test_only_admins_of_every_account_read_what_we_hold(app: App) -> None:
     path = f"/v1/customers/{X_USER}"
-    assert house.refused(403, "GET", path, house.key("supervisor")) == "role_not_allowed"
-    assert house.refused(403, "GET", path, house.key("admin", "acme")) == "whole_service_only"
-    assert house.audit() == []
+    assert app.refused(403, "GET", path, app.key("supervisor")) == "role_not_allowed"
+    assert app.refused(403, "GET", path, app.key("admin", "acme")) == "whole_service_only"
+    assert app.audit() == []
 
 
 # -- a missing identity
 
 
-def skipped(house: House, reason: str = "no_x_identity", **columns: Any) -> str:
-    row = request_row(house.clock.now, x_user_id=None, state="skipped", reason=reason, outcome_at=house.clock.now)
+def skipped(app: App, reason: str = "no_x_identity", **columns: Any) -> str:
+    row = request_row(app.clock.now, x_user_id=None, state="skipped", reason=reason, outcome_at=app.clock.now)
     row |= columns
-    with writing(house.engine) as connection:
+    with writing(app.engine) as connection:
         connection.execute(sa.insert(feedback_request).values(row))
     return str(row["id"])
 
 
 def test_a_request_without_an_x_user_is_completed(sqlite_engine: Engine) -> None:
-    house = House(sqlite_engine)
-    request_id = skipped(house)
-    answer = house.call("PUT", f"/v1/requests/{request_id}/x-identity", house.key(), {"x_user_id": X_USER})
+    app = App(sqlite_engine)
+    request_id = skipped(app)
+    answer = app.call("PUT", f"/v1/requests/{request_id}/x-identity", app.key(), {"x_user_id": X_USER})
     assert (answer.status_code, answer.get_json()) == (200, {"id": request_id, "state": "received"})
-    (row,) = house.rows(feedback_request)
+    (row,) = app.rows(feedback_request)
     assert (row.x_user_id, row.state, row.reason, row.outcome_at) == (X_USER, "received", None, None)
-    assert [(action, detail) for _, action, detail in house.audit()] == [
-        ("request.complete", {"request_id": request_id})
-    ]
+    assert [(action, detail) for _, action, detail in app.audit()] == [("request.complete", {"request_id": request_id})]
 
 
-def test_only_what_lacks_an_identity_is_completed(house: House) -> None:
-    path = f"/v1/requests/{skipped(house, 'stale')}/x-identity"
-    assert house.refused(409, "PUT", path, house.key(), {"x_user_id": X_USER}) == "identity_not_missing"
-    assert house.refused(422, "PUT", path, house.key(), {"x_user_id": "12\n"}) == "invalid_parameter"
+def test_only_what_lacks_an_identity_is_completed(app: App) -> None:
+    path = f"/v1/requests/{skipped(app, 'stale')}/x-identity"
+    assert app.refused(409, "PUT", path, app.key(), {"x_user_id": X_USER}) == "identity_not_missing"
+    assert app.refused(422, "PUT", path, app.key(), {"x_user_id": "12\n"}) == "invalid_parameter"
     nobody = "/v1/requests/fr_0/x-identity"
-    assert house.refused(404, "PUT", nobody, house.key(), {"x_user_id": X_USER}) == "unknown_request"
+    assert app.refused(404, "PUT", nobody, app.key(), {"x_user_id": X_USER}) == "unknown_request"
 
 
-def test_a_key_of_another_account_does_not_learn_that_the_request_exists(house: House) -> None:
-    path = f"/v1/requests/{skipped(house)}/x-identity"
-    assert house.refused(404, "PUT", path, house.key("admin", "other"), {"x_user_id": X_USER}) == "unknown_request"
-    assert house.refused(403, "PUT", path, house.key("supervisor"), {"x_user_id": X_USER}) == "role_not_allowed"
+def test_a_key_of_another_account_does_not_learn_that_the_request_exists(app: App) -> None:
+    path = f"/v1/requests/{skipped(app)}/x-identity"
+    assert app.refused(404, "PUT", path, app.key("admin", "other"), {"x_user_id": X_USER}) == "unknown_request"
+    assert app.refused(403, "PUT", path, app.key("supervisor"), {"x_user_id": X_USER}) == "role_not_allowed"

@@ -31,7 +31,7 @@ from service.outreach.context import Workplace
 from service.privacy import housekeeping
 from service.settings import Settings
 from service.worker import chores
-from tests.floor.house import House, answered, deliver, told
+from tests.floor.app import App, answered, deliver, told
 from tests.support import START, settings_of
 
 KEPT = {"deliveries": 30, "identities": 180, "texts": 730, "history": 365, "access_log": 730}
@@ -48,11 +48,11 @@ SETTINGS = settings_of(
 
 def populated(engine: Engine, settings: Settings = SETTINGS) -> datetime:
     """One of everything that is ever forgotten, all of one moment, which is returned."""
-    house = House(engine, settings)
+    app = App(engine, settings)
     open_key(engine, settings.service.secret_key)
-    request_id = deliver(house, "c-1", x_user_id="7717", x_handle="jane_doe", agent_id="ann")
-    answered(house, request_id, score=2, text="first words")
-    at = house.clock.now
+    request_id = deliver(app, "c-1", x_user_id="7717", x_handle="jane_doe", agent_id="ann")
+    answered(app, request_id, score=2, text="first words")
+    at = app.clock.now
     with writing(engine) as connection:
         log_access(connection, "ada", "export.file", {}, at)
         attempt = {"id": "sa_1", "request_id": request_id, "account": "acme", "x_user_id": "7717", "kind": "card"}
@@ -130,7 +130,7 @@ def test_a_raw_delivery_loses_its_contents_and_stays_a_duplicate(sqlite_engine: 
     row = one(sqlite_engine, webhook_delivery)
     assert (row.body, row.headers, row.query) == (None, {}, {})
     said = {"x_user_id": "7717", "x_handle": "jane_doe", "agent_id": "ann"}
-    assert told(House(sqlite_engine), "c-1", **said)["duplicate"] == 1
+    assert told(App(sqlite_engine), "c-1", **said)["duplicate"] == 1
 
 
 def test_an_identity_goes_and_the_request_stays_in_the_count(sqlite_engine: Engine) -> None:

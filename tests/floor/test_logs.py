@@ -16,7 +16,7 @@ from sqlalchemy.engine import Engine
 import service
 from service.db import writing
 from service.telemetry import logs
-from tests.floor.house import House
+from tests.floor.app import App
 
 SERVICE = Path(service.__file__).parent
 
@@ -152,14 +152,14 @@ def test_no_stranger_fills_a_disk_with_our_lines(
     what: str, away: bool, sqlite_engine: Engine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     method, path, headers = STRANGERS[what]
-    house = House(sqlite_engine)
+    app = App(sqlite_engine)
     logs.configure("json")
     if away:
         with writing(sqlite_engine) as connection:
             for table in ("api_key", "alembic_version"):
                 connection.exec_driver_sql(f"ALTER TABLE {table} RENAME TO {table}_elsewhere")
     for _ in range(3 * logs.A_MINUTE):
-        house.client.open(path, method=method, headers=headers)
+        app.client.open(path, method=method, headers=headers)
     assert len(lines(capsys)) <= 2 * logs.A_MINUTE, "a minute may end meanwhile"
 
 

@@ -32,7 +32,7 @@ from service.models import (
 from service.sources import call_counts, sweeps, waiting
 from service.sources import holds as source_standing
 from service.telemetry.counters import METERS, ProcessCounts
-from tests.floor.house import House
+from tests.floor.app import App
 from tests.support import request_row, settings_of
 
 CUSTOMER = "7717717717"
@@ -47,20 +47,20 @@ NOTHING_YET = {
 
 
 @pytest.fixture
-def house(sqlite_engine: Engine) -> House:
+def app(sqlite_engine: Engine) -> App:
     return populated(sqlite_engine)
 
 
-def populated(engine: Engine) -> House:
-    built = House(engine)
+def populated(engine: Engine) -> App:
+    built = App(engine)
     populate(built)
     return built
 
 
-def populate(house: House) -> None:
-    now = house.clock.now
+def populate(app: App) -> None:
+    now = app.clock.now
     ids = {}
-    with writing(house.engine) as connection:
+    with writing(app.engine) as connection:
         rows = [
             ("due", "received", None, 120),
             ("walking", "dm_sent", None, 60),
@@ -143,8 +143,8 @@ def populate(house: House) -> None:
             connection.execute(sa.insert(worker_seen).values(name=name, started_at=seen, seen_at=seen))
 
 
-def scraped(house: House) -> str:
-    answer = house.call("GET", "/metrics", house.key("monitor"))
+def scraped(app: App) -> str:
+    answer = app.call("GET", "/metrics", app.key("monitor"))
     assert answer.status_code == 200
     assert answer.mimetype == "text/plain"
     return str(answer.get_data(as_text=True))
@@ -194,8 +194,8 @@ def test_prometheus_reads_every_figure_and_they_are_right(engine: Engine) -> Non
     }
 
 
-def test_every_figure_has_a_help_text_and_a_type(house: House) -> None:
-    families = list(text_string_to_metric_families(scraped(house)))
+def test_every_figure_has_a_help_text_and_a_type(app: App) -> None:
+    families = list(text_string_to_metric_families(scraped(app)))
     named = {
         *(each.name for each in gauges.GAUGES),
         *METERS,
@@ -209,38 +209,38 @@ def test_every_figure_has_a_help_text_and_a_type(house: House) -> None:
 
 
 def test_the_size_of_the_log_is_a_figure_of_sqlite_alone(engine: Engine) -> None:
-    families = text_string_to_metric_families(scraped(House(engine)))
+    families = text_string_to_metric_families(scraped(App(engine)))
     sizes = [sample.value for family in families if family.name == LOG for sample in family.samples]
     assert [size > 0 for size in sizes] == [True] * (engine.dialect.name == "sqlite")
 
 
-def test_no_customer_is_in_it(house: House) -> None:
-    text = scraped(house)
+def test_no_customer_is_in_it(app: App) -> None:
+    text = scraped(app)
     for never in (CUSTOMER, "jane", "Jane", "secret-", "fr_", "whd"):
         assert never not in text
 
 
 def test_an_empty_database_can_be_read_too(engine: Engine) -> None:
-    assert parsed(scraped(House(engine))) == NOTHING_YET
+    assert parsed(scraped(App(engine))) == NOTHING_YET
 
 
-def test_prometheus_brings_a_key(house: House) -> None:
-    assert house.refused(401, "GET", "/metrics") == "key_missing"
+def test_prometheus_brings_a_key(app: App) -> None:
+    assert app.refused(401, "GET", "/metrics") == "key_missing"
 
 
-def test_the_figures_are_of_all_accounts_and_so_must_be_the_key(house: House) -> None:
-    assert house.refused(403, "GET", "/metrics", house.key("admin", "acme")) == "whole_service_only"
+def test_the_figures_are_of_all_accounts_and_so_must_be_the_key(app: App) -> None:
+    assert app.refused(403, "GET", "/metrics", app.key("admin", "acme")) == "whole_service_only"
 
 
 def test_a_database_that_is_away_is_said_so(sqlite_engine: Engine) -> None:
-    house = House(open_engine("postgresql://nobody@127.0.0.1:1/nothing"))
-    assert house.refused(503, "GET", "/metrics", "dmf_0.0") == "database_away"
+    app = App(open_engine("postgresql://nobody@127.0.0.1:1/nothing"))
+    assert app.refused(503, "GET", "/metrics", "dmf_0.0") == "database_away"
 
 
 def test_accounts_removed_from_all_settings_are_not_reported(engine: Engine) -> None:
     """An account that X suspended for good, and was taken out, would page somebody for ever."""
-    house = House(engine)
-    now = house.clock.now
+    app = App(engine)
+    now = app.clock.now
     with writing(engine) as connection:
         standing.enrol(connection, ["acme", "gone", "elsewhere"], now)
         source_standing.enrol(connection, ["gone_crm"], now)
@@ -248,50 +248,50 @@ def test_accounts_removed_from_all_settings_are_not_reported(engine: Engine) -> 
         for name in ("acme", "gone", "elsewhere"):
             holds.hold(connection, name, Hold(326, "account_locked"), now)
     totals.Keeper(engine, "worker", now, ProcessCounts(), serves=["accounts.elsewhere"]).keep(now)
-    assert held(house) == {"acme", "elsewhere"}
-    house.clock.forward(minutes=2)
-    assert held(house) == {"acme"}, "the other process is gone"
-    unknowing = {"name": "w", "role": "web", "version": "0", "python": "3", "seen_at": house.clock.now, "counts": []}
+    assert held(app) == {"acme", "elsewhere"}
+    app.clock.forward(minutes=2)
+    assert held(app) == {"acme"}, "the other process is gone"
+    unknowing = {"name": "w", "role": "web", "version": "0", "python": "3", "seen_at": app.clock.now, "counts": []}
     with writing(engine) as connection:
         connection.execute(sa.insert(process_count).values(unknowing))
-    assert held(house) == {"acme", "gone", "elsewhere", "gone_crm"}, "one that does not say may serve anybody"
+    assert held(app) == {"acme", "gone", "elsewhere", "gone_crm"}, "one that does not say may serve anybody"
 
 
 def test_an_account_that_may_not_read_events_has_no_lag(engine: Engine) -> None:
     """It asks by page alone: X answers 453 to feedback/events for ever."""
-    house = House(engine)
-    now = house.clock.now
+    app = App(engine)
+    now = app.clock.now
     window = {"account": "acme", "from_time": now - timedelta(days=3), "to_time": now - timedelta(days=2)}
     with writing(engine) as connection:
         counts = dict.fromkeys(("pages", "events", "found_missing", "unreadable"), 0)
         connection.execute(sa.insert(poll_window).values(**window, **counts))
-    assert ("events_behind_seconds", "acme") not in parsed(scraped(house))
+    assert ("events_behind_seconds", "acme") not in parsed(scraped(app))
     with writing(engine) as connection:
         row = request_row(now, state="card_sent")
         connection.execute(sa.insert(feedback_request).values(row))
         debt = {"request_id": row["id"], "account": "acme", "feedback_id": "9", "checks": 0, "due_at": now}
         connection.execute(sa.insert(refresh).values(debt))
-    assert parsed(scraped(house))["events_behind_seconds", "acme"] == 3 * 86400
+    assert parsed(scraped(app))["events_behind_seconds", "acme"] == 3 * 86400
 
 
-def held(house: House) -> set[str]:
+def held(app: App) -> set[str]:
     names = {"account_held": 1, "source_held": 2}  # where each stands among its labels
-    return {labels[names[labels[0]]] for labels in parsed(scraped(house)) if labels[0] in names}
+    return {labels[names[labels[0]]] for labels in parsed(scraped(app)) if labels[0] in names}
 
 
-def test_a_worker_beside_another_with_the_same_port_works_without_it(house: House) -> None:
+def test_a_worker_beside_another_with_the_same_port_works_without_it(app: App) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, capture_logs() as said:
         bind = f"127.0.0.1:{taken.getsockname()[1]}"
-        prometheus.serve(settings_of(worker__metrics_bind=bind), house.engine)
+        prometheus.serve(settings_of(worker__metrics_bind=bind), app.engine)
     assert [(line["event"], line["bind"]) for line in said] == [("worker_metrics_not_served", bind)]
 
 
-def test_a_worker_serves_them_on_a_port_of_its_own(house: House) -> None:
+def test_a_worker_serves_them_on_a_port_of_its_own(app: App) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    prometheus.serve(settings_of(), house.engine)
-    prometheus.serve(settings_of(worker__metrics_bind=f"127.0.0.1:{port}"), house.engine)
+    prometheus.serve(settings_of(), app.engine)
+    prometheus.serve(settings_of(worker__metrics_bind=f"127.0.0.1:{port}"), app.engine)
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
         found: dict[Any, float] = parsed(answer.read().decode())
     assert found["requests_open", "acme", "received"] == 2

@@ -20,7 +20,7 @@ from service.db.postgresql import SETTINGS
 from service.errors import Unavailable
 from service.models import worker_seen
 from tests.processes.children import Child, listens, until
-from tests.processes.house import free_port
+from tests.processes.site import free_port
 from tests.support import START
 
 PROGRAM = shutil.which("pgbouncer") or ("/usr/sbin/pgbouncer" if Path("/usr/sbin/pgbouncer").exists() else None)

@@ -16,7 +16,7 @@ from service.db import open_engine
 from service.errors import Unavailable
 from service.serving import demand_free, from_environment
 from service.telemetry.logs import Ration
-from tests.processes.house import toml
+from tests.processes.site import toml
 from tests.support import tree
 
 

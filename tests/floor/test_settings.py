@@ -22,7 +22,7 @@ from service.settings import PLACEHOLDERS, X_TOKENS, Mistake, Settings, Settings
 from service.settings.asking import Texts
 from service.settings.declare import declared, section_of
 from service.settings.sections import NAMED_SECTIONS, SECTIONS
-from tests.processes.house import toml
+from tests.processes.site import toml
 from tests.support import SOURCE_KEY, settings_of, tree
 
 TOP = Path(__file__).parents[2]

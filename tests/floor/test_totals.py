@@ -17,7 +17,7 @@ from service.results.answer import Answer
 from service.results.ingest import ingest
 from service.results.merge import Update
 from service.telemetry.counters import METERS, PROCESS_COUNTS, ProcessCounts
-from tests.floor.house import House, told
+from tests.floor.app import App, told
 from tests.support import World, settings_of
 
 
@@ -162,13 +162,13 @@ def test_a_conversation_is_counted_to_its_card_and_its_answer_and_no_customer_is
 
 
 def test_deliveries_and_answers_are_counted_by_what_became_of_them(sqlite_engine: Engine) -> None:
-    house = House(sqlite_engine)
+    app = App(sqlite_engine)
     before = PROCESS_COUNTS.so_far()
-    told(house, "c-1", x_user_id="7717717717")
-    told(house, "c-1", x_user_id="7717717717")
-    house.call("POST", "/webhooks/crm/crm", json={})
-    house.call("GET", "/v1/none/7717717717")
-    house.client.open("/healthz", method="BREW")
+    told(app, "c-1", x_user_id="7717717717")
+    told(app, "c-1", x_user_id="7717717717")
+    app.call("POST", "/webhooks/crm/crm", json={})
+    app.call("GET", "/v1/none/7717717717")
+    app.client.open("/healthz", method="BREW")
     more = {
         key: row[0] - before.get(key, (0,))[0] for key, row in PROCESS_COUNTS.so_far().items() if row != before.get(key)
     }
@@ -182,12 +182,12 @@ def test_deliveries_and_answers_are_counted_by_what_became_of_them(sqlite_engine
 
 
 def test_metrics_show_the_totals_the_budgets_and_the_build(sqlite_engine: Engine) -> None:
-    house = House(sqlite_engine)
-    key = house.key("monitor")
-    process = Process(sqlite_engine, house.clock.now, "web")
+    app = App(sqlite_engine)
+    key = app.key("monitor")
+    process = Process(sqlite_engine, app.clock.now, "web")
     process.calls(2)
-    process.keeper.keep(house.clock.now)
-    families = list(text_string_to_metric_families(house.call("GET", "/metrics", key).get_data(as_text=True)))
+    process.keeper.keep(app.clock.now)
+    families = list(text_string_to_metric_families(app.call("GET", "/metrics", key).get_data(as_text=True)))
     kinds = {each.name.removeprefix("dm_feedback_"): each.type for each in families}
     assert {name: kinds[name] for name in METERS} == {
         name: "histogram" if figure.buckets else "counter" for name, figure in METERS.items()

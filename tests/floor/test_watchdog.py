@@ -16,8 +16,8 @@ from service.db.outages import is_away
 from service.db.postgresql import take_your_time
 from service.intake.inbox import accept, group
 from service.models import webhook_delivery
-from tests.floor.house import House
-from tests.partitions.house import retold
+from tests.floor.app import App
+from tests.partitions.partitioned import retold
 
 
 @pytest.fixture(autouse=True)
@@ -100,8 +100,8 @@ def test_a_delivery_whose_commit_is_not_answered_is_asked_for_again_and_taken_on
 ) -> None:
     for each in (accept, group):
         monkeypatch.setattr(each, "STANDS_STILL_S", 0.2)
-    house = House(open_engine(postgresql_url))
-    at = house.clock.now
+    app = App(open_engine(postgresql_url))
+    at = app.clock.now
     once: list[int] = []
 
     def stand_still(connection: Connection) -> None:
@@ -109,10 +109,10 @@ def test_a_delivery_whose_commit_is_not_answered_is_asked_for_again_and_taken_on
             once.append(process_of(connection))
             signalled(once[0])
 
-    event.listen(house.engine, "commit", stand_still)
-    assert retold(house, "c-1", at)["code"] == "store_unavailable"
+    event.listen(app.engine, "commit", stand_still)
+    assert retold(app, "c-1", at)["code"] == "store_unavailable"
     os.kill(once[0], signal.SIGCONT)
-    again = retold(house, "c-1", at)
+    again = retold(app, "c-1", at)
     assert again["accepted"] + again["duplicate"] == 1
-    assert len(house.rows(webhook_delivery)) == 1
-    house.engine.dispose()
+    assert len(app.rows(webhook_delivery)) == 1
+    app.engine.dispose()

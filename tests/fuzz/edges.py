@@ -37,7 +37,7 @@ from service.settings.load import from_tree
 from service.x_api import activity, cards, schemas, taps
 from service.x_api.facts import ParseProblem
 from tests.fuzz import odd
-from tests.intake.house import PUBLIC_URL, post, settings_with
+from tests.intake.app import PUBLIC_URL, post, settings_with
 from tests.intake.signers import SECRET, SENDERS
 from tests.reports.world import ADMIN
 from tests.support import settings_of, tree

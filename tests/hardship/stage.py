@@ -24,7 +24,7 @@ from tests.chaos.run import _complaints, _people
 from tests.chaos.senders import Senders
 from tests.chaos.verdict import Verdict, judge
 from tests.processes import ledger
-from tests.processes.house import House
+from tests.processes.site import Site
 from tests.processes.x import X, running_x
 
 CONVERSATIONS, SECONDS = 150, 75.0
@@ -56,7 +56,7 @@ class Stage:
 
     plan: Plan
     engine: Engine
-    house: House
+    site: Site
     x: X
     fleet: Fleet
     senders: Senders
@@ -104,17 +104,17 @@ def at_work(
 ) -> Iterator[Stage]:
     """Web, two workers, X and the CRM; `before` are words that stand before each command of ours."""
     plan = draw(seed, CONVERSATIONS, 0, 1, SECONDS)
-    house = House(directory, url, plan.accounts, scale=SCALE, assumptions=dict(assumptions or {})).write()
+    site = Site(directory, url, plan.accounts, scale=SCALE, assumptions=dict(assumptions or {})).write()
     engine = open_engine(url)
-    with running_x(house) as x:
+    with running_x(site) as x:
         _people(x, plan)
-        fleet, senders = Fleet(house, 2, seed), Senders(plan, house.web_url)
+        fleet, senders = Fleet(site, 2, seed), Senders(plan, site.web_url)
         for child in (fleet.web, *fleet.workers):
             child.command = (*before, *child.command)
         try:
             fleet.start()
             senders.start()
-            yield Stage(plan, engine, house, x, fleet, senders)
+            yield Stage(plan, engine, site, x, fleet, senders)
         finally:
             fleet.kill_all()
             engine.dispose()

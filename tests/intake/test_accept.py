@@ -22,14 +22,14 @@ from service.intake.inbox.replay import replay
 from service.intake.mapping.readings import read
 from service.intake.verify.parts import Verified
 from service.models import conversation, reopening, webhook_delivery
-from tests.intake.house import House, define, ended, post, reopened, token_house
+from tests.intake.app import App, define, ended, post, reopened, token_app
 
 FIRST, LATER, SECOND = "2026-11-22T10:00:00Z", "2026-11-22T10:30:00Z", "2026-11-22T11:00:00Z"
 ZERO = {"accepted": 0, "duplicate": 0, "ignored": 0, "unmappable": 0}
 
 
-def send(house: House, body: bytes, **headers: str) -> dict[str, int]:
-    response = house.send("token", body, headers)
+def send(app: App, body: bytes, **headers: str) -> dict[str, int]:
+    response = app.send("token", body, headers)
     assert response.status_code == 200
     return response.get_json()
 
@@ -41,10 +41,10 @@ def stored(engine: Engine, definition: Definition, inbound: Inbound, now: dateti
 
 
 def test_an_ended_conversation_becomes_one_request_and_the_raw_delivery_stays(engine: Engine, now: datetime) -> None:
-    house = token_house(engine, now, language="de")
+    app = token_app(engine, now, language="de")
     body = ended("c-1", FIRST, event_id="e1", x_user_id="12", agent_id="a", tags=["x"], odd="ü")
-    assert send(house, body, **{"x-trace": "7"}) == {**ZERO, "accepted": 1}
-    delivery, request, item = house.deliveries[0], house.requests[0], house.items[0]
+    assert send(app, body, **{"x-trace": "7"}) == {**ZERO, "accepted": 1}
+    delivery, request, item = app.deliveries[0], app.requests[0], app.items[0]
     assert delivery.body == body
     assert delivery.headers["x-trace"] == "7"
     assert delivery.received_at == now
@@ -54,12 +54,12 @@ def test_an_ended_conversation_becomes_one_request_and_the_raw_delivery_stays(en
 
 
 def test_the_same_delivery_again_costs_no_write(engine: Engine, now: datetime) -> None:
-    house = token_house(engine, now)
-    send(house, ended(event_id="e1"))
-    house.later(seconds=60)
-    before = [house.deliveries, house.items, house.requests, seen_at(house)]
-    assert send(house, ended(event_id="e1")) == {**ZERO, "duplicate": 1}
-    assert [house.deliveries, house.items, house.requests, seen_at(house)] == before
+    app = token_app(engine, now)
+    send(app, ended(event_id="e1"))
+    app.later(seconds=60)
+    before = [app.deliveries, app.items, app.requests, seen_at(app)]
+    assert send(app, ended(event_id="e1")) == {**ZERO, "duplicate": 1}
+    assert [app.deliveries, app.items, app.requests, seen_at(app)] == before
 
 
 def test_the_same_delivery_to_another_source_is_another_one(engine: Engine, now: datetime) -> None:
@@ -70,35 +70,35 @@ def test_the_same_delivery_to_another_source_is_another_one(engine: Engine, now:
 
 
 def test_an_end_told_again_in_another_delivery_is_a_duplicate(engine: Engine, now: datetime) -> None:
-    house = token_house(engine, now)
-    send(house, ended("c-1", FIRST, event_id="e1"))
-    assert send(house, ended("c-1", FIRST, event_id="e2")) == {**ZERO, "duplicate": 1}
-    assert send(house, ended("c-1", SECOND, event_id="e3")) == {**ZERO, "duplicate": 1}
-    assert len(house.requests) == 1
-    assert [item.reason for item in house.items] == [None, "same_end", "same_conversation"]
-    assert {item.request_id for item in house.items} == {house.requests[0].id}
+    app = token_app(engine, now)
+    send(app, ended("c-1", FIRST, event_id="e1"))
+    assert send(app, ended("c-1", FIRST, event_id="e2")) == {**ZERO, "duplicate": 1}
+    assert send(app, ended("c-1", SECOND, event_id="e3")) == {**ZERO, "duplicate": 1}
+    assert len(app.requests) == 1
+    assert [item.reason for item in app.items] == [None, "same_end", "same_conversation"]
+    assert {item.request_id for item in app.items} == {app.requests[0].id}
 
 
 def test_a_conversation_that_was_reopened_can_end_again(engine: Engine, now: datetime) -> None:
-    house = token_house(engine, now)
-    send(house, ended("c-1", FIRST))
-    assert send(house, reopened("c-1", LATER)) == {**ZERO, "accepted": 1}
-    assert send(house, ended("c-1", SECOND)) == {**ZERO, "accepted": 1}
-    assert len(house.requests) == 2
+    app = token_app(engine, now)
+    send(app, ended("c-1", FIRST))
+    assert send(app, reopened("c-1", LATER)) == {**ZERO, "accepted": 1}
+    assert send(app, ended("c-1", SECOND)) == {**ZERO, "accepted": 1}
+    assert len(app.requests) == 2
 
 
 def test_the_same_reopening_twice_is_a_duplicate(engine: Engine, now: datetime) -> None:
-    house = token_house(engine, now)
-    send(house, reopened("c-1", LATER, event_id="r1"))
-    assert send(house, reopened("c-1", LATER, event_id="r2")) == {**ZERO, "duplicate": 1}
-    assert len(house.reopenings) == 1
+    app = token_app(engine, now)
+    send(app, reopened("c-1", LATER, event_id="r1"))
+    assert send(app, reopened("c-1", LATER, event_id="r2")) == {**ZERO, "duplicate": 1}
+    assert len(app.reopenings) == 1
 
 
 def test_identical_bytes_with_another_id_after_a_reopening_are_a_new_end(engine: Engine, now: datetime) -> None:
-    house = token_house(engine, now)
-    send(house, ended("c-1", FIRST), **{"idempotency-key": "run-1"})
-    send(house, reopened("c-1", LATER))
-    assert send(house, ended("c-1", SECOND), **{"idempotency-key": "run-2"}) == {**ZERO, "accepted": 1}
+    app = token_app(engine, now)
+    send(app, ended("c-1", FIRST), **{"idempotency-key": "run-1"})
+    send(app, reopened("c-1", LATER))
+    assert send(app, ended("c-1", SECOND), **{"idempotency-key": "run-2"}) == {**ZERO, "accepted": 1}
 
 
 EVENTS = {
@@ -111,56 +111,56 @@ EVENTS = {
 
 
 def test_two_ends_around_a_reopening_are_two_in_every_order_and_repeats_add_none(engine: Engine, now: datetime) -> None:
-    house = token_house(engine, now)
+    app = token_app(engine, now)
     orders = list(itertools.permutations(EVENTS))
     for number, order in enumerate(orders):
         for name in order:
-            send(house, EVENTS[name].replace(b"c-1", b"conversation-%d" % number))
-        house.later(seconds=1)
+            send(app, EVENTS[name].replace(b"c-1", b"conversation-%d" % number))
+        app.later(seconds=1)
     found: dict[str, list[str]] = {}
-    for row in sorted(house.requests, key=lambda each: each.ended_at):
+    for row in sorted(app.requests, key=lambda each: each.ended_at):
         found.setdefault(row.conversation_id, []).append(row.ended_at.strftime("%H:%M:%S"))
     assert len(found) == len(orders)
     assert {tuple(each) for each in found.values()} == {("10:00:00", "11:00:00"), ("10:00:00", "11:00:02")}
 
 
 def test_a_reopening_after_two_ends_does_not_part_them(engine: Engine, now: datetime) -> None:
-    house = token_house(engine, now)
-    send(house, ended("c-1", FIRST))
-    send(house, ended("c-1", LATER))
-    send(house, reopened("c-1", SECOND))
-    assert ends(house) == [FIRST]
+    app = token_app(engine, now)
+    send(app, ended("c-1", FIRST))
+    send(app, ended("c-1", LATER))
+    send(app, reopened("c-1", SECOND))
+    assert ends(app) == [FIRST]
 
 
 def test_a_late_reopening_adds_a_reading_to_the_end_it_accepts(engine: Engine, now: datetime) -> None:
-    house = token_house(engine, now)
-    send(house, EVENTS["first"])
-    send(house, EVENTS["second"])
-    assert len(house.requests) == 1
-    send(house, EVENTS["reopened"])
-    late = house.items[-1]
+    app = token_app(engine, now)
+    send(app, EVENTS["first"])
+    send(app, EVENTS["second"])
+    assert len(app.requests) == 1
+    send(app, EVENTS["reopened"])
+    late = app.items[-1]
     assert (late.outcome, late.reason, late.reading) == ("accepted", "late_reopening", 1)
-    second = next(row for row in house.requests if row.id == late.request_id)
+    second = next(row for row in app.requests if row.id == late.request_id)
     assert second.delivery_id == late.delivery_id
     assert second.received_at == now
 
 
 def test_a_late_reopening_cannot_accept_an_end_whose_body_is_gone(engine: Engine, now: datetime) -> None:
-    house = token_house(engine, now)
-    send(house, EVENTS["first"])
-    send(house, EVENTS["second"])
+    app = token_app(engine, now)
+    send(app, EVENTS["first"])
+    send(app, EVENTS["second"])
     with engine.begin() as connection:
         connection.execute(sa.update(webhook_delivery).values(body=None))
-    send(house, EVENTS["reopened"])
-    assert len(house.requests) == 1
+    send(app, EVENTS["reopened"])
+    assert len(app.requests) == 1
 
 
 def test_a_reopening_before_the_first_end_makes_nothing_new(engine: Engine, now: datetime) -> None:
-    house = token_house(engine, now)
-    send(house, reopened("c-1", "2026-11-22T09:00:00Z"))
-    send(house, ended("c-1", FIRST))
-    send(house, ended("c-1", SECOND))
-    assert len(house.requests) == 1
+    app = token_app(engine, now)
+    send(app, reopened("c-1", "2026-11-22T09:00:00Z"))
+    send(app, ended("c-1", FIRST))
+    send(app, ended("c-1", SECOND))
+    assert len(app.requests) == 1
 
 
 @pytest.mark.parametrize(("gap", "rows"), [(timedelta(hours=12), 1), (timedelta(hours=12, seconds=1), 2)])
@@ -168,67 +168,67 @@ def test_a_reopening_before_the_first_end_makes_nothing_new(engine: Engine, now:
 def test_without_reopenings_an_end_long_after_the_last_is_new(
     gap: timedelta, rows: int, backwards: bool, engine: Engine, now: datetime
 ) -> None:
-    house = token_house(engine, now, events={"reopened": ""})
+    app = token_app(engine, now, events={"reopened": ""})
     times = [now - timedelta(days=2), now - timedelta(days=2) + gap]
     for moment in reversed(times) if backwards else times:
-        send(house, ended("c-1", moment.isoformat()))
-    assert len(house.requests) == rows
+        send(app, ended("c-1", moment.isoformat()))
+    assert len(app.requests) == rows
 
 
 def test_the_time_after_which_an_end_is_new_is_a_setting(engine: Engine, now: datetime) -> None:
-    house = token_house(engine, now, events={"again_after": "10m"})
-    send(house, ended("c-1", FIRST))
-    assert send(house, ended("c-1", SECOND)) == {**ZERO, "accepted": 1}
+    app = token_app(engine, now, events={"again_after": "10m"})
+    send(app, ended("c-1", FIRST))
+    assert send(app, ended("c-1", SECOND)) == {**ZERO, "accepted": 1}
 
 
 def test_identical_bytes_without_id_and_time_are_judged_by_the_conversation(engine: Engine, now: datetime) -> None:
     """Freshdesk's simple form: resolved, reopened, resolved again, word for word the same."""
-    house = token_house(engine, now, map={"ended_at": "received", "reopened_at": "received", "event_id": ""})
+    app = token_app(engine, now, map={"ended_at": "received", "reopened_at": "received", "event_id": ""})
     same_end, same_reopening = ended("c-1", ""), reopened("c-1", "")
-    assert send(house, same_end)["accepted"] == 1
-    house.later(minutes=5)
-    assert send(house, same_end)["duplicate"] == 1  # the sender repeated itself
-    house.later(days=20)
-    assert send(house, same_reopening)["accepted"] == 1
-    house.later(minutes=5)
-    assert send(house, same_end)["accepted"] == 1
-    assert len(house.requests) == 2
+    assert send(app, same_end)["accepted"] == 1
+    app.later(minutes=5)
+    assert send(app, same_end)["duplicate"] == 1  # the sender repeated itself
+    app.later(days=20)
+    assert send(app, same_reopening)["accepted"] == 1
+    app.later(minutes=5)
+    assert send(app, same_end)["accepted"] == 1
+    assert len(app.requests) == 2
 
 
 def test_a_batch_is_stored_as_a_whole_and_its_order_does_not_matter(engine: Engine, now: datetime) -> None:
     events = [json.loads(EVENTS[name]) for name in ("second", "first again", "reopened", "first")]
-    house = token_house(engine, now, events={"split": "@"})
-    assert send(house, json.dumps([*events, {"event": "note"}, {**events[0], "conversation_id": ""}]).encode()) == {
+    app = token_app(engine, now, events={"split": "@"})
+    assert send(app, json.dumps([*events, {"event": "note"}, {**events[0], "conversation_id": ""}]).encode()) == {
         "accepted": 3, "duplicate": 1, "ignored": 1, "unmappable": 1, "reasons": ["no_conversation_id"],
     }  # fmt: skip
-    assert ends(house) == [FIRST, SECOND]
-    assert [item.position for item in house.items] == [0, 1, 2, 3, 4, 5]
-    assert len(house.deliveries) == 1
+    assert ends(app) == [FIRST, SECOND]
+    assert [item.position for item in app.items] == [0, 1, 2, 3, 4, 5]
+    assert len(app.deliveries) == 1
 
 
 def test_a_batch_of_a_hundred_conversations_is_stored(engine: Engine, now: datetime) -> None:
-    house = token_house(engine, now, events={"split": "@"})
+    app = token_app(engine, now, events={"split": "@"})
     events = [json.loads(ended(f"c-{i}", FIRST, event_id=str(i) * 40)) for i in range(100)]
-    assert send(house, json.dumps(events).encode())["accepted"] == 100
-    assert send(house, json.dumps(events).encode())["duplicate"] == 100
+    assert send(app, json.dumps(events).encode())["accepted"] == 100
+    assert send(app, json.dumps(events).encode())["duplicate"] == 100
 
 
 def test_ignored_and_unmappable_deliveries_are_kept_raw(engine: Engine, now: datetime) -> None:
-    house = token_house(engine, now)
-    assert send(house, b'{"event": "other"}') == {**ZERO, "ignored": 1}
-    house.later(seconds=1)
-    assert send(house, b"{broken") == {**ZERO, "unmappable": 1, "reasons": ["not_json"]}
-    assert [each.body for each in house.deliveries] == [b'{"event": "other"}', b"{broken"]
-    assert house.requests == []
-    assert "character" in house.items[1].detail
+    app = token_app(engine, now)
+    assert send(app, b'{"event": "other"}') == {**ZERO, "ignored": 1}
+    app.later(seconds=1)
+    assert send(app, b"{broken") == {**ZERO, "unmappable": 1, "reasons": ["not_json"]}
+    assert [each.body for each in app.deliveries] == [b'{"event": "other"}', b"{broken"]
+    assert app.requests == []
+    assert "character" in app.items[1].detail
 
 
 def test_notes_are_kept_for_people_and_hold_no_values(engine: Engine, now: datetime) -> None:
-    house = token_house(engine, now)
-    send(house, ended(x_user_id="somebody's secret"))
-    assert house.items[0].outcome == "accepted"
-    assert "x_user_id" in house.items[0].detail
-    assert "secret" not in house.items[0].detail
+    app = token_app(engine, now)
+    send(app, ended(x_user_id="somebody's secret"))
+    assert app.items[0].outcome == "accepted"
+    assert "x_user_id" in app.items[0].detail
+    assert "secret" not in app.items[0].detail
 
 
 @pytest.mark.parametrize("senders", [8])
@@ -281,9 +281,9 @@ def test_conversations_are_locked_in_the_order_of_their_names(engine: Engine, no
             locked.extend(row["v1"] if isinstance(row, dict) else row[1] for row in rows)
 
     sa.event.listen(engine, "before_cursor_execute", watch)
-    house = token_house(engine, now, events={"split": "@"})
+    app = token_app(engine, now, events={"split": "@"})
     names = [f"c-{i:02}" for i in range(20)]
-    send(house, json.dumps([json.loads(ended(name, FIRST)) for name in reversed(names)]).encode())
+    send(app, json.dumps([json.loads(ended(name, FIRST)) for name in reversed(names)]).encode())
     assert locked == names
 
 
@@ -291,19 +291,19 @@ def test_conversations_are_locked_in_the_order_of_their_names(engine: Engine, no
 def test_a_database_that_fails_midway_keeps_nothing_and_asks_for_a_repeat(
     broken: str, engine: Engine, now: datetime
 ) -> None:
-    house = token_house(engine, now, events={"split": "@"})
+    app = token_app(engine, now, events={"split": "@"})
     with engine.begin() as connection:
         connection.exec_driver_sql(f"ALTER TABLE {broken} RENAME TO away")
     body = json.dumps([json.loads(EVENTS[name]) for name in ("first", "reopened", "second")]).encode()
-    response = house.send("token", body)
+    response = app.send("token", body)
     assert response.status_code == 503
     assert response.headers["Retry-After"] == "30"
     assert response.get_json()["code"] == "store_unavailable"
-    assert house.deliveries == []
+    assert app.deliveries == []
     with engine.begin() as connection:
         connection.exec_driver_sql(f"ALTER TABLE away RENAME TO {broken}")
         assert connection.scalar(sa.select(sa.func.count()).select_from(conversation)) == 0
-    assert house.send("token", body).get_json()["accepted"] == 3
+    assert app.send("token", body).get_json()["accepted"] == 3
 
 
 def test_a_database_that_is_locked_for_long_is_unavailable(sqlite_url: str, now: datetime) -> None:
@@ -325,20 +325,20 @@ def test_a_database_that_is_not_there_is_unavailable(tmp_path: Path, now: dateti
     engine.dispose()
 
 
-def ends(house: House) -> list[str]:
-    return sorted(row.ended_at.isoformat().replace("+00:00", "Z") for row in house.requests)
+def ends(app: App) -> list[str]:
+    return sorted(row.ended_at.isoformat().replace("+00:00", "Z") for row in app.requests)
 
 
-def seen_at(house: House) -> list[Any]:
-    with house.engine.connect() as connection:
+def seen_at(app: App) -> list[Any]:
+    with app.engine.connect() as connection:
         return list(connection.execute(sa.select(conversation)).all())
 
 
 def test_a_reopening_whose_time_is_ours_counts_even_if_our_clock_was_set_back(engine: Engine, now: datetime) -> None:
-    house = token_house(engine, now)
-    assert house.send("token", ended("c-1", at=now.isoformat()), {}).status_code == 200
-    house.now = now - timedelta(hours=1)
-    assert house.send("token", reopened("c-1", at=(now + timedelta(minutes=5)).isoformat()), {}).status_code == 200
+    app = token_app(engine, now)
+    assert app.send("token", ended("c-1", at=now.isoformat()), {}).status_code == 200
+    app.now = now - timedelta(hours=1)
+    assert app.send("token", reopened("c-1", at=(now + timedelta(minutes=5)).isoformat()), {}).status_code == 200
     with engine.connect() as connection:
         assert connection.scalar(sa.select(reopening.c.reopened_at)) == now
 
@@ -347,27 +347,27 @@ def test_an_end_whose_time_is_ours_counts_after_the_reopening_that_another_clock
     engine: Engine, now: datetime
 ) -> None:
     """Two machines, of which the second is 90 s behind: the CRM's clock is ahead of both."""
-    house = token_house(engine, now)
+    app = token_app(engine, now)
     ahead = (now + timedelta(minutes=5)).isoformat()
-    assert send(house, ended("c-1", at=(now - timedelta(minutes=10)).isoformat()))["accepted"] == 1
-    assert send(house, reopened("c-1", at=ahead))["accepted"] == 1
-    house.now = now - timedelta(seconds=90)
-    assert send(house, ended("c-1", at=ahead))["accepted"] == 1
-    first, second = sorted(house.requests, key=lambda row: row.ended_at)
+    assert send(app, ended("c-1", at=(now - timedelta(minutes=10)).isoformat()))["accepted"] == 1
+    assert send(app, reopened("c-1", at=ahead))["accepted"] == 1
+    app.now = now - timedelta(seconds=90)
+    assert send(app, ended("c-1", at=ahead))["accepted"] == 1
+    first, second = sorted(app.requests, key=lambda row: row.ended_at)
     assert (first.ended_at, second.ended_at) == (now - timedelta(minutes=10), now + timedelta(microseconds=1))
-    assert house.items[-1].ended_at == second.ended_at
-    house.later(seconds=10)
-    assert send(house, ended("c-1", at=(now + timedelta(minutes=6)).isoformat()))["duplicate"] == 1
+    assert app.items[-1].ended_at == second.ended_at
+    app.later(seconds=10)
+    assert send(app, ended("c-1", at=(now + timedelta(minutes=6)).isoformat()))["duplicate"] == 1
 
 
 def test_a_replayed_end_is_not_moved_behind_a_reopening(engine: Engine, now: datetime) -> None:
-    house = token_house(engine, now, map={"ended_at": "received"})
-    send(house, ended("c-1"))
-    house.later(seconds=60)
-    send(house, reopened("c-1", at=house.now.isoformat()))
+    app = token_app(engine, now, map={"ended_at": "received"})
+    send(app, ended("c-1"))
+    app.later(seconds=60)
+    send(app, reopened("c-1", at=app.now.isoformat()))
     again = replace(define("token", map={"ended_at": "received"}), name="token")
-    assert replay(engine, again, house.deliveries[0].id, house.now).duplicate == 1
-    assert len(house.requests) == 1
+    assert replay(engine, again, app.deliveries[0].id, app.now).duplicate == 1
+    assert len(app.requests) == 1
 
 
 def test_two_groups_lock_shared_conversations_before_judging(engine: Engine, now: datetime) -> None:
@@ -391,8 +391,8 @@ def test_two_groups_lock_shared_conversations_before_judging(engine: Engine, now
 
 def test_the_first_end_of_a_conversation_keeps_its_place(engine: Engine, now: datetime) -> None:
     """Reopened by the time it is stored: it is open, and its reopening must go on saying so."""
-    house = token_house(engine, now, map={"ended_at": "received"})
-    send(house, reopened("c-1", at=(now + timedelta(seconds=1)).isoformat()))
-    send(house, ended("c-1"))
-    [request] = house.requests
+    app = token_app(engine, now, map={"ended_at": "received"})
+    send(app, reopened("c-1", at=(now + timedelta(seconds=1)).isoformat()))
+    send(app, ended("c-1"))
+    [request] = app.requests
     assert request.ended_at == now

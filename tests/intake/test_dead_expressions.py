@@ -7,7 +7,7 @@ import pytest
 from service.intake.definition.dead_expressions import only_null
 from service.intake.definition.load import load_definitions
 from service.intake.presets import preset_expected, preset_names
-from tests.intake.house import define, settings_with
+from tests.intake.app import define, settings_with
 from tests.intake.signers import SENDERS
 
 

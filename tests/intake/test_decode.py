@@ -14,7 +14,7 @@ from service.intake.delivery.inbound import make_inbound
 from service.intake.mapping.events import ConversationEnded
 from service.intake.mapping.readings import read
 from service.intake.verify import verify
-from tests.intake.house import PUBLIC_URL, House, define, ended, post, settings_with, token_house
+from tests.intake.app import PUBLIC_URL, App, define, ended, post, settings_with, token_app
 from tests.intake.signers import SECRET, SENDERS, Outgoing, hubspot, standard
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -33,25 +33,25 @@ PACKED = {
 
 
 @pytest.fixture
-def house(sqlite_engine: Engine, now: datetime) -> House:
-    return token_house(sqlite_engine, now)
+def app(sqlite_engine: Engine, now: datetime) -> App:
+    return token_app(sqlite_engine, now)
 
 
 @pytest.mark.parametrize("encoding", PACKED)
-def test_a_compressed_delivery_is_read_and_stored_as_sent(house: House, encoding: str) -> None:
-    response = house.send("token", PACKED[encoding], {"content-encoding": encoding})
+def test_a_compressed_delivery_is_read_and_stored_as_sent(app: App, encoding: str) -> None:
+    response = app.send("token", PACKED[encoding], {"content-encoding": encoding})
     assert response.get_json()["accepted"] == 1
-    assert house.deliveries[0].body == BODY
-    assert house.requests[0].agent_id == "Müller"
+    assert app.deliveries[0].body == BODY
+    assert app.requests[0].agent_id == "Müller"
 
 
-def test_a_plain_body_declared_compressed_is_read(house: House) -> None:
-    assert house.send("token", BODY, {"content-encoding": "gzip"}).get_json()["accepted"] == 1
+def test_a_plain_body_declared_compressed_is_read(app: App) -> None:
+    assert app.send("token", BODY, {"content-encoding": "gzip"}).get_json()["accepted"] == 1
 
 
 @pytest.mark.parametrize("signed", ["packed", "plain"])
 def test_the_signature_may_cover_either_form(sqlite_engine: Engine, now: datetime, signed: str) -> None:
-    house = House(settings_with({"hub": {"preset": "hubspot", "keys": [SECRET]}}), sqlite_engine, now)
+    app = App(settings_with({"hub": {"preset": "hubspot", "keys": [SECRET]}}), sqlite_engine, now)
     body = b'[{"subscriptionType": "x"}]'
 
     def sign(out: Outgoing) -> None:
@@ -59,18 +59,18 @@ def test_the_signature_may_cover_either_form(sqlite_engine: Engine, now: datetim
         hubspot(out)
         out.body = sent
 
-    assert house.send("hub", gzip.compress(body), {"content-encoding": "gzip"}, sign).get_json()["ignored"] == 1
+    assert app.send("hub", gzip.compress(body), {"content-encoding": "gzip"}, sign).get_json()["ignored"] == 1
 
 
-def test_a_decompression_bomb_is_refused_and_not_stored(house: House) -> None:
+def test_a_decompression_bomb_is_refused_and_not_stored(app: App) -> None:
     for encoding, bomb in (
         ("gzip", gzip.compress(b"[" + b" " * 50_000_000 + b"]", 6, mtime=0)),
         ("deflate", zlib.compress(b" " * 50_000_000)),
         ("gzip, gzip", gzip.compress(gzip.compress(b" " * 50_000_000))),
     ):
-        response = house.send("token", bomb, {"content-encoding": encoding})
+        response = app.send("token", bomb, {"content-encoding": encoding})
         assert (response.status_code, response.get_json()["code"]) == (413, "unpacked_too_large")
-    assert house.deliveries == []
+    assert app.deliveries == []
 
 
 @pytest.mark.parametrize(
@@ -84,40 +84,40 @@ def test_a_decompression_bomb_is_refused_and_not_stored(house: House) -> None:
         ("gzip", gzip.compress(b"", mtime=0) * 65 + gzip.compress(BODY, mtime=0)),
     ],
 )
-def test_an_undecodable_body_is_415_and_not_stored(house: House, encoding: str, body: bytes) -> None:
-    response = house.send("token", body, {"content-encoding": encoding})
+def test_an_undecodable_body_is_415_and_not_stored(app: App, encoding: str, body: bytes) -> None:
+    response = app.send("token", body, {"content-encoding": encoding})
     assert (response.status_code, response.get_json()["code"]) == (415, "unknown_encoding")
-    assert house.deliveries == []
+    assert app.deliveries == []
 
 
-def test_an_unverified_body_is_decompressed_only_to_the_limit(house: House) -> None:
+def test_an_unverified_body_is_decompressed_only_to_the_limit(app: App) -> None:
     bomb = gzip.compress(b" " * 50_000_000)
     headers = {"content-encoding": "gzip"}
-    assert house.send("token", bomb, headers, lambda _out: None).status_code == 413
+    assert app.send("token", bomb, headers, lambda _out: None).status_code == 413
 
 
 @pytest.mark.parametrize("charset", ["iso-8859-1", "windows-1252", "utf-16", "UTF-16LE", '"UTF-8"', "utf-8"])
-def test_the_declared_charset_is_used(house: House, charset: str) -> None:
+def test_the_declared_charset_is_used(app: App, charset: str) -> None:
     body = json.dumps({**json.loads(BODY), "note": "grün"}, ensure_ascii=False).encode(charset.strip('"'))
     headers = {"content-type": f"application/json; charset={charset}"}
-    assert house.send("token", body, headers).get_json()["accepted"] == 1
-    assert house.requests[0].agent_id == "Müller"
+    assert app.send("token", body, headers).get_json()["accepted"] == 1
+    assert app.requests[0].agent_id == "Müller"
 
 
 @pytest.mark.parametrize("charset", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be", "utf-16", "utf-8-sig"])
 @pytest.mark.parametrize("body", [BODY, b"\n" + BODY])
-def test_an_undeclared_utf_16_or_32_is_detected(house: House, charset: str, body: bytes) -> None:
-    assert house.send("token", body.decode().encode(charset)).get_json()["accepted"] == 1
-    assert house.requests[0].agent_id == "Müller"
+def test_an_undeclared_utf_16_or_32_is_detected(app: App, charset: str, body: bytes) -> None:
+    assert app.send("token", body.decode().encode(charset)).get_json()["accepted"] == 1
+    assert app.requests[0].agent_id == "Müller"
 
 
 @pytest.mark.parametrize("charset", ["klingon-8", "base64", "idna\x00", "punycode", "unicode_escape"])
-def test_an_unknown_charset_is_415(house: House, charset: str) -> None:
+def test_an_unknown_charset_is_415(app: App, charset: str) -> None:
     body = json.dumps({"a": "é"}, ensure_ascii=False).encode("latin-1")
     inbound = post(body, {"content-type": f"application/json; charset={charset}"})
     with pytest.raises(Exception, match="send UTF-8"):
         unpacked(inbound, 1000)
-    response = house.send("token", body, {"content-type": "application/json; charset=klingon-8"})
+    response = app.send("token", body, {"content-type": "application/json; charset=klingon-8"})
     assert (response.status_code, response.get_json()["code"]) == (415, "unknown_charset")
 
 
@@ -142,8 +142,8 @@ def test_more_than_ascii_declared_as_ascii_is_read_as_utf_8() -> None:
 def test_an_unverified_caller_cannot_tell_whether_a_source_exists(
     sqlite_engine: Engine, now: datetime, headers: dict[str, str], body: bytes
 ) -> None:
-    house = token_house(sqlite_engine, now, endpoint={"max_bytes": 2000})
-    there, nowhere = (house.send(name, body, headers, lambda _out: None) for name in ("token", "nobody"))
+    app = token_app(sqlite_engine, now, endpoint={"max_bytes": 2000})
+    there, nowhere = (app.send(name, body, headers, lambda _out: None) for name in ("token", "nobody"))
     assert (there.status_code, there.get_json()["code"]) == (nowhere.status_code, nowhere.get_json()["code"])
 
 
@@ -176,14 +176,14 @@ def test_a_form_has_a_charset_too() -> None:
 
 
 def test_a_signed_packed_delivery_of_standard_webhooks_is_accepted(sqlite_engine: Engine, now: datetime) -> None:
-    house = House(
+    app = App(
         settings_with({"standard": {"preset": "standard", "keys": [SENDERS["standard"].key()]}}), sqlite_engine, now
     )
     event = {"type": "conversation.ended", "timestamp": now.isoformat(), "data": {"conversation_id": "gzip-1"}}
     headers = {"content-encoding": "gzip", "webhook-id": "msg_2"}
-    response = house.send("standard", gzip.compress(json.dumps(event).encode()), headers, standard)
+    response = app.send("standard", gzip.compress(json.dumps(event).encode()), headers, standard)
     assert response.get_json()["accepted"] == 1
-    assert "content-encoding" not in house.deliveries[0].headers
+    assert "content-encoding" not in app.deliveries[0].headers
 
 
 def test_an_address_with_escapes_is_signed_as_hubspot_writes_it(now: datetime) -> None:

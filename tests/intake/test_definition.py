@@ -13,7 +13,7 @@ from service.intake.verify import verify
 from service.intake.verify.plain import Static
 from service.settings import Settings, SettingsError, Source
 from service.settings.declare import declared
-from tests.intake.house import define, post, settings_with, source
+from tests.intake.app import define, post, settings_with, source
 from tests.intake.signers import SECRET, STANDARD_SECRET
 
 MY_CRM: dict[str, Any] = {

@@ -6,7 +6,7 @@ import pytest
 
 from service.intake.explain import explain, parse_request_file, render
 from service.intake.verify.parts import Verified
-from tests.intake.house import PUBLIC_URL, define, ended, post
+from tests.intake.app import PUBLIC_URL, define, ended, post
 from tests.intake.signers import SECRET, Outgoing, chatwoot
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Engine
 from werkzeug.test import TestResponse
 
 from service.app import create_app
-from tests.intake.house import ended, settings_with
+from tests.intake.app import ended, settings_with
 from tests.intake.signers import SECRET
 
 PATHS = {"short": "/webhooks/crm/crm", "long": "/webhooks/crm/crm/"}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from service.intake.delivery.formats import BodyProblem, multipart, xml
 from service.intake.mapping.events import ConversationEnded, Unmappable
 from service.intake.mapping.readings import read
-from tests.intake.house import define, post
+from tests.intake.app import define, post
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 SOAP = b"""<?xml version="1.0" encoding="UTF-8"?>

@@ -19,7 +19,7 @@ from service.intake.inbox.stored import ArrivedDelivery
 from service.intake.mapping.readings import read
 from service.intake.verify.parts import Verified
 from service.models import conversation, delivery_item, feedback_request, reopening, webhook_delivery
-from tests.intake.house import define, post
+from tests.intake.app import define, post
 
 DEFINITION = define("token", events={"split": "@"})
 

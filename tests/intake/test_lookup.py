@@ -18,7 +18,7 @@ from service.settings import SettingsError
 from service.settings.declare import section_of
 from service.settings.sources import Api
 from tests.crm_api.crm import Crm, crm
-from tests.intake.house import define
+from tests.intake.app import define
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 WITH_LOOKUP = [name for name in preset_names() if preset_definition(name).grammar.lookup]

@@ -12,7 +12,7 @@ from service.intake.mapping.events import ConversationEnded, ConversationReopene
 from service.intake.mapping.readings import read
 from service.intake.values import fields
 from service.settings import SettingsError
-from tests.intake.house import define, post
+from tests.intake.app import define, post
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 TOKEN = define("token")

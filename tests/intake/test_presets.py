@@ -21,7 +21,7 @@ from service.intake.presets import (
     sources_of_payloads,
 )
 from service.intake.verify import Refused
-from tests.intake.house import PUBLIC_URL, House, define, settings_with
+from tests.intake.app import PUBLIC_URL, App, define, settings_with
 from tests.intake.signers import SECRET, SENDERS
 
 EXPECTED: dict[str, dict[str, Any]] = {name: preset_expected(name) for name in preset_names()}
@@ -33,14 +33,14 @@ OWN_ANSWER = {
 CASES = [(preset, name) for preset, expected in EXPECTED.items() for name in expected["fixtures"]]
 
 
-def house_of(preset: str, engine: Engine, now: datetime) -> House:
+def app_of(preset: str, engine: Engine, now: datetime) -> App:
     written = {"preset": preset, "keys": [SENDERS[preset].key()], **EXPECTED[preset]["settings"]}
-    return House(settings_with({preset: written}), engine, now)
+    return App(settings_with({preset: written}), engine, now)
 
 
-def deliver(house: House, preset: str, name: str, sign: Any = None) -> dict[str, Any]:
+def deliver(app: App, preset: str, name: str, sign: Any = None) -> dict[str, Any]:
     inbound = parse_request_file(payload(preset, name), PUBLIC_URL, preset)
-    response = house.send(preset, inbound.body, inbound.headers, sign, inbound.url.partition("?")[2])
+    response = app.send(preset, inbound.body, inbound.headers, sign, inbound.url.partition("?")[2])
     assert response.status_code == 200, response.get_data(as_text=True)
     return response.get_json() if response.is_json else {"text": response.get_data(as_text=True)}
 
@@ -51,10 +51,10 @@ def deliver(house: House, preset: str, name: str, sign: Any = None) -> dict[str,
 def test_an_event_that_comes_alone_needs_no_list_around_it(
     preset: str, name: str, sqlite_engine: Engine, now: datetime
 ) -> None:
-    house = house_of(preset, sqlite_engine, now)
+    app = app_of(preset, sqlite_engine, now)
     inbound = parse_request_file(payload(preset, name), PUBLIC_URL, preset)
     alone = json.dumps(json.loads(inbound.body)[0]).encode()
-    response = house.send(preset, alone, inbound.headers, query=inbound.url.partition("?")[2])
+    response = app.send(preset, alone, inbound.headers, query=inbound.url.partition("?")[2])
     assert response.get_json()["accepted"] == 1
 
 
@@ -73,16 +73,16 @@ def test_a_constant_of_yours_may_be_a_number_or_a_text_and_stand_alone(
     preset: str, name: str, values: dict[str, Any], sqlite_engine: Engine, now: datetime
 ) -> None:
     written = {"preset": preset, "keys": [SENDERS[preset].key()], "values": values}
-    house = House(settings_with({preset: written}), sqlite_engine, now)
-    assert deliver(house, preset, name)["accepted"] == 1
+    app = App(settings_with({preset: written}), sqlite_engine, now)
+    assert deliver(app, preset, name)["accepted"] == 1
 
 
 def test_an_inbox_of_x_may_be_named_as_a_text(sqlite_engine: Engine, now: datetime) -> None:
     values = {"source_id_is_x_id": True, "x_inboxes": ["7"]}
     written = {"preset": "chatwoot", "keys": [SECRET], **EXPECTED["chatwoot"]["settings"], "values": values}
-    house = House(settings_with({"chatwoot": written}), sqlite_engine, now)
-    deliver(house, "chatwoot", "ended.http")
-    assert house.requests[0].x_user_id == EXPECTED["chatwoot"]["fixtures"]["ended.http"]["fields"]["x_user_id"]
+    app = App(settings_with({"chatwoot": written}), sqlite_engine, now)
+    deliver(app, "chatwoot", "ended.http")
+    assert app.requests[0].x_user_id == EXPECTED["chatwoot"]["fixtures"]["ended.http"]["fields"]["x_user_id"]
 
 
 def test_the_number_of_x_among_freshdesk_s_sources_may_be_a_text() -> None:
@@ -98,30 +98,30 @@ def test_a_fixture_means_what_it_is_expected_to_mean(
     preset: str, name: str, sqlite_engine: Engine, now: datetime
 ) -> None:
     expected = EXPECTED[preset]["fixtures"][name]
-    house = house_of(preset, sqlite_engine, now)
+    app = app_of(preset, sqlite_engine, now)
     for earlier in expected.get("after", ()):
-        deliver(house, preset, earlier)
-    already = len(house.items)
-    answer = deliver(house, preset, name)
+        deliver(app, preset, earlier)
+    already = len(app.items)
+    answer = deliver(app, preset, name)
     if expected.get("outcome") == "answered":
         assert answer == expected["answer"]
-        assert house.deliveries == []
+        assert app.deliveries == []
         return
     if expected.get("reason") == "same_delivery":
         assert answer in ({"accepted": 0, "duplicate": 1, "ignored": 0, "unmappable": 0}, OWN_ANSWER.get(preset))
-        assert len(house.items) == already
+        assert len(app.items) == already
         return
-    items = house.items[already:]
+    items = app.items[already:]
     assert [item.outcome for item in items] == expected.get("outcomes", [expected.get("outcome")])
     if "reason" in expected:
         assert items[0].reason == expected["reason"]
     if "fields" in expected:
-        row = house.requests[-1]._mapping
+        row = app.requests[-1]._mapping
         assert {key: _plain(row[key]) for key in expected["fields"]} == expected["fields"]
         assert (row["state"], row["attempts"], row["can_dm_asked"], row["test"]) == ("received", 0, 0, False)
         assert row["scheduled_at"] == now
     if expected.get("outcome") == "reopened":
-        row = house.reopenings[-1]
+        row = app.reopenings[-1]
         assert (row.conversation_id, row.reopened_at.isoformat()) == (
             expected["conversation_id"],
             expected["reopened_at"],
@@ -130,28 +130,28 @@ def test_a_fixture_means_what_it_is_expected_to_mean(
 
 @pytest.mark.parametrize(("preset", "other"), [(p, i) for p, s in SENDERS.items() for i in range(len(s.others))])
 def test_every_verifier_of_a_preset_works(preset: str, other: int, sqlite_engine: Engine, now: datetime) -> None:
-    house = house_of(preset, sqlite_engine, now)
-    deliver(house, preset, "ended.http", SENDERS[preset].others[other])
-    assert len(house.requests) == 1
-    assert SENDERS[preset].key() not in json.dumps([house.deliveries[0].headers, house.deliveries[0].query])
+    app = app_of(preset, sqlite_engine, now)
+    deliver(app, preset, "ended.http", SENDERS[preset].others[other])
+    assert len(app.requests) == 1
+    assert SENDERS[preset].key() not in json.dumps([app.deliveries[0].headers, app.deliveries[0].query])
 
 
 @pytest.mark.parametrize("preset", sorted(SENDERS))
 def test_a_preset_refuses_what_is_not_signed_or_changed(preset: str, sqlite_engine: Engine, now: datetime) -> None:
-    house = house_of(preset, sqlite_engine, now)
+    app = app_of(preset, sqlite_engine, now)
     name = next(each for each in EXPECTED[preset]["fixtures"] if each.startswith("ended"))
     inbound = parse_request_file(payload(preset, name), PUBLIC_URL, preset)
     body = inbound.body.replace(SECRET.encode(), b"another")  # one sender writes its secret into the body
-    assert house.send(preset, body, inbound.headers, lambda _out: None).status_code == 401
-    assert house.deliveries == []
+    assert app.send(preset, body, inbound.headers, lambda _out: None).status_code == 401
+    assert app.deliveries == []
 
 
 @pytest.mark.parametrize("preset", sorted(SENDERS))
 def test_no_signature_or_token_of_a_preset_is_stored(preset: str, sqlite_engine: Engine, now: datetime) -> None:
-    house = house_of(preset, sqlite_engine, now)
+    app = app_of(preset, sqlite_engine, now)
     name = next(each for each in EXPECTED[preset]["fixtures"] if each.startswith("ended"))
-    deliver(house, preset, name)
-    stored = house.deliveries[0]
+    deliver(app, preset, name)
+    stored = app.deliveries[0]
     assert not {header for header in stored.headers if "signature" in header and "timestamp" not in header}
     assert "authorization" not in stored.headers
     assert "token" not in stored.query
@@ -163,9 +163,9 @@ def test_an_organisation_is_pinned_as_the_set_up_of_salesforce_says(sqlite_engin
     for pinned, status in ((mine, 200), ("00D000000000009AAA", 401)):
         verify = tomllib.loads(block.replace("00D…", pinned))
         written = {"preset": "salesforce_outbound", "keys": [SECRET], "verify": verify}
-        house = House(settings_with({"salesforce_outbound": written}), sqlite_engine, now)
+        app = App(settings_with({"salesforce_outbound": written}), sqlite_engine, now)
         inbound = parse_request_file(payload("salesforce_outbound", "ended.http"), PUBLIC_URL, "salesforce_outbound")
-        response = house.send("salesforce_outbound", inbound.body, inbound.headers)
+        response = app.send("salesforce_outbound", inbound.body, inbound.headers)
         assert response.status_code == status
 
 

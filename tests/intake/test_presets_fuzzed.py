@@ -16,7 +16,7 @@ from service.intake.mapping.events import ConversationEnded, ConversationReopene
 from service.intake.mapping.readings import read
 from service.intake.presets import payload, payload_names, preset_names
 from tests.fuzz.odd import places
-from tests.intake.house import PUBLIC_URL, post
+from tests.intake.app import PUBLIC_URL, post
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 ODD = st.sampled_from([

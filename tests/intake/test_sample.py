@@ -13,7 +13,7 @@ from service.intake.sample import TryOf, sample
 from service.intake.verify import verify
 from service.intake.verify.parts import Verified
 from service.intake.verify.signing import signed
-from tests.intake.house import PUBLIC_URL, source
+from tests.intake.app import PUBLIC_URL, source
 from tests.intake.signers import SENDERS
 
 NOW = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)

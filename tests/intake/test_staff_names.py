@@ -22,7 +22,7 @@ from service.settings.sections import StaffNames
 from service.sources import holds
 from service.worker.staff_names import StaffNamesJob, StaffReading, begin, jobs_of, look_up_names
 from tests.crm_api.crm import Crm, crm
-from tests.intake.house import define, settings_with
+from tests.intake.app import define, settings_with
 from tests.support import Clock
 
 BEGAN = datetime.fromisoformat("2026-11-22T12:00:00+00:00")

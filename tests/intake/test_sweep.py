@@ -16,7 +16,7 @@ from service.settings import SettingsError
 from service.sources import call_counts, holds, sweeps
 from service.sources.sweeps import Sweeping
 from tests.crm_api.crm import Crm, crm
-from tests.intake.house import House, define, settings_with
+from tests.intake.app import App, define, settings_with
 from tests.support import Clock
 
 BEGAN = datetime.fromisoformat("2026-11-22T12:00:00+00:00")
@@ -33,7 +33,7 @@ SWEEP: dict[str, Any] = {
 class Swept:
     """A source with a list, its CRM, a database and a clock."""
 
-    house: House
+    app: App
     crm: Crm
     job: SweepJob
     clock: Clock = field(default_factory=lambda: Clock(BEGAN))
@@ -41,14 +41,14 @@ class Swept:
     def sweep(self) -> int:
         """Read what is due, at the list's own pace; return how many pages that were."""
         pages = 0
-        while sweep_once(self.house.engine, self.job, self.clock):
+        while sweep_once(self.app.engine, self.job, self.clock):
             pages += 1
             self.clock.now += self.job.pace
         return pages
 
     def later(self, **span: float) -> int:
         self.clock.forward(**span)
-        self.house.now = self.clock.now
+        self.app.now = self.clock.now
         return self.sweep()
 
     def tells(self, *ended: Any, first: str = "/ended") -> None:
@@ -57,17 +57,17 @@ class Swept:
 
     @property
     def state(self) -> Sweeping:
-        with reading(self.house.engine) as connection:
+        with reading(self.app.engine) as connection:
             return sweeps.standings(connection)["crm"]
 
     @property
     def counts(self) -> dict[str, int]:
-        with reading(self.house.engine) as connection:
+        with reading(self.app.engine) as connection:
             return call_counts.since(connection, BEGAN).get("crm", {})
 
     @property
     def found(self) -> list[str]:
-        return sorted(each.conversation_id for each in self.house.requests)
+        return sorted(each.conversation_id for each in self.app.requests)
 
 
 Build = Callable[..., Swept]
@@ -84,7 +84,7 @@ def build(engine: Engine) -> Iterator[Build]:
             clock = Clock(BEGAN)
             jobs = jobs_of(settings, clock)
             sweeping.begin(engine, jobs, clock.now)
-            return Swept(House(settings, engine, clock.now), here, jobs["crm"], clock)
+            return Swept(App(settings, engine, clock.now), here, jobs["crm"], clock)
 
         yield made
 
@@ -102,10 +102,10 @@ def one(name: str, minutes: float = 10, **more: Any) -> dict[str, Any]:
 def test_an_end_whose_webhook_never_came_is_found_by_the_list(swept: Swept) -> None:
     swept.tells(one("c-1"))
     assert swept.later(hours=1) == 1
-    (found,) = swept.house.requests
+    (found,) = swept.app.requests
     assert (found.conversation_id, found.agent_id, found.x_user_id) == ("c-1", "a-1", "501")
     assert found.ended_at == BEGAN + timedelta(minutes=10)
-    (delivery,) = swept.house.deliveries
+    (delivery,) = swept.app.deliveries
     assert delivery.headers["dm-feedback-swept"] == "true"
     assert swept.counts == {"swept": 1}
 
@@ -120,17 +120,16 @@ def test_the_list_is_asked_from_an_hour_before_the_last_reading_on_and_once_an_h
 
 
 def test_what_came_by_webhook_is_not_stored_again(swept: Swept) -> None:
-    swept.house.now = BEGAN + timedelta(minutes=11)
+    swept.app.now = BEGAN + timedelta(minutes=11)
     body = b'{"event": "conversation.ended", "conversation_id": "c-1", "ended_at": "2026-11-22T12:10:05Z"}'
     assert (
-        swept.house.send("crm", body, {"authorization": f"Bearer {'k' * 32}"}, sign=lambda _out: None).status_code
-        == 200
+        swept.app.send("crm", body, {"authorization": f"Bearer {'k' * 32}"}, sign=lambda _out: None).status_code == 200
     )
     swept.tells(one("c-1"), one("c-2"))
     swept.later(hours=1)
     swept.later(hours=1)
     assert swept.found == ["c-1", "c-2"]
-    assert len(swept.house.deliveries) == 2
+    assert len(swept.app.deliveries) == 2
     assert swept.counts == {"swept": 1, "swept_known": 3}
 
 
@@ -138,8 +137,8 @@ def test_a_webhook_that_comes_after_the_list_is_a_repeat(swept: Swept) -> None:
     swept.tells(one("c-1"))
     swept.later(hours=1)
     body = b'{"event": "conversation.ended", "conversation_id": "c-1", "ended_at": "2026-11-22T12:10:05Z"}'
-    swept.house.send("crm", body, {"authorization": f"Bearer {'k' * 32}"}, sign=lambda _out: None)
-    assert [(each.outcome, each.reason) for each in swept.house.items] == [
+    swept.app.send("crm", body, {"authorization": f"Bearer {'k' * 32}"}, sign=lambda _out: None)
+    assert [(each.outcome, each.reason) for each in swept.app.items] == [
         ("accepted", None), ("duplicate", "same_conversation"),
     ]  # fmt: skip
     assert swept.found == ["c-1"]
@@ -149,7 +148,7 @@ def test_an_end_after_a_reopening_is_one_of_its_own(swept: Swept) -> None:
     swept.tells(one("c-1"))
     swept.later(hours=1)
     body = b'{"event": "conversation.reopened", "conversation_id": "c-1", "reopened_at": "2026-11-22T12:30:00Z"}'
-    swept.house.send("crm", body, {"authorization": f"Bearer {'k' * 32}"}, sign=lambda _out: None)
+    swept.app.send("crm", body, {"authorization": f"Bearer {'k' * 32}"}, sign=lambda _out: None)
     swept.tells(one("c-1", minutes=70))
     swept.later(hours=1)
     assert swept.found == ["c-1", "c-1"]
@@ -167,8 +166,8 @@ def test_pages_follow_each_other_at_the_lists_pace_and_never_faster_than_half_of
     assert build({**SWEEP, "per_minute": 20}, api={"per_minute": 6}).job.pace == timedelta(seconds=20)
     swept.crm.answers["/ended"] = iter_pages([[one("c-1")], [one("c-2")], [one("c-3")]])
     swept.clock.forward(hours=1)
-    assert sweep_once(swept.house.engine, swept.job, swept.clock)
-    assert not sweep_once(swept.house.engine, swept.job, swept.clock)
+    assert sweep_once(swept.app.engine, swept.job, swept.clock)
+    assert not sweep_once(swept.app.engine, swept.job, swept.clock)
     swept.clock.forward(seconds=3)
     assert swept.sweep() == 2
     assert swept.crm.paths[1:] == ["/ended?after=p1", "/ended?after=p2"]
@@ -199,9 +198,9 @@ def in_turn(*answers: Callable[[], Any]) -> Callable[[], Any]:
 def test_a_worker_killed_before_the_next_page_costs_one_page_and_loses_nobody(swept: Swept) -> None:
     swept.crm.answers["/ended"] = iter_pages([[one("c-1")], [one("c-2")], [one("c-2")]])
     swept.clock.forward(hours=1)
-    sweep_once(swept.house.engine, swept.job, swept.clock)
+    sweep_once(swept.app.engine, swept.job, swept.clock)
     swept.clock.now += swept.job.pace
-    with writing(swept.house.engine) as connection:  # it took up the page, stored what it held, and was killed
+    with writing(swept.app.engine) as connection:  # it took up the page, stored what it held, and was killed
         taken = sweeps.take(connection, "crm", swept.clock.now, swept.job.every)
     assert taken is not None
     assert (taken.cursor, taken.page) == ("p1", 2)
@@ -215,7 +214,7 @@ def test_two_workers_never_read_the_same_page(swept: Swept) -> None:
     swept.clock.forward(hours=1)
 
     def meanwhile() -> Any:
-        assert not sweep_once(swept.house.engine, swept.job, swept.clock)
+        assert not sweep_once(swept.app.engine, swept.job, swept.clock)
         return {"list": [one("c-1")], "after": None}
 
     swept.crm.answers["/ended"] = meanwhile
@@ -227,7 +226,7 @@ def test_a_used_up_limit_pauses_the_source_and_the_reading_goes_on_where_it_was(
     pages = iter_pages([[one("c-1")], [one("c-2")]])
     swept.crm.answers["/ended"] = in_turn(pages, lambda: (429, {}, {"Retry-After": "90"}), pages)
     swept.later(hours=1)
-    with reading(swept.house.engine) as connection:
+    with reading(swept.app.engine) as connection:
         assert holds.standings(connection)["crm"].rests(swept.clock.now)
     assert (swept.found, swept.state.cursor, swept.state.problem) == (["c-1"], "p1", "limited")
     swept.later(seconds=91)
@@ -240,31 +239,31 @@ def test_a_crm_that_was_away_for_a_day_loses_nobody(swept: Swept) -> None:
         swept.later(minutes=30)
     assert len(swept.crm.paths) < 60
     assert swept.state.read_until == BEGAN
-    with reading(swept.house.engine) as connection:
+    with reading(swept.app.engine) as connection:
         assert holds.standings(connection)["crm"].away_since is not None
     swept.tells(one("c-1"), one("c-2", minutes=700))
     swept.later(minutes=35)
     assert swept.found == ["c-1", "c-2"]
-    with reading(swept.house.engine) as connection:
+    with reading(swept.app.engine) as connection:
         assert holds.standings(connection)["crm"].away_since is None
 
 
 def test_a_refused_key_holds_the_source_and_a_missing_right_only_the_list(swept: Swept) -> None:
     swept.crm.answers["/ended"] = (403, {})
     swept.later(hours=1)
-    with reading(swept.house.engine) as connection:
+    with reading(swept.app.engine) as connection:
         assert not holds.standings(connection)["crm"].rests(swept.clock.now)
     assert swept.state.problem == "refused_403"
     swept.crm.answers["/ended"] = (401, {})
     assert swept.later(minutes=59) == 0
     assert len(swept.crm.paths) == 1  # an hour later, not before
     swept.later(minutes=2)
-    with reading(swept.house.engine) as connection:
+    with reading(swept.app.engine) as connection:
         assert holds.standings(connection)["crm"].hold_reason == "refused_401"
     swept.tells(one("c-1"))
     swept.later(hours=3)
     assert swept.found == []
-    with writing(swept.house.engine) as connection:
+    with writing(swept.app.engine) as connection:
         holds.release(connection, "crm", swept.clock.now)
     swept.later(hours=1)
     assert swept.found == ["c-1"]
@@ -322,10 +321,10 @@ def test_a_map_that_takes_the_moment_of_arrival_gets_the_lists_own(build: Build)
     swept = build({**SWEEP, "ended_at": "i.at"}, map={"ended_at": "received"})
     swept.tells(one("c-1"), one("c-2", at=None))
     swept.later(hours=1)
-    (found,) = swept.house.requests
+    (found,) = swept.app.requests
     assert found.ended_at == BEGAN + timedelta(minutes=10)
     swept.later(hours=1)
-    assert len(swept.house.rows(webhook_delivery)) == 1
+    assert len(swept.app.rows(webhook_delivery)) == 1
 
 
 def test_a_question_may_be_asked_by_post(build: Build) -> None:

@@ -17,7 +17,7 @@ from service.intake.delivery.inbound import Inbound, make_inbound
 from service.intake.verify import verify
 from service.intake.verify.parts import Refused, Verified
 from service.intake.verify.twilio import _with_and_without_port
-from tests.intake.house import PUBLIC_URL, define, post
+from tests.intake.app import PUBLIC_URL, define, post
 from tests.intake.signers import SECRET, SENDERS, STANDARD_SECRET, Outgoing, mislabelled_pem, rsa_public_pem
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

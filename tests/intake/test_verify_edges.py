@@ -18,7 +18,7 @@ from service.intake.verify.message_signatures import _inputs, signature_base
 from service.intake.verify.parts import Refused, Verified, _compact, _decoded, decode
 from service.intake.verify.public_key import RSA, right_kind
 from service.intake.verify.shared_secret import secret_of
-from tests.intake.house import define, post
+from tests.intake.app import define, post
 from tests.intake.signers import SECRET, rsa_key
 from tests.intake.test_definition import MY_CRM, problems_of
 from tests.intake.test_verify_kinds import (

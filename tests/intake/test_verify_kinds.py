@@ -25,7 +25,7 @@ from service.intake.verify.message_signatures import MessageSignature, _inputs, 
 from service.intake.verify.parts import Refused, Verified
 from service.intake.verify.sns import PROVEN, Sns, amazon_url
 from service.settings import SettingsError, Source
-from tests.intake.house import PUBLIC_URL, define, post
+from tests.intake.app import PUBLIC_URL, define, post
 from tests.intake.signers import SECRET, rsa_key, rsa_public_pem
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

@@ -12,7 +12,7 @@ from service.intake.delivery.inbound import make_inbound
 from service.intake.verify import verify
 from service.intake.verify.parts import Key, Refused, Verified
 from service.intake.verify.shared_secret import Hmac
-from tests.intake.house import define
+from tests.intake.app import define
 
 ZENDESK_TEST_KEY = "dGhpc19zZWNyZXRfaXNfZm9yX3Rlc3Rpbmdfb25seQ=="
 B2 = (

@@ -22,7 +22,7 @@ from service.sandbox.crm import Crms, CrmServer, Known
 from service.sandbox.crm.faults import Fault
 from service.sandbox.crm.people import KEY
 from service.sources import holds
-from tests.intake.house import PUBLIC_URL, House
+from tests.intake.app import PUBLIC_URL, App
 from tests.intake.signers import SENDERS
 from tests.support import Clock, World, settings_of
 
@@ -53,7 +53,7 @@ class Installed:
     """A service with one source of a preset, its CRM, and X."""
 
     preset: str
-    house: House
+    app: App
     world: World
     crms: Crms
 
@@ -69,9 +69,9 @@ class Installed:
         body = body.replace(THEM.encode(), b"4711")  # one CRM has it in an id of its own as well
         assert THEM.encode() not in body
         assert HANDLE.encode() not in body
-        answer = self.house.send(self.preset, body, inbound.headers, query=inbound.url.partition("?")[2])
+        answer = self.app.send(self.preset, body, inbound.headers, query=inbound.url.partition("?")[2])
         assert answer.status_code == 200, answer.get_data(as_text=True)
-        (told,) = self.house.requests
+        (told,) = self.app.requests
         assert (told.x_user_id, told.x_handle) == (None, None)
         customer = told.customer_ref if told.customer_ref and "/" not in told.customer_ref else "77"
         self.crms.add(Known(customer, (told.conversation_id,), THEM, HANDLE))
@@ -94,7 +94,7 @@ class Installed:
 
     @property
     def request(self) -> Any:
-        (found,) = self.house.requests
+        (found,) = self.app.requests
         return found
 
 
@@ -132,7 +132,7 @@ def installed(server: CrmServer, engine: Engine, preset: str) -> Installed:
         holds.enrol(connection, world.place.desks, clock.now)
     world.customers({"user_id": THEM, "screen_name": HANDLE, "can_dm": True})
     world.control(f"/customers/{THEM}/dm", {"text": "where is my parcel?"})
-    return Installed(preset, House(settings, engine, clock.now), world, server.crms)
+    return Installed(preset, App(settings, engine, clock.now), world, server.crms)
 
 
 def _just_after(expected: dict[str, Any]) -> datetime:

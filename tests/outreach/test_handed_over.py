@@ -13,7 +13,7 @@ from service.ids import person
 from service.models import feedback_request, opt_out, result
 from service.outreach.handed_over import HandedLink, account_of, hand_over
 from service.states import State
-from tests.floor.house import House, deliver
+from tests.floor.app import App, deliver
 from tests.outreach.test_unclear import died, ready
 from tests.support import START, World
 
@@ -171,45 +171,43 @@ def test_a_chosen_campaign_stays(world: World) -> None:
 
 
 def test_a_crm_gets_a_link_that_a_customer_answers(engine: Engine) -> None:
-    house = House(engine)
-    key = house.key("hand_in")
-    request_id = deliver(house, "c-1")
-    told = house.call("POST", "/v1/conversations/crm/c-1/link", key).get_json()
+    app = App(engine)
+    key = app.key("hand_in")
+    request_id = deliver(app, "c-1")
+    told = app.call("POST", "/v1/conversations/crm/c-1/link", key).get_json()
     assert told["request_id"] == request_id
-    assert told["good_until"].startswith((house.clock.now + house.settings.reports.answer_window).isoformat()[:16])
-    path = told["url"].removeprefix(house.settings.service.public_url)
-    assert house.client.get(path).status_code == 200
-    assert house.client.post(path, data={"score": "4"}).status_code == 303
+    assert told["good_until"].startswith((app.clock.now + app.settings.reports.answer_window).isoformat()[:16])
+    path = told["url"].removeprefix(app.settings.service.public_url)
+    assert app.client.get(path).status_code == 200
+    assert app.client.post(path, data={"score": "4"}).status_code == 303
     with reading(engine) as connection:
         assert connection.execute(sa.select(result.c.score, result.c.score_way)).one() == (4, "page")
-    [row] = house.call("GET", "/v1/results", house.key("supervisor")).get_json()["items"]
+    [row] = app.call("GET", "/v1/results", app.key("supervisor")).get_json()["items"]
     assert (row["way"], row["score_way"], row["score"]) == ("handed_over", "page", 4)
-    assert "request.hand_over" in [action for _, action, _ in house.audit()]
+    assert "request.hand_over" in [action for _, action, _ in app.audit()]
 
 
 @pytest.mark.parametrize("role", ["supervisor", "analyst", "monitor"])
 def test_only_hand_in_keys_and_admins_get_links(sqlite_engine: Engine, role: str) -> None:
-    house = House(sqlite_engine)
-    deliver(house, "c-1")
-    assert house.call("POST", "/v1/conversations/crm/c-1/link", house.key(role)).status_code == 403
+    app = App(sqlite_engine)
+    deliver(app, "c-1")
+    assert app.call("POST", "/v1/conversations/crm/c-1/link", app.key(role)).status_code == 403
     with reading(sqlite_engine) as connection:
         assert connection.scalar(sa.select(feedback_request.c.way)) is None
 
 
 def test_a_key_reaches_the_conversations_of_its_account_whatever_the_source_is_of(sqlite_engine: Engine) -> None:
-    house = House(sqlite_engine)
-    deliver(house, "c-1")
+    app = App(sqlite_engine)
+    deliver(app, "c-1")
     with writing(sqlite_engine) as connection:
         connection.execute(sa.update(feedback_request).values(account="other"))
-    key = house.key("hand_in", "acme")
-    assert house.refused(404, "POST", "/v1/conversations/crm/c-1/link", key) == "unknown_conversation"
+    key = app.key("hand_in", "acme")
+    assert app.refused(404, "POST", "/v1/conversations/crm/c-1/link", key) == "unknown_conversation"
 
 
 def test_a_key_of_another_account_and_an_unknown_source_learn_nothing(sqlite_engine: Engine) -> None:
-    house = House(sqlite_engine)
-    deliver(house, "c-1")
-    key = house.key("hand_in", "other")
-    assert house.refused(404, "POST", "/v1/conversations/crm/c-1/link", key) == "unknown_conversation"
-    assert (
-        house.refused(404, "POST", "/v1/conversations/nobody/c-1/link", house.key("hand_in")) == "unknown_conversation"
-    )
+    app = App(sqlite_engine)
+    deliver(app, "c-1")
+    key = app.key("hand_in", "other")
+    assert app.refused(404, "POST", "/v1/conversations/crm/c-1/link", key) == "unknown_conversation"
+    assert app.refused(404, "POST", "/v1/conversations/nobody/c-1/link", app.key("hand_in")) == "unknown_conversation"

@@ -73,7 +73,7 @@ def test_ends_whose_webhook_never_came_are_found_page_by_page(preset: str, insta
     job = begun(here)
     ended(here, *LISTED)
     sweep(here, job)
-    found = here.house.requests
+    found = here.app.requests
     assert sorted(each.conversation_id for each in found) == list(LISTED)
     assert {each.agent_id for each in found} == {"901"}
     assert {tuple(each.tags) for each in found} == {("vip",)}
@@ -81,7 +81,7 @@ def test_ends_whose_webhook_never_came_are_found_page_by_page(preset: str, insta
     assert times == {each.conversation: each.at for each in here.crms.ended}
     here.world.clock.now += timedelta(hours=1)
     sweep(here, job)
-    assert len(here.house.requests) == len(here.house.deliveries) == len(LISTED)
+    assert len(here.app.requests) == len(here.app.deliveries) == len(LISTED)
     with reading(here.world.engine) as connection:
         assert call_counts.since(connection, here.world.clock.now)[preset]["swept"] == len(LISTED)
 
@@ -99,7 +99,7 @@ def test_an_end_that_only_the_list_knows_ends_with_a_card_at_the_right_customer(
     here.world.clock.now += timedelta(hours=1)
     sweep(here, job)
     here.walk()
-    assert len(here.house.requests) == 1
+    assert len(here.app.requests) == 1
 
 
 @pytest.mark.parametrize("first", ["webhook", "list"])
@@ -117,8 +117,8 @@ def test_whichever_comes_first_nobody_is_asked_twice(preset: str, first: str, he
         here.deliver()
     here.world.clock.now += timedelta(hours=1)
     sweep(here, job)
-    assert len(here.house.requests) == 1, name
-    assert [each.outcome for each in here.house.items].count("accepted") == 1
+    assert len(here.app.requests) == 1, name
+    assert [each.outcome for each in here.app.items].count("accepted") == 1
 
 
 WRONG = ["limited", "html", "half", "redirect", "drop", "slow", "expired", "status"]
@@ -138,7 +138,7 @@ def test_failures_of_a_list_cost_time_and_lose_nobody(preset: str, fault: str, h
     sweep(here, job)
     here.world.clock.now += timedelta(hours=1)
     sweep(here, job)
-    assert sorted(each.conversation_id for each in here.house.requests) == list(LISTED)
+    assert sorted(each.conversation_id for each in here.app.requests) == list(LISTED)
 
 
 @pytest.mark.parametrize("preset", SWEPT)
@@ -155,7 +155,7 @@ def test_a_wrong_key_holds_the_source_and_the_list_waits(preset: str, here_of: I
         holds.release(connection, preset, here.world.clock.now)
     here.world.clock.now += timedelta(minutes=31)
     sweep(here, job)
-    assert len(here.house.requests) == len(LISTED)
+    assert len(here.app.requests) == len(LISTED)
 
 
 @pytest.mark.parametrize("preset", ["freshdesk", "zendesk_event", "zendesk_trigger"])
@@ -165,7 +165,7 @@ def test_a_list_of_every_channel_gives_only_the_conversations_on_x(preset: str, 
     here.crms.add(Known("910002", on_x=False))
     ended(here, *LISTED)
     sweep(here, job)
-    assert sorted(each.conversation_id for each in here.house.requests) == ["10001", "10003", "10004", "10005"]
+    assert sorted(each.conversation_id for each in here.app.requests) == ["10001", "10003", "10004", "10005"]
 
 
 def test_an_end_without_an_account_is_reported_and_asks_nobody(here_of: Install) -> None:

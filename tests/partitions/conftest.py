@@ -3,18 +3,18 @@
 import pytest
 from sqlalchemy.engine import Engine
 
-from tests.floor.house import House
-from tests.partitions.house import SETTINGS, turn
+from tests.floor.app import App
+from tests.partitions.partitioned import SETTINGS, turn
 
 
 @pytest.fixture
-def whole(postgresql_engine: Engine) -> House:
+def whole(postgresql_engine: Engine) -> App:
     """An unpartitioned ledger."""
-    return House(postgresql_engine, SETTINGS)
+    return App(postgresql_engine, SETTINGS)
 
 
 @pytest.fixture
-def house(whole: House) -> House:
+def app(whole: App) -> App:
     """A ledger partitioned while it was empty."""
     turn(whole.engine, whole.clock.now)
     return whole

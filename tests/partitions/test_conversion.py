@@ -15,25 +15,25 @@ from service.db import open_engine, reading, table_locks, writing
 from service.db.partitioned import CUT_BY
 from service.errors import Conflict, Invalid, Unavailable
 from service.models import delivery_key, process_count, schema_floor, webhook_delivery
-from tests.floor.house import House, answered, deliver, told
-from tests.partitions.house import SETTINGS, in_pieces, pieces, rows, statements, turn
+from tests.floor.app import App, answered, deliver, told
+from tests.partitions.partitioned import SETTINGS, in_pieces, pieces, rows, statements, turn
 
 
-def lived(house: House) -> list[str]:
+def lived(app: App) -> list[str]:
     """A ledger with something in each table."""
-    made = [deliver(house, f"c-{n}", x_user_id=f"77{n}", agent_id="ann") for n in range(5)]
-    answered(house, made[0])
-    house.call("DELETE", "/v1/customers/773", house.key("admin"))
-    chain.seal_what_waits(house.engine)
+    made = [deliver(app, f"c-{n}", x_user_id=f"77{n}", agent_id="ann") for n in range(5)]
+    answered(app, made[0])
+    app.call("DELETE", "/v1/customers/773", app.key("admin"))
+    chain.seal_what_waits(app.engine)
     return made
 
 
-def shown(house: House, made: list[str], key: str) -> list[Any]:
+def shown(app: App, made: list[str], key: str) -> list[Any]:
     paths = ("/v1/results", "/v1/requests", "/v1/access-log", *(f"/v1/requests/{each}" for each in made))
-    return [house.call("GET", path, key).get_json() for path in paths]
+    return [app.call("GET", path, key).get_json() for path in paths]
 
 
-def test_everything_reads_as_before_and_repeats_are_recognised(whole: House) -> None:
+def test_everything_reads_as_before_and_repeats_are_recognised(whole: App) -> None:
     made, key = lived(whole), whole.key("admin")
     whole.call("GET", "/v1/access-log", key)
     before = shown(whole, made, key)
@@ -49,7 +49,7 @@ def test_everything_reads_as_before_and_repeats_are_recognised(whole: House) -> 
     assert turn(whole.engine, whole.clock.now) == [], "a second time there is nothing to do"
 
 
-def test_erased_deliveries_stay_recognised(whole: House) -> None:
+def test_erased_deliveries_stay_recognised(whole: App) -> None:
     lived(whole)
     turn(whole.engine, whole.clock.now)
     kept = [row.received_at for row in whole.rows(delivery_key)]
@@ -57,7 +57,7 @@ def test_erased_deliveries_stay_recognised(whole: House) -> None:
     assert told(whole, "c-3", x_user_id="773", agent_id="ann")["accepted"] == 0
 
 
-def test_no_row_is_scanned_under_the_lock(whole: House) -> None:
+def test_no_row_is_scanned_under_the_lock(whole: App) -> None:
     lived(whole)
     heard: list[str] = []
 
@@ -75,7 +75,7 @@ def test_no_row_is_scanned_under_the_lock(whole: House) -> None:
 
 
 @pytest.mark.parametrize("life", [4, 9])
-def test_an_interrupted_conversion_is_continued(whole: House, life: int) -> None:
+def test_an_interrupted_conversion_is_continued(whole: App, life: int) -> None:
     """A few statements a life; between two lives the CRM goes on, and its repeats are known."""
     lived(whole)
     left = life
@@ -107,11 +107,11 @@ def test_an_interrupted_conversion_is_continued(whole: House, life: int) -> None
 
 def test_sqlite_has_no_partitions(sqlite_engine: Engine) -> None:
     with pytest.raises(Invalid) as refused:
-        turn(sqlite_engine, House(sqlite_engine).clock.now)
+        turn(sqlite_engine, App(sqlite_engine).clock.now)
     assert refused.value.code == "partitions_of_postgresql"
 
 
-def test_rows_with_ids_of_another_kind_stop_the_conversion(whole: House) -> None:
+def test_rows_with_ids_of_another_kind_stop_the_conversion(whole: App) -> None:
     row = {"source": "crm", "dedupe_key": "k", "content_type": "", "headers": {}, "query": {}, "body": b"{}"}
     with writing(whole.engine) as connection:
         connection.execute(sa.insert(webhook_delivery).values(id="whd_x", received_at=whole.clock.now, **row))
@@ -122,7 +122,7 @@ def test_rows_with_ids_of_another_kind_stop_the_conversion(whole: House) -> None
     assert told(whole, "c-1")["accepted"] == 1
 
 
-def test_a_table_that_is_read_all_the_time_is_left_alone(whole: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_that_is_read_all_the_time_is_left_alone(whole: App, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(table_locks, "TRIES", 1)
     with reading(whole.engine) as other:
         other.exec_driver_sql("SELECT count(*) FROM feedback_request")
@@ -134,13 +134,13 @@ def test_a_table_that_is_read_all_the_time_is_left_alone(whole: House, monkeypat
     assert in_pieces(whole.engine) == set(CUT_BY)
 
 
-def living(house: House, revision: str | None) -> None:
+def living(app: App, revision: str | None) -> None:
     row = {"role": "web", "version": "1", "python": "3", "counts": [], "revision": revision}
-    with writing(house.engine) as connection:
-        connection.execute(sa.insert(process_count).values(name=f"p-{revision}", seen_at=house.clock.now, **row))
+    with writing(app.engine) as connection:
+        connection.execute(sa.insert(process_count).values(name=f"p-{revision}", seen_at=app.clock.now, **row))
 
 
-def test_older_code_must_stop_first(whole: House) -> None:
+def test_older_code_must_stop_first(whole: App) -> None:
     living(whole, migrations.head())
     living(whole, None)
     with pytest.raises(Conflict) as refused:
@@ -153,7 +153,7 @@ def test_older_code_must_stop_first(whole: House) -> None:
     turn(whole.engine, whole.clock.now)
 
 
-def test_older_code_no_longer_starts(whole: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_older_code_no_longer_starts(whole: App, monkeypatch: pytest.MonkeyPatch) -> None:
     def floor() -> str | None:
         with reading(whole.engine) as connection:
             return connection.scalar(sa.select(schema_floor.c.revision))
@@ -181,14 +181,14 @@ def somebody_else(postgresql_url: str, postgresql_engine: Engine) -> Iterator[En
     engine.dispose()
 
 
-def test_a_user_who_does_not_own_the_tables_is_told_who_does(somebody_else: Engine, whole: House) -> None:
+def test_a_user_who_does_not_own_the_tables_is_told_who_does(somebody_else: Engine, whole: App) -> None:
     with pytest.raises(Conflict) as refused:
         turn(somebody_else, whole.clock.now)
     assert refused.value.code == "not_the_owner"
 
 
-def test_a_running_process_switches_to_the_key_table(whole: House, postgresql_url: str) -> None:
-    other = House(open_engine(postgresql_url), SETTINGS, whole.clock)
+def test_a_running_process_switches_to_the_key_table(whole: App, postgresql_url: str) -> None:
+    other = App(open_engine(postgresql_url), SETTINGS, whole.clock)
     told(other, "c-0")
     turn(whole.engine, whole.clock.now)
     assert told(other, "c-0")["accepted"] == 0
@@ -200,9 +200,9 @@ def test_a_running_process_switches_to_the_key_table(whole: House, postgresql_ur
     }
 
 
-def test_a_delivery_and_its_key_are_one_statement(house: House) -> None:
-    told(house, "c-0")
-    with statements(house.engine) as found:
-        told(house, "c-1")
+def test_a_delivery_and_its_key_are_one_statement(app: App) -> None:
+    told(app, "c-0")
+    with statements(app.engine) as found:
+        told(app, "c-1")
     assert len([each for each in found if "webhook_delivery" in each and "INSERT" in each]) == 1
     assert not [each for each in found if "pg_class" in each], "how the tables lie is asked once"

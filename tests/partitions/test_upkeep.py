@@ -14,24 +14,24 @@ from service.models import access_log, delivery_item, delivery_key, transition, 
 from service.partitions import conversion, creation, delivery_keys, dropping, upkeep
 from service.partitions.cuts import DAY, MONTH, WEEK, cuts
 from service.privacy import housekeeping
-from tests.floor.house import House, deliver, told
+from tests.floor.app import App, deliver, told
 from tests.floor.test_chain import broken
-from tests.partitions.house import CUTS, SETTINGS, nobody, pieces, retold, rows, scalar, statements, turn
+from tests.partitions.partitioned import CUTS, SETTINGS, nobody, pieces, retold, rows, scalar, statements, turn
 from tests.roles import DENIED, AsRole, engines_by_role, grant, refusal_of
 from tests.support import settings_of
 
 
-def pruned(house: House, engine: Engine | None = None) -> dict[str, int]:
-    open_key(house.engine, SETTINGS.service.secret_key)
-    counts = housekeeping.prune(engine or house.engine, SETTINGS, house.clock.now, dry_run=False)
+def pruned(app: App, engine: Engine | None = None) -> dict[str, int]:
+    open_key(app.engine, SETTINGS.service.secret_key)
+    counts = housekeeping.prune(engine or app.engine, SETTINGS, app.clock.now, dry_run=False)
     return {name: number for name, number in counts.items() if number}
 
 
-def lives_until(house: House, moment: datetime) -> None:
-    """The worker looks after the house a day before, and then."""
+def lives_until(app: App, moment: datetime) -> None:
+    """The worker looks after the partitions a day before, and then."""
     for each in (moment - DAY, moment):
-        house.clock.now = each
-        pruned(house)
+        app.clock.now = each
+        pruned(app)
 
 
 @pytest.mark.parametrize(
@@ -64,145 +64,145 @@ def test_a_bound_is_its_moment_and_stands_before_every_row_of_it(table: str) -> 
     )
 
 
-def test_over_the_end_of_a_year_each_row_finds_its_day(house: House) -> None:
-    lives_until(house, datetime(2026, 12, 31, 12, tzinfo=UTC))
+def test_over_the_end_of_a_year_each_row_finds_its_day(app: App) -> None:
+    lives_until(app, datetime(2026, 12, 31, 12, tzinfo=UTC))
     for moment in ("2026-12-31T23:59:59.999", "2027-01-01T00:00:00"):
-        house.clock.now = datetime.fromisoformat(moment).replace(tzinfo=UTC)
-        deliver(house, moment)
+        app.clock.now = datetime.fromisoformat(moment).replace(tzinfo=UTC)
+        deliver(app, moment)
     for table in ("webhook_delivery", "delivery_item"):
-        there = pieces(house.engine, table)
+        there = pieces(app.engine, table)
         assert (there["20261231"], there["20270101"], there["rest"]) == (1, 1, 0)
         assert max(name for name in there if name.isdecimal()) == "20270114", "two weeks ahead, and no more"
-    assert pieces(house.engine, "access_log")["rest"] == 0
+    assert pieces(app.engine, "access_log")["rest"] == 0
 
 
-def test_deliveries_go_with_their_day_in_one_statement_however_many(house: House) -> None:
+def test_deliveries_go_with_their_day_in_one_statement_however_many(app: App) -> None:
     asked: list[list[str]] = []
     for many in (2, 12):
-        day = house.clock.now + timedelta(days=20)
-        lives_until(house, day)
+        day = app.clock.now + timedelta(days=20)
+        lives_until(app, day)
         for number in range(many):
-            told(house, f"{many}-{number}")
-        lives_until(house, day + timedelta(days=30))
-        assert rows(house.engine, "webhook_delivery") == rows(house.engine, "delivery_item") == many
-        house.clock.forward(days=1)
-        with statements(house.engine) as found:
-            assert pruned(house) == {"partitions": 2}
+            told(app, f"{many}-{number}")
+        lives_until(app, day + timedelta(days=30))
+        assert rows(app.engine, "webhook_delivery") == rows(app.engine, "delivery_item") == many
+        app.clock.forward(days=1)
+        with statements(app.engine) as found:
+            assert pruned(app) == {"partitions": 2}
         asked.append([each for each in found if "webhook_delivery" in each or "drop_partition" in each])
-        assert rows(house.engine, "webhook_delivery") == rows(house.engine, "delivery_item") == 0
+        assert rows(app.engine, "webhook_delivery") == rows(app.engine, "delivery_item") == 0
     assert len(asked[0]) == len(asked[1])
     assert not [each for each in asked[1] if each.startswith(("UPDATE", "DELETE"))]
 
 
-def test_a_dry_run_counts_what_would_be_dropped_and_drops_nothing(house: House) -> None:
-    told(house, "c-1")
-    house.clock.forward(days=100)
-    dry = housekeeping.prune(house.engine, SETTINGS, house.clock.now, dry_run=True)
+def test_a_dry_run_counts_what_would_be_dropped_and_drops_nothing(app: App) -> None:
+    told(app, "c-1")
+    app.clock.forward(days=100)
+    dry = housekeeping.prune(app.engine, SETTINGS, app.clock.now, dry_run=True)
     assert dry["partitions"] > 2
-    assert rows(house.engine, "webhook_delivery") == 1
-    assert housekeeping.prune(house.engine, SETTINGS, house.clock.now, dry_run=False)["partitions"] == dry["partitions"]
-    assert rows(house.engine, "webhook_delivery") == 0
+    assert rows(app.engine, "webhook_delivery") == 1
+    assert housekeeping.prune(app.engine, SETTINGS, app.clock.now, dry_run=False)["partitions"] == dry["partitions"]
+    assert rows(app.engine, "webhook_delivery") == 0
 
 
-def test_a_repeat_of_a_dropped_delivery_is_recognised(house: House) -> None:
-    at = house.clock.now
-    retold(house, "c-1", at, x_user_id="771")
-    lives_until(house, house.clock.now + timedelta(days=50))
-    assert rows(house.engine, "webhook_delivery") == 0
-    again = retold(house, "c-1", at, x_user_id="771")
+def test_a_repeat_of_a_dropped_delivery_is_recognised(app: App) -> None:
+    at = app.clock.now
+    retold(app, "c-1", at, x_user_id="771")
+    lives_until(app, app.clock.now + timedelta(days=50))
+    assert rows(app.engine, "webhook_delivery") == 0
+    again = retold(app, "c-1", at, x_user_id="771")
     assert (again["accepted"], again["duplicate"]) == (0, 1)
-    assert rows(house.engine, "webhook_delivery") == 0
-    lives_until(house, house.clock.now + timedelta(days=41))
-    assert house.rows(delivery_key) == []
-    later = retold(house, "c-1", at, x_user_id="771")
+    assert rows(app.engine, "webhook_delivery") == 0
+    lives_until(app, app.clock.now + timedelta(days=41))
+    assert app.rows(delivery_key) == []
+    later = retold(app, "c-1", at, x_user_id="771")
     assert (later["accepted"], later["duplicate"]) == (0, 1)
-    assert rows(house.engine, "webhook_delivery") == 1, "the conversation is known, the delivery is a new one"
+    assert rows(app.engine, "webhook_delivery") == 1, "the conversation is known, the delivery is a new one"
 
 
-def test_erased_deliveries_are_recognised_for_good(house: House) -> None:
-    at = house.clock.now
-    retold(house, "c-1", at, x_user_id="771")
-    retold(house, "c-2", at, x_user_id="772")
-    house.call("DELETE", "/v1/customers/771", house.key("admin"))
-    lives_until(house, house.clock.now + timedelta(days=120))
-    assert rows(house.engine, "webhook_delivery") == 0
-    assert [row.received_at for row in house.rows(delivery_key)] == [None]
-    assert retold(house, "c-1", at, x_user_id="771")["accepted"] == 0
+def test_erased_deliveries_are_recognised_for_good(app: App) -> None:
+    at = app.clock.now
+    retold(app, "c-1", at, x_user_id="771")
+    retold(app, "c-2", at, x_user_id="772")
+    app.call("DELETE", "/v1/customers/771", app.key("admin"))
+    lives_until(app, app.clock.now + timedelta(days=120))
+    assert rows(app.engine, "webhook_delivery") == 0
+    assert [row.received_at for row in app.rows(delivery_key)] == [None]
+    assert retold(app, "c-1", at, x_user_id="771")["accepted"] == 0
 
 
-def test_a_late_history_line_keeps_its_partition(house: House) -> None:
-    lives_until(house, house.clock.now + timedelta(days=30))
-    request_id = deliver(house, "c-1")
-    at = house.clock.now
+def test_a_late_history_line_keeps_its_partition(app: App) -> None:
+    lives_until(app, app.clock.now + timedelta(days=30))
+    request_id = deliver(app, "c-1")
+    at = app.clock.now
     late = {"request_id": request_id, "at": at + timedelta(days=60), "from_state": "unknown", "to_state": "card_sent"}
-    with writing(house.engine) as connection:
+    with writing(app.engine) as connection:
         connection.execute(sa.insert(transition).values(**late, actor="w", event="attached"))
-    history = rows(house.engine, "transition")
-    house.clock.now = at + timedelta(days=365 + 8)
-    assert "partitions" in pruned(house)
-    assert rows(house.engine, "transition") == history, "the week waits for its last line"
-    house.clock.now = at + timedelta(days=365 + 20)
-    pruned(house)
-    assert rows(house.engine, "transition") == 1, "those overdue by a week go without it"
-    house.clock.now = at + timedelta(days=365 + 61)
-    pruned(house)
-    assert rows(house.engine, "transition") == 0
+    history = rows(app.engine, "transition")
+    app.clock.now = at + timedelta(days=365 + 8)
+    assert "partitions" in pruned(app)
+    assert rows(app.engine, "transition") == history, "the week waits for its last line"
+    app.clock.now = at + timedelta(days=365 + 20)
+    pruned(app)
+    assert rows(app.engine, "transition") == 1, "those overdue by a week go without it"
+    app.clock.now = at + timedelta(days=365 + 61)
+    pruned(app)
+    assert rows(app.engine, "transition") == 0
 
 
-def written(house: House, *moments: datetime) -> None:
-    with writing(house.engine) as connection:
+def written(app: App, *moments: datetime) -> None:
+    with writing(app.engine) as connection:
         for each in moments:
             log_access(connection, "ada", "results.list", {"at": each.isoformat()}, each)
-    chain.seal_what_waits(house.engine)
+    chain.seal_what_waits(app.engine)
 
 
-def test_months_of_the_access_log_go_behind_an_anchor_that_is_kept(house: House) -> None:
+def test_months_of_the_access_log_go_behind_an_anchor_that_is_kept(app: App) -> None:
     begin = datetime(2027, 3, 1, tzinfo=UTC)
-    lives_until(house, datetime(2027, 2, 27, tzinfo=UTC))
+    lives_until(app, datetime(2027, 2, 27, tzinfo=UTC))
     # two that were written in the other order than their times say, on both sides of the first
-    written(house, begin - DAY, begin + timedelta(seconds=1), begin - timedelta(seconds=1), begin + 20 * DAY)
-    with reading(house.engine) as connection:
+    written(app, begin - DAY, begin + timedelta(seconds=1), begin - timedelta(seconds=1), begin + 20 * DAY)
+    with reading(app.engine) as connection:
         anchored = chain.hash_of(connection, 3)
-    house.clock.now = begin + timedelta(days=730)
-    pruned(house)
-    assert rows(house.engine, "access_log") == 4, "a younger line stands before the last of February"
-    house.clock.forward(minutes=1)
-    pruned(house)
-    assert [row.number for row in house.rows(access_log)] == [4]
-    assert broken(house.engine) == []
-    with reading(house.engine) as connection:
+    app.clock.now = begin + timedelta(days=730)
+    pruned(app)
+    assert rows(app.engine, "access_log") == 4, "a younger line stands before the last of February"
+    app.clock.forward(minutes=1)
+    pruned(app)
+    assert [row.number for row in app.rows(access_log)] == [4]
+    assert broken(app.engine) == []
+    with reading(app.engine) as connection:
         assert chain.hash_of(connection, 3) == anchored
-    written(house, house.clock.now)
-    with writing(house.engine) as connection:
+    written(app, app.clock.now)
+    with writing(app.engine) as connection:
         connection.execute(sa.delete(access_log).where(access_log.c.number == 4))
-    assert broken(house.engine) == ["Line 4 is missing."]
+    assert broken(app.engine) == ["Line 4 is missing."]
 
 
-def test_a_month_with_a_line_that_is_not_sealed_stays(house: House) -> None:
-    before = house.clock.now + timedelta(days=9000)
-    with writing(house.engine) as connection:
-        log_access(connection, "ada", "results.list", {}, house.clock.now)
-    assert dropping.drop(house.engine, CUTS["access_log"], before, lambda: False) == 0
-    chain.seal_what_waits(house.engine)
-    assert dropping.drop(house.engine, CUTS["access_log"], before, lambda: False) > 0
-    assert rows(house.engine, "access_log") == 0
-    assert broken(house.engine) == []
+def test_a_month_with_a_line_that_is_not_sealed_stays(app: App) -> None:
+    before = app.clock.now + timedelta(days=9000)
+    with writing(app.engine) as connection:
+        log_access(connection, "ada", "results.list", {}, app.clock.now)
+    assert dropping.drop(app.engine, CUTS["access_log"], before, lambda: False) == 0
+    chain.seal_what_waits(app.engine)
+    assert dropping.drop(app.engine, CUTS["access_log"], before, lambda: False) > 0
+    assert rows(app.engine, "access_log") == 0
+    assert broken(app.engine) == []
 
 
-def test_rows_without_a_partition_are_reported_and_moved_later(house: House) -> None:
-    house.clock.forward(days=40)
-    told(house, "c-1")
-    assert pieces(house.engine, "webhook_delivery")["rest"] == pieces(house.engine, "delivery_item")["rest"] == 1
-    with reading(house.engine) as connection:
+def test_rows_without_a_partition_are_reported_and_moved_later(app: App) -> None:
+    app.clock.forward(days=40)
+    told(app, "c-1")
+    assert pieces(app.engine, "webhook_delivery")["rest"] == pieces(app.engine, "delivery_item")["rest"] == 1
+    with reading(app.engine) as connection:
         assert creation.unplaced(connection)["webhook_delivery"] == 1
-    assert told(house, "c-1")["accepted"] == 0
-    pruned(house)
-    with reading(house.engine) as connection:
+    assert told(app, "c-1")["accepted"] == 0
+    pruned(app)
+    with reading(app.engine) as connection:
         assert set(creation.unplaced(connection).values()) == {0}
-    assert pieces(house.engine, "webhook_delivery")["20261207"] == 1, "one piece for all the time without a worker"
+    assert pieces(app.engine, "webhook_delivery")["20261207"] == 1, "one piece for all the time without a worker"
 
 
-def test_overdue_rows_of_the_first_partition_are_deleted_in_batches(whole: House) -> None:
+def test_overdue_rows_of_the_first_partition_are_deleted_in_batches(whole: App) -> None:
     told(whole, "c-old")
     whole.clock.forward(days=28)
     told(whole, "c-young")
@@ -218,7 +218,7 @@ def test_overdue_rows_of_the_first_partition_are_deleted_in_batches(whole: House
     assert "first" not in pieces(whole.engine, "webhook_delivery")
 
 
-def test_an_abandoned_constraint_is_dropped_in_time(whole: House) -> None:
+def test_an_abandoned_constraint_is_dropped_in_time(whole: App) -> None:
     begun = conversion.turn(whole.engine, SETTINGS.privacy, whole.clock.now, nobody)
     while not next(begun).startswith("webhook_delivery: everything"):
         pass
@@ -235,36 +235,36 @@ def test_an_abandoned_constraint_is_dropped_in_time(whole: House) -> None:
     assert told(whole, "c-1")["accepted"] == 0
 
 
-def test_a_partition_in_use_is_dropped_later(house: House) -> None:
-    told(house, "c-1")
-    house.clock.forward(days=100)
-    pruned(house)
-    told(house, "c-2")
-    house.clock.forward(days=40)
-    with reading(house.engine) as other:
+def test_a_partition_in_use_is_dropped_later(app: App) -> None:
+    told(app, "c-1")
+    app.clock.forward(days=100)
+    pruned(app)
+    told(app, "c-2")
+    app.clock.forward(days=40)
+    with reading(app.engine) as other:
         other.exec_driver_sql("SELECT count(*) FROM webhook_delivery")
-        pruned(house)
-    assert rows(house.engine, "webhook_delivery") == 1
-    pruned(house)
-    assert rows(house.engine, "webhook_delivery") == 0
+        pruned(app)
+    assert rows(app.engine, "webhook_delivery") == 1
+    pruned(app)
+    assert rows(app.engine, "webhook_delivery") == 0
 
 
 @pytest.fixture
-def as_role(house: House, postgresql_url: str) -> Iterator[AsRole]:
-    """The house in pieces, with the rights of deploy/roles.sql."""
-    grant(house.engine)
+def as_role(app: App, postgresql_url: str) -> Iterator[AsRole]:
+    """The app in pieces, with the rights of deploy/roles.sql."""
+    grant(app.engine)
     with engines_by_role(postgresql_url) as build:
         yield build
 
 
-def test_web_and_worker_need_not_own_the_tables(house: House, as_role: AsRole) -> None:
-    web = House(as_role("web"), SETTINGS, house.clock)
-    at = house.clock.now
+def test_web_and_worker_need_not_own_the_tables(app: App, as_role: AsRole) -> None:
+    web = App(as_role("web"), SETTINGS, app.clock)
+    at = app.clock.now
     assert retold(web, "c-1", at, x_user_id="771")["accepted"] == 1
     assert retold(web, "c-1", at, x_user_id="771")["accepted"] == 0
-    house.clock.forward(days=60)
-    assert pruned(house, as_role("worker"))["partitions"] > 2
-    assert rows(house.engine, "webhook_delivery") == 0
+    app.clock.forward(days=60)
+    assert pruned(app, as_role("worker"))["partitions"] > 2
+    assert rows(app.engine, "webhook_delivery") == 0
     assert retold(web, "c-1", at, x_user_id="771")["accepted"] == 0
     with reading(web.engine) as connection:
         assert set(creation.unplaced(connection).values()) == {0}
@@ -298,7 +298,7 @@ def test_a_temporary_table_of_the_worker_is_not_taken_for_ours(as_role: AsRole) 
         assert creation.unplaced(connection)["transition"] == 0
 
 
-def test_without_partitions_nothing_is_done(whole: House, sqlite_engine: Engine) -> None:
+def test_without_partitions_nothing_is_done(whole: App, sqlite_engine: Engine) -> None:
     for engine in (whole.engine, sqlite_engine):
         assert list(upkeep.tasks(engine, SETTINGS.privacy, whole.clock.now, dry_run=False, stop=lambda: False)) == []
         with reading(engine) as connection:

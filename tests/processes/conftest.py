@@ -8,56 +8,56 @@ import pytest
 from sqlalchemy.engine import Engine
 
 from service.db import open_engine
-from tests.processes.house import House
+from tests.processes.site import Site
 from tests.processes.x import X, running_x
 
 SCALE = 150
 
 
 @pytest.fixture(scope="session")
-def x_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[House, X]]:
-    house = House(tmp_path_factory.mktemp("x"), "sqlite:///unused.db", scale=SCALE).write()
-    with running_x(house) as x:
-        yield house, x
+def x_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, X]]:
+    site = Site(tmp_path_factory.mktemp("x"), "sqlite:///unused.db", scale=SCALE).write()
+    with running_x(site) as x:
+        yield site, x
 
 
 @pytest.fixture
-def x(x_house: tuple[House, X]) -> X:
+def x(x_site: tuple[Site, X]) -> X:
     """X without memory of other tests."""
-    x_house[1].tell("/reset", {"keep": ["clock", "assumptions"]})
-    return x_house[1]
+    x_site[1].tell("/reset", {"keep": ["clock", "assumptions"]})
+    return x_site[1]
 
 
 @pytest.fixture
-def house_of(x: X, x_house: tuple[House, X], tmp_path: Path) -> Callable[..., House]:
+def site_of(x: X, x_site: tuple[Site, X], tmp_path: Path) -> Callable[..., Site]:
     """Settings for a database, beside that X."""
 
-    def build(url: str, directory: Path = tmp_path, **changes: Any) -> House:
+    def build(url: str, directory: Path = tmp_path, **changes: Any) -> Site:
         quick = {"worker__lease": "2s", "web__workers": 1, "campaigns__care__delay": "0s", **changes}
-        return House(directory, url, x_port=x_house[0].x_port, scale=SCALE, changes=quick).write()
+        return Site(directory, url, x_port=x_site[0].x_port, scale=SCALE, changes=quick).write()
 
     return build
 
 
 @pytest.fixture
-def house(house_of: Callable[..., House], database_url: str) -> House:
+def site(site_of: Callable[..., Site], database_url: str) -> Site:
     """On each database."""
-    return house_of(database_url)
+    return site_of(database_url)
 
 
 @pytest.fixture
-def sqlite_house(house_of: Callable[..., House], sqlite_url: str) -> House:
+def sqlite_site(site_of: Callable[..., Site], sqlite_url: str) -> Site:
     """Where the database is not the point."""
-    return house_of(sqlite_url)
+    return site_of(sqlite_url)
 
 
 @pytest.fixture
-def engine_of() -> Iterator[Callable[[House], Engine]]:
-    """The house's database, from outside."""
+def engine_of() -> Iterator[Callable[[Site], Engine]]:
+    """The site's database, from outside."""
     opened: list[Engine] = []
 
-    def build(house: House) -> Engine:
-        opened.append(open_engine(house.database_url))
+    def build(site: Site) -> Engine:
+        opened.append(open_engine(site.database_url))
         return opened[-1]
 
     yield build

@@ -19,8 +19,8 @@ from service.db import open_engine
 from service.db.outages import NO_TLS, advice, why_away
 from tests.processes.children import run_cli, until
 from tests.processes.deliveries import deliver, post
-from tests.processes.house import House, free_port
 from tests.processes.postgres import Server, its_user, migrated
+from tests.processes.site import Site, free_port
 from tests.processes.test_bad_disk import stored, web_of
 
 ROOM = 96 * 1024 * 1024
@@ -51,16 +51,16 @@ def small_disk(server: Server) -> Iterator[None]:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a file system")
-def test_a_full_disk_costs_time_and_no_delivery(server: Server, house_of: Callable[..., House]) -> None:
+def test_a_full_disk_costs_time_and_no_delivery(server: Server, site_of: Callable[..., Site]) -> None:
     with small_disk(server):
         server.make().start(wal_init_zero="off", max_wal_size="32MB", min_wal_size="32MB", max_connections="40")
-        house = house_of(migrated(server, "feedback"))
-        with web_of(house):
+        site = site_of(migrated(server, "feedback"))
+        with web_of(site):
             taken = ["before"]
-            assert deliver(house, "before") == 200
+            assert deliver(site, "before") == 200
             fill(server.place / "ballast")
             number = 0
-            while (refused := post(house, f"full-{number}")).status_code == 200:
+            while (refused := post(site, f"full-{number}")).status_code == 200:
                 taken.append(f"full-{number}")
                 number += 1
             assert refused.status_code == 503
@@ -68,9 +68,9 @@ def test_a_full_disk_costs_time_and_no_delivery(server: Server, house_of: Callab
             (server.place / "ballast").unlink()
             if not alive(server):
                 server.start()  # as its unit would: it ends where it cannot write its log
-            until(lambda: deliver(house, f"full-{number}") == 200, 60, "deliveries are taken again")
+            until(lambda: deliver(site, f"full-{number}") == 200, 60, "deliveries are taken again")
             taken.append(f"full-{number}")
-        engine = open_engine(house.database_url)
+        engine = open_engine(site.database_url)
         assert stored(engine)[1] == len(taken)
         engine.dispose()
 
@@ -104,7 +104,7 @@ def alive(server: Server) -> bool:
 
 @pytest.mark.skipif(WRAPPER is None, reason="a name is changed by Debian's libnss-wrapper")
 def test_a_host_name_that_moves_is_followed(
-    server: Server, house_of: Callable[..., House], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: Server, site_of: Callable[..., Site], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hosts, port = tmp_path / "hosts", free_port()
     hosts.write_text("127.0.0.1 db.example\n", "utf-8")
@@ -116,23 +116,21 @@ def test_a_host_name_that_moves_is_followed(
         other.start(listen_addresses="127.0.0.2", port=str(port))
         server.says("CREATE DATABASE feedback")
         url = f"postgresql://postgres@db.example:{port}/feedback?sslmode=disable"
-        house = house_of(url)
-        assert run_cli("--config", str(house.config), "db", "upgrade").returncode == 0
-        with web_of(house):
-            assert deliver(house, "before") == 200
+        site = site_of(url)
+        assert run_cli("--config", str(site.config), "db", "upgrade").returncode == 0
+        with web_of(site):
+            assert deliver(site, "before") == 200
             server.stop("fast")  # which lets the other have everything
             other.promote()
-            assert deliver(house, "between") == 503
+            assert deliver(site, "between") == 503
             hosts.write_text("127.0.0.2 db.example\n", "utf-8")
-            until(lambda: deliver(house, "after") == 200, 60, "the new address is found")
+            until(lambda: deliver(site, "after") == 200, 60, "the new address is found")
         assert other.says("SELECT count(*) FROM feedback_request", "feedback") == "2"
     finally:
         other.close()
 
 
-def test_an_expired_certificate_is_refused_and_a_new_one_accepted(
-    server: Server, house_of: Callable[..., House]
-) -> None:
+def test_an_expired_certificate_is_refused_and_a_new_one_accepted(server: Server, site_of: Callable[..., Site]) -> None:
     port = free_port()
     server.make()
     certificate(server.place, timedelta(days=-1))
@@ -140,15 +138,15 @@ def test_an_expired_certificate_is_refused_and_a_new_one_accepted(
     server.start(listen_addresses="127.0.0.1", port=str(port), **tls)
     server.says("CREATE DATABASE feedback")
     trusted = f"sslmode=verify-full&sslrootcert={server.place / 'cert.pem'}"
-    house = house_of(f"postgresql://postgres@localhost:{port}/feedback?{trusted}")
-    refused = run_cli("--config", str(house.config), "db", "upgrade")
+    site = site_of(f"postgresql://postgres@localhost:{port}/feedback?{trusted}")
+    refused = run_cli("--config", str(site.config), "db", "upgrade")
     assert refused.returncode == 1
     assert "certificate" in refused.stderr
     assert "(database_away)" in refused.stderr
     assert "Traceback" not in refused.stderr
     certificate(server.place, timedelta(days=1))
     server.says("SELECT pg_reload_conf()")
-    until(lambda: run_cli("--config", str(house.config), "db", "upgrade").returncode == 0, 60, "it is taken")
+    until(lambda: run_cli("--config", str(site.config), "db", "upgrade").returncode == 0, 60, "it is taken")
 
 
 def certificate(place: Path, left: timedelta) -> None:

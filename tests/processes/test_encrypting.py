@@ -14,7 +14,7 @@ from service.encrypting.in_force import WalkProgress, progress
 from service.models import feedback_request, process_count, webhook_delivery
 from tests.processes import deliveries
 from tests.processes.children import Child, cli, run_cli, until
-from tests.processes.house import House
+from tests.processes.site import Site
 from tests.processes.x import X
 
 A, B = "the first key, that nobody guesses", "the second key, nobody guesses it"
@@ -56,40 +56,40 @@ def forget_the_dead(engine: Engine) -> None:
         connection.execute(sa.delete(process_count).where(process_count.c.role == "worker"))
 
 
-def worker_of(house: House) -> Child:
-    return cli("worker", house.directory, "--config", str(house.config), "worker")
+def worker_of(site: Site) -> Child:
+    return cli("worker", site.directory, "--config", str(site.config), "worker")
 
 
-def says(house: House, *words: str) -> str:
-    done = run_cli("--config", str(house.config), *words)
+def says(site: Site, *words: str) -> str:
+    done = run_cli("--config", str(site.config), *words)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 @pytest.mark.timeout(600)
 def test_a_worker_that_dies_in_the_middle_of_each_costs_nothing(
-    house_of: Callable[..., House], database_url: str, x: X, engine_of: Callable[[House], Engine]
+    site_of: Callable[..., Site], database_url: str, x: X, engine_of: Callable[[Site], Engine]
 ) -> None:
-    house = house_of(database_url, privacy__encryption_key=[A, B])
-    house_b = house_of(database_url, house.directory / "b", privacy__encryption_key=[B, A])
-    engine, (head_a, head_b) = engine_of(house), (f"dmf1.{Ring((key,)).first}.".encode() for key in (A, B))
+    site = site_of(database_url, privacy__encryption_key=[A, B])
+    site_b = site_of(database_url, site.directory / "b", privacy__encryption_key=[B, A])
+    engine, (head_a, head_b) = engine_of(site), (f"dmf1.{Ring((key,)).first}.".encode() for key in (A, B))
     heap(engine)
-    web = cli("web", house.directory, "--config", str(house.config), "web")
+    web = cli("web", site.directory, "--config", str(site.config), "web")
     with web:
-        with deliveries.telling(house, MOST) as accepted:
+        with deliveries.telling(site, MOST) as accepted:
             until(lambda: accepted, WITHIN_S, "the CRM is heard")
-            for of, words, head in ((house, "encrypt", head_a), (house_b, "encrypt", head_b), (house, "decrypt", b"{")):
-                with worker_of(house) as worker:
+            for of, words, head in ((site, "encrypt", head_a), (site_b, "encrypt", head_b), (site, "decrypt", b"{")):
+                with worker_of(site) as worker:
                     says(of, "privacy", words)
                     until(lambda: found(engine).rewritten > 0, WITHIN_S, f"{words} has begun")
                     worker.kill()
                 forget_the_dead(engine)
                 midway, so_far = found(engine), len(accepted)
                 assert midway.finished_at is None
-                with worker_of(house):
+                with worker_of(site):
                     until(lambda: bodies(engine, head) >= HEAP + so_far, WITHIN_S, f"{words} has reached all of before")  # noqa: B023 - called within the turn
                 assert found(engine).rewritten >= midway.rewritten
-        with worker_of(house):
+        with worker_of(site):
             until(lambda: sent(engine) == len(accepted), WITHIN_S, "everybody was asked")
             until(lambda: bodies(engine, b"dmf1.") == 0, WITHIN_S, "nothing is encrypted any more")
     assert x.sent("card") == x.sent("dm") == len(accepted)

@@ -17,26 +17,26 @@ from service.listening.connection import HELD_AT_MOST
 from service.models import feedback_request
 from tests.processes.children import cli, until
 from tests.processes.deliveries import deliver, post
-from tests.processes.house import House
+from tests.processes.site import Site
 
 
-def web(house: House) -> Any:
-    return cli("web", house.directory, "--config", str(house.config), "web")
+def web(site: Site) -> Any:
+    return cli("web", site.directory, "--config", str(site.config), "web")
 
 
-def wait_for(house: House) -> None:
-    until(lambda: is_up(house), 60, "the web answers")
+def wait_for(site: Site) -> None:
+    until(lambda: is_up(site), 60, "the web answers")
 
 
-def is_up(house: House) -> bool:
+def is_up(site: Site) -> bool:
     try:
-        return httpx.get(f"{house.web_url}/healthz", timeout=5, trust_env=False, verify=False).is_success
+        return httpx.get(f"{site.web_url}/healthz", timeout=5, trust_env=False, verify=False).is_success
     except httpx.HTTPError:
         return False
 
 
-def client(house: House, first: bytes) -> socket.socket:
-    made = socket.create_connection(("127.0.0.1", house.web_port), timeout=20)
+def client(site: Site, first: bytes) -> socket.socket:
+    made = socket.create_connection(("127.0.0.1", site.web_port), timeout=20)
     made.sendall(first)
     return made
 
@@ -45,36 +45,36 @@ POST = b"POST /webhooks/crm/crm HTTP/1.1\r\nHost: x\r\nContent-Type: application
 PIPELINED = b"GET /docs HTTP/1.1\r\nHost: x\r\n\r\n" * 200
 
 
-def test_slow_clients_delay_no_delivery(sqlite_house: House) -> None:
+def test_slow_clients_delay_no_delivery(sqlite_site: Site) -> None:
     kinds = {b"": 100, POST + b"Content-Le": 50, POST + b"Content-Length: 100000\r\n\r\n{": 50, PIPELINED: 8}
-    with web(sqlite_house):
-        wait_for(sqlite_house)
-        slow = [client(sqlite_house, first) for first, count in kinds.items() for _ in range(count)]
-        assert [deliver(sqlite_house, f"c-{n}") for n in range(10)] == [200] * 10
+    with web(sqlite_site):
+        wait_for(sqlite_site)
+        slow = [client(sqlite_site, first) for first, count in kinds.items() for _ in range(count)]
+        assert [deliver(sqlite_site, f"c-{n}") for n in range(10)] == [200] * 10
         for each in slow:
             each.close()
 
 
-def test_large_unread_answers_delay_no_reader(sqlite_house: House) -> None:
+def test_large_unread_answers_delay_no_reader(sqlite_site: Site) -> None:
     described = b"GET /openapi.yaml HTTP/1.1\r\nHost: x\r\n\r\n"
-    with web(sqlite_house):
-        wait_for(sqlite_house)
-        assert len(fetched(sqlite_house, "/openapi.yaml")) > HELD_AT_MOST
-        greedy = [client(sqlite_house, described * 100) for _ in range(24)]
+    with web(sqlite_site):
+        wait_for(sqlite_site)
+        assert len(fetched(sqlite_site, "/openapi.yaml")) > HELD_AT_MOST
+        greedy = [client(sqlite_site, described * 100) for _ in range(24)]
         for _ in range(10):
-            assert fetched(sqlite_house, "/docs/versions")
+            assert fetched(sqlite_site, "/docs/versions")
         for each in greedy:
             each.close()
 
 
-def fetched(house: House, path: str) -> bytes:
-    got = httpx.get(f"{house.web_url}{path}", timeout=30, trust_env=False, headers={"Accept-Encoding": "identity"})
+def fetched(site: Site, path: str) -> bytes:
+    got = httpx.get(f"{site.web_url}{path}", timeout=30, trust_env=False, headers={"Accept-Encoding": "identity"})
     assert got.status_code == 200
     return got.content
 
 
-def answer(house: House, request: bytes) -> tuple[int, dict[str, Any]]:
-    with client(house, request) as asked:
+def answer(site: Site, request: bytes) -> tuple[int, dict[str, Any]]:
+    with client(site, request) as asked:
         said = b""
         while part := asked.recv(65536):
             said += part
@@ -83,53 +83,51 @@ def answer(house: House, request: bytes) -> tuple[int, dict[str, Any]]:
     return int(head.split(" ")[1]), json.loads(body)
 
 
-def test_unreadable_requests_are_refused_in_the_usual_shape(sqlite_house: House) -> None:
-    with web(sqlite_house):
-        wait_for(sqlite_house)
+def test_unreadable_requests_are_refused_in_the_usual_shape(sqlite_site: Site) -> None:
+    with web(sqlite_site):
+        wait_for(sqlite_site)
         for request, status, code in (
             (POST + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", 400, "bad_request"),
             (b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414, "uri_too_long"),
             (b"GET / HTTP/1.1\r\nA: " + b"b" * 9000 + b"\r\n\r\n", 431, "headers_too_large"),
             (POST + b"Content-Length: 99999999\r\n\r\n", 413, "body_too_large"),
         ):
-            found, document = answer(sqlite_house, request)
+            found, document = answer(sqlite_site, request)
             assert (found, document["code"]) == (status, code)
-        assert deliver(sqlite_house, "c-1") == 200
+        assert deliver(sqlite_site, "c-1") == 200
 
 
 EXPECTS = b"Expect: 100-continue\r\nConnection: close\r\n"
 
 
-def test_who_asks_for_leave_to_go_on_and_sends_all_at_once_is_answered(sqlite_house: House) -> None:
+def test_who_asks_for_leave_to_go_on_and_sends_all_at_once_is_answered(sqlite_site: Site) -> None:
     """Some proxies hand the header on together with the body; a request without one asks in vain."""
-    with web(sqlite_house):
-        wait_for(sqlite_house)
+    with web(sqlite_site):
+        wait_for(sqlite_site)
         for request, status, code in (
             (POST + EXPECTS + b"Content-Length: 2\r\n\r\n{}", 401, "signature_refused"),
             (POST + EXPECTS + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 401, "signature_refused"),
             (POST + EXPECTS + b"Content-Length: 99999999\r\n\r\n", 413, "body_too_large"),
             (b"GET /nowhere HTTP/1.1\r\nHost: x\r\n" + EXPECTS + b"\r\n", 404, "not_found"),
         ):
-            found, document = answer(sqlite_house, request)
+            found, document = answer(sqlite_site, request)
             assert (found, document["code"]) == (status, code)
 
 
-def test_a_killed_process_has_acknowledged_only_what_is_stored(
-    house: House, engine_of: Callable[[House], Engine]
-) -> None:
+def test_a_killed_process_has_acknowledged_only_what_is_stored(site: Site, engine_of: Callable[[Site], Engine]) -> None:
     names = [f"c-{n}" for n in range(60)]
-    with web(house) as process, ThreadPoolExecutor(12) as senders:
-        wait_for(house)
-        first = senders.map(lambda name: deliver(house, name), names)
-        until(lambda: kept(engine_of(house)) > 0, 30, "the first is stored")
+    with web(site) as process, ThreadPoolExecutor(12) as senders:
+        wait_for(site)
+        first = senders.map(lambda name: deliver(site, name), names)
+        until(lambda: kept(engine_of(site)) > 0, 30, "the first is stored")
         process.signal(signal.SIGKILL)
         process.wait(10)
         promised = {name for name, status in zip(names, first, strict=True) if status == 200}
         process.start()
-        wait_for(house)
-        again = dict(zip(names, senders.map(lambda name: post(house, name).json(), names), strict=True))
+        wait_for(site)
+        again = dict(zip(names, senders.map(lambda name: post(site, name).json(), names), strict=True))
     assert all(again[name]["duplicate"] == 1 for name in promised)
-    assert kept(engine_of(house)) == len(names)
+    assert kept(engine_of(site)) == len(names)
 
 
 def kept(engine: Engine) -> int:
@@ -139,11 +137,11 @@ def kept(engine: Engine) -> int:
 
 @pytest.mark.parametrize("senders", [16])
 def test_deliveries_that_come_together_are_each_told_what_became_of_them(
-    senders: int, house: House, engine_of: Callable[[House], Engine]
+    senders: int, site: Site, engine_of: Callable[[Site], Engine]
 ) -> None:
     names = [f"c-{n % 40}" for n in range(80)]
-    with web(house), ThreadPoolExecutor(senders) as pool:
-        wait_for(house)
-        counts = [answer.json()["accepted"] for answer in pool.map(lambda name: post(house, name), names)]
+    with web(site), ThreadPoolExecutor(senders) as pool:
+        wait_for(site)
+        counts = [answer.json()["accepted"] for answer in pool.map(lambda name: post(site, name), names)]
     assert sum(counts) == 40
-    assert kept(engine_of(house)) == 40
+    assert kept(engine_of(site)) == 40

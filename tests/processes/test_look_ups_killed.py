@@ -13,8 +13,8 @@ from service.sandbox.crm import Crms, CrmServer
 from service.sandbox.crm.faults import Fault
 from service.sandbox.crm.people import KEY
 from tests.processes.children import cli, until
-from tests.processes.house import House
 from tests.processes.ledger import outcomes
+from tests.processes.site import Site
 from tests.processes.x import X
 from tests.support import request_row
 
@@ -22,21 +22,21 @@ CUSTOMERS, EACH, KILLS, AT_ONCE = 8, 2, 3, 2
 
 
 def test_workers_killed_while_a_crm_thinks_lose_nobody_and_ask_nobody_twice(
-    house_of: Callable[..., House], database_url: str, x: X, engine_of: Callable[[House], Engine]
+    site_of: Callable[..., Site], database_url: str, x: X, engine_of: Callable[[Site], Engine]
 ) -> None:
     with CrmServer(Crms(everybody=True)) as server:
         api = {"base_url": f"{server.url}/kustomer", "token": KEY, "at_once": AT_ONCE, "per_minute": 10_000}
-        house = house_of(database_url, sources__crm__preset="kustomer", sources__crm__api=api)
-        engine = engine_of(house)
+        site = site_of(database_url, sources__crm__preset="kustomer", sources__crm__api=api)
+        engine = engine_of(site)
         unknown_people_end_conversations(engine)
         asked = server.crms.asked
         for n in range(KILLS):
             server.crms.faults.append(Fault("slow", "kustomer", times=1, seconds=1.0))
-            with cli(f"worker-{n}", house.directory, "--config", str(house.config), "worker") as worker:
+            with cli(f"worker-{n}", site.directory, "--config", str(site.config), "worker") as worker:
                 until(lambda n=n: server.crms.faults[n].hits, 60, "a look-up is on its way")  # type: ignore[misc]
                 worker.kill()
             release_leases_of_the_dead(engine)
-        with cli("last", house.directory, "--config", str(house.config), "worker"):
+        with cli("last", site.directory, "--config", str(site.config), "worker"):
             until(lambda: ended(engine) == CUSTOMERS * EACH, 120, "every conversation has its outcome")
     assert outcomes(engine) == {"card_sent": CUSTOMERS, "cooldown": CUSTOMERS * (EACH - 1)}
     cards = [each["to"] for each in x.ask("/truth", messages=0, requests=0, pushes=0)["cards"]]

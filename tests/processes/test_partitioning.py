@@ -14,7 +14,7 @@ from service.ids import new_id
 from service.models import delivery_key, feedback_request, webhook_delivery
 from tests.processes import deliveries
 from tests.processes.children import cli, run_cli, until
-from tests.processes.house import House
+from tests.processes.site import Site
 from tests.processes.x import X
 
 HEAP = 30_000  # keys to write, so that there is a middle
@@ -60,19 +60,19 @@ def number(engine: Engine, query: sa.Select[Any]) -> int:
 
 @pytest.mark.timeout(900)
 def test_none_is_lost_and_none_is_asked_twice(
-    house_of: Callable[..., House], postgresql_url: str, x: X, engine_of: Callable[[House], Engine]
+    site_of: Callable[..., Site], postgresql_url: str, x: X, engine_of: Callable[[Site], Engine]
 ) -> None:
-    house = house_of(postgresql_url)
-    engine, words = engine_of(house), ("--config", str(house.config), "db", "partition")
+    site = site_of(postgresql_url)
+    engine, words = engine_of(site), ("--config", str(site.config), "db", "partition")
     heap(engine)
     with (
-        cli("web", house.directory, "--config", str(house.config), "web"),
-        cli("worker", house.directory, "--config", str(house.config), "worker"),
+        cli("web", site.directory, "--config", str(site.config), "web"),
+        cli("worker", site.directory, "--config", str(site.config), "worker"),
     ):
-        with deliveries.telling(house, MOST, times=2) as accepted:
+        with deliveries.telling(site, MOST, times=2) as accepted:
             until(lambda: accepted, WITHIN_S, "the CRM is heard")
             for step, fact in enumerate(BEGUN):
-                with cli(f"partition-{step}", house.directory, *words) as command:
+                with cli(f"partition-{step}", site.directory, *words) as command:
                     until(lambda: shows(engine, fact) or not command.running, WITHIN_S, fact)  # noqa: B023 - called within the turn
                     command.kill()
             assert any(run_cli(*words).returncode == 0 for _ in range(5)), "a busy machine may ask for it again"
@@ -84,7 +84,7 @@ def test_none_is_lost_and_none_is_asked_twice(
         asked = sa.select(sa.func.count()).select_from(feedback_request).where(fr.state == "card_sent")
         until(lambda: number(engine, asked) == len(accepted), WITHIN_S, "everybody was asked")
         for name in accepted[:3]:
-            assert deliveries.deliver(house, name) == 200
+            assert deliveries.deliver(site, name) == 200
     assert x.sent("card") == x.sent("dm") == len(accepted)
     keys = sa.select(sa.func.count()).select_from(delivery_key)
     unknown = ~sa.exists().where(

@@ -18,7 +18,7 @@ from service.db import reading
 from service.models import access_log, feedback_request
 from tests.processes.children import cli, listens, until
 from tests.processes.deliveries import signed
-from tests.processes.house import House, free_port
+from tests.processes.site import Site, free_port
 from tests.serving import own_certificate
 
 NAME = "feedback.example.com"
@@ -28,9 +28,9 @@ pytestmark = pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx com
 
 
 class Proxy:
-    """nginx before a house."""
+    """nginx before a site."""
 
-    def __init__(self, house: House, directory: Path) -> None:
+    def __init__(self, site: Site, directory: Path) -> None:
         self.port, plain = free_port(), free_port()
         self.plain_url = f"http://127.0.0.1:{plain}"
         self.directory = directory
@@ -51,7 +51,7 @@ class Proxy:
         clusters = CONFIG.with_name("clusters.conf").read_text("utf-8")
         assert "127.0.0.1:8000" in clusters
         self.clusters = directory / "clusters.conf"
-        self.clusters.write_text(clusters.replace("127.0.0.1:8000", f"127.0.0.1:{house.web_port}"), "utf-8")
+        self.clusters.write_text(clusters.replace("127.0.0.1:8000", f"127.0.0.1:{site.web_port}"), "utf-8")
 
     def words(self, *more: str) -> list[str]:
         return [
@@ -97,17 +97,17 @@ def ended(conversation_id: str) -> tuple[bytes, dict[str, str]]:
 
 
 @pytest.fixture
-def proxied(house_of: Callable[..., House], sqlite_url: str, tmp_path: Path) -> House:
-    return house_of(sqlite_url, web__trusted_proxies=1, web__proxy_networks=["127.0.0.1/32"])
+def proxied(site_of: Callable[..., Site], sqlite_url: str, tmp_path: Path) -> Site:
+    return site_of(sqlite_url, web__trusted_proxies=1, web__proxy_networks=["127.0.0.1/32"])
 
 
-def test_nginx_accepts_the_configuration(proxied: House, tmp_path: Path) -> None:
+def test_nginx_accepts_the_configuration(proxied: Site, tmp_path: Path) -> None:
     done = subprocess.run(Proxy(proxied, tmp_path).words("-t"), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "warn" not in done.stderr
 
 
-def test_the_story_goes_through_nginx(proxied: House, tmp_path: Path, engine_of: Callable[[House], Engine]) -> None:
+def test_the_story_goes_through_nginx(proxied: Site, tmp_path: Path, engine_of: Callable[[Site], Engine]) -> None:
     proxy, config = Proxy(proxied, tmp_path), ("--config", str(proxied.config))
     with cli("web", tmp_path, *config, "web"), cli("worker", tmp_path, *config, "worker"), running(proxy):
         until(lambda: listens(proxied.web_port), 120, "web listens")

@@ -28,12 +28,12 @@ from service.reports.filters import Filter
 from service.reports.rows import export
 from service.settings import Database
 from service.telemetry.counters import PROCESS_COUNTS
-from tests.floor.house import House, answered, deliver
+from tests.floor.app import App, answered, deliver
 from tests.floor.test_pgbouncer import PROGRAM, pooled
-from tests.partitions.house import turn
+from tests.partitions.partitioned import turn
 from tests.processes.children import until
-from tests.processes.house import toml
 from tests.processes.postgres import Server, migrated
+from tests.processes.site import toml
 from tests.roles import SQL
 from tests.support import settings_of, tree
 
@@ -74,24 +74,24 @@ class Pair:
         addresses = {"database__url": primary.url(name), "database__read_url": by or standby.url(name)}
         self.settings = settings_of(**addresses, database__read_behind=behind)
         self.engine = with_keys(open_engine(self.settings.database.url), keys)
-        self.house = House(self.engine, self.settings)
-        self.key = self.house.key("admin", name="ada")
+        self.app = App(self.engine, self.settings)
+        self.key = self.app.key("admin", name="ada")
 
     def answers(self, n: int) -> list[str]:
         """Conversations that ended and were answered, counted, in the primary."""
         made = []
         for _ in range(n):
             number = next(NUMBERS)
-            made.append(deliver(self.house, f"c-{number}", customer={"handle": f"h{number}"}))
-            answered(self.house, made[-1])
-        self.house.clock.forward(minutes=5)
-        while seal(self.engine, self.settings, self.house.clock.now, limit=1000):
+            made.append(deliver(self.app, f"c-{number}", customer={"handle": f"h{number}"}))
+            answered(self.app, made[-1])
+        self.app.clock.forward(minutes=5)
+        while seal(self.engine, self.settings, self.app.clock.now, limit=1000):
             pass
         return made
 
     def ended(self) -> tuple[int, str | None]:
         """How many conversations the funnel has, and how far behind it says it is."""
-        answer = self.house.call("GET", "/v1/funnel", self.key)
+        answer = self.app.call("GET", "/v1/funnel", self.key)
         assert answer.status_code == 200, answer.get_data(as_text=True)
         return answer.get_json()["ended"], answer.headers.get("Data-Behind")
 
@@ -161,11 +161,11 @@ def test_encrypted_values_are_read_from_the_replica(primary: Server, standby: Se
     migrated(primary, "locked")
     with closing(Pair(primary, standby, name="locked", keys=("a key that nobody would guess, 32",))) as pair:
         with writing(pair.engine) as connection:
-            key_change.turn_on(connection, pair.house.clock.now)
+            key_change.turn_on(connection, pair.app.clock.now)
         (request_id,) = pair.answers(1)
         for _ in range(4):
-            pair.house.clock.forward(seconds=20)
-            existing_rows.walk(pair.engine, pair.house.clock, lambda: False)
+            pair.app.clock.forward(seconds=20)
+            existing_rows.walk(pair.engine, pair.app.clock, lambda: False)
         lies = primary.says("SELECT conversation_id FROM feedback_request", "locked")
         assert lies.startswith("dmi1."), lies
         pair.caught_up()
@@ -181,14 +181,14 @@ def test_partitioned_tables_are_read_from_the_replica(primary: Server, standby: 
     migrated(primary, "cut")
     with closing(Pair(primary, standby, name="cut")) as pair:
         pair.answers(1)
-        turn(pair.engine, pair.house.clock.now)
-        pair.house.clock.forward(days=9)
+        turn(pair.engine, pair.app.clock.now)
+        pair.app.clock.forward(days=9)
         (request_id,) = pair.answers(1)
         pair.caught_up()
         items = sa.select(sa.func.count()).select_from(delivery_item)
         before = reads("read")
         assert replica.source_of(pair.engine).read(lambda connection: connection.scalar(items)) == 2
-        assert request_id in pair.house.call("GET", "/v1/results.csv", pair.key).get_data(as_text=True)
+        assert request_id in pair.app.call("GET", "/v1/results.csv", pair.key).get_data(as_text=True)
         assert pair.ended_now() == 2
         assert reads("read") > before + 2
 
@@ -210,15 +210,15 @@ def test_figures_from_a_lagging_replica_say_so(pair: Pair) -> None:
 def test_permissions_changes_and_own_writes_are_read_from_the_primary(pair: Pair) -> None:
     pair.pause()
     (request_id,) = pair.answers(1)
-    new_key = pair.house.key("supervisor", name="eve")
-    rows = pair.house.call("GET", "/v1/results?limit=250", new_key)
+    new_key = pair.app.key("supervisor", name="eve")
+    rows = pair.app.call("GET", "/v1/results?limit=250", new_key)
     assert request_id in {row["request_id"] for row in rows.get_json()["items"]}
     assert "Data-Behind" not in rows.headers
-    assert pair.house.call("GET", f"/v1/results/{request_id}", new_key).status_code == 200
-    changed = pair.house.call("GET", "/v1/changes?limit=250", new_key).get_json()["items"]
+    assert pair.app.call("GET", f"/v1/results/{request_id}", new_key).status_code == 200
+    changed = pair.app.call("GET", "/v1/changes?limit=250", new_key).get_json()["items"]
     assert request_id in {row["request_id"] for row in changed}
-    since = pair.house.clock.now - timedelta(days=1)
-    file = pair.house.call("GET", f"/v1/results.csv?updated_since={since:%Y-%m-%dT%H:%M:%SZ}", new_key)
+    since = pair.app.clock.now - timedelta(days=1)
+    file = pair.app.call("GET", f"/v1/results.csv?updated_since={since:%Y-%m-%dT%H:%M:%SZ}", new_key)
     assert request_id in file.get_data(as_text=True)
     assert "Data-Behind" not in file.headers
 
@@ -227,14 +227,14 @@ def test_an_export_says_its_moment(pair: Pair) -> None:
     (known,) = pair.answers(1)
     pair.pause()
     (unknown,) = pair.answers(1)
-    file = pair.house.call("GET", "/v1/results.csv", pair.key)
+    file = pair.app.call("GET", "/v1/results.csv", pair.key)
     found = {row["request_id"] for row in csv.DictReader(io.StringIO(file.get_data(as_text=True)))}
     assert known in found
     assert unknown not in found
     source = export.source_of(pair.engine, Filter())
     assert source.behind is not None
     assert source.behind > timedelta(0)
-    assert source.as_of(pair.house.clock.now) == pair.house.clock.now - source.behind
+    assert source.as_of(pair.app.clock.now) == pair.app.clock.now - source.behind
 
 
 @pytest.mark.skipif(PROGRAM is None, reason="pgbouncer is not installed")
@@ -245,7 +245,7 @@ def test_a_replica_may_be_behind_a_pooler(primary: Server, standby: Server) -> N
         before = reads("read")
         ended, behind = pair.ended()
         assert float(behind or "inf") < A_MOMENT_S
-        assert known in pair.house.call("GET", "/v1/results.csv", pair.key).get_data(as_text=True)
+        assert known in pair.app.call("GET", "/v1/results.csv", pair.key).get_data(as_text=True)
         assert reads("read") > before + 1, "the file too"
         pair.pause()
         pair.answers(1)
@@ -273,7 +273,7 @@ def test_a_frozen_replica_is_skipped(frozen: tuple[Pair, Server]) -> None:
     standby.tell(signal.SIGSTOP)
     assert pair.ended() == (ended, None)
     (known,) = pair.answers(1)
-    assert known in pair.house.call("GET", "/v1/results.csv", pair.key).get_data(as_text=True)
+    assert known in pair.app.call("GET", "/v1/results.csv", pair.key).get_data(as_text=True)
     standby.tell(signal.SIGCONT)
     beside = replica.replica_of(pair.engine)
     assert beside is not None
@@ -309,7 +309,7 @@ def test_a_replica_an_hour_behind_is_skipped_and_reported(pair: Pair, monkeypatc
     assert found.problem == "behind"
     assert found.behind is not None
     assert HOUR < found.behind < 2 * HOUR
-    text = pair.house.call("GET", "/metrics", pair.key).get_data(as_text=True)
+    text = pair.app.call("GET", "/metrics", pair.key).get_data(as_text=True)
     assert "dm_feedback_replica_used 0.0" in text
     (seconds,) = (line for line in text.splitlines() if line.startswith("dm_feedback_replica_behind_seconds "))
     assert 3600 < float(seconds.split()[1]) < 7200
@@ -350,7 +350,7 @@ def test_an_export_is_complete_if_the_replica_disappears(pair: Pair, monkeypatch
     source = export.source_of(pair.engine, Filter())
     assert source.place is not None
     reader = Reader("k", "t", "admin", ())
-    pieces = export.export_of(source, pair.settings, reader, Filter(), pair.house.clock.now).stream("csv")
+    pieces = export.export_of(source, pair.settings, reader, Filter(), pair.app.clock.now).stream("csv")
     first = next(pieces)
     pair.standby.stop()
     whole = (first + b"".join(pieces)).decode()
@@ -424,14 +424,14 @@ def test_a_role_that_may_only_read_can_tell_how_far_it_is(pair: Pair) -> None:
 def test_the_dashboard_says_how_old_it_is_and_shows_at_once_what_was_marked(pair: Pair) -> None:
     pair.answers(1)
     pair.caught_up()
-    signed = pair.house.client.post("/dashboard/sign-in", data={"key": pair.key})
+    signed = pair.app.client.post("/dashboard/sign-in", data={"key": pair.key})
     assert signed.status_code == 303
-    page = pair.house.client.get("/dashboard/explore").get_data(as_text=True)
+    page = pair.app.client.get("/dashboard/explore").get_data(as_text=True)
     assert "a copy of the database" in page
     for path in ("/dashboard/", "/dashboard/coverage"):
-        assert "Data-Behind" in pair.house.client.get(path).headers
+        assert "Data-Behind" in pair.app.client.get(path).headers
     for path in ("/dashboard/comments", "/dashboard/operations", "/dashboard/conversations"):
-        assert "Data-Behind" not in pair.house.client.get(path).headers
+        assert "Data-Behind" not in pair.app.client.get(path).headers
 
 
 def told(tmp_path: Path, *words: str, **database: str) -> str:

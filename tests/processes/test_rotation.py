@@ -23,8 +23,8 @@ from tests.postgresql import on_server
 from tests.processes import deliveries
 from tests.processes.children import Child, cli, run_cli, until
 from tests.processes.deliveries import deliver
-from tests.processes.house import House
 from tests.processes.ledger import conversations
+from tests.processes.site import Site
 from tests.processes.x import X
 from tests.support import SOURCE_KEY
 
@@ -36,8 +36,8 @@ NEW_SECRET = "fedcba9876543210fedcba9876543210-chaos"
 class Sender:
     """Delivers one conversation after the other, each until it is answered 200."""
 
-    def __init__(self, house: House) -> None:
-        self._house, self._over = house, threading.Event()
+    def __init__(self, site: Site) -> None:
+        self._site, self._over = site, threading.Event()
         self.delivered: list[str] = []
         self._thread = threading.Thread(target=self._deliver)
 
@@ -62,82 +62,82 @@ class Sender:
     def _deliver(self) -> None:
         while not self._over.is_set():
             name = f"r-{len(self.delivered)}"
-            while deliver(self._house, name) != 200 and not self._over.wait(0.05):
+            while deliver(self._site, name) != 200 and not self._over.wait(0.05):
                 pass
             if not self._over.is_set():
                 self.delivered.append(name)
 
 
-def serving(house: House, role: str) -> Child:
-    return cli(role, house.directory, "--config", str(house.config), role)
+def serving(site: Site, role: str) -> Child:
+    return cli(role, site.directory, "--config", str(site.config), role)
 
 
-def change(house: House, old: str, new: str) -> None:
-    text = house.config.read_text("utf-8")
+def change(site: Site, old: str, new: str) -> None:
+    text = site.config.read_text("utf-8")
     assert old in text
-    house.config.write_text(text.replace(old, new), "utf-8")
+    site.config.write_text(text.replace(old, new), "utf-8")
 
 
 def signed_with(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
     monkeypatch.setattr(deliveries, "SECRET", base64.b64decode(key.removeprefix("whsec_")))
 
 
-def refused(house: House) -> bool:
-    return deliveries.post(house, "r-refused").status_code == 401
+def refused(site: Site) -> bool:
+    return deliveries.post(site, "r-refused").status_code == 401
 
 
 def test_a_key_of_a_source_is_changed_without_losing_a_delivery(
-    house: House, engine_of: Callable[[House], Engine], monkeypatch: pytest.MonkeyPatch
+    site: Site, engine_of: Callable[[Site], Engine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with serving(house, "web") as web, Sender(house).at_work() as sender:
+    with serving(site, "web") as web, Sender(site).at_work() as sender:
         sender.more(5)
-        change(house, f'"{SOURCE_KEY}"', f'"{SOURCE_KEY}", "{NEW_KEY}"')
+        change(site, f'"{SOURCE_KEY}"', f'"{SOURCE_KEY}", "{NEW_KEY}"')
         web.hang_up()
         sender.more(5)
         signed_with(monkeypatch, NEW_KEY)
         sender.more(5)
-        change(house, f'"{SOURCE_KEY}", ', "")
+        change(site, f'"{SOURCE_KEY}", ', "")
         web.hang_up()
         sender.more(5)
         signed_with(monkeypatch, SOURCE_KEY)
-        until(lambda: refused(house), 60, "the old key opens nothing")
+        until(lambda: refused(site), 60, "the old key opens nothing")
         signed_with(monkeypatch, NEW_KEY)
         sender.more(1)
-    assert conversations(engine_of(house)) >= set(sender.delivered)
+    assert conversations(engine_of(site)) >= set(sender.delivered)
 
 
 def test_the_services_own_secret_is_changed_without_losing_a_delivery(
-    house: House, engine_of: Callable[[House], Engine], monkeypatch: pytest.MonkeyPatch
+    site: Site, engine_of: Callable[[Site], Engine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DM_FEEDBACK_OLD_SECRET_KEY", OLD_SECRET)
-    with Sender(house).at_work() as sender:
-        with serving(house, "web"):
+    with Sender(site).at_work() as sender:
+        with serving(site, "web"):
             sender.more(5)
-            change(house, OLD_SECRET, NEW_SECRET)
-            done = run_cli("--config", str(house.config), "keys", "rotate-secret", "--old-secret", OLD_SECRET)
+            change(site, OLD_SECRET, NEW_SECRET)
+            done = run_cli("--config", str(site.config), "keys", "rotate-secret", "--old-secret", OLD_SECRET)
             assert done.returncode == 0, done.stderr
             sender.more(5)
-        with serving(house, "web"):
+        with serving(site, "web"):
             sender.more(5)
-    assert conversations(engine_of(house)) >= set(sender.delivered)
-    change(house, NEW_SECRET, OLD_SECRET)
-    refusal = run_cli("--config", str(house.config), "web")
+    assert conversations(engine_of(site)) >= set(sender.delivered)
+    change(site, NEW_SECRET, OLD_SECRET)
+    refusal = run_cli("--config", str(site.config), "web")
     assert refusal.returncode == 1
     assert "secret" in refusal.stderr
 
 
 def test_the_login_of_the_database_is_changed_without_losing_a_delivery(
-    house_of: Callable[..., House], postgresql_url: str
+    site_of: Callable[..., Site], postgresql_url: str
 ) -> None:
     url, names = make_url(postgresql_url), [f"login_{os.getpid()}_{n}" for n in (1, 2)]
     for name in names:
         on_server(postgresql_url, f"CREATE ROLE {name} LOGIN SUPERUSER PASSWORD 'before'")
     first, second = (url.set(username=name, password="before").render_as_string(False) for name in names)
-    house = house_of(first)
+    site = site_of(first)
     try:
-        with serving(house, "web") as web, Sender(house).at_work() as sender:
+        with serving(site, "web") as web, Sender(site).at_work() as sender:
             sender.more(5)
-            change(house, first, second)
+            change(site, first, second)
             web.hang_up()
             sender.more(5)
             until(lambda: logged_in(postgresql_url, names[0]) == 0, 60, "nobody uses the first login any more")
@@ -162,23 +162,23 @@ def logged_in(url: str, name: str) -> int:
 
 
 def test_an_accounts_tokens_at_x_are_changed_without_losing_a_message(
-    house: House, x: X, engine_of: Callable[[House], Engine]
+    site: Site, x: X, engine_of: Callable[[Site], Engine]
 ) -> None:
-    account, engine = house.account(0, "acme"), engine_of(house)
+    account, engine = site.account(0, "acme"), engine_of(site)
     anew = {"token": f"{account['user_id']}-t-anew", "token_secret": "ts-anew"}
     was = {name: account[name] for name in anew}
     try:
-        with serving(house, "web"), Sender(house).at_work() as sender:
-            with serving(house, "worker"):
+        with serving(site, "web"), Sender(site).at_work() as sender:
+            with serving(site, "worker"):
                 sender.more(5)
                 until(lambda: states(engine)["card_sent"] > 0, 60, "a card is sent")
                 x.tell("/credentials", {"account": account["user_id"], **anew})
                 until(lambda: held(engine) is not None, 60, "X refuses the token, and nothing more is tried")
                 sender.more(5)
             for name, value in anew.items():
-                change(house, f'"{was[name]}"', f'"{value}"')
-            with serving(house, "worker"):
-                released = run_cli("--config", str(house.config), "accounts", "release", "acme")
+                change(site, f'"{was[name]}"', f'"{value}"')
+            with serving(site, "worker"):
+                released = run_cli("--config", str(site.config), "accounts", "release", "acme")
                 assert released.returncode == 0, released.stderr
                 sender.more(5)
                 sender.stop()

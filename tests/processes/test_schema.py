@@ -18,16 +18,16 @@ from service.db import open_engine, reading, writing
 from service.models import metadata
 from tests.postgresql import address_of, on_server
 from tests.processes.children import cli, run_cli
-from tests.processes.house import House
+from tests.processes.site import Site
 
 
 def test_an_old_process_refuses_a_newer_schema(
-    sqlite_house: House, engine_of: Callable[[House], Engine], tmp_path: Path
+    sqlite_site: Site, engine_of: Callable[[Site], Engine], tmp_path: Path
 ) -> None:
-    with writing(engine_of(sqlite_house)) as connection:
+    with writing(engine_of(sqlite_site)) as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
         connection.exec_driver_sql("UPDATE schema_floor SET revision = '9998'")
-    config = ("--config", str(sqlite_house.config))
+    config = ("--config", str(sqlite_site.config))
     with cli("worker", tmp_path, *config, "worker") as worker, cli("web", tmp_path, *config, "web") as web:
         for child in (worker, web):
             assert child.wait(60) == 1
@@ -36,13 +36,13 @@ def test_an_old_process_refuses_a_newer_schema(
             assert "schema_ahead" in child.output()
 
 
-def test_a_new_process_refuses_an_older_schema(house_of: Callable[..., House], tmp_path: Path) -> None:
-    house = house_of(f"sqlite:///{tmp_path / 'empty.db'}")
-    ended = run_cli("--config", str(house.config), "worker")
+def test_a_new_process_refuses_an_older_schema(site_of: Callable[..., Site], tmp_path: Path) -> None:
+    site = site_of(f"sqlite:///{tmp_path / 'empty.db'}")
+    ended = run_cli("--config", str(site.config), "worker")
     assert ended.returncode == 1
     assert "run `dm-feedback db upgrade`" in ended.stderr
-    assert run_cli("--config", str(house.config), "db", "upgrade").returncode == 0
-    migrations.require_fitting(open_engine(house.database_url))
+    assert run_cli("--config", str(site.config), "db", "upgrade").returncode == 0
+    migrations.require_fitting(open_engine(site.database_url))
 
 
 def test_a_killed_migration_is_completed_by_the_next(empty_url: Callable[[], str]) -> None:

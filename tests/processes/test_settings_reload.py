@@ -14,40 +14,40 @@ from service.customers.hash_key import open_key
 from service.db import open_engine, writing
 from tests.processes.children import Child, cli, until
 from tests.processes.deliveries import deliver
-from tests.processes.house import House
+from tests.processes.site import Site
 from tests.support import START
 
 CONTACT = "/.well-known/security.txt"
 
 
-def serving(house: House, *words: str) -> Child:
-    return cli(words[0], house.directory, "--config", str(house.config), *words)
+def serving(site: Site, *words: str) -> Child:
+    return cli(words[0], site.directory, "--config", str(site.config), *words)
 
 
-def status(house: House, path: str = CONTACT) -> int:
+def status(site: Site, path: str = CONTACT) -> int:
     try:
-        return httpx.get(f"{house.web_url}{path}", timeout=5, trust_env=False, verify=False).status_code
+        return httpx.get(f"{site.web_url}{path}", timeout=5, trust_env=False, verify=False).status_code
     except httpx.HTTPError:
         return 0
 
 
-def write(house: House, old: str, new: str) -> None:
-    text = house.config.read_text("utf-8")
+def write(site: Site, old: str, new: str) -> None:
+    text = site.config.read_text("utf-8")
     assert old in text
-    house.config.write_text(text.replace(old, new, 1), "utf-8")
+    site.config.write_text(text.replace(old, new, 1), "utf-8")
 
 
-def test_web_reloads_settings_on_sighup_and_keeps_the_old_if_the_new_are_wrong(sqlite_house: House) -> None:
-    house = sqlite_house
-    with serving(house, "web") as web:
-        until(lambda: status(house) == 404, 60, "web answers, nobody is named")
-        write(house, "[web]\n", '[web]\nsecurity_contact = "https://acme.example/security"\n')
+def test_web_reloads_settings_on_sighup_and_keeps_the_old_if_the_new_are_wrong(sqlite_site: Site) -> None:
+    site = sqlite_site
+    with serving(site, "web") as web:
+        until(lambda: status(site) == 404, 60, "web answers, nobody is named")
+        write(site, "[web]\n", '[web]\nsecurity_contact = "https://acme.example/security"\n')
         web.hang_up()
-        until(lambda: status(house) == 200, 60, "the contact is told")
-        write(house, "https://acme.example/security", "nobody")
+        until(lambda: status(site) == 200, 60, "the contact is told")
+        write(site, "https://acme.example/security", "nobody")
         web.hang_up()
         until(lambda: "settings_not_taken" in web.output(), 60, "the mistake is said")
-        until(lambda: status(house) == 200, 60, "the old contact is told")
+        until(lambda: status(site) == 200, 60, "the old contact is told")
         assert "web.security_contact" in web.output()
 
 
@@ -60,19 +60,19 @@ SETTINGS_THAT_START_NOTHING = {
 
 
 @pytest.mark.parametrize("what", SETTINGS_THAT_START_NOTHING)
-def test_unusable_settings_stop_nothing_that_runs(sqlite_house: House, what: str) -> None:
+def test_unusable_settings_stop_nothing_that_runs(sqlite_site: Site, what: str) -> None:
     old, new, says = SETTINGS_THAT_START_NOTHING[what]
-    house, engine = sqlite_house, open_engine(sqlite_house.database_url)
-    open_key(engine, house.tree()["service"]["secret_key"])
+    site, engine = sqlite_site, open_engine(sqlite_site.database_url)
+    open_key(engine, site.tree()["service"]["secret_key"])
     engine.dispose()
-    with serving(house, "web") as web:
-        until(lambda: status(house, "/healthz") == 200, 60, "web answers")
+    with serving(site, "web") as web:
+        until(lambda: status(site, "/healthz") == 200, 60, "web answers")
         before = set(web.forked())
-        write(house, old, new)
+        write(site, old, new)
         refuse_twice(web)
         assert set(web.forked()) == before, "nobody was begun anew for settings that were not taken"
         assert says in web.output()
-        assert deliver(house, "c-1") == 200
+        assert deliver(site, "c-1") == 200
 
 
 def refuse_twice(web: Child) -> None:
@@ -82,27 +82,27 @@ def refuse_twice(web: Child) -> None:
         until(lambda times=times: web.output().count("settings_not_taken") == times, 60, "why is said")
 
 
-def test_a_reload_during_an_outage_keeps_the_running_processes(sqlite_house: House) -> None:
-    house, engine = sqlite_house, open_engine(sqlite_house.database_url)
-    with serving(house, "web") as web:
-        until(lambda: status(house, "/readyz") == 200, 60, "web answers")
+def test_a_reload_during_an_outage_keeps_the_running_processes(sqlite_site: Site) -> None:
+    site, engine = sqlite_site, open_engine(sqlite_site.database_url)
+    with serving(site, "web") as web:
+        until(lambda: status(site, "/readyz") == 200, 60, "web answers")
         before = set(web.forked())
         with writing(engine) as connection:
             connection.exec_driver_sql("ALTER TABLE encryption_key RENAME TO elsewhere")
         refuse_twice(web)
         assert set(web.forked()) == before
-        assert status(house, "/healthz") == 200
+        assert status(site, "/healthz") == 200
         assert "database.url has no tables yet" in web.output()
         with writing(engine) as connection:
             connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO encryption_key")
     engine.dispose()
 
 
-def test_a_process_that_begins_while_the_database_is_away_waits_for_it_and_ends_no_other(sqlite_house: House) -> None:
-    house = sqlite_house
-    with serving(house, "web") as web:
-        until(lambda: status(house, "/healthz") == 200, 60, "web answers")
-        engine = open_engine(house.database_url)
+def test_a_process_that_begins_while_the_database_is_away_waits_for_it_and_ends_no_other(sqlite_site: Site) -> None:
+    site = sqlite_site
+    with serving(site, "web") as web:
+        until(lambda: status(site, "/healthz") == 200, 60, "web answers")
+        engine = open_engine(site.database_url)
         with writing(engine) as connection:
             connection.exec_driver_sql("ALTER TABLE encryption_key RENAME TO elsewhere")
         [before] = web.forked()
@@ -111,60 +111,60 @@ def test_a_process_that_begins_while_the_database_is_away_waits_for_it_and_ends_
         with writing(engine) as connection:
             connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO encryption_key")
         engine.dispose()
-        until(lambda: status(house, "/healthz") == 200, 60, "it has begun")
+        until(lambda: status(site, "/healthz") == 200, 60, "it has begun")
         assert web.running
 
 
-def test_what_gunicorn_says_of_a_killed_process_is_a_line_like_ours(sqlite_house: House) -> None:
-    house = sqlite_house
-    with serving(house, "web") as web:
-        until(lambda: status(house, "/healthz") == 200, 60, "web answers")
+def test_what_gunicorn_says_of_a_killed_process_is_a_line_like_ours(sqlite_site: Site) -> None:
+    site = sqlite_site
+    with serving(site, "web") as web:
+        until(lambda: status(site, "/healthz") == 200, 60, "web answers")
         os.kill(web.forked()[0], signal.SIGKILL)
         until(lambda: "SIGKILL" in web.output(), 60, "it is said")
         [said] = [line for line in map(json.loads, web.output().splitlines()) if "SIGKILL" in line.get("said", "")]
         assert (said["event"], said["library"], said["level"]) == ("library_said", "gunicorn.error", "error")
 
 
-def test_a_worker_restarts_on_sighup_unless_the_settings_are_wrong(sqlite_house: House) -> None:
-    house = sqlite_house
+def test_a_worker_restarts_on_sighup_unless_the_settings_are_wrong(sqlite_site: Site) -> None:
+    site = sqlite_site
 
     def started(worker: Child) -> int:
         return worker.output().count('"worker_started"')
 
-    with serving(house, "worker") as worker:
+    with serving(site, "worker") as worker:
         until(lambda: started(worker) == 1, 60, "it works")
         worker.hang_up()
         until(lambda: started(worker) == 2, 60, "it works with the new settings")
-        write(house, "-chaos", "-other")
+        write(site, "-chaos", "-other")
         worker.hang_up()
         until(lambda: "service.secret_key is not the one" in worker.output(), 60, "the mistake is said")
         assert worker.running
         assert started(worker) == 2
 
 
-def test_a_reloaded_worker_imports_nothing_from_where_it_was_started(sqlite_house: House) -> None:
+def test_a_reloaded_worker_imports_nothing_from_where_it_was_started(sqlite_site: Site) -> None:
     """`python -m` would: a folder of that name beside the ledger is nobody's of ours."""
-    house = sqlite_house
-    elsewhere = house.directory / "elsewhere"
+    site = sqlite_site
+    elsewhere = site.directory / "elsewhere"
     (elsewhere / "service").mkdir(parents=True)
     (elsewhere / "service" / "__init__.py").write_text("raise SystemExit('not ours')\n", "utf-8")
     begin = "import os, sys; os.chdir(sys.argv.pop(1)); from service.cli import main; main()"
-    command = [sys.executable, "-P", "-c", begin, str(elsewhere), "--config", str(house.config), "worker"]
-    with Child("worker", command, house.directory / "worker.log") as worker:
+    command = [sys.executable, "-P", "-c", begin, str(elsewhere), "--config", str(site.config), "worker"]
+    with Child("worker", command, site.directory / "worker.log") as worker:
         until(lambda: worker.output().count('"worker_started"') == 1, 60, "it works")
         worker.hang_up()
         until(lambda: worker.output().count('"worker_started"') == 2, 60, "it works with the new settings")
 
 
-def raw(house: House, request: bytes) -> bytes:
-    with socket.create_connection(("127.0.0.1", house.web_port), timeout=10) as line:
+def raw(site: Site, request: bytes) -> bytes:
+    with socket.create_connection(("127.0.0.1", site.web_port), timeout=10) as line:
         line.sendall(request)
         return line.recv(65_536)
 
 
-def test_a_body_nobody_can_read_is_the_clients_mistake_and_a_broken_header_shows_no_key(sqlite_house: House) -> None:
-    house = sqlite_house
-    engine = open_engine(house.database_url)
+def test_a_body_nobody_can_read_is_the_clients_mistake_and_a_broken_header_shows_no_key(sqlite_site: Site) -> None:
+    site = sqlite_site
+    engine = open_engine(site.database_url)
     with writing(engine) as connection:
         key = keys.create(connection, "ada", "admin", (), START)
     engine.dispose()
@@ -172,11 +172,11 @@ def test_a_body_nobody_can_read_is_the_clients_mistake_and_a_broken_header_shows
         f"POST /v1/opt-outs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nContent-Type: application/json\r\n"
         "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\nzz\r\n{}\r\n0\r\n\r\n"
     )
-    with serving(house, "web") as web:
-        until(lambda: status(house, "/healthz") == 200, 60, "web answers")
-        assert b" 400 " in raw(house, chunked.encode()).partition(b"\r\n")[0]
+    with serving(site, "web") as web:
+        until(lambda: status(site, "/healthz") == 200, 60, "web answers")
+        assert b" 400 " in raw(site, chunked.encode()).partition(b"\r\n")[0]
         for broken in (f"Authorization Bearer {key}", f"Authorization: Bearer {key}\x00"):
-            answer = raw(house, f"GET /v1/results HTTP/1.1\r\nHost: x\r\n{broken}\r\n\r\n".encode())
+            answer = raw(site, f"GET /v1/results HTTP/1.1\r\nHost: x\r\n{broken}\r\n\r\n".encode())
             assert b" 400 " in answer.partition(b"\r\n")[0]
         assert key.partition(".")[2] not in web.output()
         assert "Traceback" not in web.output()

@@ -9,20 +9,20 @@ from service.db import reading
 from service.models import feedback_request, send_attempt, worker_seen
 from tests.processes import ledger
 from tests.processes.children import cli, until
-from tests.processes.house import House
+from tests.processes.site import Site
 from tests.processes.x import X
 
 NEW = "direct_messages/events/new"
 
 
 def test_a_stopping_worker_finishes_its_call_and_gives_the_rest_back(
-    house_of: Callable[..., House], database_url: str, x: X, engine_of: Callable[[House], Engine]
+    site_of: Callable[..., Site], database_url: str, x: X, engine_of: Callable[[Site], Engine]
 ) -> None:
-    house = house_of(database_url, worker__shutdown_within="60s")  # a busy machine has its time
-    engine = engine_of(house)
+    site = site_of(database_url, worker__shutdown_within="60s")  # a busy machine has its time
+    engine = engine_of(site)
     ledger.ended(engine, 30)
     (rule,) = x.faults({"endpoint": NEW, "fault": "slow", "seconds": 1.0})
-    with cli("worker", house.directory, "--config", str(house.config), "worker") as worker:
+    with cli("worker", site.directory, "--config", str(site.config), "worker") as worker:
         until(lambda: x.hits(rule), 60, "a DM is on its way")
         assert worker.terminate(within_s=90) == 0
     arrived = x.sent("dm")
@@ -38,16 +38,16 @@ def test_a_stopping_worker_finishes_its_call_and_gives_the_rest_back(
 
 
 def test_a_worker_whose_call_hangs_stops_in_time_and_the_next_one_clears_up(
-    house_of: Callable[..., House], sqlite_url: str, x: X, engine_of: Callable[[House], Engine]
+    site_of: Callable[..., Site], sqlite_url: str, x: X, engine_of: Callable[[Site], Engine]
 ) -> None:
-    house = house_of(sqlite_url, worker__shutdown_within="1s")
-    engine = engine_of(house)
+    site = site_of(sqlite_url, worker__shutdown_within="1s")
+    engine = engine_of(site)
     (request_id,) = ledger.ended(engine)
     (rule,) = x.faults({"endpoint": NEW, "fault": "hang", "seconds": 200, "times": 1})
-    with cli("worker", house.directory, "--config", str(house.config), "worker") as worker:
+    with cli("worker", site.directory, "--config", str(site.config), "worker") as worker:
         until(lambda: x.hits(rule), 60, "a DM is on its way")
         assert worker.terminate(within_s=90) == 0
     assert ledger.attempts(engine, request_id)[0].answered_at is None, "the call had not even been given up"
-    with cli("next", house.directory, "--config", str(house.config), "worker"):
+    with cli("next", site.directory, "--config", str(site.config), "worker"):
         until(lambda: ledger.request(engine, request_id).state == "card_sent", 60, "the successor ends it")
     assert (x.sent("dm"), x.sent("card")) == (1, 1)

@@ -9,25 +9,25 @@ from sqlalchemy.engine import Engine
 from service.db import writing
 from tests.processes import ledger
 from tests.processes.children import Child, cli, until
-from tests.processes.house import House
+from tests.processes.site import Site
 from tests.processes.x import X
 
 NEW, CREATE = "direct_messages/events/new", "feedback/create"
 
 
-def worker_of(house: House, name: str) -> Child:
-    return cli(name, house.directory, "--config", str(house.config), "worker")
+def worker_of(site: Site, name: str) -> Child:
+    return cli(name, site.directory, "--config", str(site.config), "worker")
 
 
 def test_a_second_worker_takes_over_from_a_killed_one_within_seconds(
-    house: House, x: X, engine_of: Callable[[House], Engine]
+    site: Site, x: X, engine_of: Callable[[Site], Engine]
 ) -> None:
-    engine = engine_of(house)
+    engine = engine_of(site)
     (request_id,) = ledger.ended(engine)
     (rule,) = x.faults({"endpoint": "users/show", "fault": "slow", "seconds": 3, "times": 1})
-    with worker_of(house, "first") as first:
+    with worker_of(site, "first") as first:
         until(lambda: x.hits(rule), 60, "the first worker is in a call")
-        with worker_of(house, "second") as second:
+        with worker_of(site, "second") as second:
             until(lambda: "worker_started" in second.output(), 60, "the second worker runs")
             first.kill()
             took = until(lambda: ledger.request(engine, request_id).state == "card_sent", 60, "it is sent")
@@ -42,15 +42,15 @@ def told(engine: Engine, request_id: str) -> dict[str, Any]:
 
 
 def test_a_worker_paused_past_its_lease_cannot_record_over_its_successor(
-    house: House, x: X, engine_of: Callable[[House], Engine]
+    site: Site, x: X, engine_of: Callable[[Site], Engine]
 ) -> None:
-    engine = engine_of(house)
+    engine = engine_of(site)
     (request_id,) = ledger.ended(engine)
     (rule,) = x.faults({"endpoint": CREATE, "fault": "slow", "seconds": 3, "times": 1})
-    with worker_of(house, "sleeper") as sleeper:
+    with worker_of(site, "sleeper") as sleeper:
         until(lambda: x.hits(rule), 60, "the card is at X and the answer on its way")
         sleeper.signal(signal.SIGSTOP)
-        with worker_of(house, "successor"):
+        with worker_of(site, "successor"):
             until(lambda: ledger.request(engine, request_id).state == "card_sent", 60, "the successor finds it at X")
             cleared_up = told(engine, request_id)
             sleeper.signal(signal.SIGCONT)
@@ -63,15 +63,15 @@ def test_a_worker_paused_past_its_lease_cannot_record_over_its_successor(
 
 
 def test_a_call_that_x_dropped_while_its_worker_slept_is_proven_unsent_and_sent_once(
-    sqlite_house: House, x: X, engine_of: Callable[[House], Engine]
+    sqlite_site: Site, x: X, engine_of: Callable[[Site], Engine]
 ) -> None:
-    house, engine = sqlite_house, engine_of(sqlite_house)
+    site, engine = sqlite_site, engine_of(sqlite_site)
     (request_id,) = ledger.ended(engine)
     (rule,) = x.faults({"endpoint": NEW, "fault": "hang", "when": "before", "seconds": 1, "times": 1})
-    with worker_of(house, "sleeper") as sleeper:
+    with worker_of(site, "sleeper") as sleeper:
         until(lambda: x.hits(rule), 60, "X hangs")
         sleeper.signal(signal.SIGSTOP)
-        with worker_of(house, "successor"):
+        with worker_of(site, "successor"):
             until(lambda: ledger.attempts(engine, request_id)[0].outcome == "not_sent", 60, "it is proven unsent")
             sleeper.signal(signal.SIGCONT)
             until(lambda: ledger.request(engine, request_id).state == "card_sent", 60, "it is sent once")
@@ -79,14 +79,14 @@ def test_a_call_that_x_dropped_while_its_worker_slept_is_proven_unsent_and_sent_
 
 
 def test_an_answer_that_meets_a_busy_database_is_recorded_when_it_is_free_again(
-    house_of: Callable[..., House], sqlite_url: str, x: X, engine_of: Callable[[House], Engine]
+    site_of: Callable[..., Site], sqlite_url: str, x: X, engine_of: Callable[[Site], Engine]
 ) -> None:
     """And costs no look-up at X, as long as the lease lasts."""
-    house = house_of(sqlite_url, worker__lease="30s")
-    engine = engine_of(house)
+    site = site_of(sqlite_url, worker__lease="30s")
+    engine = engine_of(site)
     (request_id,) = ledger.ended(engine)
     (rule,) = x.faults({"endpoint": NEW, "fault": "slow", "seconds": 0.5, "times": 1})
-    with worker_of(house, "worker") as worker:
+    with worker_of(site, "worker") as worker:
         until(lambda: x.hits(rule), 60, "the answer is on its way", every_s=0.01)
         with writing(engine):
             until(lambda: "record_delayed" in worker.output(), 60, "the worker cannot record it")

@@ -20,7 +20,7 @@ from service.telemetry import traces
 from tests.processes import ledger
 from tests.processes.children import ROOT, cli, run_cli, until
 from tests.processes.deliveries import deliver
-from tests.processes.house import House
+from tests.processes.site import Site
 from tests.processes.x import X, running_x
 
 COMMENT, SCORE = "Jane-was-kind-0815", 4
@@ -100,10 +100,10 @@ def test_a_conversation_is_one_trace_from_webhook_to_answer(
     tmp_path: Path, engine: Engine, database_url: str, collector: Collector, quick_traces: None
 ) -> None:
     changes = {"service__traces_to": collector.url, "campaigns__care__delay": "0s", "web__workers": 1}
-    house = House(tmp_path, database_url, scale=150, changes=changes, pushes_to=frozenset({"acme"})).write()
-    config = ("--config", str(house.config))
-    with running_x(house) as x, cli("web", tmp_path, *config, "web"), cli("worker", tmp_path, *config, "worker"):
-        until(lambda: deliver(house, "t-1") == 200, 60, "web answers")
+    site = Site(tmp_path, database_url, scale=150, changes=changes, pushes_to=frozenset({"acme"})).write()
+    config = ("--config", str(site.config))
+    with running_x(site) as x, cli("web", tmp_path, *config, "web"), cli("worker", tmp_path, *config, "worker"):
+        until(lambda: deliver(site, "t-1") == 200, 60, "web answers")
         until(lambda: ledger.states(engine).get("card_sent") == 1, 60, "the card is sent")
         x.tell(f"/customers/{customer_of('t-1')}/answer", {"score": SCORE, "text": COMMENT})
         [request_id] = ids(engine)
@@ -141,15 +141,15 @@ def ids(engine: Engine) -> list[str]:
 
 
 def test_a_collector_that_is_away_costs_spans_and_nothing_else(
-    house_of: Callable[..., House], x: X, sqlite_engine: Engine, sqlite_url: str
+    site_of: Callable[..., Site], x: X, sqlite_engine: Engine, sqlite_url: str
 ) -> None:
-    house = house_of(sqlite_url, service__traces_to="http://127.0.0.1:1")
-    config = ("--config", str(house.config))
+    site = site_of(sqlite_url, service__traces_to="http://127.0.0.1:1")
+    config = ("--config", str(site.config))
     with (
-        cli("web", house.directory, *config, "web") as web,
-        cli("worker", house.directory, *config, "worker") as worker,
+        cli("web", site.directory, *config, "web") as web,
+        cli("worker", site.directory, *config, "worker") as worker,
     ):
-        until(lambda: deliver(house, "t-1") == 200, 60, "web answers")
+        until(lambda: deliver(site, "t-1") == 200, 60, "web answers")
         until(lambda: ledger.states(sqlite_engine).get("card_sent") == 1, 60, "the card is sent")
         assert worker.terminate(60) == 0
         assert web.terminate(60) == 0
@@ -183,8 +183,8 @@ def test_without_the_extra_the_start_says_what_to_install(monkeypatch: pytest.Mo
     assert not otel.is_installed()
 
 
-def test_config_check_rejects_an_invalid_collector_address(house_of: Callable[..., House], sqlite_url: str) -> None:
-    house: House = house_of(sqlite_url, service__traces_to="collector:4318")
-    done = run_cli("--config", str(Path(house.config)), "config", "check")
+def test_config_check_rejects_an_invalid_collector_address(site_of: Callable[..., Site], sqlite_url: str) -> None:
+    site: Site = site_of(sqlite_url, service__traces_to="collector:4318")
+    done = run_cli("--config", str(Path(site.config)), "config", "check")
     assert done.returncode == 78
     assert "service.traces_to" in done.stderr

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 
 from tests.processes.children import cli, until
-from tests.processes.house import House
+from tests.processes.site import Site
 
 
 class X:
@@ -56,11 +56,11 @@ class X:
 
 
 @contextmanager
-def running_x(house: House, bind: str = "127.0.0.1") -> Iterator[X]:
-    """The sandbox of this house, as a process of its own."""
-    words = ("sandbox", "--bind", f"{bind}:{house.x_port}", "--file", str(house.x_file))
-    x = X(house.x_url)
-    with cli("sandbox", house.directory, *words):
+def running_x(site: Site, bind: str = "127.0.0.1") -> Iterator[X]:
+    """The sandbox of this site, as a process of its own."""
+    words = ("sandbox", "--bind", f"{bind}:{site.x_port}", "--file", str(site.x_file))
+    x = X(site.x_url)
+    with cli("sandbox", site.directory, *words):
         until(x.answers, 60, "the sandbox answers")
         yield x
         x.close()

@@ -56,7 +56,7 @@ ONE_CONVERSATION = (
 
 
 @pytest.fixture
-def house(quick: World) -> World:
+def world(quick: World) -> World:
     """One answer of a small agent among the many of a large one; the same in another account."""
     quick.number, quick.bobs = poured(quick.engine, "one among many", lambda: filled(quick))
     return quick
@@ -88,8 +88,8 @@ def routes(app) -> list[tuple[str, str]]:
     )
 
 
-def test_every_route_says_how_it_is_guarded(house):
-    app = house.app()
+def test_every_route_says_how_it_is_guarded(world):
+    app = world.app()
     silent = [name for name, view in app.view_functions.items() if not hasattr(view, "authentication")]
     assert silent == []
     open_ones = {n for n, view in app.view_functions.items() if not view.authentication.startswith("key: ")}
@@ -108,17 +108,17 @@ def test_every_route_says_how_it_is_guarded(house):
         "Basic eDphLWxvbmctcmFuZG9tLXBhc3N3b3JkLTE=",  # X's own way in
     ],
 )
-def test_no_route_tells_anything_without_a_key_of_ours(house, header):
-    app, strangers = house.app(), itertools.count()
+def test_no_route_tells_anything_without_a_key_of_ours(world, header):
+    app, strangers = world.app(), itertools.count()
     for method, path in routes(app):
         if not path.startswith("/v1/"):
             continue
         # a feed's address is its key: a wrong one is no place at all
         refused = 404 if path == "/v1/feeds/x/x.csv" else 401
-        for real in (path, path.replace("/x", f"/{house.bobs}")):
+        for real in (path, path.replace("/x", f"/{world.bobs}")):
             # each from an address of its own: one that tries many wrong keys is answered 429
             answer = app.test_client().open(
-                f"{real}?key={house.key()}",
+                f"{real}?key={world.key()}",
                 environ_overrides={"REMOTE_ADDR": f"198.51.100.{next(strangers)}"},
                 method=method,
                 json={} if method == "POST" else None,
@@ -129,41 +129,41 @@ def test_no_route_tells_anything_without_a_key_of_ours(house, header):
             assert "ETag" not in answer.headers
 
 
-def test_the_refusal_is_the_same_whether_the_result_exists_or_not(house):
-    app = house.app()
-    for path in (f"/v1/results/{house.bobs}", "/v1/results/fr_none"):
+def test_the_refusal_is_the_same_whether_the_result_exists_or_not(world):
+    app = world.app()
+    for path in (f"/v1/results/{world.bobs}", "/v1/results/fr_none"):
         answer = Client(app, None).get(path)
         body = answer.get_json() | {"request_id": ""}
         assert body["code"] == "key_missing"
-    analyst = house.client("analyst")
-    codes = {analyst.refused(path, 403) for path in (f"/v1/results/{house.bobs}", "/v1/results/fr_none")}
+    analyst = world.client("analyst")
+    codes = {analyst.refused(path, 403) for path in (f"/v1/results/{world.bobs}", "/v1/results/fr_none")}
     assert codes == {"role_not_allowed"}
 
 
 @pytest.mark.parametrize("path", ROWS)
-def test_an_analyst_never_gets_a_row(house, path):
-    analyst = house.client("analyst")
-    answer = analyst.get(at(path, house))
+def test_an_analyst_never_gets_a_row(world, path):
+    analyst = world.client("analyst")
+    answer = analyst.get(at(path, world))
     assert answer.status_code == 403
-    assert house.bobs not in everything(answer)
+    assert world.bobs not in everything(answer)
 
 
 @pytest.mark.parametrize("path", FIGURES)
-def test_what_an_analyst_gets_names_no_conversation_and_no_words(house, path):
-    told = everything(house.client("analyst").get(path))
-    assert house.bobs not in told
+def test_what_an_analyst_gets_names_no_conversation_and_no_words(world, path):
+    told = everything(world.client("analyst").get(path))
+    assert world.bobs not in told
     assert CONVERSATION not in told
     assert SECRET not in told
 
 
 @pytest.mark.parametrize("path", FIGURES)
 @pytest.mark.parametrize("query", ONE_CONVERSATION)
-def test_no_figure_narrows_down_to_one_conversation(house, path, query):
+def test_no_figure_narrows_down_to_one_conversation(world, path, query):
     path, _, own = path.partition("?")
     given = {**dict(pair.split("=") for pair in own.split("&") if pair), **query}
     if path == "/v1/trend":
         given.setdefault("period", "week")
-    answer = house.client("analyst").get(path, **given)
+    answer = world.client("analyst").get(path, **given)
     if answer.status_code == 200:
         assert answered_figures(answer.get_json()) == []
     else:
@@ -191,30 +191,30 @@ def answered_figures(value, path=""):
     return []
 
 
-def test_the_search_for_published_figures_would_find_them(house):
-    assert answered_figures(house.client("supervisor").get("/v1/summary").get_json())
-    assert answered_figures(house.client("supervisor").get("/v1/funnel").get_json())
+def test_the_search_for_published_figures_would_find_them(world):
+    assert answered_figures(world.client("supervisor").get("/v1/summary").get_json())
+    assert answered_figures(world.client("supervisor").get("/v1/funnel").get_json())
 
 
 @pytest.mark.parametrize("path", ["/v1/results", "/v1/requests"])
 @pytest.mark.parametrize("query", ONE_CONVERSATION)
-def test_not_even_a_supervisor_finds_a_small_agents_answer_by_name(house, path, query):
-    found = house.client().json(path, **query)
+def test_not_even_a_supervisor_finds_a_small_agents_answer_by_name(world, path, query):
+    found = world.client().json(path, **query)
     assert found["items"] == []
     assert found["withheld"]
 
 
 @pytest.mark.parametrize("query", ONE_CONVERSATION)
 @pytest.mark.parametrize("ending", ["csv", "jsonl"])
-def test_a_small_agents_answer_is_not_named_in_an_export(house, ending, query):
-    told = everything(house.client().get(f"/v1/results.{ending}", **query))
-    assert house.bobs not in told
+def test_a_small_agents_answer_is_not_named_in_an_export(world, ending, query):
+    told = everything(world.client().get(f"/v1/results.{ending}", **query))
+    assert world.bobs not in told
     assert SECRET not in told
 
 
-def test_a_small_agents_row_leads_nowhere(house):
-    supervisor = house.client()
-    for path in (f"/v1/results/{house.bobs}", f"/v1/requests/{house.bobs}"):
+def test_a_small_agents_row_leads_nowhere(world):
+    supervisor = world.client()
+    for path in (f"/v1/results/{world.bobs}", f"/v1/requests/{world.bobs}"):
         row = supervisor.json(path)
         assert (row["agent_id"], row["team_id"], row["conversation_id"], row["conversation_url"]) == (None,) * 4
         told = json.dumps(row)
@@ -223,33 +223,33 @@ def test_a_small_agents_row_leads_nowhere(house):
         assert SECRET not in told
 
 
-def test_another_accounts_key_does_not_know_that_the_result_exists(house):
-    other = house.client("supervisor", "other")
-    assert other.refused(f"/v1/results/{house.bobs}", 404) == "no_such_result"
+def test_another_accounts_key_does_not_know_that_the_result_exists(world):
+    other = world.client("supervisor", "other")
+    assert other.refused(f"/v1/results/{world.bobs}", 404) == "no_such_result"
     assert other.refused("/v1/results/fr_none", 404) == "no_such_result"
-    assert other.refused(f"/v1/requests/{house.bobs}", 404) == "no_such_request"
-    assert other.refused(f"/v1/results/{house.bobs}/notes", 404) == "no_such_result"
+    assert other.refused(f"/v1/requests/{world.bobs}", 404) == "no_such_request"
+    assert other.refused(f"/v1/results/{world.bobs}/notes", 404) == "no_such_result"
     assert other.refused("/v1/results", 403, account="acme") == "account_not_allowed"
     assert {row["account"] for row in other.json("/v1/results", limit=250)["items"]} == {"other"}
     assert b"acme" not in other.get("/v1/results.csv").get_data()
     assert other.json("/v1/summary")["csat"]["n"] == 40
 
 
-def test_a_note_cannot_be_left_at_another_accounts_result(house):
-    other = house.client("supervisor", "other")
+def test_a_note_cannot_be_left_at_another_accounts_result(world):
+    other = world.client("supervisor", "other")
     answer = other.app.test_client().post(
-        f"/v1/results/{house.bobs}/notes", json={"text": "x"}, headers={"Authorization": f"Bearer {other.key}"}
+        f"/v1/results/{world.bobs}/notes", json={"text": "x"}, headers={"Authorization": f"Bearer {other.key}"}
     )
     assert answer.status_code == 404
 
 
-def test_an_etag_cannot_be_used_to_guess_an_answer(house):
+def test_an_etag_cannot_be_used_to_guess_an_answer(world):
     """A guess costs a key that may read the figure; then the ETag adds nothing to the figure itself."""
-    supervisor, analyst = house.client(), house.client("analyst")
+    supervisor, analyst = world.client(), world.client("analyst")
     for path in ("/v1/summary", "/v1/summary?agent_id=bob"):
         first, second = supervisor.get(path), analyst.get(path)
         assert (first.headers["ETag"] == second.headers["ETag"]) == (first.get_data() == second.get_data())
-    nobody = Client(house.app(), None)
+    nobody = Client(world.app(), None)
     for reader, path in ((analyst, "/v1/summary"), (supervisor, "/v1/results")):
         etag = reader.get(path).headers["ETag"]
         assert nobody.get(path, headers={"If-None-Match": etag}).status_code == 401
@@ -266,31 +266,31 @@ def test_the_etag_of_a_small_agents_figure_is_the_same_whatever_the_score(quick)
     assert len(etags) == 1
 
 
-def test_the_access_log_holds_no_answer(house):
-    supervisor = house.client()
+def test_the_access_log_holds_no_answer(world):
+    supervisor = world.client()
     supervisor.json("/v1/results", limit=250)
     supervisor.get("/v1/results.csv").get_data()
-    supervisor.json(f"/v1/results/{house.bobs}")
-    with reading(house.engine) as connection:
+    supervisor.json(f"/v1/results/{world.bobs}")
+    with reading(world.engine) as connection:
         told = str(connection.execute(sa.select(access_log)).all())
     assert SECRET not in told
     assert "score" not in told
 
 
-def test_no_error_repeats_an_answer(house):
-    supervisor = house.client()
+def test_no_error_repeats_an_answer(world):
+    supervisor = world.client()
     for query in ({"score": SECRET}, {"since": SECRET}, {"cursor": "x"}):
         assert SECRET not in everything(supervisor.get("/v1/results", **query))
 
 
-def test_under_an_embargo_nothing_of_today_shows_on_any_route(house):
-    house.settings = settings_of(reports__embargo="next_day")
-    with_today = World(house.engine, house.settings)
+def test_under_an_embargo_nothing_of_today_shows_on_any_route(world):
+    world.settings = settings_of(reports__embargo="next_day")
+    with_today = World(world.engine, world.settings)
     client = with_today.client("admin")
     before = {path: client.get(path).get_data() for path in FIGURES if path != "/v1/coverage"}
     before_rows = client.json("/v1/results", limit=250)["items"]
-    house.number += 1000
-    with_today.number = house.number
+    world.number += 1000
+    with_today.number = world.number
     today = with_today.add(12, score=1, text="today's words", days_ago=0.2, agent_id="cat", team_id="blue")
     for path, body in before.items():
         assert scores_of(client.get(path).get_json()) == scores_of(json.loads(body)), path
@@ -338,30 +338,30 @@ def test_the_crms_customer_is_told_to_admins_only(quick):
         assert "cust-77" in quick.client("admin").get(f"/v1/results.{format_}").get_data(as_text=True)
 
 
-def test_a_route_without_a_guard_would_be_found(house):
-    app = house.app()
+def test_a_route_without_a_guard_would_be_found(world):
+    app = world.app()
     app.add_url_rule("/v1/leak", "leak", lambda: "x")
     assert [name for name, view in app.view_functions.items() if not hasattr(view, "authentication")] == ["leak"]
 
 
-def test_the_log_of_reading_is_written_before_the_first_byte_leaves(house):
-    supervisor = house.client()
+def test_the_log_of_reading_is_written_before_the_first_byte_leaves(world):
+    supervisor = world.client()
     answer = supervisor.get("/v1/results.csv")
-    with reading(house.engine) as connection:
+    with reading(world.engine) as connection:
         assert connection.scalar(sa.select(sa.func.count()).select_from(access_log)) == 1
     answer.get_data()
 
 
-def test_an_answer_that_cannot_be_logged_is_not_given(house):
+def test_an_answer_that_cannot_be_logged_is_not_given(world):
     """If the access log cannot be written, the export does not begin."""
     from flask import Flask
 
     app = Flask("broken")
-    guard = Guard(house.engine, house.clock, 600)
-    built = web.setup(app, house.settings.web)
-    built.register_blueprint(api.blueprint(house.settings, house.engine, guard, house.clock))
-    key = house.key()
-    with writing(house.engine) as connection:
+    guard = Guard(world.engine, world.clock, 600)
+    built = web.setup(app, world.settings.web)
+    built.register_blueprint(api.blueprint(world.settings, world.engine, guard, world.clock))
+    key = world.key()
+    with writing(world.engine) as connection:
         log_access(connection, "x", "y", {}, NOW)
         connection.execute(sa.text("ALTER TABLE access_log RENAME TO gone"))
     answer = Client(app, key).get("/v1/results.csv")

@@ -31,7 +31,7 @@ from service.web import read_slots
 from service.web.read_slots import Slots
 from service.x_api import parse_feedback
 from tests.reports.world import ADMIN, NOW, World
-from tests.results.house import request, settings, shop, snapshot, take
+from tests.results.cards import request, settings, shop, snapshot, take
 
 SETTINGS = settings()
 
@@ -41,7 +41,7 @@ def threads_of(threads):
 
 
 @pytest.fixture
-def house(engine):
+def world(engine):
     return World(engine, SETTINGS)
 
 
@@ -69,36 +69,36 @@ def changed(client, cursor="", **query):
     return [(each["request_id"], each["change"]) for each in page["items"]], page["next_cursor"]
 
 
-def test_a_change_comes_once_it_is_sealed_as_the_request_is_then(house):
-    client, row = house.client(), request(house.engine)
+def test_a_change_comes_once_it_is_sealed_as_the_request_is_then(world):
+    client, row = world.client(), request(world.engine)
     assert changed(client)[0] == []
-    house.tell()
+    world.tell()
     found, cursor = changed(client)
     assert found == [(row["id"], "request")]
-    take(house.engine, snapshot(row, NOW, score=2))
+    take(world.engine, snapshot(row, NOW, score=2))
     assert changed(client, cursor)[0] == []
-    house.tell()
+    world.tell()
     found, cursor = changed(client, cursor)
     assert found == [(row["id"], "result")]
-    take(house.engine, snapshot(row, NOW + timedelta(minutes=1), score=2, score_at=NOW, text="slow"))
-    house.tell()
+    take(world.engine, snapshot(row, NOW + timedelta(minutes=1), score=2, score_at=NOW, text="slow"))
+    world.tell()
     assert changed(client, cursor)[0] == [(row["id"], "result")]
     assert changed(client)[0] == [(row["id"], "result")], "each once, as it is now"
 
 
-def test_an_old_cursor_works_for_ever(house):
-    client, cursors = house.client(), [""]
+def test_an_old_cursor_works_for_ever(world):
+    client, cursors = world.client(), [""]
     for _ in range(5):
-        request(house.engine)
-        house.tell()
+        request(world.engine)
+        world.tell()
         cursors.append(changed(client, cursors[-1])[1])
     assert [len(changed(client, each)[0]) for each in cursors] == [5, 4, 3, 2, 1, 0]
 
 
-def test_pages_of_the_feed_are_whole_and_in_order(house):
-    made = [request(house.engine)["id"] for _ in range(7)]
-    house.tell()
-    client, found, cursor, more = house.client(), [], "", True
+def test_pages_of_the_feed_are_whole_and_in_order(world):
+    made = [request(world.engine)["id"] for _ in range(7)]
+    world.tell()
+    client, found, cursor, more = world.client(), [], "", True
     while more:
         page = client.json("/v1/changes", cursor=cursor, limit=3)
         found += [each["request_id"] for each in page["items"]]
@@ -107,12 +107,12 @@ def test_pages_of_the_feed_are_whole_and_in_order(house):
     assert len(found) == len(set(found))
 
 
-def test_after_a_restore_an_old_cursor_is_gone_and_says_what_to_do(house):
-    client = house.client()
-    take(house.engine, snapshot(request(house.engine), NOW, score=2))
-    house.tell()
+def test_after_a_restore_an_old_cursor_is_gone_and_says_what_to_do(world):
+    client = world.client()
+    take(world.engine, snapshot(request(world.engine), NOW, score=2))
+    world.tell()
     cursor, resume = changed(client)[1], client.json("/v1/results")["resume_cursor"]
-    with writing(house.engine) as connection:
+    with writing(world.engine) as connection:
         numbers.begin_epoch(connection, NOW)
     for path, old in (("/v1/changes", cursor), ("/v1/results", resume)):
         answer = client.get(path, cursor=old)
@@ -121,47 +121,47 @@ def test_after_a_restore_an_old_cursor_is_gone_and_says_what_to_do(house):
     assert len(changed(client)[0]) == 1
 
 
-def test_a_cursor_with_an_unknown_number_is_gone(house):
+def test_a_cursor_with_an_unknown_number_is_gone(world):
     """A backup that was put back without a word: the numbers of the cursor are not known."""
-    client = house.client()
-    request(house.engine)
-    house.tell()
+    client = world.client()
+    request(world.engine)
+    world.tell()
     cursor = changed(client)[1]
-    with writing(house.engine) as connection:
+    with writing(world.engine) as connection:
         connection.exec_driver_sql("UPDATE change_counter SET last = 0")
     assert client.refused("/v1/changes", 410, cursor=cursor) == "changes_begin_anew"
 
 
-def test_a_cursor_of_another_key_or_list_is_refused(house):
-    request(house.engine)
-    house.tell()
-    cursor = changed(house.client())[1]
-    assert house.client("supervisor", "shop").refused("/v1/changes", 422, cursor=cursor) == "cursor_of_another_question"
-    assert house.client().refused("/v1/results", 422, cursor=cursor) == "cursor_of_another_question"
-    assert house.client().refused("/v1/changes", 422, cursor="x") == "bad_cursor"
-    assert house.client().refused("/v1/changes", 422, wait="31s") == "invalid_parameter"
-    assert house.client("analyst").refused("/v1/changes", 403) == "role_not_allowed"
+def test_a_cursor_of_another_key_or_list_is_refused(world):
+    request(world.engine)
+    world.tell()
+    cursor = changed(world.client())[1]
+    assert world.client("supervisor", "shop").refused("/v1/changes", 422, cursor=cursor) == "cursor_of_another_question"
+    assert world.client().refused("/v1/results", 422, cursor=cursor) == "cursor_of_another_question"
+    assert world.client().refused("/v1/changes", 422, cursor="x") == "bad_cursor"
+    assert world.client().refused("/v1/changes", 422, wait="31s") == "invalid_parameter"
+    assert world.client("analyst").refused("/v1/changes", 403) == "role_not_allowed"
 
 
-def test_a_key_gets_changes_of_its_accounts_only(house):
-    request(house.engine, account="other")
-    house.tell()
-    assert changed(house.client("supervisor", "shop"))[0] == []
+def test_a_key_gets_changes_of_its_accounts_only(world):
+    request(world.engine, account="other")
+    world.tell()
+    assert changed(world.client("supervisor", "shop"))[0] == []
 
 
-def test_a_waiting_request_is_answered_on_the_next_change(house):
-    client, heard = house.client(), []
+def test_a_waiting_request_is_answered_on_the_next_change(world):
+    client, heard = world.client(), []
     waiting = threading.Thread(target=lambda: heard.append(changed(client, wait="20s")[0]))
     waiting.start()
-    row = request(house.engine)
-    house.tell()
+    row = request(world.engine)
+    world.tell()
     waiting.join(15)
     assert heard == [[(row["id"], "request")]]
 
 
-def test_a_waiting_request_takes_no_read_slot(house, monkeypatch):
+def test_a_waiting_request_takes_no_read_slot(world, monkeypatch):
     """One slot, one that waits: somebody else's page is answered all the same, and the news comes after it."""
-    client, other, heard = house.client(), house.client(), []
+    client, other, heard = world.client(), world.client(), []
     looked = threading.Event()
     is_news = feed.is_news
 
@@ -177,18 +177,18 @@ def test_a_waiting_request_takes_no_read_slot(house, monkeypatch):
     waiting.start()
     assert looked.wait(15)
     assert other.json("/v1/results")["items"] == []
-    row = request(house.engine)
-    house.tell()
+    row = request(world.engine)
+    world.tell()
     waiting.join(15)
     assert heard == [[(row["id"], "request")]]
 
 
-def test_waiting_longer_than_one_answer_may_take_ends_with_an_answer(house, monkeypatch):
+def test_waiting_longer_than_one_answer_may_take_ends_with_an_answer(world, monkeypatch):
     """The time a database may work is counted anew after the wait."""
     monkeypatch.setattr(read_slots, "LONGEST_S", 0.5)
     monkeypatch.setattr(feed, "is_news", lambda _connection, _mark: time.monotonic() > later)
     later = time.monotonic() + 1
-    assert changed(house.client(), wait="2s")[0] == []
+    assert changed(world.client(), wait="2s")[0] == []
 
 
 def looks_of(monkeypatch):
@@ -256,16 +256,16 @@ def until_looked(waiting, looks, *, news):
         waiting.join(0.05)
 
 
-def test_changes_of_other_accounts_do_not_end_the_wait(house, monkeypatch):
-    client, heard, looks = house.client("supervisor", "shop"), [], looks_of(monkeypatch)
+def test_changes_of_other_accounts_do_not_end_the_wait(world, monkeypatch):
+    client, heard, looks = world.client("supervisor", "shop"), [], looks_of(monkeypatch)
     waiting = threading.Thread(target=lambda: heard.append(changed(client, wait="30s")[0]))
     waiting.start()
     until_looked(waiting, looks, news=False)
-    request(house.engine, account="other")
-    house.tell()
+    request(world.engine, account="other")
+    world.tell()
     until_looked(waiting, looks, news=True)
-    row = request(house.engine)
-    house.tell()
+    row = request(world.engine)
+    world.tell()
     waiting.join(20)
     assert heard == [[(row["id"], "request")]]
 
@@ -279,37 +279,37 @@ def test_no_more_wait_than_half_of_the_threads(sqlite_engine, monkeypatch, threa
     assert [waiting.acquire(blocking=False) for _ in range(room + 1)] == [True] * room + [False]
 
 
-def test_two_wait_and_a_third_is_answered_at_once(house):
-    client = house.client()
+def test_two_wait_and_a_third_is_answered_at_once(world):
+    client = world.client()
     client.app.extensions["dm_feedback_waiting"] = threading.BoundedSemaphore(2)
     waiting = client.app.extensions["dm_feedback_waiting"]
     with waiting, waiting:
         assert changed(client, wait="30s")[0] == []
 
 
-def test_an_erasure_of_a_score_only_answer_is_in_the_feed(house):
-    client, row = house.client(), request(house.engine)
-    take(house.engine, snapshot(row, NOW, score=2))
-    house.tell()
+def test_an_erasure_of_a_score_only_answer_is_in_the_feed(world):
+    client, row = world.client(), request(world.engine)
+    take(world.engine, snapshot(row, NOW, score=2))
+    world.tell()
     _, resume = everything(client, "/v1/results")
-    house.clock.forward(minutes=1)
-    housekeeping.erase(house.engine, SETTINGS, row["x_user_id"], by="ada", now=house.clock.now)
-    house.tell()
-    [again] = client.json("/v1/results", updated_since=house.clock.now.isoformat())["items"]
+    world.clock.forward(minutes=1)
+    housekeeping.erase(world.engine, SETTINGS, row["x_user_id"], by="ada", now=world.clock.now)
+    world.tell()
+    [again] = client.json("/v1/results", updated_since=world.clock.now.isoformat())["items"]
     assert (again["request_id"], again["score"]) == (row["id"], 2)
     assert again["erased_at"] == again["updated_at"]
     assert [each["request_id"] for each in client.json("/v1/results", cursor=resume)["items"]] == [row["id"]]
 
 
-def test_an_erased_text_only_answer_leaves_a_tombstone_everywhere(house):
-    client, row = house.client(), request(house.engine)
-    take(house.engine, snapshot(row, NOW, text="my words"))
-    house.tell()
+def test_an_erased_text_only_answer_leaves_a_tombstone_everywhere(world):
+    client, row = world.client(), request(world.engine)
+    take(world.engine, snapshot(row, NOW, text="my words"))
+    world.tell()
     _, resume = everything(client, "/v1/results")
     place = changed(client)[1]
-    house.clock.forward(minutes=1)
-    housekeeping.erase(house.engine, SETTINGS, row["x_user_id"], by="ada", now=house.clock.now)
-    house.tell()
+    world.clock.forward(minutes=1)
+    housekeeping.erase(world.engine, SETTINGS, row["x_user_id"], by="ada", now=world.clock.now)
+    world.tell()
     stone = {"request_id": row["id"], "erased_at": "2026-11-22T12:01:00.000000Z"}
     for query in (
         {"updated_since": NOW.isoformat()},
@@ -323,46 +323,46 @@ def test_an_erased_text_only_answer_leaves_a_tombstone_everywhere(house):
     lines = client.get("/v1/results.jsonl", answered="true", updated_since=NOW.isoformat()).get_data(as_text=True)
     assert lines == f'{{"request_id": "{row["id"]}", "erased_at": "2026-11-22T12:01:00.000000Z"}}\n'
     assert client.json("/v1/results")["erased"] == [], "a full read needs none"
-    [ledger] = client.json("/v1/requests", updated_since=house.clock.now.isoformat())["items"]
+    [ledger] = client.json("/v1/requests", updated_since=world.clock.now.isoformat())["items"]
     assert ledger["erased_at"] == stone["erased_at"]
 
 
-def test_retention_reaches_mirrors(house):
-    client, row = house.client(), request(house.engine)
-    take(house.engine, snapshot(row, NOW, score=2, text="my words"))
-    house.tell()
+def test_retention_reaches_mirrors(world):
+    client, row = world.client(), request(world.engine)
+    take(world.engine, snapshot(row, NOW, score=2, text="my words"))
+    world.tell()
     _, resume = everything(client, "/v1/results")
-    house.clock.forward(days=4000)
-    housekeeping.prune(house.engine, SETTINGS, house.clock.now, dry_run=False)
-    house.tell()
-    for query in ({"updated_since": house.clock.now.isoformat()}, {"cursor": resume}):
+    world.clock.forward(days=4000)
+    housekeeping.prune(world.engine, SETTINGS, world.clock.now, dry_run=False)
+    world.tell()
+    for query in ({"updated_since": world.clock.now.isoformat()}, {"cursor": resume}):
         [again] = client.json("/v1/results", **query)["items"]
         assert (again["text"], again["text_at"] is None) == (None, False)
 
 
-def test_a_resumed_list_reports_rows_that_left_it(house):
+def test_a_resumed_list_reports_rows_that_left_it(world):
     """Or a copy of the comments would keep the words that retention has taken."""
-    client, row = house.client(), request(house.engine)
-    take(house.engine, snapshot(row, NOW, score=2, text="my words"))
-    house.tell()
+    client, row = world.client(), request(world.engine)
+    take(world.engine, snapshot(row, NOW, score=2, text="my words"))
+    world.tell()
     items, resume = everything(client, "/v1/results", has_text="true")
     assert items[row["id"]]["text"] == "my words"
-    house.clock.forward(days=4000)
-    housekeeping.prune(house.engine, SETTINGS, house.clock.now, dry_run=False)
-    house.tell()
+    world.clock.forward(days=4000)
+    housekeeping.prune(world.engine, SETTINGS, world.clock.now, dry_run=False)
+    world.tell()
     page = client.json("/v1/results", cursor=resume, has_text="true")
     assert (page["items"], page["left"]) == ([], [row["id"]])
 
 
-def test_a_request_found_to_be_a_test_leaves_the_list(house):
-    client, row = house.client(), request(house.engine)
-    house.tell()
+def test_a_request_found_to_be_a_test_leaves_the_list(world):
+    client, row = world.client(), request(world.engine)
+    world.tell()
     items, resume = everything(client, "/v1/requests")
     assert list(items) == [row["id"]]
-    with writing(house.engine) as connection:
+    with writing(world.engine) as connection:
         connection.execute(sa.update(feedback_request).values(test=True))
         touch(connection, [row["id"]])
-    house.tell()
+    world.tell()
     page = client.json("/v1/requests", cursor=resume)
     assert (page["items"], page["left"]) == ([], [row["id"]])
     again = client.json("/v1/requests", cursor=page["next_cursor"] or resume, include_test="false")
@@ -370,17 +370,17 @@ def test_a_request_found_to_be_a_test_leaves_the_list(house):
 
 
 @pytest.mark.parametrize("columns", [{}, {"x_user_id": None, "state": "skipped", "reason": "no_x_identity"}])
-def test_pruning_an_identity_reaches_every_mirror(house, columns):
-    client, row = house.client("admin"), request(house.engine, customer_ref="cust-7", outcome_at=NOW, **columns)
-    house.tell()
+def test_pruning_an_identity_reaches_every_mirror(world, columns):
+    client, row = world.client("admin"), request(world.engine, customer_ref="cust-7", outcome_at=NOW, **columns)
+    world.tell()
     items, resume = everything(client, "/v1/requests")
     assert items[row["id"]]["customer_ref"] == "cust-7"
     _, place = changed(client)
-    house.clock.forward(days=4000)
-    housekeeping.prune(house.engine, SETTINGS, house.clock.now, dry_run=False)
-    house.tell()
+    world.clock.forward(days=4000)
+    housekeeping.prune(world.engine, SETTINGS, world.clock.now, dry_run=False)
+    world.tell()
     assert changed(client, place)[0] == [(row["id"], "request")]
-    for query in ({"updated_since": house.clock.now.isoformat()}, {"cursor": resume}):
+    for query in ({"updated_since": world.clock.now.isoformat()}, {"cursor": resume}):
         [again] = client.json("/v1/requests", **query)["items"]
         assert again["customer_ref"] is None
 
@@ -396,25 +396,25 @@ def test_a_cursor_of_a_page_is_refused_where_lists_are_resumed_and_the_other_way
         assert refused.value.code == "bad_cursor"
 
 
-def test_changes_do_not_postpone_retention(house):
-    row = request(house.engine)
-    take(house.engine, snapshot(row, NOW, score=2, text="my words"))
-    with writing(house.engine) as connection:
+def test_changes_do_not_postpone_retention(world):
+    row = request(world.engine)
+    take(world.engine, snapshot(row, NOW, score=2, text="my words"))
+    with writing(world.engine) as connection:
         numbers.regroup(connection, [row["id"]], NOW + timedelta(days=3999))
-    counts = housekeeping.prune(house.engine, SETTINGS, NOW + timedelta(days=4000), dry_run=False)
+    counts = housekeeping.prune(world.engine, SETTINGS, NOW + timedelta(days=4000), dry_run=False)
     assert counts["texts"] == 1
 
 
-def test_a_row_committed_late_is_not_missed_by_a_resumed_list(house):
-    client, row = house.client(), request(house.engine)
-    slow, quick = request(house.engine), request(house.engine)
-    house.tell()
-    take(house.engine, snapshot(quick, NOW, score=4), now=NOW + timedelta(minutes=5))
-    house.tell()
+def test_a_row_committed_late_is_not_missed_by_a_resumed_list(world):
+    client, row = world.client(), request(world.engine)
+    slow, quick = request(world.engine), request(world.engine)
+    world.tell()
+    take(world.engine, snapshot(quick, NOW, score=4), now=NOW + timedelta(minutes=5))
+    world.tell()
     seen, resume = everything(client, "/v1/results")
     assert set(seen) == {quick["id"]}
-    take(house.engine, snapshot(slow, NOW, score=2), now=NOW - timedelta(seconds=90))
-    house.tell()
+    take(world.engine, snapshot(slow, NOW, score=2), now=NOW - timedelta(seconds=90))
+    world.tell()
     assert [each["request_id"] for each in client.json("/v1/results", cursor=resume)["items"]] == [slow["id"]]
     assert row["id"] not in seen
 
@@ -560,9 +560,9 @@ def alike(row):
 
 @pytest.mark.parametrize("embargo", ["none", "next_day"])
 def test_mirrors_equal_a_full_read_after_any_story(engine, embargo):
-    house = World(engine, replace(SETTINGS, reports=replace(SETTINGS.reports, embargo=embargo)))
-    client, chance = house.client("admin"), random.Random(1)
-    mirrors, story = Mirrors(client), Story(house, chance)
+    world = World(engine, replace(SETTINGS, reports=replace(SETTINGS.reports, embargo=embargo)))
+    client, chance = world.client("admin"), random.Random(1)
+    mirrors, story = Mirrors(client), Story(world, chance)
 
     @ANY
     @given(STEPS)
@@ -574,8 +574,8 @@ def test_mirrors_equal_a_full_read_after_any_story(engine, embargo):
                 mirrors.pull(chance.choice([*LISTS]))
             else:
                 story.step(step)
-        house.clock.forward(days=1)
-        house.tell()
+        world.clock.forward(days=1)
+        world.tell()
         mirrors.catch_up()
         assert mirrors.listed == {name: read(client, name) for name in LISTS}
         results, requests = mirrors.listed["results"], mirrors.listed["requests"]

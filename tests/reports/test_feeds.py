@@ -17,16 +17,16 @@ from service.models import access_log, feed, metadata
 from service.reports.figures import saved
 from service.reports.report_query import ReportQuery
 from service.telemetry import logs
-from tests.floor.house import House
+from tests.floor.app import App
 from tests.reports.world import World, settings_of
 
 
 @pytest.fixture
-def house(engine: Engine) -> House:
+def app(engine: Engine) -> App:
     """Six weeks of answers, old enough to be released, and some that are not."""
     world = World(engine)
     world.begun("six weeks of feeds", six_weeks)
-    return House(engine, settings_of(web__requests_per_minute=5), world.clock)
+    return App(engine, settings_of(web__requests_per_minute=5), world.clock)
 
 
 def six_weeks(world: World) -> None:
@@ -38,38 +38,38 @@ def six_weeks(world: World) -> None:
     world.add(7, score=5, days_ago=0.1)
 
 
-def made(house: House, key: str, name: str = "board", **question: Any) -> Any:
-    answer = house.call("POST", "/v1/feeds", key, {"name": name, "question": question})
+def made(app: App, key: str, name: str = "board", **question: Any) -> Any:
+    answer = app.call("POST", "/v1/feeds", key, {"name": name, "question": question})
     assert answer.status_code == 201, answer.text
     return answer.get_json()
 
 
-def read(house: House, address: str) -> Any:
+def read(app: App, address: str) -> Any:
     """As IMPORTDATA does: an address, and no header of ours."""
-    return house.client.get(address.removeprefix("http://127.0.0.1:8000"))
+    return app.client.get(address.removeprefix("http://127.0.0.1:8000"))
 
 
-def table(house: House, address: str) -> list[dict[str, str]]:
-    answer = read(house, address)
+def table(app: App, address: str) -> list[dict[str, str]]:
+    answer = read(app, address)
     assert answer.status_code == 200, answer.text
     assert answer.content_type == "text/csv; charset=utf-8"
     return list(csv.DictReader(io.StringIO(answer.text)))
 
 
-def test_an_address_alone_reads_what_an_analyst_reads(house: House) -> None:
-    feed_ = made(house, house.key("supervisor"), figure="trend", period="week", type=["csat"])
-    analyst = house.call("GET", "/v1/trend?period=week&type=csat", house.key("analyst")).get_json()["items"][0]
-    lines = table(house, feed_["address"])
+def test_an_address_alone_reads_what_an_analyst_reads(app: App) -> None:
+    feed_ = made(app, app.key("supervisor"), figure="trend", period="week", type=["csat"])
+    analyst = app.call("GET", "/v1/trend?period=week&type=csat", app.key("analyst")).get_json()["items"][0]
+    lines = table(app, feed_["address"])
     assert [(each["label"], each["n"]) for each in lines] == [
         (point["label"], str(point["score"]["n"])) for point in analyst["points"]
     ]
     assert sum(int(each["n"]) for each in lines) > 200
-    supervisor = house.call("GET", "/v1/trend?period=week&type=csat", house.key("supervisor")).get_json()["items"][0]
+    supervisor = app.call("GET", "/v1/trend?period=week&type=csat", app.key("supervisor")).get_json()["items"][0]
     assert supervisor["total"]["n"] > analyst["total"]["n"], "what is not released yet is not in it"
 
 
-def test_it_is_never_cached_and_sends_no_referrer(house: House) -> None:
-    answer = read(house, made(house, house.key(), figure="summary")["address"])
+def test_it_is_never_cached_and_sends_no_referrer(app: App) -> None:
+    answer = read(app, made(app, app.key(), figure="summary")["address"])
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["Referrer-Policy"] == "no-referrer"
 
@@ -84,8 +84,8 @@ def test_it_is_never_cached_and_sends_no_referrer(house: House) -> None:
         ({"figure": "trend", "by": "team", "period": "week", "last_days": 60}, {"key", "label", "value", "n"}),
     ],
 )
-def test_every_figure_is_a_table(house: House, question: dict[str, Any], columns: set[str]) -> None:
-    lines = table(house, made(house, house.key("supervisor"), **question)["address"])
+def test_every_figure_is_a_table(app: App, question: dict[str, Any], columns: set[str]) -> None:
+    lines = table(app, made(app, app.key("supervisor"), **question)["address"])
     assert lines
     assert columns <= set(lines[0])
     if question.get("by") == "team":
@@ -103,53 +103,53 @@ def test_every_figure_is_a_table(house: House, question: dict[str, Any], columns
 )
 def test_an_empty_feed_says_what_it_waits_for(quick: World, question: dict[str, Any]) -> None:
     quick.add(20, score=5, days_ago=0.1)
-    house = House(quick.engine, settings_of(), quick.clock)
-    lines = table(house, made(house, house.key(), **question)["address"])
+    app = App(quick.engine, settings_of(), quick.clock)
+    lines = table(app, made(app, app.key(), **question)["address"])
     assert lines
     if question["figure"] != "coverage":
         assert {each["suppressed"] for each in lines} <= {"waits", "releases_being_made"}
 
 
-def test_a_name_is_no_formula(house: House) -> None:
-    text = read(house, made(house, house.key(), figure="coverage", by="agent")["address"]).text
+def test_a_name_is_no_formula(app: App) -> None:
+    text = read(app, made(app, app.key(), figure="coverage", by="agent")["address"]).text
     assert '"\'=cmd"' in text
 
 
-def test_a_feed_sees_the_accounts_of_the_key_it_was_made_with_and_no_others(house: House) -> None:
-    theirs, all_ = house.key("supervisor", "other"), house.key("supervisor")
+def test_a_feed_sees_the_accounts_of_the_key_it_was_made_with_and_no_others(app: App) -> None:
+    theirs, all_ = app.key("supervisor", "other"), app.key("supervisor")
     not_theirs = {"name": "x", "question": {"figure": "funnel", "account": ["acme"]}}
-    feed_ = made(house, theirs, figure="summary")
-    assert [each["n"] for each in table(house, feed_["address"]) if each["figure"] == "csat"] == [""]
-    assert house.refused(403, "POST", "/v1/feeds", theirs, not_theirs) == "account_not_allowed"
-    mine = house.key("supervisor", "acme")
-    assert house.call("GET", "/v1/feeds", mine).get_json()["items"] == []
-    assert house.refused(404, "DELETE", f"/v1/feeds/{feed_['id']}", mine) == "no_such_feed"
-    assert [each["id"] for each in house.call("GET", "/v1/feeds", all_).get_json()["items"]] == [feed_["id"]]
+    feed_ = made(app, theirs, figure="summary")
+    assert [each["n"] for each in table(app, feed_["address"]) if each["figure"] == "csat"] == [""]
+    assert app.refused(403, "POST", "/v1/feeds", theirs, not_theirs) == "account_not_allowed"
+    mine = app.key("supervisor", "acme")
+    assert app.call("GET", "/v1/feeds", mine).get_json()["items"] == []
+    assert app.refused(404, "DELETE", f"/v1/feeds/{feed_['id']}", mine) == "no_such_feed"
+    assert [each["id"] for each in app.call("GET", "/v1/feeds", all_).get_json()["items"]] == [feed_["id"]]
 
 
-def test_a_feed_is_listed_with_its_last_use_and_ends_at_once(house: House) -> None:
-    key = house.key("supervisor")
-    feed_ = made(house, key, figure="summary")
-    [before] = house.call("GET", "/v1/feeds", key).get_json()["items"]
+def test_a_feed_is_listed_with_its_last_use_and_ends_at_once(app: App) -> None:
+    key = app.key("supervisor")
+    feed_ = made(app, key, figure="summary")
+    [before] = app.call("GET", "/v1/feeds", key).get_json()["items"]
     assert before["last_used_at"] is None
     assert "address" not in before
-    house.clock.now += timedelta(hours=1)
-    read(house, feed_["address"])
-    [after] = house.call("GET", "/v1/feeds", key).get_json()["items"]
-    assert after["last_used_at"].startswith(house.clock.now.strftime("%Y-%m-%dT%H:%M"))
-    assert house.call("DELETE", f"/v1/feeds/{feed_['id']}", key).status_code == 204
-    assert read(house, feed_["address"]).get_json()["code"] == "no_such_feed"
-    assert house.call("GET", "/v1/feeds", key).get_json()["items"][0]["revoked_at"]
-    assert [row[1] for row in house.audit()] == ["feed.create", "feed.revoke"]
+    app.clock.now += timedelta(hours=1)
+    read(app, feed_["address"])
+    [after] = app.call("GET", "/v1/feeds", key).get_json()["items"]
+    assert after["last_used_at"].startswith(app.clock.now.strftime("%Y-%m-%dT%H:%M"))
+    assert app.call("DELETE", f"/v1/feeds/{feed_['id']}", key).status_code == 204
+    assert read(app, feed_["address"]).get_json()["code"] == "no_such_feed"
+    assert app.call("GET", "/v1/feeds", key).get_json()["items"][0]["revoked_at"]
+    assert [row[1] for row in app.audit()] == ["feed.create", "feed.revoke"]
 
 
-def test_analysts_make_none_and_an_address_does_nothing_else(house: House) -> None:
-    assert house.refused(403, "POST", "/v1/feeds", house.key("analyst"), {}) == "role_not_allowed"
-    address = made(house, house.key(), figure="summary")["address"].removeprefix("http://127.0.0.1:8000")
+def test_analysts_make_none_and_an_address_does_nothing_else(app: App) -> None:
+    assert app.refused(403, "POST", "/v1/feeds", app.key("analyst"), {}) == "role_not_allowed"
+    address = made(app, app.key(), figure="summary")["address"].removeprefix("http://127.0.0.1:8000")
     for method in ("POST", "PUT", "DELETE", "PATCH"):
-        assert house.client.open(address, method=method).status_code == 405
+        assert app.client.open(address, method=method).status_code == 405
     secret = address.rpartition("/")[2].removesuffix(".csv")
-    assert house.refused(401, "GET", "/v1/summary", secret) == "key_invalid"
+    assert app.refused(401, "GET", "/v1/summary", secret) == "key_invalid"
 
 
 @pytest.mark.parametrize(
@@ -169,39 +169,39 @@ def test_analysts_make_none_and_an_address_does_nothing_else(house: House) -> No
     ],
 )
 def test_an_invalid_question_is_not_saved(engine: Engine, question: dict[str, Any], status: int) -> None:
-    house = House(engine, settings_of())
-    house.refused(status, "POST", "/v1/feeds", house.key(), {"name": "x", "question": question})
-    assert house.rows(feed) == []
+    app = App(engine, settings_of())
+    app.refused(status, "POST", "/v1/feeds", app.key(), {"name": "x", "question": question})
+    assert app.rows(feed) == []
 
 
-def test_a_feed_is_computed_before_anything_is_written(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_feed_is_computed_before_anything_is_written(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     feeds_there: list[int] = []
     told = saved.answer
 
     def answer(query: ReportQuery, question: Any) -> bytes:
-        with writing(house.engine) as another:  # on SQLite it would wait in vain, were a feed being written
+        with writing(app.engine) as another:  # on SQLite it would wait in vain, were a feed being written
             feeds_there.append(another.scalar(sa.select(sa.func.count()).select_from(feed)) or 0)
         return told(query, question)
 
-    key = house.key()
+    key = app.key()
     monkeypatch.setattr("service.reports.figures.saved.answer", answer)
-    made(house, key, figure="summary")
+    made(app, key, figure="summary")
     assert feeds_there == [0]
 
 
-def test_a_reading_is_one_commit_and_touches_no_key(house: House) -> None:
-    address, seen = made(house, house.key(), figure="summary")["address"], []
-    sa.event.listen(house.engine, "before_cursor_execute", lambda *args: seen.append(args[2]))
-    read(house, address)
+def test_a_reading_is_one_commit_and_touches_no_key(app: App) -> None:
+    address, seen = made(app, app.key(), figure="summary")["address"], []
+    sa.event.listen(app.engine, "before_cursor_execute", lambda *args: seen.append(args[2]))
+    read(app, address)
     changes = [each.split()[:2] for each in seen if each.split()[0] in {"INSERT", "UPDATE", "DELETE"}]
     assert changes == [["INSERT", "INTO"], ["DELETE", "FROM"], ["UPDATE", "feed"]]
 
 
-def test_all_wrong_addresses_get_the_same_answer(house: House) -> None:
-    feed_ = made(house, house.key(), figure="summary")
+def test_all_wrong_addresses_get_the_same_answer(app: App) -> None:
+    feed_ = made(app, app.key(), figure="summary")
     right = feed_["address"].rpartition("/")[2]
     told = {
-        read(house, path).get_json()["detail"]
+        read(app, path).get_json()["detail"]
         for path in (
             f"/v1/feeds/{feed_['id']}/wrong.csv",
             f"/v1/feeds/{'0' * 12}/{right}",
@@ -212,22 +212,22 @@ def test_all_wrong_addresses_get_the_same_answer(house: House) -> None:
     assert len(told) == 1
 
 
-def test_a_minute_has_its_limit_for_each_feed(house: House) -> None:
-    address = made(house, house.key(), figure="funnel")["address"]
-    assert [read(house, address).status_code for _ in range(6)] == [200] * 5 + [429]
+def test_a_minute_has_its_limit_for_each_feed(app: App) -> None:
+    address = made(app, app.key(), figure="funnel")["address"]
+    assert [read(app, address).status_code for _ in range(6)] == [200] * 5 + [429]
 
 
-def test_a_repeated_post_makes_one_feed_and_its_secret_is_kept_nowhere(house: House) -> None:
-    key = house.key()
+def test_a_repeated_post_makes_one_feed_and_its_secret_is_kept_nowhere(app: App) -> None:
+    key = app.key()
     body = {"name": "once", "question": {"figure": "summary"}}
     headers = {"Idempotency-Key": "abc"}
-    first = house.call("POST", "/v1/feeds", key, body, headers=headers)
-    again = house.call("POST", "/v1/feeds", key, body, headers=headers)
+    first = app.call("POST", "/v1/feeds", key, body, headers=headers)
+    again = app.call("POST", "/v1/feeds", key, body, headers=headers)
     assert (first.status_code, again.status_code) == (201, 409)
     secret = first.get_json()["address"].rpartition("/")[2].removesuffix(".csv")
-    assert len(house.rows(feed)) == 1
+    assert len(app.rows(feed)) == 1
     for each in metadata.sorted_tables:
-        assert secret not in repr(house.rows(each)), each.name
+        assert secret not in repr(app.rows(each)), each.name
 
 
 @pytest.fixture
@@ -239,16 +239,16 @@ def configured() -> Iterator[None]:
 
 @pytest.mark.parametrize("form", ["json", "text"])
 def test_the_secret_is_in_no_log(
-    house: House, configured: None, form: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    app: App, configured: None, form: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     logs.configure(form)
-    address = made(house, house.key(), figure="summary")["address"]
+    address = made(app, app.key(), figure="summary")["address"]
     secret = address.rpartition("/")[2].removesuffix(".csv")
-    read(house, address)
+    read(app, address)
     monkeypatch.setattr("service.reports.figures.saved.answer", lambda *_: 1 / 0)
-    assert read(house, address).status_code == 500
+    assert read(app, address).status_code == 500
     told = capsys.readouterr()
     assert "/v1/feeds/<feed_id>/<secret>.csv" in told.out + told.err
     assert secret not in told.out + told.err
-    with reading(house.engine) as connection:
+    with reading(app.engine) as connection:
         assert secret not in json.dumps([row.detail for row in connection.execute(sa.select(access_log))])

@@ -76,7 +76,7 @@ class Turn:
 
 
 def story(draw: random.Random) -> list[Turn]:
-    """Six weeks of a house in which four are known and three are new."""
+    """Six weeks in which four agents are known and three are new."""
     found = [Turn(-1, 9, who, ENDS[0], 5, None, "en") for who in KNOWN for _ in range(9)]
     for day in range(36):
         found += [_turn(draw, day, who, ENDS[0]) for who in KNOWN for _ in range(draw.choice((0, 1, 1, 2)))]

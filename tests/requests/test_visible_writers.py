@@ -14,8 +14,8 @@ from service.outreach import by_hand, unclear
 from service.outreach.context import Workplace
 from service.privacy import housekeeping
 from service.reports.counting.sealing import seal
-from tests.floor.house import House
-from tests.results.house import NOW, request, settings, snapshot, take
+from tests.floor.app import App
+from tests.results.cards import NOW, request, settings, snapshot, take
 from tests.support import World
 
 r = feedback_request.c
@@ -100,7 +100,7 @@ def test_a_visible_change_is_sealed_anew(engine: Engine, prepared: Callable[[Wor
 
 
 def test_each_step_on_the_way_to_the_card_is_sealed_anew(engine: Engine) -> None:
-    world = World(engine, House(engine).settings)
+    world = World(engine, App(engine).settings)
     world.customers({"user_id": "501", "can_dm": True})
     request_id = world.ended()
     states = []

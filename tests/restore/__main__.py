@@ -21,8 +21,8 @@ from tests.chaos.verdict import judge
 from tests.failover.load import Load
 from tests.processes.children import cli, run_cli, until
 from tests.processes.deliveries import deliver
-from tests.processes.house import House
 from tests.processes.ledger import conversations, open_ones
+from tests.processes.site import Site
 from tests.processes.x import X, running_x
 from tests.restore.backups import BACKED, Backed
 
@@ -32,10 +32,10 @@ CHANGES = {"campaigns__care__delay": "0s", "accounts__acme__unknown_after": "300
 
 
 @contextmanager
-def service(house: House) -> Iterator[None]:
+def service(site: Site) -> Iterator[None]:
     """Web and one worker, killed at the end as a lost machine is."""
-    config = ("--config", str(house.config))
-    with cli("web", house.directory, *config, "web"), cli("worker", house.directory, *config, "worker"):
+    config = ("--config", str(site.config))
+    with cli("web", site.directory, *config, "web"), cli("worker", site.directory, *config, "worker"):
         yield
 
 
@@ -43,15 +43,15 @@ def drill(kind: str, directory: Path) -> dict[str, object]:
     """Run it and return its figures."""
     backed = BACKED[kind](directory)
     try:
-        house = House(directory, backed.url, scale=60, changes=CHANGES).write()
-        with running_x(house) as x:
-            return _lost_and_found(kind, backed, house, x)
+        site = Site(directory, backed.url, scale=60, changes=CHANGES).write()
+        with running_x(site) as x:
+            return _lost_and_found(kind, backed, site, x)
     finally:
         backed.close()
 
 
-def _lost_and_found(kind: str, backed: Backed, house: House, x: X) -> dict[str, object]:
-    with service(house), Load(house) as load:
+def _lost_and_found(kind: str, backed: Backed, site: Site, x: X) -> dict[str, object]:
+    with service(site), Load(site) as load:
         until(lambda: len(load.taken) > BEFORE, 120, "deliveries are taken before the backup")
         backed.save()
         until(lambda: len(load.taken) > 2 * BEFORE, 120, "deliveries are taken after the backup")
@@ -64,7 +64,7 @@ def _lost_and_found(kind: str, backed: Backed, house: House, x: X) -> dict[str, 
     began = time.monotonic()
     backed.put_back(moment)
     back = time.monotonic() - began
-    found = _after(backed, house, x, load, noted)
+    found = _after(backed, site, x, load, noted)
     return {
         "database": kind, "taken": len(load.taken), "of_them_before_the_moment": _before(load, noted),
         "messages_before_the_loss": openings, "seconds_to_put_back": round(back, 1), **found,
@@ -75,17 +75,17 @@ def _before(load: Load, noted: float) -> int:
     return sum(end <= noted for end in load.ends)
 
 
-def _after(backed: Backed, house: House, x: X, load: Load, noted: float) -> dict[str, object]:
+def _after(backed: Backed, site: Site, x: X, load: Load, noted: float) -> dict[str, object]:
     """What the ledger has, what it says of the restore, and what becomes of everything once it is all told again."""
     engine = open_engine(backed.url)
     there = conversations(engine)
     before = {name for name, end in zip(load.taken, load.ends, strict=True) if end <= noted}
-    said = run_cli("--config", str(house.config), "db", "restored", "--yes")
+    said = run_cli("--config", str(site.config), "db", "restored", "--yes")
     assert said.returncode == 0, said.stderr
-    with service(house):
-        until(lambda: deliver(house, "f-new") == 200, 60, "web answers")
+    with service(site):
+        until(lambda: deliver(site, "f-new") == 200, 60, "web answers")
         # a CRM repeats what it told: the same event, ended when it had ended
-        again = [deliver(house, name, at) for name, at in load.told_at.items()]
+        again = [deliver(site, name, at) for name, at in load.told_at.items()]
         began = time.monotonic()
         until(lambda: open_ones(engine) == 0, SETTLED_WITHIN_S, "everything has an outcome", 1.0)
         settled = time.monotonic() - began

@@ -8,7 +8,7 @@ from service.sandbox import Assumptions, SandboxConfig, create_sandbox, demo_acc
 from service.sandbox.render import event_json
 from service.x_api import Credentials, XClient
 from service.x_api.client import Card
-from tests.results.house import NOW, request
+from tests.results.cards import NOW, request
 
 BASE = "http://x.test"
 

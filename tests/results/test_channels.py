@@ -13,7 +13,7 @@ from service.models import metadata, result
 from service.results.poll import poll_once
 from service.results.refresh import refresh_once
 from service.sandbox import pushes
-from tests.results.house import DAY, HOUR, answer_of, result_of, shop
+from tests.results.cards import DAY, HOUR, answer_of, result_of, shop
 from tests.results.outside import Outside
 from tests.results.test_x_webhook import browser, post
 from tests.serving import served

@@ -16,7 +16,7 @@ from service.results.page.rate_limit import PerMinute
 from service.results.refresh import RefreshReport
 from service.x_api import MessageRefused, RecipientRefused, Temporary, UnknownToX, XError
 from service.x_api.facts import Feedback, FeedbackPage
-from tests.results.house import shop
+from tests.results.cards import shop
 from tests.support import START
 
 TICK, SECOND, MINUTE, HOUR, DAY = (

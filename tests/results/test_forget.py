@@ -13,7 +13,7 @@ from service.results.forget import erase, too_old
 from service.results.ingest import Verdict
 from service.results.poll import complete_until
 from service.x_api import parse_feedback
-from tests.results.house import (
+from tests.results.cards import (
     DAY,
     HOUR,
     NOW,

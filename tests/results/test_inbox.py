@@ -12,8 +12,8 @@ from service.db import reading, writing
 from service.models import opt_out, send_attempt
 from service.results.inbox import STOPS_HEARD_FOR, read_once
 from service.x_api import DirectMessage, DmPage, XAnswer, taps
-from tests.results.house import HOUR, request, result_of
-from tests.results.house import settings as settings_of
+from tests.results.cards import HOUR, request, result_of
+from tests.results.cards import settings as settings_of
 from tests.results.outside import Outside
 
 SETTINGS = settings_of()

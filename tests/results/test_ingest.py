@@ -15,7 +15,7 @@ from service.results.card import take_in
 from service.results.ingest import Verdict
 from service.x_api import parse_feedback
 from service.x_api.fields import ID_LIMIT
-from tests.results.house import (
+from tests.results.cards import (
     DAY,
     HOUR,
     NOW,

@@ -13,7 +13,7 @@ from service.results import poll as polling
 from service.results.poll import complete_until, poll_once, reconcile
 from service.x_api import XAnswer
 from service.x_api.facts import FeedbackPage
-from tests.results.house import DAY, HOUR, US, answer_of, request, shop, snapshot, take
+from tests.results.cards import DAY, HOUR, US, answer_of, request, shop, snapshot, take
 from tests.results.outside import Outside
 
 SHOP = shop(poll_window=timedelta(hours=6))

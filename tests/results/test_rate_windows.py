@@ -7,7 +7,7 @@ import pytest
 
 from service.accounts import windows
 from service.db import writing
-from tests.results.house import HOUR, NOW
+from tests.results.cards import HOUR, NOW
 
 WINDOW = timedelta(minutes=15)
 

@@ -12,7 +12,7 @@ from service.models import allowance as allowances
 from service.models import feedback_request, refresh
 from service.results.refresh import refresh_once
 from service.x_api import OutcomeUnknown, Retired, Temporary, Unexplained, UnknownToX
-from tests.results.house import DAY, HOUR, answer_of, request, shop, snapshot, take
+from tests.results.cards import DAY, HOUR, answer_of, request, shop, snapshot, take
 from tests.results.outside import Outside
 
 MINUTE = timedelta(minutes=1)

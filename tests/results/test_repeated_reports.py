@@ -13,7 +13,7 @@ from service.results.ingest import ingest
 from service.results.merge import Update
 from service.telemetry.counters import PROCESS_COUNTS
 from service.x_api import parse_feedback
-from tests.results.house import HOUR, NOW, request, result_of, shop, snapshot, take
+from tests.results.cards import HOUR, NOW, request, result_of, shop, snapshot, take
 
 MINUTE = timedelta(minutes=1)
 

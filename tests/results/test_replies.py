@@ -23,8 +23,8 @@ from service.sandbox import pushes
 from service.settings.load import ELSEWHERE
 from service.ways.catalogue import languages
 from service.x_api import DirectMessage, taps
-from tests.results.house import HOUR, NOW, US, request, result_of
-from tests.results.house import settings as settings_of
+from tests.results.cards import HOUR, NOW, US, request, result_of
+from tests.results.cards import settings as settings_of
 from tests.results.outside import Outside
 from tests.serving import served
 

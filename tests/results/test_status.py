@@ -11,7 +11,7 @@ from service.results.poll import poll_once
 from service.results.refresh import refresh_once
 from service.results.status import channel_health
 from service.x_api.facts import ParseProblem
-from tests.results.house import DAY, HOUR, NOW, shop, snapshot, take
+from tests.results.cards import DAY, HOUR, NOW, shop, snapshot, take
 from tests.results.outside import Outside
 from tests.results.test_x_webhook import browser, event, post
 

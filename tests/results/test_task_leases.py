@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from service.accounts import task_leases
 from service.db import reading, writing
-from tests.results.house import DAY, HOUR, NOW
+from tests.results.cards import DAY, HOUR, NOW
 
 EVERY = timedelta(minutes=15)
 

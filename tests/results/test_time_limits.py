@@ -29,7 +29,7 @@ from service.results.refresh import RefreshReport, refresh_once
 from service.x_api import MessageRefused, RateLimited, Temporary, UnknownToX, XAnswer
 from service.x_api.facts import Feedback, FeedbackPage, ParseProblem
 from service.x_api.rate import RateLimit
-from tests.results.house import DAY, HOUR, NOW, answer_of, history_of, request, result_of, shop, snapshot, take
+from tests.results.cards import DAY, HOUR, NOW, answer_of, history_of, request, result_of, shop, snapshot, take
 
 TICK, SECOND, MINUTE = timedelta(microseconds=1), timedelta(seconds=1), timedelta(minutes=1)
 SHOP = shop()

@@ -22,7 +22,7 @@ from service.results import bodies
 from service.results.x_webhook import blueprint
 from service.settings import SettingsError
 from service.x_api.webhook import SIGNATURE_HEADER, crc_response
-from tests.results.house import (
+from tests.results.cards import (
     HOUR,
     NOW,
     answer_of,

@@ -30,7 +30,7 @@ from tests.chaos.weather import Weather
 from tests.processes import ledger
 from tests.processes.children import Child
 from tests.processes.databases import open_database
-from tests.processes.house import House
+from tests.processes.site import Site
 from tests.processes.x import running_x
 from tests.soak.gauges import Sample, Took, sample
 from tests.soak.noop import Noop
@@ -89,15 +89,15 @@ def soak(
         engine = open_engine(store.url)
         stack.callback(engine.dispose)
         crm = stack.enter_context(running_crm())
-        house = House(
+        site = Site(
             directory, store.url, plan.accounts, scale=20, pushes_to=frozenset(plan.accounts[::2]), profile=SPEAKING,
             changes={"worker__idle": "500ms", "worker__lease": "60s", **source(crm)},
         ).write()  # fmt: skip
-        x = stack.enter_context(running_x(house))
+        x = stack.enter_context(running_x(site))
         _people(x, plan)
-        fleet, senders, weather = Fleet(house, 2, seed), Senders(plan, house.web_url), Weather(x, seed)
+        fleet, senders, weather = Fleet(site, 2, seed), Senders(plan, site.web_url), Weather(x, seed)
         noop = Noop(stack.enter_context(gunicorn("noop", directory, sys.executable, 1, 2)).port)
-        reader, crm_weather = Reader(house.web_url, _key(engine)), CrmWeather(crm, plan)
+        reader, crm_weather = Reader(site.web_url, _key(engine)), CrmWeather(crm, plan)
         stack.callback(fleet.kill_all)
         fleet.start()
         for each in (senders, weather, crm_weather, reader, noop):

@@ -88,7 +88,7 @@ def learns_which_sources(place: Place) -> str:
 
 
 def acts_through_a_browser(place: Place) -> str:
-    with httpx.Client(base_url=place.house.web_url, trust_env=False) as browser:
+    with httpx.Client(base_url=place.site.web_url, trust_env=False) as browser:
         key = {"key": place.keys["supervisor"]}
         foreign = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
         assert browser.post("/dashboard/sign-in", data=key, headers=foreign).status_code == 403
@@ -137,7 +137,7 @@ def asks_so_much(place: Place) -> str:
     done: list[int] = []
 
     def ask() -> None:
-        with httpx.Client(base_url=place.house.web_url, timeout=60, trust_env=False) as http:
+        with httpx.Client(base_url=place.site.web_url, timeout=60, trust_env=False) as http:
             sent = _as(place, "supervisor")
             done.extend(http.get("/v1/results.csv", headers=sent).status_code for _ in range(6))
 
@@ -172,12 +172,12 @@ def _as(place: Place, role: str) -> dict[str, str]:
 
 
 def _has(place: Place, account: str) -> bool:
-    return account in place.house.accounts
+    return account in place.site.accounts
 
 
 def _raw(place: Place, words: bytes) -> int:
     """Bytes on a connection; the status that comes back, 0: none."""
-    with socket.create_connection(("127.0.0.1", place.house.web_port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", place.site.web_port), timeout=20) as connection:
         connection.settimeout(20)
         try:
             connection.sendall(words)

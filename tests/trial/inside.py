@@ -41,20 +41,20 @@ def takes_over_web(place: Place) -> str:
 
 
 def takes_tokens_of_x(place: Place) -> str:
-    text = place.house.config.read_text("utf-8")
+    text = place.site.config.read_text("utf-8")
     without = "\n".join(line for line in text.splitlines() if not line.startswith(("token ", "token_secret")))
     assert without != text
     place.web.kill()
-    place.house.config.write_text(without, "utf-8")
+    place.site.config.write_text(without, "utf-8")
     try:
-        with cli("bare", place.house.directory, "--config", str(place.house.config), "web") as bare:
+        with cli("bare", place.site.directory, "--config", str(place.site.config), "web") as bare:
             until(lambda: _answers(place), WITHIN_S, "web answers without a token of X")
             crc = place.get("/webhooks/x/acme?crc_token=abc")
             assert crc.status_code == 200
             assert place.get("/v1/results", place.keys["supervisor"]).status_code == 200
             assert bare.running
     finally:
-        place.house.config.write_text(text, "utf-8")
+        place.site.config.write_text(text, "utf-8")
         place.web.start()
         until(lambda: _answers(place), WITHIN_S, "web answers again")
     return "web was started without any token of X: it takes in, answers X's challenge, shows answers"
@@ -105,16 +105,16 @@ def moves_words(place: Place) -> str:
 
 
 def loses_the_key(place: Place) -> str:
-    text = place.house.config.read_text("utf-8")
+    text = place.site.config.read_text("utf-8")
     for key, said in (("another key that nobody would guess", "does not hold"), ("", "not set")):
         line = f"encryption_key = {json.dumps([key] if key else [])}"
-        place.house.config.write_text(text.replace(f"encryption_key = {json.dumps([KEY])}", line), "utf-8")
+        place.site.config.write_text(text.replace(f"encryption_key = {json.dumps([KEY])}", line), "utf-8")
         for words in (("status",), ("worker",), ("web",)):
-            done = run_cli("--config", str(place.house.config), *words)
+            done = run_cli("--config", str(place.site.config), *words)
             assert done.returncode != 0, words
             assert said in done.stdout + done.stderr, (words, done.stderr)
             assert "Traceback" not in done.stderr
-    place.house.config.write_text(text, "utf-8")
+    place.site.config.write_text(text, "utf-8")
     return "with another key, and with none, status, web and worker do not start and say which key is missing"
 
 
@@ -122,9 +122,9 @@ def listens(place: Place) -> str:
     elsewhere = open_engine("postgresql://u:p@db.example.com/feedback")
     assert elsewhere.url.query["sslmode"] == "require"
     elsewhere.dispose()
-    road = place.house.directory / "road.toml"
+    road = place.site.directory / "road.toml"
     road.write_text(
-        place.house.config.read_text("utf-8").replace(place.house.web_url, "http://feedback.example"), "utf-8"
+        place.site.config.read_text("utf-8").replace(place.site.web_url, "http://feedback.example"), "utf-8"
     )
     warned = run_cli("--config", str(road), "config", "check")
     assert "put TLS before us" in " ".join((warned.stdout + warned.stderr).split())
@@ -152,7 +152,7 @@ def covers_tracks(place: Place) -> str:
 def reads_logs(place: Place) -> str:
     text = "".join(each.read_text("utf-8", "replace") for each in place.logs)
     assert len(text) > 500
-    tokens = [line.partition("=")[2].strip().strip('"') for line in place.house.config.read_text("utf-8").splitlines()
+    tokens = [line.partition("=")[2].strip().strip('"') for line in place.site.config.read_text("utf-8").splitlines()
               if line.partition("=")[0].strip() in SECRETS]  # fmt: skip
     hidden = (WORDS, KEY, *tokens, *(each.partition(".")[2] for each in place.keys.values()))
     assert len(tokens) >= len(SECRETS)

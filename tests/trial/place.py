@@ -22,7 +22,7 @@ from service.models import feedback_request, result
 from tests.processes import deliveries
 from tests.processes.children import Child, cli, run_cli, until
 from tests.processes.databases import open_database
-from tests.processes.house import House
+from tests.processes.site import Site
 from tests.processes.x import running_x
 
 ROLES = ("admin", "supervisor", "analyst", "monitor", "hand_in")
@@ -40,7 +40,7 @@ class Place:
     """What an attacker, and whoever watches him, has at hand."""
 
     kind: str
-    house: House
+    site: Site
     http: httpx.Client
     engine: Engine
     keys: Mapping[str, str]
@@ -60,7 +60,7 @@ class Place:
 
     def says(self, *words: str, code: int = 0) -> str:
         """What the command line says."""
-        done = run_cli("--config", str(self.house.config), *words)
+        done = run_cli("--config", str(self.site.config), *words)
         assert done.returncode == code, (words, done.returncode, done.stdout + done.stderr)
         return done.stdout + done.stderr
 
@@ -87,17 +87,17 @@ def opened(kind: str, directory: Path) -> Iterator[Place]:
         database = open_database(kind, directory)
         stack.callback(database.close)
         changes = {"privacy__encryption_key": [KEY], "web__workers": 2, "campaigns__care__delay": "0s"}
-        house = House(directory, database.url, scale=150, changes=changes).write()
-        x = stack.enter_context(running_x(house))
-        web = stack.enter_context(cli("web", directory, "--config", str(house.config), "web"))
-        worker = stack.enter_context(cli("worker", directory, "--config", str(house.config), "worker"))
-        http = stack.enter_context(httpx.Client(base_url=house.web_url, timeout=30, trust_env=False))
+        site = Site(directory, database.url, scale=150, changes=changes).write()
+        x = stack.enter_context(running_x(site))
+        web = stack.enter_context(cli("web", directory, "--config", str(site.config), "web"))
+        worker = stack.enter_context(cli("worker", directory, "--config", str(site.config), "worker"))
+        http = stack.enter_context(httpx.Client(base_url=site.web_url, timeout=30, trust_env=False))
         until(lambda: _answers(http), WITHIN_S, "web answers")
-        assert all(deliveries.deliver(house, f"zebrafinch-{number}") == 200 for number in range(ASKED))
+        assert all(deliveries.deliver(site, f"zebrafinch-{number}") == 200 for number in range(ASKED))
         until(lambda: x.sent("card") == ASKED, WITHIN_S, "everybody is asked")
         engine = with_keys(open_engine(database.url), [KEY])
         stack.callback(engine.dispose)
-        place = Place(kind, house, http, engine, {}, web, (web.log, worker.log))
+        place = Place(kind, site, http, engine, {}, web, (web.log, worker.log))
         _answer(engine)
         place.keys = {role: place.key("--role", role) for role in ROLES}
         yield place

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Engine
 from service.app import create_app
 from service.serving import options
 from service.web.bounds import SMALL, largest_body
-from tests.floor.house import House
+from tests.floor.app import App
 from tests.support import settings_of
 
 
@@ -51,10 +51,10 @@ def test_every_route_refuses_what_is_too_large_without_reading_it(sqlite_engine:
 
 @pytest.mark.parametrize("path", ["/dashboard/sign-in", "/v1/opt-outs"])
 def test_a_body_of_unknown_length_is_cut_off_at_its_limit(sqlite_engine: Engine, path: str) -> None:
-    house = House(sqlite_engine)
+    app = App(sqlite_engine)
     body = Counted(b'{"x":"' + b"x" * 5_000_000)
-    answer = house.call(
-        "POST", path, house.key(), input_stream=body, content_type="application/json",
+    answer = app.call(
+        "POST", path, app.key(), input_stream=body, content_type="application/json",
         environ_overrides={"wsgi.input_terminated": True},
     )  # fmt: skip
     assert answer.status_code < 500
@@ -62,7 +62,7 @@ def test_a_body_of_unknown_length_is_cut_off_at_its_limit(sqlite_engine: Engine,
 
 
 def test_forms_take_no_files(sqlite_engine: Engine) -> None:
-    answer = House(sqlite_engine).call("POST", "/dashboard/sign-in", data={"key": (io.BytesIO(b"x"), "key.txt")})
+    answer = App(sqlite_engine).call("POST", "/dashboard/sign-in", data={"key": (io.BytesIO(b"x"), "key.txt")})
     assert answer.status_code == 415
     assert "Files are not accepted" in answer.text
 
@@ -75,10 +75,10 @@ def test_an_unreadable_request_is_a_client_error(sqlite_engine: Engine) -> None:
         def read(self, _size: int | None = -1) -> bytes:
             raise ParseException
 
-    house = House(sqlite_engine)
+    app = App(sqlite_engine)
     for path, content_type in (("/v1/opt-outs", "application/json"), ("/webhooks/crm/crm", "application/json")):
-        answer = house.call(
-            "POST", path, house.key(), input_stream=Broken(b""), content_type=content_type,
+        answer = app.call(
+            "POST", path, app.key(), input_stream=Broken(b""), content_type=content_type,
             environ_overrides={"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"},
         )  # fmt: skip
         assert (answer.status_code, answer.get_json()["code"]) == (400, "broken_body")
@@ -86,24 +86,24 @@ def test_an_unreadable_request_is_a_client_error(sqlite_engine: Engine) -> None:
 
 @pytest.mark.parametrize("path", ["/v1/results/a%00b", "/v1/requests/%00", "/v1/customers/1%00", "/webhooks/x/%00"])
 def test_a_nul_in_a_path_is_not_found(engine: Engine, path: str) -> None:
-    house = House(engine)
+    app = App(engine)
     method = "DELETE" if "customers" in path else "GET"
-    assert house.refused(404, method, path, house.key()) == "not_found"
+    assert app.refused(404, method, path, app.key()) == "not_found"
 
 
 def test_an_unreadable_authorization_header_is_401(sqlite_engine: Engine) -> None:
-    house = House(sqlite_engine)
+    app = App(sqlite_engine)
     for header in ("Basic \xff", "Basic AAA\u00e9", "Basic ===", "Basic Ym9i", "Digest a=\xff", "Bearer \xff"):
         for method, path in (("POST", "/webhooks/x/acme"), ("GET", "/v1/results"), ("POST", "/webhooks/crm/crm")):
-            answer = house.call(method, path, headers={"Authorization": header})
+            answer = app.call(method, path, headers={"Authorization": header})
             assert answer.status_code == 401, (header, path)
 
 
 @pytest.mark.parametrize("body", ["[" * 100_000, '{"a":' * 50_000, "9" * 5_000, "1e999", "\ud800", '"\\ud800"', ""])
 def test_any_json_is_answered(sqlite_engine: Engine, body: str) -> None:
-    house = House(sqlite_engine, settings_of(web__max_body_bytes=1_048_576))
-    answer = house.call(
-        "POST", "/v1/opt-outs", house.key(), data=body.encode("utf-8", "surrogatepass"),
+    app = App(sqlite_engine, settings_of(web__max_body_bytes=1_048_576))
+    answer = app.call(
+        "POST", "/v1/opt-outs", app.key(), data=body.encode("utf-8", "surrogatepass"),
         content_type="application/json",
     )  # fmt: skip
     assert answer.status_code in {400, 413, 422}, answer.text
@@ -163,14 +163,14 @@ def test_the_server_itself_believes_no_forwarded_header() -> None:
 
 @pytest.mark.parametrize("path", ["/dashboard", "/v1//results", "/f//x", "//evil.example/..", "/\\evil.example//x"])
 def test_redirects_never_use_the_clients_host(sqlite_engine: Engine, path: str) -> None:
-    answer = House(sqlite_engine).call("GET", path, headers={"Host": "evil.example"})
+    answer = App(sqlite_engine).call("GET", path, headers={"Host": "evil.example"})
     where = answer.headers.get("Location", "/")
     assert where.startswith("/"), where
     assert not where.startswith(("//", "/\\")), where
 
 
 def test_the_routers_redirects_work(sqlite_engine: Engine) -> None:
-    answer = House(sqlite_engine).call("GET", "/dashboard", headers={"Host": "evil.example"})
+    answer = App(sqlite_engine).call("GET", "/dashboard", headers={"Host": "evil.example"})
     assert (answer.status_code, answer.headers["Location"]) == (308, "/dashboard/")
 
 
@@ -179,7 +179,7 @@ def test_the_routers_redirects_work(sqlite_engine: Engine) -> None:
 
 def test_security_txt_names_the_contact(sqlite_engine: Engine) -> None:
     path = "/.well-known/security.txt"
-    named = House(sqlite_engine, settings_of(web__security_contact="mailto:security@acme.example"))
+    named = App(sqlite_engine, settings_of(web__security_contact="mailto:security@acme.example"))
     assert named.call("GET", path).text.splitlines() == [
         "Contact: mailto:security@acme.example",
         "Expires: 2027-05-21T00:00:00Z",
@@ -187,10 +187,10 @@ def test_security_txt_names_the_contact(sqlite_engine: Engine) -> None:
         "Canonical: http://127.0.0.1:8000/.well-known/security.txt",
     ]
     assert named.call("GET", path).content_type == "text/plain; charset=utf-8"
-    assert House(sqlite_engine).refused(404, "GET", path) == "no_security_contact"
+    assert App(sqlite_engine).refused(404, "GET", path) == "no_security_contact"
 
 
 def test_robots_and_favicon_are_answered(sqlite_engine: Engine) -> None:
-    house = House(sqlite_engine)
-    assert house.call("GET", "/robots.txt").text == "User-agent: *\nDisallow: /\n"
-    assert house.call("GET", "/favicon.ico").status_code == 204
+    app = App(sqlite_engine)
+    assert app.call("GET", "/robots.txt").text == "User-agent: *\nDisallow: /\n"
+    assert app.call("GET", "/favicon.ico").status_code == 204

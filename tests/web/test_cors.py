@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy.engine import Engine
 
-from tests.floor.house import House
+from tests.floor.app import App
 from tests.support import settings_of
 
 BOARD = "https://board.example"
@@ -11,13 +11,13 @@ PREFLIGHT = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Hea
 
 
 @pytest.fixture
-def house(sqlite_engine: Engine) -> House:
-    return House(sqlite_engine, settings_of(web__origins=[BOARD, "http://localhost:3000"]))
+def app(sqlite_engine: Engine) -> App:
+    return App(sqlite_engine, settings_of(web__origins=[BOARD, "http://localhost:3000"]))
 
 
-def test_a_page_of_a_named_origin_reads_answers_and_refusals(house: House) -> None:
-    for key, status in ((house.key("supervisor"), 200), (None, 401)):
-        answer = house.call("GET", "/v1/requests", key, headers={"Origin": BOARD})
+def test_a_page_of_a_named_origin_reads_answers_and_refusals(app: App) -> None:
+    for key, status in ((app.key("supervisor"), 200), (None, 401)):
+        answer = app.call("GET", "/v1/requests", key, headers={"Origin": BOARD})
         assert answer.status_code == status
         assert answer.headers["Access-Control-Allow-Origin"] == BOARD
         assert "Retry-After" in answer.headers["Access-Control-Expose-Headers"]
@@ -26,8 +26,8 @@ def test_a_page_of_a_named_origin_reads_answers_and_refusals(house: House) -> No
 
 
 @pytest.mark.parametrize("path", ["/v1/requests", "/v1/results/fr_1", "/v1/changes"])
-def test_a_browser_may_ask_first_and_needs_no_key_for_it(house: House, path: str) -> None:
-    answer = house.call("OPTIONS", path, headers={"Origin": BOARD, **PREFLIGHT})
+def test_a_browser_may_ask_first_and_needs_no_key_for_it(app: App, path: str) -> None:
+    answer = app.call("OPTIONS", path, headers={"Origin": BOARD, **PREFLIGHT})
     assert (answer.status_code, answer.data) == (204, b"")
     assert answer.headers["Access-Control-Allow-Origin"] == BOARD
     assert answer.headers["Access-Control-Allow-Methods"] == "GET, HEAD"
@@ -37,21 +37,21 @@ def test_a_browser_may_ask_first_and_needs_no_key_for_it(house: House, path: str
 @pytest.mark.parametrize(
     "origin", ["https://board.example.evil.example", "http://board.example", "https://board.example:444", "null", ""]
 )
-def test_other_origins_get_no_cors_headers(house: House, origin: str) -> None:
+def test_other_origins_get_no_cors_headers(app: App, origin: str) -> None:
     for method, headers in (("GET", {}), ("OPTIONS", PREFLIGHT)):
-        answer = house.call(method, "/v1/requests", house.key(), headers={"Origin": origin, **headers})
+        answer = app.call(method, "/v1/requests", app.key(), headers={"Origin": origin, **headers})
         assert [name for name, _ in answer.headers if name.startswith("Access-Control-")] == []
 
 
-def test_the_dashboard_and_webhooks_get_no_cors_headers(house: House) -> None:
+def test_the_dashboard_and_webhooks_get_no_cors_headers(app: App) -> None:
     for path in ("/dashboard/", "/webhooks/crm/crm", "/healthz", "/openapi.json"):
-        answer = house.call("GET", path, headers={"Origin": BOARD})
+        answer = app.call("GET", path, headers={"Origin": BOARD})
         assert "Access-Control-Allow-Origin" not in answer.headers, path
 
 
 def test_without_the_setting_there_are_no_cors_headers(sqlite_engine: Engine) -> None:
-    house = House(sqlite_engine)
-    answer = house.call("GET", "/v1/requests", house.key(), headers={"Origin": BOARD})
+    app = App(sqlite_engine)
+    answer = app.call("GET", "/v1/requests", app.key(), headers={"Origin": BOARD})
     assert answer.status_code == 200
     assert [name for name, _ in answer.headers if name.startswith("Access-Control-")] == []
     assert "Origin" not in answer.vary

@@ -14,7 +14,7 @@ from service.db.deadline import at_most, is_out_of_time
 from service.errors import TooMany, Unavailable
 from service.web import read_slots as module
 from service.web.read_slots import NAME, Slots
-from tests.floor.house import House, deliver
+from tests.floor.app import App, deliver
 from tests.support import settings_of
 
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 400000000) SELECT count(*) FROM n"
@@ -115,17 +115,17 @@ def test_while_all_slots_are_taken_deliveries_and_health_are_answered(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "WAIT_S", 0.01)
-    house = House(engine)
-    key = house.key()
-    with readers(house.client.application.extensions[NAME], 2):
+    app = App(engine)
+    key = app.key()
+    with readers(app.client.application.extensions[NAME], 2):
         for path in ("/v1/results", "/v1/breakdown?by=agent", "/v1/compare?by=agent&a=x&b=y", "/v1/results.csv"):
-            answer = house.call("GET", path, key)
+            answer = app.call("GET", path, key)
             assert (answer.status_code, answer.get_json()["code"]) == (503, "reading_busy"), path
             assert answer.headers["Retry-After"] == "10"
-        assert house.call("GET", "/healthz").status_code == 200
-        assert house.call("POST", "/webhooks/crm/crm").status_code == 401
-        assert [len(deliver(house, f"c-{n}")) > 0 for n in range(12)] == [True] * 12
-    assert house.call("GET", "/v1/results", key).status_code == 200
+        assert app.call("GET", "/healthz").status_code == 200
+        assert app.call("POST", "/webhooks/crm/crm").status_code == 401
+        assert [len(deliver(app, f"c-{n}")) > 0 for n in range(12)] == [True] * 12
+    assert app.call("GET", "/v1/results", key).status_code == 200
 
 
 def test_the_database_stops_a_slow_query_and_serves_the_next(engine: Engine) -> None:
@@ -144,8 +144,8 @@ def test_a_time_limit_ends_with_its_block(engine: Engine) -> None:
 
 
 def test_a_question_that_takes_too_long_is_answered_in_words(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    house = House(engine, settings_of())
-    key = house.key()
+    app = App(engine, settings_of())
+    key = app.key()
 
     def endless(*_args: object, **_named: object) -> None:
         with reading(engine) as connection:
@@ -153,6 +153,6 @@ def test_a_question_that_takes_too_long_is_answered_in_words(engine: Engine, mon
 
     monkeypatch.setattr(module, "LONGEST_S", 0.1)
     monkeypatch.setattr("service.reports.rows.query.page", endless)
-    answer = house.call("GET", "/v1/requests", key)
+    answer = app.call("GET", "/v1/requests", key)
     assert (answer.status_code, answer.get_json()["code"]) == (503, "question_too_long")
     assert int(answer.headers["Retry-After"]) > 0

@@ -16,7 +16,7 @@ from sqlalchemy.engine import Engine
 
 from service.app import create_app
 from service.web.docs import spreadsheets
-from tests.cli.house import Cli
+from tests.cli.installation import Cli
 from tests.support import settings_of
 
 HERE = settings_of().service.public_url.rstrip("/")

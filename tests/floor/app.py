@@ -19,7 +19,7 @@ from tests.support import Clock, settings_of
 
 
 @dataclass
-class House:
+class App:
     engine: Engine
     settings: Settings = field(default_factory=settings_of)
     clock: Clock = field(default_factory=Clock)
@@ -53,30 +53,30 @@ class House:
         return [(row.actor, row.action, row.detail) for row in self.rows(access_log)]
 
 
-def deliver(house: House, conversation_id: str, **data: Any) -> str:
+def deliver(app: App, conversation_id: str, **data: Any) -> str:
     """Report an ended conversation; return the request's id."""
-    answer = told(house, conversation_id, **data)
+    answer = told(app, conversation_id, **data)
     assert answer["accepted"] == 1, answer
-    with reading(house.engine) as connection:
+    with reading(app.engine) as connection:
         wanted = sa.select(feedback_request.c.id).where(feedback_request.c.conversation_id == conversation_id)
         return str(connection.scalar(wanted))
 
 
-def told(house: House, conversation_id: str, **data: Any) -> dict[str, Any]:
+def told(app: App, conversation_id: str, **data: Any) -> dict[str, Any]:
     """Report an ended conversation as the CRM does, signed; return our answer."""
-    at = house.clock.now.isoformat()
+    at = app.clock.now.isoformat()
     event = {"type": "conversation.ended", "timestamp": at, "data": {"conversation_id": conversation_id, **data}}
-    out = Outgoing("", json.dumps(event).encode(), {"webhook-id": f"msg-{conversation_id}"}, house.clock.now)
+    out = Outgoing("", json.dumps(event).encode(), {"webhook-id": f"msg-{conversation_id}"}, app.clock.now)
     standard(out)
-    answer = house.client.post("/webhooks/crm/crm", data=out.body, headers=out.headers, content_type="application/json")
+    answer = app.client.post("/webhooks/crm/crm", data=out.body, headers=out.headers, content_type="application/json")
     return dict(answer.get_json())
 
 
-def answered(house: House, request_id: str, *, score: int | None = 4, text: str | None = "Jane was kind") -> None:
+def answered(app: App, request_id: str, *, score: int | None = 4, text: str | None = "Jane was kind") -> None:
     """Store the card and the answer as outreach and results would."""
-    now = house.clock.now
+    now = app.clock.now
     feedback_id = str(int(request_id[-12:], 16))
-    with writing(house.engine) as connection:
+    with writing(app.engine) as connection:
         connection.execute(
             sa.update(feedback_request)
             .where(feedback_request.c.id == request_id)

@@ -15,7 +15,7 @@ from service.db.partitioned import partitioned_tables
 from service.partitions import conversion
 from service.partitions.catalog import partitions
 from service.partitions.cuts import cuts
-from tests.floor.house import House
+from tests.floor.app import App
 from tests.intake.signers import Outgoing, standard
 from tests.support import settings_of
 
@@ -50,16 +50,16 @@ def pieces(engine: Engine, table: str) -> dict[str, int]:
         }
 
 
-def retold(house: House, conversation_id: str, at: datetime, **data: Any) -> dict[str, Any]:
+def retold(app: App, conversation_id: str, at: datetime, **data: Any) -> dict[str, Any]:
     """Report an end at a moment: the same bytes whenever they are sent."""
     told = {
         "type": "conversation.ended",
         "timestamp": at.isoformat(),
         "data": {"conversation_id": conversation_id, **data},
     }
-    out = Outgoing("", json.dumps(told).encode(), {"webhook-id": f"msg-{conversation_id}"}, house.clock.now)
+    out = Outgoing("", json.dumps(told).encode(), {"webhook-id": f"msg-{conversation_id}"}, app.clock.now)
     standard(out)
-    answer = house.client.post("/webhooks/crm/crm", data=out.body, headers=out.headers, content_type="application/json")
+    answer = app.client.post("/webhooks/crm/crm", data=out.body, headers=out.headers, content_type="application/json")
     return dict(answer.get_json())
 
 

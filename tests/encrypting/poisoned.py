@@ -32,7 +32,7 @@ from service.results.ingest import ingest
 from service.results.merge import Update
 from service.states import Kind
 from tests.filled_ledgers import poured
-from tests.floor.house import House, deliver
+from tests.floor.app import App, deliver
 from tests.support import settings_of
 
 POISON = "arsenic"
@@ -58,22 +58,22 @@ class Poisoned:
     """Conversations in which every text contains the word: from the CRM, our messages, answers, notes, one POST."""
 
     engine: Engine
-    house: House = field(init=False)
+    app: App = field(init=False)
     requests: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.house = House(self.engine, settings_of(reports__min_comments_n=3, reports__min_score_n=3))
+        self.app = App(self.engine, settings_of(reports__min_comments_n=3, reports__min_score_n=3))
         self.admin, self.supervisor, self.requests = poured(self.engine, "poisoned", self._filled)
 
     def _filled(self) -> tuple[str, str, list[str]]:
-        self.admin, self.supervisor = self.house.key("admin"), self.house.key("supervisor")
+        self.admin, self.supervisor = self.app.key("admin"), self.app.key("supervisor")
         for number, text in enumerate((*NASTY, "", "plain")):
             self.said(number, text)
-        now, settings = self.house.clock.now, self.house.settings
+        now, settings = self.app.clock.now, self.app.settings
         with writing(self.engine) as connection:
             people.keep(connection, [people.NameLine("agent", "ann", f"{POISON} Ann")], "test", now)
         day = {"day": "2026-11-22", "text": f"{POISON} on sale"}
-        assert self.house.call("POST", "/v1/timeline", self.admin, day).status_code == 201
+        assert self.app.call("POST", "/v1/timeline", self.admin, day).status_code == 201
         while seal(self.engine, settings, now) or naming.follow(self.engine, settings, now):
             pass  # until readers are told whose the answers are, and what was said
         return self.admin, self.supervisor, self.requests
@@ -86,9 +86,9 @@ class Poisoned:
 
     def said(self, number: int, text: str) -> str:
         note = f"{POISON} {text}"
-        now, who = self.house.clock.now, {"x_user_id": x_user_id(number), "x_handle": f"{POISON}_{number}"}
+        now, who = self.app.clock.now, {"x_user_id": x_user_id(number), "x_handle": f"{POISON}_{number}"}
         said = {**who, "agent_id": "ann", "tags": ["a"], "customer_ref": f"{POISON} {number}"}
-        request_id = deliver(self.house, conversation_id(number), **said)
+        request_id = deliver(self.app, conversation_id(number), **said)
         self.requests.append(request_id)
         plan = Plan(
             campaign="care", type="csat", question_variant_id=1, display_name=None, privacy_url="https://acme.example/p",
@@ -111,12 +111,12 @@ class Poisoned:
         self.answer(request_id, 4, f"{note} said")
         once = {"Idempotency-Key": f"note {number}"}
         path = f"/v1/results/{request_id}/notes"
-        answer = self.house.call("POST", path, self.supervisor, {"text": f"{note} noted"}, headers=once)
+        answer = self.app.call("POST", path, self.supervisor, {"text": f"{note} noted"}, headers=once)
         assert answer.status_code == 201
         return request_id
 
     def answer(self, request_id: str, score: int, text: str) -> str:
-        at = self.house.clock.now
+        at = self.app.clock.now
         told = Answer(request_id, "card", "webhook", Update(at, score, at, text, at), str(int(request_id[-12:], 16)))
         with writing(self.engine) as connection:
             return ingest(connection, told, at)
@@ -133,27 +133,27 @@ class Poisoned:
         seen: dict[str, Any] = {path: self._read(path) for path in paths}
         with reading(self.engine) as connection:
             seen["asked"] = [locked(connection, each) for each in self.requests]
-        seen["deliveries"] = [(row.headers, row.query, row.body) for row in self.house.rows(webhook_delivery)]
-        seen["answers"] = [(row.text, row.text_at) for row in self.house.rows(result)]
+        seen["deliveries"] = [(row.headers, row.query, row.body) for row in self.app.rows(webhook_delivery)]
+        seen["answers"] = [(row.text, row.text_at) for row in self.app.rows(result)]
         return seen
 
     def _read(self, path: str) -> str:
         """But for digests, which are nobody's words and have two forms."""
-        text = self.house.call("GET", path, self.admin).get_data(as_text=True)
+        text = self.app.call("GET", path, self.admin).get_data(as_text=True)
         return re.sub(r'"digest":"[^"]*"', "", text)
 
     def turn_on(self) -> None:
         with writing(self.engine) as connection:
-            key_change.turn_on(connection, self.house.clock.now)
+            key_change.turn_on(connection, self.app.clock.now)
 
     def turn_off(self) -> None:
         with writing(self.engine) as connection:
-            key_change.turn_off(connection, self.house.clock.now)
+            key_change.turn_off(connection, self.app.clock.now)
 
     def walk(self, steps: int = 10_000) -> WalkProgress:
         """Take so many steps at this moment."""
         for _ in range(steps):
-            if not existing_rows.step(self.engine, self.house.clock.now):
+            if not existing_rows.step(self.engine, self.app.clock.now):
                 break
         return self.progress
 
@@ -161,7 +161,7 @@ class Poisoned:
         for _ in range(4):
             if self.walk().finished_at is not None:
                 break
-            self.house.clock.forward(seconds=SETTLED.total_seconds())
+            self.app.clock.forward(seconds=SETTLED.total_seconds())
         return self.progress
 
     @property

@@ -26,7 +26,7 @@ def free_port() -> int:
 
 
 @dataclass
-class House:
+class Site:
     """The addresses and files of one service under test."""
 
     directory: Path
@@ -56,7 +56,7 @@ class House:
     def web_url(self) -> str:
         return f"http://127.0.0.1:{self.web_port}"
 
-    def write(self) -> "House":
+    def write(self) -> "Site":
         """Write both files."""
         self.directory.mkdir(parents=True, exist_ok=True)
         self.config.write_text("\n".join(toml(_changed(self.tree(), self.changes))), "utf-8")

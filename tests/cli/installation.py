@@ -19,7 +19,7 @@ from service.models import access_log, feedback_request, result
 from service.reports.counting.sealing import seal
 from service.reports.disclosure import naming
 from service.settings import load
-from tests.processes.house import toml
+from tests.processes.site import toml
 from tests.support import request_row, tree
 
 

@@ -64,7 +64,7 @@ def post(body: bytes | Any, headers: Mapping[str, str] | None = None, query: str
 
 
 @dataclass
-class House:
+class App:
     """The app, its database and its clock."""
 
     settings: Settings
@@ -90,7 +90,7 @@ class House:
         sign: Callable[[Outgoing], None] | None = None,
         query: str = "",
     ) -> TestResponse:
-        """Sign and post, at the house's own time."""
+        """Sign and post, at the app's own time."""
         path = f"/webhooks/crm/{name}"
         out = Outgoing(PUBLIC_URL + path, body, dict(headers or {}), self.now, query)
         (sign or SENDERS[name].sign)(out)
@@ -123,9 +123,9 @@ class House:
         self.now += timedelta(**span)
 
 
-def token_house(engine: Engine, now: datetime, **more: Any) -> House:
-    """A house with one source of preset token, called `token`."""
-    return House(settings_with({"token": {"preset": "token", "keys": [SECRET], **more}}), engine, now)
+def token_app(engine: Engine, now: datetime, **more: Any) -> App:
+    """A app with one source of preset token, called `token`."""
+    return App(settings_with({"token": {"preset": "token", "keys": [SECRET], **more}}), engine, now)
 
 
 def ended(conversation_id: str = "c-1", at: str = "2026-11-22T11:00:00Z", **more: Any) -> bytes:
