@@ -13,8 +13,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from service.at_rest.columns import Encrypted, ring_of, row_of, stored
-from service.at_rest.ids import LockedId
+from service.at_rest.columns import Encrypted, keyring_of, row_of, stored
+from service.at_rest.ids import EncryptedId
 from service.db import Micros, to_micros
 from service.db.postgresql import PLANNED_ANEW
 
@@ -44,28 +44,28 @@ class BulkInsert:
         if not rows:
             return 0
         postgresql = connection.dialect.name == "postgresql"
-        given = _plain(self._locked(connection, rows), self._for_postgresql if postgresql else self._for_sqlite)
+        given = _plain(self._encrypt(connection, rows), self._for_postgresql if postgresql else self._for_sqlite)
         statement = self._postgresql if postgresql else self._sqlite
         return connection.exec_driver_sql(statement, (_as_json(given, named=postgresql),)).rowcount
 
-    def _locked(self, connection: Connection, rows: Sequence[Row]) -> Sequence[Row]:
+    def _encrypt(self, connection: Connection, rows: Sequence[Row]) -> Sequence[Row]:
         """The rows with encrypted columns encrypted, if that is turned on."""
-        ring = ring_of(connection.dialect)
-        if ring is None or ring.under is None or not (self._encrypted or self._ids):
+        keyring = keyring_of(connection.dialect)
+        if keyring is None or keyring.active is None or not (self._encrypted or self._ids):
             return rows
-        under, locked = ring.under, [list(row) for row in rows]
-        for row, source in zip(locked, rows, strict=True):
+        key_id, encrypted = keyring.active, [list(row) for row in rows]
+        for row, source in zip(encrypted, rows, strict=True):
             for place, ids in self._ids:
-                row[place] = ids.written(ring, source[place])
+                row[place] = ids.encrypt(keyring, source[place])
             for place, kind, by in self._encrypted:
                 if source[place]:
-                    row[place] = kind.locked(ring, source[place], row_of(*(source[each] for each in by)), under)
-        return [tuple(row) for row in locked]
+                    row[place] = kind.encrypt(keyring, source[place], row_of(*(source[each] for each in by)), key_id)
+        return [tuple(row) for row in encrypted]
 
     @cached_property
-    def _ids(self) -> list[tuple[int, LockedId]]:
+    def _ids(self) -> list[tuple[int, EncryptedId]]:
         """The positions of ids that may be encrypted."""
-        return [(place, each.type) for place, each in enumerate(self.columns) if isinstance(each.type, LockedId)]
+        return [(place, each.type) for place, each in enumerate(self.columns) if isinstance(each.type, EncryptedId)]
 
     @cached_property
     def _encrypted(self) -> list[tuple[int, Encrypted, list[int]]]:
@@ -146,22 +146,22 @@ class BulkSelect:
     """
 
     text: str
-    ids: LockedId | None = None
+    ids: EncryptedId | None = None
 
     def rows(self, connection: Connection, keys: Sequence[tuple[str, str]]) -> list[Row]:
         """Return what is found for any of the keys."""
         if not keys:
             return []
-        ring, ids = ring_of(connection.dialect), self.ids
-        if ring is not None and ids is not None:
-            keys = [(first, form) for first, second in keys for form in ring.forms(second, ids.kind)]
+        keyring, ids = keyring_of(connection.dialect), self.ids
+        if keyring is not None and ids is not None:
+            keys = [(first, form) for first, second in keys for form in keyring.forms(second, ids.kind)]
         postgresql = connection.dialect.name == "postgresql"
         statement = self._postgresql if postgresql else self._sqlite
         given = (_as_json(keys, named=postgresql),) * self.text.count("{wanted}")
         found = connection.exec_driver_sql(statement, given, PLANNED_ANEW)
-        if ring is None or ids is None:
+        if keyring is None or ids is None:
             return [tuple(each) for each in found]
-        return [(first, ids.read(ring, second), *rest) for first, second, *rest in found]
+        return [(first, ids.read(keyring, second), *rest) for first, second, *rest in found]
 
     @cached_property
     def _postgresql(self) -> str:

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.util import LRUCache
 from werkzeug.routing import Rule
 
-from service.at_rest.columns import ring_of
+from service.at_rest.columns import keyring_of
 
 MANY = 3000
 Key = tuple[Any, ...]
@@ -41,7 +41,7 @@ class Statements(LRUCache[Key, Any]):
 
 def _alike(key: Key) -> Key:
     dialect, *rest = key
-    return (dialect.name, dialect.dbapi, ring_of(dialect), *rest)
+    return (dialect.name, dialect.dbapi, keyring_of(dialect), *rest)
 
 
 STATEMENTS = Statements(MANY)

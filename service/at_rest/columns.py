@@ -20,7 +20,7 @@ from sqlalchemy.sql import visitors
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from service.at_rest import unreadable
-from service.at_rest.ring import Ring, damaged
+from service.at_rest.keyring import Keyring, damaged
 from service.at_rest.unreadable import is_unreadable
 from service.db import to_micros
 from service.errors import Unavailable
@@ -67,31 +67,31 @@ class Encrypted(AtRest):
         plain = value.plain if isinstance(value, ForRow) else value
         if is_unreadable(plain):
             raise damaged(self.place_of(value.row if isinstance(value, ForRow) else ""))
-        ring = ring_of(dialect)
-        if ring is None or ring.under is None or not plain:
+        keyring = keyring_of(dialect)
+        if keyring is None or keyring.active is None or not plain:
             return plain
         if not isinstance(value, ForRow):
             raise TypeError(f"say which row this is for: encrypting({self.place.partition('.')[0]}, …)")
-        return self.locked(ring, plain, value.row, ring.under)
+        return self.encrypt(keyring, plain, value.row, keyring.active)
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Any:
         """Return what decrypts a read value; without keys only what the database needs anyway."""
-        ring = ring_of(dialect)
-        if ring is None:
+        keyring = keyring_of(dialect)
+        if keyring is None:
             return self.impl_instance.result_processor(dialect, coltype)
-        return lambda value: None if value is None else self._read(ring, value)
+        return lambda value: None if value is None else self._read(keyring, value)
 
-    def _read(self, ring: Ring, value: Any) -> Any:
+    def _read(self, keyring: Keyring, value: Any) -> Any:
         """Decrypt what was read; a value that fails is logged once, counted, and replaced by a marker."""
-        row, held = self.apart(value)
+        row, stored_value = self.split(value)
         try:
-            return self.opened(ring, row, held)
+            return self.decrypt(keyring, row, stored_value)
         except Unavailable:
-            refused(ring, self.place, row)
-            return self.instead
+            report_unreadable(keyring, self.place, row)
+            return self.marker
 
     @property
-    def instead(self) -> Any:
+    def marker(self) -> Any:
         """The marker for a value that could not be decrypted."""
         return unreadable.TEXT
 
@@ -103,19 +103,19 @@ class Encrypted(AtRest):
         """What a value is bound to."""
         return f"{self.place}{BETWEEN}{row}"
 
-    def locked(self, ring: Ring, plain: Any, row: str, under: str) -> Any:
+    def encrypt(self, keyring: Keyring, plain: Any, row: str, key_id: str) -> Any:
         """Return a value as it is stored."""
-        return ring.lock_text(plain, self.place_of(row), under)
+        return keyring.encrypt_text(plain, self.place_of(row), key_id)
 
-    def opened(self, ring: Ring, row: str, held: Any) -> Any:
+    def decrypt(self, keyring: Keyring, row: str, value: Any) -> Any:
         """Return a stored value, encrypted or not. Raises Unavailable if it does not belong to this row."""
-        return ring.open_text(held, self.place_of(row))
+        return keyring.decrypt_text(value, self.place_of(row))
 
-    def apart(self, read: Any) -> tuple[str, Any]:
+    def split(self, read: Any) -> tuple[str, Any]:
         """Split what `WithRow` reads into the row's key and the value."""
         text = read if isinstance(read, str) else _as_text(read)
-        *row, held = text.split(BETWEEN, len(self.by))
-        return BETWEEN.join(row), self.from_bytes(held)
+        *row, value = text.split(BETWEEN, len(self.by))
+        return BETWEEN.join(row), self.from_bytes(value)
 
     def from_bytes(self, read: Any) -> Any:
         """Return a value as stored; SQLite hands over its bytes, which may not be valid text."""
@@ -132,24 +132,24 @@ class EncryptedJson(Encrypted):
         super().__init__(place, *by)
         self.impl = self.impl_instance = sa.JSON(none_as_null=none_as_null)
 
-    def locked(self, ring: Ring, plain: Any, row: str, under: str) -> Any:
+    def encrypt(self, keyring: Keyring, plain: Any, row: str, key_id: str) -> Any:
         """Return a value as it is stored."""
-        return ring.lock_text(json.dumps(plain), self.place_of(row), under)
+        return keyring.encrypt_text(json.dumps(plain), self.place_of(row), key_id)
 
-    def opened(self, ring: Ring, row: str, held: Any) -> Any:
+    def decrypt(self, keyring: Keyring, row: str, value: Any) -> Any:
         """Return a stored value; plain JSON of ours is never a text, so a text is encrypted."""
-        if not isinstance(held, str):
-            return held
-        if ring.key_of(held) is None:
+        if not isinstance(value, str):
+            return value
+        if keyring.key_of(value) is None:
             raise damaged(self.place_of(row))
-        return json.loads(ring.open_text(held, self.place_of(row)))
+        return json.loads(keyring.decrypt_text(value, self.place_of(row)))
 
-    def apart(self, read: Any) -> tuple[str, Any]:
+    def split(self, read: Any) -> tuple[str, Any]:
         """Return the row's key and the value."""
         if not isinstance(read, list):
-            return super().apart(read)
-        *row, held = read
-        return BETWEEN.join(map(str, row)), held
+            return super().split(read)
+        *row, value = read
+        return BETWEEN.join(map(str, row)), value
 
     def from_bytes(self, read: Any) -> Any:
         """Return a value as stored; a text that is no JSON is none of ours."""
@@ -167,26 +167,26 @@ class EncryptedBytes(Encrypted):
     impl = sa.LargeBinary
     cache_ok = True
 
-    def locked(self, ring: Ring, plain: Any, row: str, under: str) -> Any:
+    def encrypt(self, keyring: Keyring, plain: Any, row: str, key_id: str) -> Any:
         """Return a value as it is stored."""
-        return ring.lock_bytes(plain, self.place_of(row), under)
+        return keyring.encrypt_bytes(plain, self.place_of(row), key_id)
 
-    def opened(self, ring: Ring, row: str, held: Any) -> Any:
+    def decrypt(self, keyring: Keyring, row: str, value: Any) -> Any:
         """Return a value that was stored."""
-        return ring.open_bytes(held, self.place_of(row))
+        return keyring.decrypt_bytes(value, self.place_of(row))
 
-    def apart(self, read: Any) -> tuple[str, Any]:
+    def split(self, read: Any) -> tuple[str, Any]:
         """Return the row's key and the value."""
-        *row, held = bytes(read).split(BETWEEN.encode(), len(self.by))
-        return BETWEEN.encode().join(row).decode(), held
+        *row, value = bytes(read).split(BETWEEN.encode(), len(self.by))
+        return BETWEEN.encode().join(row).decode(), value
 
     def from_bytes(self, read: Any) -> Any:
         """Return a value as stored."""
         return bytes(read)
 
     @property
-    def instead(self) -> Any:
-        """What stands in the place of bytes."""
+    def marker(self) -> Any:
+        """The marker for bytes."""
         return unreadable.BYTES
 
 
@@ -209,7 +209,7 @@ class WithRow(sa.ColumnElement[Any]):
 
 @compiles(WithRow)
 def _with_row(element: WithRow, compiler: SQLCompiler, **how: Any) -> str:
-    if ring_of(compiler.dialect) is None:
+    if keyring_of(compiler.dialect) is None:
         return compiler.process(element.value, **how)
     return compiler.process(_read(element, compiler.dialect.name), **how)
 
@@ -232,29 +232,29 @@ def _as_text(read: bytes) -> str:
     return read.decode("utf-8", "surrogateescape")
 
 
-def refused(ring: Ring, place: str, row: str) -> None:
+def report_unreadable(keyring: Keyring, place: str, row: str) -> None:
     """Count a value that could not be decrypted, and log its place once."""
     PROCESS_COUNTS.add("unreadable_values", place)
-    if ring.is_news(f"{place}{BETWEEN}{row}"):
+    if keyring.is_news(f"{place}{BETWEEN}{row}"):
         log.error("encrypted_value_refused", column=place, row=row.replace(BETWEEN, ", "))
 
 
-def ring_of(dialect: Dialect) -> Ring | None:
+def keyring_of(dialect: Dialect) -> Keyring | None:
     """Return the keys of an engine, if it has any."""
-    return getattr(dialect, "dm_feedback_ring", None)
+    return getattr(dialect, "dm_feedback_keyring", None)
 
 
 def with_keys(engine: Engine, texts: Sequence[str]) -> Engine:
     """Let an engine encrypt and decrypt with these keys. Call it before its first statement."""
     if texts:
-        engine.dialect.dm_feedback_ring = Ring(texts)  # type: ignore[attr-defined]  # SQLAlchemy hands the dialect to every column
+        engine.dialect.dm_feedback_keyring = Keyring(texts)  # type: ignore[attr-defined]  # SQLAlchemy hands the dialect to every column
     return engine
 
 
 def share_keys(engine: Engine, other: Engine) -> Engine:
     """Let another engine use the same keys, so that changes to them hold for both."""
-    if (ring := ring_of(engine.dialect)) is not None:
-        other.dialect.dm_feedback_ring = ring  # type: ignore[attr-defined]  # as above
+    if (keyring := keyring_of(engine.dialect)) is not None:
+        other.dialect.dm_feedback_keyring = keyring  # type: ignore[attr-defined]  # as above
     return other
 
 

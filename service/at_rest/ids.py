@@ -17,13 +17,13 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 from service.at_rest import unreadable
-from service.at_rest.columns import AtRest, refused, ring_of
-from service.at_rest.ring import HANDLE, Ring, damaged
+from service.at_rest.columns import AtRest, keyring_of, report_unreadable
+from service.at_rest.keyring import HANDLE, Keyring, damaged
 from service.at_rest.unreadable import is_unreadable
 from service.errors import Unavailable
 
 
-class LockedId(AtRest):
+class EncryptedId(AtRest):
     """A column of ids. `kind`: what they are ids of, the same in every table; `length`: as SQLite's tables have it."""
 
     impl: Any = sa.Text
@@ -39,7 +39,7 @@ class LockedId(AtRest):
             said = op is operators.eq and isinstance(given, (str, sa.BindParameter))
             if not said and not (op is operators.in_op and isinstance(given, list)):
                 return plain
-            forms = Forms(self.type.kind)  # type: ignore[attr-defined]  # a LockedId has one
+            forms = Forms(self.type.kind)  # type: ignore[attr-defined]  # an EncryptedId has one
             wanted = sa.type_coerce(given, forms) if isinstance(given, sa.BindParameter) else sa.literal(given, forms)
             return (EitherForm if said else EitherFormOfAny)(plain, self.expr, wanted)
 
@@ -53,28 +53,28 @@ class LockedId(AtRest):
 
     def bind_processor(self, dialect: Dialect) -> Any:
         """Return what encrypts ids when written; without keys nothing."""
-        ring = ring_of(dialect)
-        return None if ring is None else lambda value: self.written(ring, value)
+        keyring = keyring_of(dialect)
+        return None if keyring is None else lambda value: self.encrypt(keyring, value)
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Any:  # noqa: ARG002 - SQLAlchemy's
-        """Return what opens what was read; without keys nothing."""
-        ring = ring_of(dialect)
-        return None if ring is None else lambda value: self.read(ring, value)
+        """Return what decrypts ids when read; without keys nothing."""
+        keyring = keyring_of(dialect)
+        return None if keyring is None else lambda value: self.read(keyring, value)
 
-    def written(self, ring: Ring, value: str | None) -> str | None:
+    def encrypt(self, keyring: Keyring, value: str | None) -> str | None:
         """Return an id as it is to be stored. Raises Unavailable for an unreadable marker."""
         if is_unreadable(value):
             raise damaged(self.kind)
-        return ring.lock_id(value, self.kind) if value and ring.locks_ids else value
+        return keyring.encrypt_id(value, self.kind) if value and keyring.encrypts_ids else value
 
-    def read(self, ring: Ring, value: str | None) -> str | None:
+    def read(self, keyring: Keyring, value: str | None) -> str | None:
         """Return an id that was read; one that fails to decrypt is logged, counted, and replaced by a marker."""
         if value is None:
             return None
         try:
-            return ring.open_id(value, self.kind)
+            return keyring.decrypt_id(value, self.kind)
         except Unavailable:
-            refused(ring, self.kind, "")
+            report_unreadable(keyring, self.kind, "")
             return unreadable.TEXT
 
 
@@ -83,7 +83,8 @@ def is_handle(column: sa.Column[Any], handles: Iterable[str]) -> sa.ColumnElemen
     return sa.type_coerce(sa.func.lower(column), column.type).in_([each.lower() for each in handles])
 
 
-CONVERSATION_ID, X_USER_ID, X_HANDLE = LockedId("conversation_id", 256), LockedId("x_user_id", 20), LockedId(HANDLE, 15)
+CONVERSATION_ID, X_USER_ID = EncryptedId("conversation_id", 256), EncryptedId("x_user_id", 20)
+X_HANDLE = EncryptedId(HANDLE, 15)
 
 
 class Forms(sa.types.TypeDecorator[Any]):
@@ -98,11 +99,11 @@ class Forms(sa.types.TypeDecorator[Any]):
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
         """Return all forms."""
-        ring = ring_of(dialect)
-        if value is None or ring is None:
+        keyring = keyring_of(dialect)
+        if value is None or keyring is None:
             return None
         given = [value] if isinstance(value, str) else [each for each in value if each is not None]
-        return json.dumps([form for each in given for form in ring.forms(each, self.kind)])
+        return json.dumps([form for each in given for form in keyring.forms(each, self.kind)])
 
 
 class EitherForm(FunctionElement[bool]):
@@ -131,7 +132,7 @@ class EitherFormOfAny(EitherForm):
 def _either(element: EitherForm, compiler: SQLCompiler, **how: Any) -> str:
     """Two values rather than a list, whose length the query planner would overestimate."""
     plain, column, wanted = element.clauses
-    if ring_of(compiler.dialect) is None:
+    if keyring_of(compiler.dialect) is None:
         return compiler.process(plain, **how)
     where, forms = compiler.process(column, **how), compiler.process(wanted, **how)
     if compiler.dialect.name == "postgresql":
@@ -142,7 +143,7 @@ def _either(element: EitherForm, compiler: SQLCompiler, **how: Any) -> str:
 @compiles(EitherFormOfAny)
 def _either_of_any(element: EitherFormOfAny, compiler: SQLCompiler, **how: Any) -> str:
     plain, column, wanted = element.clauses
-    if ring_of(compiler.dialect) is None:
+    if keyring_of(compiler.dialect) is None:
         return compiler.process(plain, **how)
     where, forms = compiler.process(column, **how), compiler.process(wanted, **how)
     if compiler.dialect.name == "postgresql":

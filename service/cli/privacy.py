@@ -70,7 +70,7 @@ def check(context: click.Context) -> None:
     _, engine = opened(context)
     wrong = 0
     for each in checking.check(engine):
-        lies = ", ".join(f"{number} {_said(key_id)}" for key_id, number in each.lies.items()) or "nothing"
+        lies = ", ".join(f"{number} {_said(key_id)}" for key_id, number in each.by_key.items()) or "nothing"
         console.print(f"{each.column}: {lies}")
         for row in each.refused[: checking.SHOWN]:
             console.print(f"  row {row}: changed or moved in the database; put it back from a backup", style="yellow")

@@ -7,8 +7,8 @@ with its first accounts.
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from service.at_rest.columns import ring_of
-from service.at_rest.ring import Ring
+from service.at_rest.columns import keyring_of
+from service.at_rest.keyring import Keyring
 from service.customers import hash_key
 from service.db import reading
 from service.encrypting import in_force
@@ -20,7 +20,7 @@ def demand_same_keys(source: Engine, target: Engine, secret: str) -> None:
     """Refuse a target with keys of its own. Raises Conflict."""
     with reading(source) as ours, reading(target) as theirs:
         here, there = hash_key.find(ours, secret), _hash_key_there(theirs, secret)
-        under = _demand_at_rest(ours, "This database", ring := ring_of(ours.dialect))
+        in_force_here = _demand_at_rest(ours, "This database", keyring := keyring_of(ours.dialect))
         if there is None:
             return
         if here != there:
@@ -29,7 +29,7 @@ def demand_same_keys(source: Engine, target: Engine, secret: str) -> None:
                 "further cluster begins with an empty database, into which the first accounts are carried."
             )
             raise Conflict("copy_other_keys", sentence)
-        if under != _demand_at_rest(theirs, "The database of --to", ring):
+        if in_force_here != _demand_at_rest(theirs, "The database of --to", keyring):
             sentence = (
                 "The two databases are not encrypted alike, or each began to by itself: encrypt the first before the "
                 "accounts of a further cluster are carried into an empty database."
@@ -45,7 +45,9 @@ def _hash_key_there(theirs: Connection, secret: str) -> str | None:
         raise Conflict("copy_other_secret", sentence) from None
 
 
-def _demand_at_rest(connection: Connection, name: str, ring: Ring | None) -> tuple[str | None, bool, bytes] | None:
+def _demand_at_rest(
+    connection: Connection, name: str, keyring: Keyring | None
+) -> tuple[str | None, bool, bytes] | None:
     """Return the key in force, unless a change to another one is under way."""
     found = in_force.progress(connection)
     if found is None:
@@ -53,7 +55,7 @@ def _demand_at_rest(connection: Connection, name: str, ring: Ring | None) -> tup
     if found.finished_at is None:
         sentence = f"{name} goes over to another encryption key: wait until `dm-feedback privacy status` says done."
         raise Conflict("copy_encryption_under_way", sentence)
-    if ring is None:
+    if keyring is None:
         raise Conflict("copy_other_encryption", f"{name} was encrypted: privacy.encryption_key must hold its key.")
     held = connection.execute(sa.select(encryption.c.digest_key)).scalar_one()
-    return found.key_id, bool(found.ids), in_force.digest_key(ring, found.key_id, held)
+    return found.key_id, bool(found.ids), in_force.digest_key(keyring, found.key_id, held)

@@ -3,7 +3,7 @@
     in_force.py       which key new values are written under, and which keys each process holds
     key_change.py     turning it on, changing the key, turning it off
     existing_rows.py  moves existing rows to the key, a few per commit   rewriting.py  one of those rows
-    checking.py       opens every value, and finds those changed or moved by somebody else
+    checking.py       decrypts every value, and finds those changed or moved by somebody else
 
 Columns and ciphers are in `service/at_rest`.
 """

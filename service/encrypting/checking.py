@@ -1,4 +1,4 @@
-"""Opens every encrypted value and reports what lies under which key, and what does not open.
+"""Decrypts every encrypted value and reports how many are under which key, and which do not decrypt.
 
 Reads everything, a few rows at a time, and changes nothing. `scrub` rewrites the files, so that no page keeps older
 values.
@@ -12,13 +12,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from service.at_rest.columns import Encrypted, ring_of, row_of
-from service.at_rest.ids import LockedId
-from service.at_rest.ring import MARK_OF_IDS, Ring
+from service.at_rest.columns import Encrypted, keyring_of, row_of
+from service.at_rest.ids import EncryptedId
+from service.at_rest.keyring import ID_MARK, Keyring
 from service.db import reading
 from service.db.postgresql import demand_owner
 from service.db.table_locks import BUSY
-from service.encrypting.rewriting import TABLES, as_it_lies, key_of, raw, read_of
+from service.encrypting.rewriting import TABLES, key_id_of, raw, stored_sql, stored_value
 from service.errors import Conflict, Unavailable
 
 SHOWN = 20
@@ -30,52 +30,52 @@ class CheckedColumn:
     """How many values are encrypted under which key (None: plain), and the rows with values of other places."""
 
     column: str
-    lies: Mapping[str | None, int]
+    by_key: Mapping[str | None, int]
     refused: Sequence[str]
 
 
 @dataclass
 class _Count:
-    lies: Counter[str | None] = field(default_factory=Counter)
+    by_key: Counter[str | None] = field(default_factory=Counter)
     refused: list[str] = field(default_factory=list)
 
 
 def check(engine: Engine) -> Iterator[CheckedColumn]:
     """Decrypt every value."""
-    ring = ring_of(engine.dialect) or Ring(())
+    keyring = keyring_of(engine.dialect) or Keyring(())
     for table in TABLES:
         for column in table.c:
             if isinstance(column.type, Encrypted):
-                counted = _counted(engine, ring, column, column.type)
-                yield CheckedColumn(column.type.place, counted.lies, counted.refused)
-            if isinstance(column.type, LockedId):
-                counted = _counted_ids(engine, ring, column, column.type)
-                yield CheckedColumn(str(column), counted.lies, counted.refused)
+                counted = _counted(engine, keyring, column, column.type)
+                yield CheckedColumn(column.type.place, counted.by_key, counted.refused)
+            if isinstance(column.type, EncryptedId):
+                counted = _counted_ids(engine, keyring, column, column.type)
+                yield CheckedColumn(str(column), counted.by_key, counted.refused)
 
 
-def _counted(engine: Engine, ring: Ring, column: sa.Column[Any], kind: Encrypted) -> _Count:
+def _counted(engine: Engine, keyring: Keyring, column: sa.Column[Any], kind: Encrypted) -> _Count:
     counted = _Count()
     row_of_it = [raw(column.table.c[name]) for name in kind.by]
-    query = sa.select(as_it_lies(column, engine.dialect.name), *row_of_it).where(column.is_not(None))
+    query = sa.select(stored_sql(column, engine.dialect.name), *row_of_it).where(column.is_not(None))
     with reading(engine) as connection:
         for read, *row in connection.execute(query, execution_options={"yield_per": AT_ONCE}):
-            given = read_of(column, read)
-            counted.lies[key_of(ring, given)] += bool(given)
+            given = stored_value(column, read)
+            counted.by_key[key_id_of(keyring, given)] += bool(given)
             try:
-                kind.opened(ring, row_of(*row), given)
+                kind.decrypt(keyring, row_of(*row), given)
             except Unavailable:
                 counted.refused.append(row_of(*row).replace("\x1f", ", "))
     return counted
 
 
-def _counted_ids(engine: Engine, ring: Ring, column: sa.Column[Any], kind: LockedId) -> _Count:
+def _counted_ids(engine: Engine, keyring: Keyring, column: sa.Column[Any], kind: EncryptedId) -> _Count:
     counted = _Count()
     query = sa.select(raw(column), *(raw(each) for each in column.table.primary_key)).where(column.is_not(None))
     with reading(engine) as connection:
         for given, *row in connection.execute(query, execution_options={"yield_per": AT_ONCE}):
-            counted.lies[ring.under if given.startswith(MARK_OF_IDS) else None] += bool(given)
+            counted.by_key[keyring.active if given.startswith(ID_MARK) else None] += bool(given)
             try:
-                ring.open_id(given, kind.kind)
+                keyring.decrypt_id(given, kind.kind)
             except Unavailable:
                 counted.refused.append(", ".join(map(str, row)))
     return counted

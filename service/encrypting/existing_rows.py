@@ -15,12 +15,12 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Connection, Engine
 
-from service.at_rest.columns import ring_of
-from service.at_rest.ring import Ring
+from service.at_rest.columns import keyring_of
+from service.at_rest.keyring import Keyring
 from service.db import reading, writing
 from service.db.outages import is_away
 from service.encrypting.in_force import SETTLED, WalkProgress, everybody_writes, follow, hold_alone, progress
-from service.encrypting.rewriting import TABLES, lies_otherwise, plain_kind, raw, rewrite
+from service.encrypting.rewriting import TABLES, needs_rewriting, plain_kind, raw, rewrite
 from service.models import encryption, encryption_key, metadata
 
 log = structlog.get_logger(__name__)
@@ -32,8 +32,8 @@ en, ek = encryption.c, encryption_key.c
 
 def step(engine: Engine, now: datetime) -> bool:
     """Take one step; return whether there is more to do right away."""
-    ring = ring_of(engine.dialect)
-    if ring is None or not _is_due(engine):
+    keyring = keyring_of(engine.dialect)
+    if keyring is None or not _is_due(engine):
         return False
     with writing(engine) as connection:
         mine = connection.scalar(sa.select(en.id).with_for_update(skip_locked=True))
@@ -43,7 +43,7 @@ def step(engine: Engine, now: datetime) -> bool:
         follow(connection)
         if found.at_table is None:
             return _begin_pass(connection, found, now)
-        return _further(connection, ring, found, now)
+        return _further(connection, keyring, found, now)
 
 
 def _is_due(engine: Engine) -> bool:
@@ -66,12 +66,12 @@ def _begin_pass(connection: Connection, found: WalkProgress, now: datetime) -> b
     return True
 
 
-def _further(connection: Connection, ring: Ring, found: WalkProgress, now: datetime) -> bool:
+def _further(connection: Connection, keyring: Keyring, found: WalkProgress, now: datetime) -> bool:
     table = metadata.tables[found.at_table or ""]
     page = _page(connection, table, found)
     if not page:
         return _next_table(connection, table, found, now)
-    done = rewrite(connection, ring, table, [key for key, due in page if due], found.key_id)
+    done = rewrite(connection, keyring, table, [key for key, due in page if due], found.key_id)
     _note(
         connection, at_row=list(page[-1][0]), looked_at=found.looked_at + len(page),
         changed=found.changed + done.rewritten, rewritten=found.rewritten + done.rewritten,
@@ -109,7 +109,7 @@ def _page(connection: Connection, table: sa.Table, found: WalkProgress) -> list[
     """The next rows by key, and which need rewriting: as many as keep that number small."""
     key = list(table.primary_key)
     ids = connection.scalars(sa.select(ek.id)).all()
-    due = sa.case((lies_otherwise(table, found.key_id, ids, locks_ids=bool(found.ids)), 1), else_=0)
+    due = sa.case((needs_rewriting(table, found.key_id, ids, encrypts_ids=bool(found.ids)), 1), else_=0)
     query = sa.select(*map(raw, key), due).order_by(*key).limit(LOOK_AT)
     if found.at_row is not None:
         last = [sa.literal(value, plain_kind(each)) for each, value in zip(key, found.at_row, strict=True)]

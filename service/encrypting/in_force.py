@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 
-from service.at_rest.columns import ring_of, with_keys
-from service.at_rest.ring import Ring
+from service.at_rest.columns import keyring_of, with_keys
+from service.at_rest.keyring import Keyring
 from service.db import from_micros, open_engine, reading, to_micros
 from service.errors import Unavailable
 from service.models import encryption, encryption_key, process_count
@@ -49,7 +49,7 @@ class WalkProgress:
 
 
 @dataclass(frozen=True, slots=True)
-class HeldKeys:
+class ProcessKeys:
     """What a live process says about its keys; `known` False: its code is too old to know keys, or encrypted ids."""
 
     name: str
@@ -73,12 +73,12 @@ def demand_keys(engine: Engine) -> None:
 
 def follow(connection: Connection) -> None:
     """Encrypt new values under the key in force. Raises Unavailable if a needed key is missing."""
-    ring = ring_of(connection.dialect)
+    keyring = keyring_of(connection.dialect)
     needed = set(connection.scalars(sa.select(ek.id)))
-    if missing := sorted(needed - set(ring.keys if ring else ())):
-        raise Unavailable("encryption_key_missing", _missing(missing, ring))
-    if ring is not None:
-        _use(connection, ring)
+    if missing := sorted(needed - set(keyring.keys if keyring else ())):
+        raise Unavailable("encryption_key_missing", _missing(missing, keyring))
+    if keyring is not None:
+        _use(connection, keyring)
 
 
 def follow_each_write(engine: Engine) -> None:
@@ -99,12 +99,12 @@ def hold(connection: Connection) -> None:
 
     A change of the key waits for all who hold this lock. On SQLite the write lock does that.
     """
-    ring = ring_of(connection.dialect)
-    if ring is None:
+    keyring = keyring_of(connection.dialect)
+    if keyring is None:
         return
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock_shared({SWITCH})")
-    _use(connection, ring)
+    _use(connection, keyring)
 
 
 def hold_alone(connection: Connection) -> None:
@@ -113,21 +113,21 @@ def hold_alone(connection: Connection) -> None:
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({SWITCH})")
 
 
-def _use(connection: Connection, ring: Ring) -> None:
+def _use(connection: Connection, keyring: Keyring) -> None:
     row = connection.execute(sa.select(en.key_id, en.digest_key, en.ids, en.finished_at)).one_or_none()
     if row is not None:
-        ring.digest_key = digest_key(ring, row.key_id, row.digest_key)
-        ring.under, ring.locks_ids = row.key_id, bool(row.ids)
-        ring.settled = row.key_id is not None and row.finished_at is not None
+        keyring.digest_key = digest_key(keyring, row.key_id, row.digest_key)
+        keyring.active, keyring.encrypts_ids = row.key_id, bool(row.ids)
+        keyring.settled = row.key_id is not None and row.finished_at is not None
 
 
-def digest_key(ring: Ring, key_id: str | None, held: str) -> bytes:
-    """Return the key behind blinded digests."""
-    return bytes.fromhex(held if key_id is None else ring.open_text(held, PLACE))
+def digest_key(keyring: Keyring, key_id: str | None, held: str) -> bytes:
+    """Return the key behind keyed digests."""
+    return bytes.fromhex(held if key_id is None else keyring.decrypt_text(held, PLACE))
 
 
-def _missing(ids: Sequence[str], ring: Ring | None) -> str:
-    there = f"it holds {', '.join(ring.keys)}" if ring else "it is not set"
+def _missing(ids: Sequence[str], keyring: Keyring | None) -> str:
+    there = f"it holds {', '.join(keyring.keys)}" if keyring else "it is not set"
     several = len(ids) > 1
     those = "them" if several else "it"
     return (
@@ -144,10 +144,10 @@ def progress(connection: Connection) -> WalkProgress | None:
     return None if row is None else WalkProgress(*row)
 
 
-def said_of(engine_keys: Ring | None, before: Mapping[str, Any] | None, now: datetime) -> Mapping[str, Any]:
+def said_of(engine_keys: Keyring | None, before: Mapping[str, Any] | None, now: datetime) -> Mapping[str, Any]:
     """Return what a process says about its keys; `before`: what it said last."""
-    held, under = (list(engine_keys.keys), engine_keys.under) if engine_keys else ([], None)
-    writes = {"under": under, "ids": engine_keys is not None and engine_keys.locks_ids}
+    held, under = (list(engine_keys.keys), engine_keys.active) if engine_keys else ([], None)
+    writes = {"under": under, "ids": engine_keys is not None and engine_keys.encrypts_ids}
     same = before is not None and {name: before[name] for name in writes} == writes
     return {"held": held, **writes, "since": before["since"] if before and same else to_micros(now)}
 
@@ -157,17 +157,17 @@ def is_alive(now: datetime) -> sa.ColumnElement[bool]:
     return sa.and_(pct.name != GONE, pct.seen_at > now - ALIVE)
 
 
-def living(connection: Connection, now: datetime) -> list[HeldKeys]:
+def living(connection: Connection, now: datetime) -> list[ProcessKeys]:
     """Return what every live process says of its keys."""
     rows = connection.execute(sa.select(pct.name, pct.role, pct.encryption).where(is_alive(now)))
     return [_held(f"{row.role} {row.name}", row.encryption) for row in rows]
 
 
-def _held(name: str, said: Mapping[str, Any] | None) -> HeldKeys:
+def _held(name: str, said: Mapping[str, Any] | None) -> ProcessKeys:
     if said is None:
-        return HeldKeys(name, known=False, held=(), under=None, since=None)
+        return ProcessKeys(name, known=False, held=(), under=None, since=None)
     since, ids = from_micros(said["since"]), said.get("ids")
-    return HeldKeys(name, known=ids is not None, held=said["held"], under=said["under"], since=since, ids=bool(ids))
+    return ProcessKeys(name, known=ids is not None, held=said["held"], under=said["under"], since=since, ids=bool(ids))
 
 
 def everybody_writes(connection: Connection, under: str | None, now: datetime, *, ids: bool) -> bool:

@@ -11,10 +11,10 @@ from typing import Any
 
 from sqlalchemy.engine import Connection
 
-from service.at_rest.columns import ring_of
-from service.at_rest.ring import Ring
+from service.at_rest.columns import keyring_of
+from service.at_rest.keyring import Keyring
 from service.db import insert
-from service.encrypting.in_force import PLACE, HeldKeys, WalkProgress, follow, hold_alone, living, progress
+from service.encrypting.in_force import PLACE, ProcessKeys, WalkProgress, follow, hold_alone, living, progress
 from service.errors import Conflict, Invalid
 from service.migrations import set_floor
 from service.models import encryption, encryption_key
@@ -27,34 +27,34 @@ ANEW: Mapping[str, Any] = {
 
 def turn_on(connection: Connection, now: datetime) -> str:
     """Change to the first key in the settings; return its id. Raises Conflict, Invalid with what would be right."""
-    ring = ring_of(connection.dialect)
-    if ring is None:
+    keyring = keyring_of(connection.dialect)
+    if keyring is None:
         raise Invalid(
             "no_encryption_key",
             "There is no privacy.encryption_key: make one with `openssl rand -base64 32`, keep a copy where the "
             "database is not, write it into the settings, restart web and workers, and run this again.",
         )
-    _demand_idle(progress(connection), ring.first)
-    _demand_held(living(connection, now), ring.first)
-    _go_over(connection, ring, ring.first, now)
-    return ring.first
+    _demand_idle(progress(connection), keyring.first)
+    _demand_held(living(connection, now), keyring.first)
+    _go_over(connection, keyring, keyring.first, now)
+    return keyring.first
 
 
 def turn_off(connection: Connection, now: datetime) -> None:
     """Change to no key. Raises Conflict if nothing is encrypted."""
-    ring, found = ring_of(connection.dialect), progress(connection)
-    if ring is None or found is None or found.key_id is None:
+    keyring, found = keyring_of(connection.dialect), progress(connection)
+    if keyring is None or found is None or found.key_id is None:
         raise Conflict("not_encrypted", "Nothing is encrypted here, or it is being decrypted already.")
     _demand_held(living(connection, now), None)
-    _go_over(connection, ring, None, now)
+    _go_over(connection, keyring, None, now)
 
 
-def _go_over(connection: Connection, ring: Ring, to: str | None, now: datetime) -> None:
+def _go_over(connection: Connection, keyring: Keyring, to: str | None, now: datetime) -> None:
     hold_alone(connection)
     follow(connection)
-    secret = ring.digest_key or secrets.token_bytes(32)
-    held = secret.hex() if to is None else ring.lock_text(secret.hex(), PLACE, to)
-    row = {"key_id": to, "ids": to is not None and ring.locks_ids, "digest_key": held, "begun_at": now, **ANEW}
+    secret = keyring.digest_key or secrets.token_bytes(32)
+    held = secret.hex() if to is None else keyring.encrypt_text(secret.hex(), PLACE, to)
+    row = {"key_id": to, "ids": to is not None and keyring.encrypts_ids, "digest_key": held, "begun_at": now, **ANEW}
     statement = insert(connection, encryption).values(id=1, **row)
     connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=row))
     if to is not None:
@@ -69,7 +69,7 @@ def _demand_idle(found: WalkProgress | None, wanted: str) -> None:
         raise Conflict("encrypted_already", f"The first key of privacy.encryption_key is in force, {state} encrypted.")
 
 
-def _demand_held(processes: Iterable[HeldKeys], wanted: str | None) -> None:
+def _demand_held(processes: Iterable[ProcessKeys], wanted: str | None) -> None:
     """Refuse if a process lacks the key: it would show encrypted values as they are stored."""
     without = sorted(each.name for each in processes if not each.known or (wanted and wanted not in each.held))
     if without:

@@ -14,15 +14,15 @@ import structlog
 from sqlalchemy.engine import Connection
 
 from service.at_rest.columns import Encrypted, EncryptedBytes, EncryptedJson, row_of, stored
-from service.at_rest.digests import Blinded
-from service.at_rest.ids import LockedId
-from service.at_rest.ring import BLINDED, HEAD_LENGTH, MARK, MARK_OF_IDS, Held, Ring
+from service.at_rest.digests import KeyedDigest
+from service.at_rest.ids import EncryptedId
+from service.at_rest.keyring import HEAD_LENGTH, ID_MARK, KEYED_MARK, MARK, Keyring
 from service.errors import Unavailable
 from service.models import metadata
 
 log = structlog.get_logger(__name__)
 ERASED = "erased:"
-OURS = (Encrypted, LockedId)
+OURS = (Encrypted, EncryptedId)
 APART = {"id", "request_id", "way"}
 TABLES = tuple(each for each in metadata.sorted_tables if any(isinstance(c.type, OURS) for c in each.c))
 Keys = Sequence[tuple[Any, ...]]
@@ -37,30 +37,32 @@ class Rewritten:
     refused: int = 0
 
 
-def lies_otherwise(table: sa.Table, to: str | None, ids: Sequence[str], *, locks_ids: bool) -> sa.ColumnElement[bool]:
+def needs_rewriting(
+    table: sa.Table, to: str | None, ids: Sequence[str], *, encrypts_ids: bool
+) -> sa.ColumnElement[bool]:
     """Which rows hold a value that is not under key `to`; with `to` None, a value under one of `ids`."""
-    values = (_otherwise(each, to, ids) for each in table.c if isinstance(each.type, (Encrypted, Blinded)))
-    names = (_id_otherwise(each, locks_ids=locks_ids) for each in table.c if isinstance(each.type, LockedId))
+    values = (_value_differs(each, to, ids) for each in table.c if isinstance(each.type, (Encrypted, KeyedDigest)))
+    names = (_id_differs(each, encrypts_ids=encrypts_ids) for each in table.c if isinstance(each.type, EncryptedId))
     return sa.or_(sa.false(), *values, *names)
 
 
-def _id_otherwise(column: sa.Column[Any], *, locks_ids: bool) -> sa.ColumnElement[bool]:
+def _id_differs(column: sa.Column[Any], *, encrypts_ids: bool) -> sa.ColumnElement[bool]:
     plain = raw(column)
-    locked = plain.like(f"{MARK_OF_IDS}%")
-    return sa.and_(plain.is_not(None), plain != "", sa.not_(locked) if locks_ids else locked)
+    encrypted = plain.like(f"{ID_MARK}%")
+    return sa.and_(plain.is_not(None), plain != "", sa.not_(encrypted) if encrypts_ids else encrypted)
 
 
-def _otherwise(column: sa.Column[Any], to: str | None, ids: Sequence[str]) -> sa.ColumnElement[bool]:
-    if isinstance(column.type, Blinded):
+def _value_differs(column: sa.Column[Any], to: str | None, ids: Sequence[str]) -> sa.ColumnElement[bool]:
+    if isinstance(column.type, KeyedDigest):
         plain = sa.type_coerce(column, sa.String)
-        return sa.false() if to is None else sa.and_(plain.not_like(f"{BLINDED}%"), plain.not_like(f"{ERASED}%"))
-    value, empty = _as_it_lies(column)
+        return sa.false() if to is None else sa.and_(plain.not_like(f"{KEYED_MARK}%"), plain.not_like(f"{ERASED}%"))
+    value, empty = _value_and_empty_ones(column)
     heads = [_written(column, f"{MARK}{each}.") for each in (ids if to is None else (to,))]
     begins = sa.func.substr(value, 1, len(_written(column, "")) + HEAD_LENGTH, type_=value.type).in_(heads)
     return sa.and_(value.is_not(None), value.not_in(empty), begins if to is None else sa.not_(begins))
 
 
-def _as_it_lies(column: sa.Column[Any]) -> tuple[sa.ColumnElement[Any], Sequence[Held]]:
+def _value_and_empty_ones(column: sa.Column[Any]) -> tuple[sa.ColumnElement[Any], Sequence[str | bytes]]:
     """The stored value, and how an empty one is stored."""
     if isinstance(column.type, EncryptedJson):
         return sa.cast(column, sa.Text), ("{}", "[]", "null", '""')
@@ -69,26 +71,26 @@ def _as_it_lies(column: sa.Column[Any]) -> tuple[sa.ColumnElement[Any], Sequence
     return sa.type_coerce(column, sa.Text), ("",)
 
 
-def _written(column: sa.Column[Any], head: str) -> Held:
+def _written(column: sa.Column[Any], head: str) -> str | bytes:
     if isinstance(column.type, EncryptedBytes):
         return head.encode()
     return f'"{head}' if isinstance(column.type, EncryptedJson) else head
 
 
-def rewrite(connection: Connection, ring: Ring, table: sa.Table, keys: Keys, to: str | None) -> Rewritten:
+def rewrite(connection: Connection, keyring: Keyring, table: sa.Table, keys: Keys, to: str | None) -> Rewritten:
     """Change rows to a key; `to` None: to plain text."""
     if not keys:
         return Rewritten()
     key = list(table.primary_key)
     among = sa.tuple_(*map(raw, key)).in_(keys) if len(key) > 1 else raw(key[0]).in_([each[0] for each in keys])
     looked_at = _looked_at(table)
-    lying = [as_it_lies(each, connection.dialect.name) for each in looked_at]
-    rows = connection.execute(sa.select(*lying).where(among).with_for_update(skip_locked=True)).all()
+    wanted = [stored_sql(each, connection.dialect.name) for each in looked_at]
+    rows = connection.execute(sa.select(*wanted).where(among).with_for_update(skip_locked=True)).all()
     refused, changed = 0, 0
     alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for row in rows:
-        held = {each.name: read_of(each, value) for each, value in zip(looked_at, row, strict=True)}
-        values, wrong = _anew(connection, ring, table, held, to)
+        held = {each.name: stored_value(each, value) for each, value in zip(looked_at, row, strict=True)}
+        values, wrong = _rewritten_values(connection, keyring, table, held, to)
         refused += wrong
         changed += bool(values)
         change = {**values, **{f"this_{each.name}": held[each.name] for each in key}}
@@ -106,7 +108,7 @@ def rewrite(connection: Connection, ring: Ring, table: sa.Table, keys: Keys, to:
 def _looked_at(table: sa.Table) -> Sequence[sa.Column[Any]]:
     """The columns to read: encrypted ones, their row's key, digests; not the rest of a wide row."""
     bound = {name for _, kind in _of(table, Encrypted) for name in kind.by} | APART
-    ours = (*OURS, Blinded)
+    ours = (*OURS, KeyedDigest)
     return [each for each in table.c if isinstance(each.type, ours) or each.primary_key or each.name in bound]
 
 
@@ -136,67 +138,67 @@ def _update(table: sa.Table, names: Sequence[str]) -> sa.Update:
     )
 
 
-def _anew(
-    connection: Connection, ring: Ring, table: sa.Table, held: dict[str, Any], to: str | None
+def _rewritten_values(
+    connection: Connection, keyring: Keyring, table: sa.Table, held: dict[str, Any], to: str | None
 ) -> tuple[dict[str, Any], int]:
     """The values of a row that change, and whether one of them was not written by us."""
     values: dict[str, Any] = {}
     for name, kind in _of(table, Encrypted):
         given = held[name]
-        if not given or key_of(ring, given) == to:
+        if not given or key_id_of(keyring, given) == to:
             continue
         row = row_of(*(held[each] for each in kind.by))
         try:
-            plain = kind.opened(ring, row, given)
+            plain = kind.decrypt(keyring, row, given)
         except Unavailable:
             log.error("encrypted_value_refused", column=f"{table.name}.{name}", row=row)  # noqa: TRY400 - no bug
             return {}, 1
-        values[name] = plain if to is None else kind.locked(ring, plain, row, to)
+        values[name] = plain if to is None else kind.encrypt(keyring, plain, row, to)
     try:
-        values |= _ids(ring, table, held)
+        values |= _ids(keyring, table, held)
     except Unavailable:
         row = row_of(*(held[each.name] for each in table.primary_key))
         log.error("encrypted_value_refused", column=table.name, row=row)  # noqa: TRY400 - as above
         return {}, 1
-    return values | _blinded(connection, ring, table, held, to), 0
+    return values | _keyed_digests(connection, keyring, table, held, to), 0
 
 
-def _blinded(
-    connection: Connection, ring: Ring, table: sa.Table, held: dict[str, Any], to: str | None
+def _keyed_digests(
+    connection: Connection, keyring: Keyring, table: sa.Table, held: dict[str, Any], to: str | None
 ) -> dict[str, Any]:
-    """The digests of a row, blinded; one that another process has already written gets a value of its own."""
+    """The digests of a row under our key; one that another process has already written gets a value of its own."""
     if to is None:
         return {}
     values: dict[str, Any] = {}
-    for name, _ in _of(table, Blinded):
+    for name, _ in _of(table, KeyedDigest):
         given = str(held[name])
-        if given.startswith((BLINDED, ERASED)):
+        if given.startswith((KEYED_MARK, ERASED)):
             continue
-        values[name] = ring.blinded(given)
+        values[name] = keyring.keyed_digest(given)
         if "request_id" in held:
             plain = sa.type_coerce(table.c[name], sa.String)
             taken = sa.select(table.c.request_id).where(
                 table.c.request_id == held["request_id"], table.c.way == held["way"], plain == values[name]
             )
             if connection.scalar(taken) is not None:
-                values[name] = ring.blinded(f"{given}:{held['id']}")
+                values[name] = keyring.keyed_digest(f"{given}:{held['id']}")
     return values
 
 
-def _ids(ring: Ring, table: sa.Table, held: dict[str, Any]) -> dict[str, Any]:
+def _ids(keyring: Keyring, table: sa.Table, held: dict[str, Any]) -> dict[str, Any]:
     """The ids of a row in the wanted form, if they are stored in the other one."""
     values = {}
-    for name, kind in _of(table, LockedId):
+    for name, kind in _of(table, EncryptedId):
         given = held[name]
-        if given and given.startswith(MARK_OF_IDS) != ring.locks_ids:
-            plain = ring.open_id(given, kind.kind)
-            values[name] = ring.lock_id(plain, kind.kind) if ring.locks_ids else plain
+        if given and given.startswith(ID_MARK) != keyring.encrypts_ids:
+            plain = keyring.decrypt_id(given, kind.kind)
+            values[name] = keyring.encrypt_id(plain, kind.kind) if keyring.encrypts_ids else plain
     return values
 
 
-def key_of(ring: Ring, given: Any) -> str | None:
+def key_id_of(keyring: Keyring, given: Any) -> str | None:
     """Return the id of the key a stored value is under; None: it is plain."""
-    key = ring.key_of(given) if isinstance(given, (str, bytes)) else None
+    key = keyring.key_of(given) if isinstance(given, (str, bytes)) else None
     return None if key is None else key.id
 
 
@@ -206,14 +208,14 @@ def plain_kind(column: sa.Column[Any]) -> sa.types.TypeEngine[Any]:
     return kind.impl_instance if isinstance(kind, sa.types.TypeDecorator) else kind
 
 
-def as_it_lies(column: sa.Column[Any], dialect: str) -> sa.ColumnElement[Any]:
+def stored_sql(column: sa.Column[Any], dialect: str) -> sa.ColumnElement[Any]:
     """SQL for a column as stored, even if damaged: SQLite would refuse a value that is no valid text."""
     bytewise = dialect != "postgresql" and isinstance(column.type, Encrypted)
     return sa.cast(raw(column), sa.LargeBinary) if bytewise else raw(column)
 
 
-def read_of(column: sa.Column[Any], read: Any) -> Any:
-    """Return what `as_it_lies` read, as `kind.opened` takes it."""
+def stored_value(column: sa.Column[Any], read: Any) -> Any:
+    """Return what `stored_sql` read, as `kind.decrypt` takes it."""
     return column.type.from_bytes(read) if isinstance(column.type, Encrypted) and isinstance(read, bytes) else read
 
 

@@ -18,7 +18,7 @@ from prometheus_client.metrics_core import Metric
 from sqlalchemy.engine import Connection, Engine
 
 from service import __version__
-from service.at_rest.columns import ring_of
+from service.at_rest.columns import keyring_of
 from service.clock import utc_now
 from service.db import insert, writing
 from service.db.outages import is_away
@@ -64,7 +64,7 @@ class Keeper:
                 self._counts.take_off(self._kept)
             numbers = self._counts.so_far()
             keys.follow(connection)
-            self._said = keys.said_of(ring_of(connection.dialect), self._said, now)
+            self._said = keys.said_of(keyring_of(connection.dialect), self._said, now)
             values = {**self._who, "seen_at": now, "counts": _packed(numbers), "encryption": self._said}
             row = insert(connection, process_count).values(name=self._name, **values)
             connection.execute(row.on_conflict_do_update(index_elements=["name"], set_=values))

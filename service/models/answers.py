@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 
 from service.at_rest.columns import Encrypted
-from service.at_rest.digests import Blinded
+from service.at_rest.digests import KeyedDigest
 from service.db import Micros
 from service.models.base import Serial, XId, metadata, partial_index
 
@@ -72,7 +72,7 @@ class ResultUpdateColumns(TypedColumns):
     feedback_id: Named[str | None] = Column(XId, nullable=True)
     request_id: Named[str] = Column(String(40))
     way: Named[str] = Column(String(12), server_default=text("'card'"))
-    digest: Named[str] = Column(Blinded(64))
+    digest: Named[str] = Column(KeyedDigest(64))
     x_updated_at: Named[datetime] = Column(Micros)
     score: Named[int | None]
     score_at: Named[datetime | None] = Column(Micros, nullable=True)

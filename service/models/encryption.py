@@ -19,7 +19,7 @@ class EncryptionColumns(TypedColumns):
     ids: Named[bool | None]  # locked under a key of the one below; NULL: never were, False: not any more
     digest_key: Named[str] = Column(
         Text
-    )  # behind blinded digests and ids: locked under that key, in hexadecimal where none is
+    )  # behind keyed digests and ids: encrypted under that key, in hexadecimal where none is
     begun_at: Named[datetime] = Column(Micros)
     finished_at: Named[datetime | None] = Column(Micros, nullable=True)
     at_table: Named[str | None] = Column(String(64), nullable=True)  # of the pass under way; NULL: it has not begun

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Connection
 
-from service.at_rest.digests import blinding
+from service.at_rest.digests import keyed_digest_of
 from service.db import EPOCH, insert
 from service.models import result_update, stray_feedback
 from service.results.answer import Answer
@@ -51,9 +51,9 @@ def fresh(connection: Connection, feedbacks: Sequence[Feedback]) -> list[Feedbac
     for start in range(0, len(ids), AT_ONCE):
         found = sa.select(upd.feedback_id, upd.digest).where(upd.feedback_id.in_(ids[start : start + AT_ONCE]))
         had |= {(row.feedback_id, row.digest) for row in connection.execute(found)}
-    blinded = blinding(connection)
+    keyed_digest = keyed_digest_of(connection)
     told = [(each, digest(update_of(each))) for each in feedbacks]
-    return [each for each, plain in told if not {(each.id, plain), (each.id, blinded(plain))} & had]
+    return [each for each, plain in told if not {(each.id, plain), (each.id, keyed_digest(plain))} & had]
 
 
 def update_of(feedback: Feedback) -> Update:

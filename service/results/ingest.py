@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 from sqlalchemy.engine import Connection
 
-from service.at_rest.digests import blinding
+from service.at_rest.digests import keyed_digest_of
 from service.db import once_committed
 from service.db.leases import CLOCKS_DIFFER
 from service.requests.seals import touch
@@ -82,7 +82,7 @@ def _of_one(connection: Connection, request_id: str, told: Sequence[Answer], now
     if asked is None or asked.erased_at is not None:
         return [Verdict.STRAY if asked is None else Verdict.ERASED] * len(told)
     known = answer_rows.known(connection, request_id)
-    book = _ReportBatch(asked, answer_rows.held(connection, request_id, known), known, blinding(connection))
+    book = _ReportBatch(asked, answer_rows.held(connection, request_id, known), known, keyed_digest_of(connection))
     verdicts = [book.add(each) for each in told]
     book.save(connection, now)
     return verdicts
@@ -96,9 +96,9 @@ class _ReportBatch:
         asked: AskedRequest,
         held: StoredResult | None,
         known: Sequence[StoredReport],
-        blinded: Callable[[str], str],
+        keyed_digest: Callable[[str], str],
     ) -> None:
-        self._asked, self._held, self._known, self._blinded = asked, held, known, blinded
+        self._asked, self._held, self._known, self._keyed_digest = asked, held, known, keyed_digest
         self._scores = SCORE_RANGE.get(asked.type or "", SCORE_RANGE["nps"])
         self._had = {(each.way, each.digest) for each in known}
         self._feedback_id = held.feedback_id if held else None
@@ -110,7 +110,7 @@ class _ReportBatch:
 
     def add(self, answer: Answer) -> Verdict:
         key = (answer.way, digest(answer.told))
-        if key in self._had or (answer.way, self._blinded(key[1])) in self._had:
+        if key in self._had or (answer.way, self._keyed_digest(key[1])) in self._had:
             return Verdict.REPEAT  # another channel was quicker
         self._had.add(key)
         if answer.feedback_id is not None:  # of two cards of one request the recorded one gives its name

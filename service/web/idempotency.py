@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.at_rest.columns import encrypting
-from service.at_rest.digests import blinding
-from service.at_rest.ring import damaged
+from service.at_rest.digests import keyed_digest_of
+from service.at_rest.keyring import damaged
 from service.at_rest.unreadable import is_unreadable
 from service.db import insert
 from service.errors import Invalid
@@ -55,7 +55,7 @@ class IdempotencyKey:
         if self.connection.execute(claim.on_conflict_do_nothing().returning(po.name)).first() is not None:
             return None
         known = self.connection.execute(sa.select(po.digest, po.answer).where(*self._mine())).one()
-        if known.digest not in {call, blinding(self.connection)(call)}:
+        if known.digest not in {call, keyed_digest_of(self.connection)(call)}:
             raise Invalid(
                 "idempotency_key_reused",
                 f"This {HEADER} was sent with another call; give each call a key of its own.",

@@ -210,7 +210,7 @@ def test_every_kind_of_column_travels(sqlite_engine: Engine, elsewhere: Place) -
     kinds = {type(column.type).__name__ for table in metadata.sorted_tables for column in table.columns}
     known = (
         "String Text Integer BigInteger Variant Micros JSON LargeBinary Boolean Date Float"
-        " Encrypted EncryptedJson EncryptedBytes Blinded LockedId"
+        " Encrypted EncryptedJson EncryptedBytes KeyedDigest EncryptedId"
     )
     assert kinds <= set(known.split()), "a kind nobody has tried to carry"
     target = elsewhere()

@@ -9,9 +9,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from service.at_rest.columns import Encrypted, ring_of, stored, with_keys
-from service.at_rest.ids import LockedId
-from service.at_rest.ring import Ring
+from service.at_rest.columns import Encrypted, keyring_of, stored, with_keys
+from service.at_rest.ids import EncryptedId
+from service.at_rest.keyring import Keyring
 from service.customers import crm_matches, identities
 from service.customers.crm_matches import FoundIdentity
 from service.db import open_engine, reading, writing
@@ -79,10 +79,10 @@ class Poisoned:
         return self.admin, self.supervisor, self.requests
 
     @property
-    def ring(self) -> Ring:
-        ring = ring_of(self.engine.dialect)
-        assert ring is not None
-        return ring
+    def keyring(self) -> Keyring:
+        keyring = keyring_of(self.engine.dialect)
+        assert keyring is not None
+        return keyring
 
     def said(self, number: int, text: str) -> str:
         note = f"{POISON} {text}"
@@ -171,7 +171,7 @@ class Poisoned:
         assert found is not None
         return found
 
-    def lies(self) -> Iterator[tuple[str, Any]]:
+    def stored_values(self) -> Iterator[tuple[str, Any]]:
         """Every encrypted value as stored, by its place."""
         for column in encrypted_columns():
             with reading(self.engine) as connection:
@@ -192,7 +192,7 @@ class Poisoned:
 
 
 def columns_of_ids() -> list[sa.Column[Any]]:
-    return [each for table in metadata.sorted_tables for each in table.c if isinstance(each.type, LockedId)]
+    return [each for table in metadata.sorted_tables for each in table.c if isinstance(each.type, EncryptedId)]
 
 
 def encrypted_columns() -> list[sa.Column[Any]]:

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Engine
 
 from service import migrations
 from service.at_rest.columns import Encrypted, bound
-from service.at_rest.ring import Ring
+from service.at_rest.keyring import Keyring
 from service.at_rest.unreadable import WORD
 from service.copying import moving
 from service.db import reading, writing
@@ -87,7 +87,7 @@ def test_a_database_dump_contains_no_plain_text(poisoned: Poisoned) -> None:
     assert poisoned.walk_to_the_end().finished_at is not None
     assert POISON not in poisoned.dump()
     assert x_user_id(0)[:-3] not in poisoned.dump()
-    assert {place for place, _ in poisoned.lies()} == {str(each) for each in encrypted_columns()} - {
+    assert {place for place, _ in poisoned.stored_values()} == {str(each) for each in encrypted_columns()} - {
         "webhook_delivery.query"  # this CRM sends none
     }
     assert POISON in str(poisoned.shown())
@@ -154,8 +154,8 @@ def test_a_moved_value_keeps_the_old_key_in_use(in_sqlite: Poisoned) -> None:
 
 def test_a_missing_or_wrong_key_is_reported_at_the_start(poisoned: Poisoned, tmp_path: Path) -> None:
     poisoned.turn_on()
-    old = poisoned.ring.first
-    for keys, said in (((), "it is not set"), ((OTHER,), f"it holds {Ring((OTHER,)).first}")):
+    old = poisoned.keyring.first
+    for keys, said in (((), "it is not set"), ((OTHER,), f"it holds {Keyring((OTHER,)).first}")):
         with pytest.raises(Unavailable, match=f"encrypted under the key {old}.*{said}.*put it back"):
             with_keys(poisoned, *keys)
     cli = Cli(tmp_path, poisoned.engine)
@@ -258,7 +258,7 @@ def test_a_running_command_follows_the_change_of_key(poisoned: Poisoned) -> None
     poisoned.turn_on()
     with writing(command) as connection:
         connection.execute(change)
-    assert lying_text(poisoned, one).startswith(f"dmf1.{poisoned.ring.first}.")
+    assert lying_text(poisoned, one).startswith(f"dmf1.{poisoned.keyring.first}.")
     with pytest.raises(Unavailable, match="does not hold it"), writing(without) as connection:
         connection.execute(change)
     command.dispose()
@@ -336,7 +336,7 @@ def test_erasure_and_retention_reach_encrypted_values(poisoned: Poisoned) -> Non
     forgotten = housekeeping.prune(poisoned.engine, settings, late, dry_run=False)
     assert forgotten["deliveries"] == forgotten["texts"] == len(poisoned.requests) - 1
     staffs = {"review_note.text", "posted_once.answer", "person_name.name", "timeline_note.text"}
-    assert {place for place, _ in poisoned.lies()} <= staffs
+    assert {place for place, _ in poisoned.stored_values()} <= staffs
 
 
 def test_a_copy_needs_no_key_to_make_and_the_key_to_read(poisoned: Poisoned, tmp_path: Path) -> None:
@@ -349,7 +349,7 @@ def test_a_copy_needs_no_key_to_make_and_the_key_to_read(poisoned: Poisoned, tmp
     moving.finish(source, target, moving.every_table(), lambda *_: None)
     with reading(target) as connection:
         assert connection.scalar(sa.select(schema_floor.c.revision)) == migrations.IDS_FROM
-        assert connection.scalar(sa.select(encryption_key.c.id)) == poisoned.ring.first
+        assert connection.scalar(sa.select(encryption_key.c.id)) == poisoned.keyring.first
     target.dispose()
     source.dispose()
     poisoned.engine.dispose()
@@ -363,10 +363,10 @@ def test_the_commands_show_the_progress(tmp_path: Path, in_sqlite: Poisoned) -> 
     assert cli.refuses("privacy", "encrypt")[1] == "no_encryption_key"
     assert cli.refuses("privacy", "decrypt")[1] == "not_encrypted"
     cli.write(privacy__encryption_key=[OLD])
-    assert in_sqlite.ring.first in cli.says("privacy", "encrypt")
+    assert in_sqlite.keyring.first in cli.says("privacy", "encrypt")
     assert "Under way: waiting" in cli.says("privacy", "status")
     in_sqlite.walk_to_the_end()
-    assert f"result.text: {len(in_sqlite.requests)} under {in_sqlite.ring.first}" in cli.says("privacy", "check")
+    assert f"result.text: {len(in_sqlite.requests)} under {in_sqlite.keyring.first}" in cli.says("privacy", "check")
     moved(in_sqlite, f"UPDATE result SET text = upper(text) WHERE request_id = '{in_sqlite.requests[0]}'")
     moved(in_sqlite, "UPDATE review_note SET text = (SELECT max(text) FROM review_note WHERE id > 1) WHERE id = 1")
     assert "row " in cli("privacy", "check", code=1).output
@@ -376,18 +376,18 @@ def test_the_commands_show_the_progress(tmp_path: Path, in_sqlite: Poisoned) -> 
 
 @given(st.text(), st.text(max_size=5), st.integers(0, 400), st.integers(1, 255))
 def test_a_changed_byte_or_another_place_does_not_decrypt(plain: str, place: str, at: int, by: int) -> None:
-    ring = Ring((OLD, NEW))
-    locked = ring.lock_bytes(plain.encode("utf-8", "surrogatepass"), place, ring.first)
-    assert ring.open_text(ring.lock_text(plain, place, ring.first), place) == plain
+    keyring = Keyring((OLD, NEW))
+    locked = keyring.encrypt_bytes(plain.encode("utf-8", "surrogatepass"), place, keyring.first)
+    assert keyring.decrypt_text(keyring.encrypt_text(plain, place, keyring.first), place) == plain
     with pytest.raises(Unavailable):
-        ring.open_bytes(locked, f"{place} ")
+        keyring.decrypt_bytes(locked, f"{place} ")
     at %= len(locked)
     changed = locked[:at] + bytes([locked[at] ^ by]) + locked[at + 1 :]
-    if ring.key_of(changed) is None:  # its head: then it is nobody's, and shown as it is
-        assert at < len(f"dmf1.{ring.first}.")
+    if keyring.key_of(changed) is None:  # its head: then it is nobody's, and shown as it is
+        assert at < len(f"dmf1.{keyring.first}.")
     else:
         with pytest.raises(Unavailable):
-            ring.open_bytes(changed, place)
+            keyring.decrypt_bytes(changed, place)
 
 
 def test_a_write_without_its_row_is_refused(in_sqlite: Poisoned) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Engine
 from structlog.testing import capture_logs
 
 from service.at_rest.columns import Encrypted, bound, stored
-from service.at_rest.ring import MOST_TOLD, Ring
+from service.at_rest.keyring import MOST_TOLD, Keyring
 from service.at_rest.unreadable import TEXT, WORD
 from service.cli.sources import definition_of
 from service.db import reading, writing
@@ -36,7 +36,7 @@ def poisoned(database_url: str) -> Iterator[Poisoned]:
     there = Poisoned(open_with(database_url, OLD))
     there.app.clock.now = poured(there.engine, "poisoned and locked", lambda: locked(there))
     demand_keys(there.engine)
-    there.ring.settled = False  # it does not know yet that everything is
+    there.keyring.settled = False  # it does not know yet that everything is
     yield there
     there.engine.dispose()
 
@@ -169,12 +169,12 @@ def test_a_value_with_the_prefix_is_damaged_once_everything_is_encrypted(poisone
 
 
 def test_many_damaged_values_do_not_flood_the_log() -> None:
-    ring = Ring(["a key of the settings"])
-    assert ring.is_news("result.text\x1f1")
-    assert not ring.is_news("result.text\x1f1")
+    keyring = Keyring(["a key of the settings"])
+    assert keyring.is_news("result.text\x1f1")
+    assert not keyring.is_news("result.text\x1f1")
     for each in range(2, MOST_TOLD + 1):
-        assert ring.is_news(f"result.text\x1f{each}")
-    assert not ring.is_news("result.text\x1fone more")
+        assert keyring.is_news(f"result.text\x1f{each}")
+    assert not keyring.is_news("result.text\x1fone more")
 
 
 def test_the_page_never_shows_the_marker_as_the_customers_text(poisoned: Poisoned) -> None:

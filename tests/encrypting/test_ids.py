@@ -6,7 +6,7 @@ import threading
 import pytest
 import sqlalchemy as sa
 
-from service.at_rest.ring import MARK_OF_IDS, Ring
+from service.at_rest.keyring import ID_MARK, Keyring
 from service.customers import crm_matches, identities
 from service.db import reading, writing
 from service.encrypting import checking, existing_rows, in_force, key_change
@@ -55,7 +55,7 @@ def test_every_id_is_encrypted_and_decrypted(poisoned: Poisoned) -> None:
     poisoned.turn_on()
     poisoned.walk_to_the_end()
     for column in columns_of_ids():
-        assert all(each.startswith(MARK_OF_IDS) for each in lying(poisoned, column) if each), column
+        assert all(each.startswith(ID_MARK) for each in lying(poisoned, column) if each), column
         assert len(set(lying(poisoned, column))) == len(set(before[str(column)])), "equal ones stay equal"
     poisoned.turn_off()
     poisoned.walk_to_the_end()
@@ -81,7 +81,7 @@ def test_a_repeated_conversation_is_recognised_before_during_and_after(poisoned:
 
 
 def test_nobody_is_asked_twice_while_ids_are_encrypted(database_url: str) -> None:
-    """The first ask lies plainly, the second is locked and finds it all the same."""
+    """The first ask is stored plainly, the second is encrypted and finds it all the same."""
     engine = open_with(database_url, OLD)
     world = World(engine, settings_of())
     world.customers({"user_id": "501", "screen_name": "ada", "can_dm": True})
@@ -98,7 +98,7 @@ def test_nobody_is_asked_twice_while_ids_are_encrypted(database_url: str) -> Non
     with reading(engine) as connection:
         first, second = connection.exec_driver_sql("SELECT x_user_id FROM feedback_request ORDER BY id").scalars()
     assert first == "501"
-    assert second.startswith(MARK_OF_IDS)
+    assert second.startswith(ID_MARK)
     assert world.request(before).state == State.CARD_SENT
     assert (world.request(during).state, world.request(during).reason) == (State.SKIPPED, Skip.COOLDOWN)
     engine.dispose()
@@ -225,13 +225,13 @@ def test_a_damaged_id_postpones_its_request_and_is_reported(poisoned: Poisoned) 
 
 
 def test_an_id_of_one_kind_does_not_decrypt_as_another() -> None:
-    ring = Ring((OLD,))
-    ring.digest_key = b"d" * 32
-    word = ring.lock_id("501", "x_user_id")
-    assert word == ring.lock_id("501", "x_user_id") != ring.lock_id("501", "conversation_id")
-    assert ring.open_id(word, "x_user_id") == "501"
+    keyring = Keyring((OLD,))
+    keyring.digest_key = b"d" * 32
+    word = keyring.encrypt_id("501", "x_user_id")
+    assert word == keyring.encrypt_id("501", "x_user_id") != keyring.encrypt_id("501", "conversation_id")
+    assert keyring.decrypt_id(word, "x_user_id") == "501"
     with pytest.raises(Unavailable):
-        ring.open_id(word, "conversation_id")
-    other = Ring((OLD,))
+        keyring.decrypt_id(word, "conversation_id")
+    other = Keyring((OLD,))
     other.digest_key = b"e" * 32
-    assert other.lock_id("501", "x_user_id") != word
+    assert other.encrypt_id("501", "x_user_id") != word

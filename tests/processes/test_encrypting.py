@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from service.at_rest.ring import Ring
+from service.at_rest.keyring import Keyring
 from service.db import reading, writing
 from service.encrypting.in_force import WalkProgress, progress
 from service.models import feedback_request, process_count, webhook_delivery
@@ -72,7 +72,7 @@ def test_a_worker_that_dies_in_the_middle_of_each_costs_nothing(
 ) -> None:
     site = site_of(database_url, privacy__encryption_key=[A, B])
     site_b = site_of(database_url, site.directory / "b", privacy__encryption_key=[B, A])
-    engine, (head_a, head_b) = engine_of(site), (f"dmf1.{Ring((key,)).first}.".encode() for key in (A, B))
+    engine, (head_a, head_b) = engine_of(site), (f"dmf1.{Keyring((key,)).first}.".encode() for key in (A, B))
     heap(engine)
     web = cli("web", site.directory, "--config", str(site.config), "web")
     with web:

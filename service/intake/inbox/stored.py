@@ -11,7 +11,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from service.at_rest.ring import damaged
+from service.at_rest.keyring import damaged
 from service.at_rest.unreadable import is_unreadable
 from service.bulk import BulkInsert, BulkInsertNewKeys, BulkSelect, Row
 from service.db.partitioned import keys_are_apart

@@ -21,13 +21,12 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from service.errors import Unavailable
 
 MARK = "dmf1."
-MARK_OF_IDS, HANDLE = "dmi1.", "x_handle"
+ID_MARK, HANDLE = "dmi1.", "x_handle"
 ID_LENGTH = 8
 HEAD_LENGTH = len(MARK) + ID_LENGTH + 1
 NONCE = 12
 MOST_TOLD = 5000
-BLINDED = "k"  # a digest under our own key; one without begins with a hexadecimal digit
-Held = str | bytes
+KEYED_MARK = "k"  # a digest under our own key; one without begins with a hexadecimal digit
 T = TypeVar("T", str, bytes)
 
 
@@ -52,9 +51,21 @@ class CipherKey:
         """AES-256-GCM under it."""
         return AESGCM(_derived(self.secret, b"values", 32))
 
+    def encrypt(self, plain: bytes, place: str) -> bytes:
+        """Return a nonce and the value, encrypted for its place."""
+        nonce = secrets.token_bytes(NONCE)
+        return nonce + self.cipher.encrypt(nonce, plain, place.encode())
 
-class Ring:
-    """The keys a process holds. `under` encrypts new values; None: they are stored in plain text.
+    def decrypt(self, encrypted: bytes, place: str) -> bytes:
+        """Return the value. Raises Unavailable if it was encrypted for another place, or is damaged."""
+        try:
+            return self.cipher.decrypt(encrypted[:NONCE], encrypted[NONCE:], place.encode())
+        except (InvalidTag, ValueError):
+            raise damaged(place) from None
+
+
+class Keyring:
+    """The keys a process holds. `active` is the id of the one that encrypts new values; None: they stay plain.
 
     `settled`: every value is under it. Until then a plain text may happen to begin like an encrypted one.
     """
@@ -62,9 +73,9 @@ class Ring:
     def __init__(self, texts: Sequence[str]) -> None:
         self.keys = {key.id: key for key in map(CipherKey, texts)}
         self.first = next(iter(self.keys), "")
-        self.under: str | None = None
+        self.active: str | None = None
         self.digest_key: bytes | None = None
-        self.locks_ids = False
+        self.encrypts_ids = False
         self.settled = False
         self._told: set[str] = set()
 
@@ -75,79 +86,76 @@ class Ring:
             self._told.add(place)
         return news
 
-    def lock(self, plain: bytes, place: str, under: str) -> bytes:
-        """Encrypt a value for its place; the result is ASCII text followed by bytes."""
-        nonce = secrets.token_bytes(NONCE)
-        return nonce + self.keys[under].cipher.encrypt(nonce, plain, place.encode())
+    def encrypt_text(self, plain: str, place: str, key_id: str) -> str:
+        """Encrypt a text as a text, for its place."""
+        key = self.keys[key_id]
+        encrypted = key.encrypt(plain.encode("utf-8", "surrogatepass"), place)
+        return key.head + b2a_base64(encrypted, newline=False).decode()
 
-    def lock_text(self, plain: str, place: str, under: str) -> str:
-        """Encrypt a text as a text."""
-        locked = self.lock(plain.encode("utf-8", "surrogatepass"), place, under)
-        return self.keys[under].head + b2a_base64(locked, newline=False).decode()
+    def encrypt_bytes(self, plain: bytes, place: str, key_id: str) -> bytes:
+        """Encrypt bytes as bytes, for their place."""
+        key = self.keys[key_id]
+        return key.head.encode() + key.encrypt(plain, place)
 
-    def lock_bytes(self, plain: bytes, place: str, under: str) -> bytes:
-        """Encrypt bytes as bytes."""
-        return self.keys[under].head.encode() + self.lock(plain, place, under)
-
-    def key_of(self, held: Held) -> CipherKey | None:
+    def key_of(self, stored: str | bytes) -> CipherKey | None:
         """Return the key a value is encrypted under; None if it is under none that we hold."""
-        head = held[:HEAD_LENGTH]
-        said = head if isinstance(head, str) else head.decode("latin-1")
-        if not said.startswith(MARK):
+        start = stored[:HEAD_LENGTH]
+        head = start if isinstance(start, str) else start.decode("latin-1")
+        if not head.startswith(MARK):
             return None
-        key = self.keys.get(said[len(MARK) : -1])
-        return key if key is not None and key.head == said else None
+        key = self.keys.get(head[len(MARK) : -1])
+        return key if key is not None and key.head == head else None
 
-    def open_text(self, held: str, place: str) -> str:
+    def decrypt_text(self, stored: str, place: str) -> str:
         """Return a text, encrypted or not. Raises Unavailable if it was encrypted for another place."""
-        key = self.key_of(held)
+        key = self.key_of(stored)
         if key is None:
-            return self._plain(held, MARK, place)
+            return self._plain(stored, MARK, place)
         try:
-            return _opened(key, a2b_base64(held[HEAD_LENGTH:]), place).decode("utf-8", "surrogatepass")
+            return key.decrypt(a2b_base64(stored[HEAD_LENGTH:]), place).decode("utf-8", "surrogatepass")
         except ValueError:
             raise damaged(place) from None
 
-    def open_bytes(self, held: bytes, place: str) -> bytes:
+    def decrypt_bytes(self, stored: bytes, place: str) -> bytes:
         """Return bytes, likewise."""
-        key = self.key_of(held)
+        key = self.key_of(stored)
         if key is None:
-            return self._plain(held, MARK.encode(), place)
-        return _opened(key, held[HEAD_LENGTH:], place)
+            return self._plain(stored, MARK.encode(), place)
+        return key.decrypt(stored[HEAD_LENGTH:], place)
 
-    def _plain(self, held: T, mark: T, place: str) -> T:
+    def _plain(self, stored: T, mark: T, place: str) -> T:
         """Return a plain value. Raises Unavailable if it claims to be encrypted under a key nobody has."""
-        if self.settled and held.startswith(mark):
+        if self.settled and stored.startswith(mark):
             raise damaged(place)
-        return held
+        return stored
 
-    def lock_id(self, plain: str, kind: str) -> str:
+    def encrypt_id(self, plain: str, kind: str) -> str:
         """Encrypt an id, always to the same word. Handles are compared and stored in lower case."""
         plain = plain.lower() if kind == HANDLE else plain
-        locked = _of_ids(self.digest_key or b"").encrypt(plain.encode("utf-8", "surrogatepass"), [kind.encode()])
-        return MARK_OF_IDS + locked.hex()
+        encrypted = _id_cipher(self.digest_key or b"").encrypt(plain.encode("utf-8", "surrogatepass"), [kind.encode()])
+        return ID_MARK + encrypted.hex()
 
-    def open_id(self, held: str, kind: str) -> str:
+    def decrypt_id(self, stored: str, kind: str) -> str:
         """Return an id, encrypted or not. Raises Unavailable if it is not an id of this kind."""
-        if not held.startswith(MARK_OF_IDS):
-            return held
+        if not stored.startswith(ID_MARK):
+            return stored
         if self.digest_key is None:
             raise damaged(kind)
         try:
-            locked = bytes.fromhex(held.removeprefix(MARK_OF_IDS))
-            return _of_ids(self.digest_key).decrypt(locked, [kind.encode()]).decode("utf-8", "surrogatepass")
+            encrypted = bytes.fromhex(stored.removeprefix(ID_MARK))
+            return _id_cipher(self.digest_key).decrypt(encrypted, [kind.encode()]).decode("utf-8", "surrogatepass")
         except (InvalidTag, ValueError):
             raise damaged(kind) from None
 
     def forms(self, plain: str, kind: str) -> list[str]:
         """Return every form in which an id may be stored."""
-        return [plain] if self.digest_key is None or not plain else [plain, self.lock_id(plain, kind)]
+        return [plain] if self.digest_key is None or not plain else [plain, self.encrypt_id(plain, kind)]
 
-    def blinded(self, digest: str) -> str:
-        """Return a digest that cannot be searched for without our key: a plain one of a short text could be guessed."""
+    def keyed_digest(self, digest: str) -> str:
+        """Return a digest under a key of our own: a plain one of a short text could be guessed."""
         if self.digest_key is None:
             return digest
-        return BLINDED + hmac.new(self.digest_key, digest.encode(), sha256).hexdigest()[1:]
+        return KEYED_MARK + hmac.new(self.digest_key, digest.encode(), sha256).hexdigest()[1:]
 
 
 def damaged(place: str) -> Unavailable:
@@ -160,15 +168,8 @@ def damaged(place: str) -> Unavailable:
     )
 
 
-def _opened(key: CipherKey, locked: bytes, place: str) -> bytes:
-    try:
-        return key.cipher.decrypt(locked[:NONCE], locked[NONCE:], place.encode())
-    except (InvalidTag, ValueError):
-        raise damaged(place) from None
-
-
 @lru_cache(maxsize=8)
-def _of_ids(digest_key: bytes) -> AESSIV:
+def _id_cipher(digest_key: bytes) -> AESSIV:
     """AES-256-SIV for ids, under a key of their own."""
     return AESSIV(HKDF(SHA256(), 64, salt=None, info=b"dm-feedback at rest: ids").derive(digest_key))
 
