@@ -46,7 +46,7 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
-class Strange:
+class UnexplainedRefusal:
     """A refusal that may be about us: it is if several customers in a row meet one at this endpoint."""
 
     endpoint: str

@@ -21,7 +21,7 @@ acct = account_state.c
 PAUSED = sa.and_(acct.paused_until > sa.bindparam("now"), acct.paused_until <= sa.bindparam("believable"))
 RESTS = sa.or_(acct.hold_reason.is_not(None), PAUSED, acct.moved.is_not(None))
 STRANGE = sa.exists().where(strange_refusal.c.account == acct.account)
-LOCKED_ROW = (RESTS.label("rests"), acct.x_away_since, STRANGE.label("met_strange"))
+LOCKED_ROW = (RESTS.label("rests"), acct.x_away_since, STRANGE.label("met_unexplained"))
 LOCKED = sa.select(*LOCKED_ROW).where(acct.account == sa.bindparam("this"))
 
 # built once, as they are asked for every call to X
@@ -51,7 +51,7 @@ class Locked:
 
     rests: bool
     x_was_away: bool
-    met_strange: bool  # refusals nobody can explain, counted until the next success
+    met_unexplained: bool  # refusals nobody can explain, counted until the next success
 
 
 def enrol(connection: Connection, accounts: Iterable[str], now: datetime) -> None:
@@ -78,13 +78,13 @@ def lock(connection: Connection, account: str, now: datetime) -> Locked:
     SQLite has locked the whole database already.
     """
     row = connection.execute(LOCK, {"this": account, **at(now)}).one_or_none()
-    return Locked(rests=False, x_was_away=False, met_strange=False) if row is None else locked_of(row)
+    return Locked(rests=False, x_was_away=False, met_unexplained=False) if row is None else locked_of(row)
 
 
 def locked_of(row: Sequence[Any]) -> Locked:
     """Make it from a row that begins with `LOCKED_ROW`."""
-    rests, x_away_since, met_strange = row[: len(LOCKED_ROW)]
-    return Locked(bool(rests), x_away_since is not None, bool(met_strange))
+    rests, x_away_since, met_unexplained = row[: len(LOCKED_ROW)]
+    return Locked(bool(rests), x_away_since is not None, bool(met_unexplained))
 
 
 def lock_if_free(connection: Connection, account: str, now: datetime) -> bool:

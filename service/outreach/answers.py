@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from service.accounts.dm_list import CLOCK_SLACK
-from service.accounts.holds import Away, Hold, Pause, Strange
+from service.accounts.holds import Away, Hold, Pause, UnexplainedRefusal
 from service.accounts.refused_ways import Bar
 from service.requests.outcomes import Outcome, Postpone, Retry, Stop, Switch, Unclear
 from service.settings import Account
@@ -32,15 +32,15 @@ MOVED = {301, 308}  # every other send would be redirected too, whatever became 
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What a step found: the outcome, X's id of what was sent, and what it means for the account.
+class StepResult:
+    """What came of a step: the outcome, X's id of what was sent, and what it means for the account.
 
     `had_before`: X refused the message because it already has it from us.
     """
 
     outcome: Outcome
     x_id: str | None = None
-    effect: Hold | Pause | Strange | Away | Bar | None = None
+    effect: Hold | Pause | UnexplainedRefusal | Away | Bar | None = None
     had_before: bool = False
 
 
@@ -61,7 +61,7 @@ class XCall:
     allowed: bool
 
 
-def found_by(error: XError, call: XCall, account: Account, now: datetime) -> Found:
+def result_of(error: XError, call: XCall, account: Account, now: datetime) -> StepResult:
     """Return what `error` means for the request and its account."""
     said = error.sentence if error.code is None else f"{error.sentence} (X code {error.code})"
     match error:
@@ -69,20 +69,20 @@ def found_by(error: XError, call: XCall, account: Account, now: datetime) -> Fou
             until = call.intended_at + account.unknown_after
             # A gateway that gave up waiting says nothing about whether X is done with the call.
             answered = error.http_status is not None and error.http_status not in GATEWAY_GAVE_UP
-            return Found(Unclear(until, said, answered=answered), effect=_of_silence(error))
+            return StepResult(Unclear(until, said, answered=answered), effect=_of_silence(error))
         case RateLimited(reset_at=reset_at):
             return _limited(reset_at, call, account, now, said)
         case _ if _tells_nothing(error, call):
             # Kept, but not at the head of the queue: if it is about this message after all, the others go first.
             had = error.row.had_before
-            return Found(Retry(error.reason, said), effect=_doubt(error, call), had_before=had)
+            return StepResult(Retry(error.reason, said), effect=_doubt(error, call), had_before=had)
         case XError(about_us=True):
             return _about_us(error, call, now, said)
         case Unreachable() | Temporary() | OutcomeUnknown():
-            return Found(Retry(error.reason, said), effect=Away())
+            return StepResult(Retry(error.reason, said), effect=Away())
         case _:
             effect = _suspicion(error, call)
-            return Found(_refused(error, call, said), effect=effect, had_before=error.row.had_before)
+            return StepResult(_refused(error, call, said), effect=effect, had_before=error.row.had_before)
 
 
 def _of_silence(error: XError) -> Away | Hold | None:
@@ -91,11 +91,11 @@ def _of_silence(error: XError) -> Away | Hold | None:
     return Hold(None, "moved") if error.http_status in MOVED else None
 
 
-def _about_us(error: XError, call: XCall, now: datetime, said: str) -> Found:
+def _about_us(error: XError, call: XCall, now: datetime, said: str) -> StepResult:
     """An action that few apps may use is replaced by another way if there is one; otherwise a person has to act."""
     if call.other_way and error.row.few_may:
-        return Found(Switch(error.reason, said), effect=Bar(call.way, error.code))
-    return Found(Postpone(now, ACCOUNT_HELD, said), effect=Hold(error.code, error.reason))
+        return StepResult(Switch(error.reason, said), effect=Bar(call.way, error.code))
+    return StepResult(Postpone(now, ACCOUNT_HELD, said), effect=Hold(error.code, error.reason))
 
 
 def _tells_nothing(error: XError, call: XCall) -> bool:
@@ -104,31 +104,31 @@ def _tells_nothing(error: XError, call: XCall) -> bool:
     return of_a_question or error.row.may_pass or isinstance(error, Unexplained)
 
 
-def _doubt(error: XError, call: XCall) -> Hold | Strange:
+def _doubt(error: XError, call: XCall) -> Hold | UnexplainedRefusal:
     if error.about_us and not error.row.may_pass:
         return Hold(error.code, error.reason)
-    return Strange(call.endpoint, error.code, error.reason)
+    return UnexplainedRefusal(call.endpoint, error.code, error.reason)
 
 
-def _suspicion(error: XError, call: XCall) -> Strange | None:
+def _suspicion(error: XError, call: XCall) -> UnexplainedRefusal | None:
     """A message that X refuses one customer after another is badly made by us, and so is not a verdict on each of them.
 
     So is a recipient refused to whom X has just said yes: an account that may write to nobody any more is told of each.
     """
     ours = isinstance(error, MessageRefused) or (isinstance(error, RecipientRefused) and call.allowed)
-    return (
-        Strange(call.endpoint, error.code, error.reason) if call.sends and ours and not error.row.had_before else None
-    )
+    if not call.sends or not ours or error.row.had_before:
+        return None
+    return UnexplainedRefusal(call.endpoint, error.code, error.reason)
 
 
-def _limited(reset_at: datetime | None, call: XCall, account: Account, now: datetime, said: str) -> Found:
+def _limited(reset_at: datetime | None, call: XCall, account: Account, now: datetime, said: str) -> StepResult:
     a_moment = now + account.window / PAUSES_PER_WINDOW
     until = min(max(reset_at or a_moment, now + timedelta(seconds=1)), now + timedelta(hours=24))
     if call.endpoint == "create_feedback" and (reset_at is None or until > now + account.window + CLOCK_SLACK):
         # X's rule of one card per customer and day may answer the same: count it, so that one customer whom another
         # tool has asked today pauses the account neither for ever nor for that day.
-        return Found(Retry(LIMITED, said), effect=Pause(until, first=None if reset_at is None else a_moment))
-    return Found(Postpone(until, LIMITED, said), effect=Pause(until, None if call.sends else call.endpoint))
+        return StepResult(Retry(LIMITED, said), effect=Pause(until, first=None if reset_at is None else a_moment))
+    return StepResult(Postpone(until, LIMITED, said), effect=Pause(until, None if call.sends else call.endpoint))
 
 
 def _refused(error: XError, call: XCall, said: str) -> Outcome:

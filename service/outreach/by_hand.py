@@ -81,7 +81,7 @@ def complete(place: Workplace, request_id: str, x_user_id: str, *, by: str, now:
 def _write(
     connection: Connection, place: Workplace, request: Request, outcome: Outcome, by: str, now: datetime
 ) -> State:
-    return write(connection, request, outcome, now, place.hand_of(by)).state
+    return write(connection, request, outcome, now, place.writer_for(by)).state
 
 
 def _found(connection: Connection, request_id: str) -> Request:

@@ -17,7 +17,7 @@ import structlog
 from sqlalchemy.engine import Connection
 
 from service.accounts import holds, refused_ways, standing, unexplained_refusals, windows, x_outage
-from service.accounts.holds import Away, Hold, Pause, Strange
+from service.accounts.holds import Away, Hold, Pause, UnexplainedRefusal
 from service.accounts.refused_ways import Bar
 from service.accounts.standing import Locked
 from service.accounts.unexplained_refusals import limit_of
@@ -26,11 +26,11 @@ from service.db import reading, writing
 from service.db.leases import beyond, has_ended
 from service.db.outages import is_away
 from service.ids import new_id
-from service.outreach.answers import ACCOUNT_HELD, LIMITED, Found
+from service.outreach.answers import ACCOUNT_HELD, LIMITED, StepResult
 from service.outreach.context import Workplace
 from service.outreach.evidence import arrived_before
 from service.outreach.prepare import Intent, prepare
-from service.outreach.request_facts import Lookout
+from service.outreach.request_facts import FactsReader
 from service.outreach.row_locks import still_mine, still_unsettled
 from service.requests import leases, restored, sends
 from service.requests.leases import Lease
@@ -38,7 +38,7 @@ from service.requests.machine import apply
 from service.requests.outcomes import Advance, Note, Outcome, Postpone, Retry, Stop, Unclear
 from service.requests.queries import locked
 from service.requests.request import Request
-from service.requests.writer import store, tell, write
+from service.requests.writer import record_outcome, store, write
 from service.settings import Account
 from service.states import PROVEN_UNSENT, Doubt, State
 from service.ways.links import Links
@@ -110,7 +110,7 @@ def taken_up(place: Workplace, account: Account, request_id: str, token: str, no
         return _walk(connection, place, mine.request, mine.request, account, token, now)
 
 
-def record(place: Workplace, ready: Ready, found: Found, now: datetime, *, go_on: bool = True) -> Ready | None:
+def record(place: Workplace, ready: Ready, found: StepResult, now: datetime, *, go_on: bool = True) -> Ready | None:
     """Write what X said; return the next ready step of the same request, if it may continue at once.
 
     Returns None and writes nothing if the lease has passed to another worker that knows as much, or if this same
@@ -126,7 +126,7 @@ def record(place: Workplace, ready: Ready, found: Found, now: datetime, *, go_on
         return _record(place, ready, found, now, go_on=False)
 
 
-def _record(place: Workplace, ready: Ready, found: Found, now: datetime, *, go_on: bool) -> Ready | None:
+def _record(place: Workplace, ready: Ready, found: StepResult, now: datetime, *, go_on: bool) -> Ready | None:
     with writing(place.engine) as connection:
         this = ready.request.id
         mine = still_mine(connection, this, ready.lease_token, now)
@@ -141,7 +141,7 @@ def _record(place: Workplace, ready: Ready, found: Found, now: datetime, *, go_o
         if was.x_was_away and not isinstance(found.effect, Away):
             x_outage.ended(connection, ready.account.name)
         _remember_handle(connection, request, found.outcome, now)
-        after = tell(connection, request, found.outcome, now, place.hand)
+        after = record_outcome(connection, request, found.outcome, now, place.writer)
         if not go_on or was.rests or found.effect is not None or not _is_due(after, now):
             store(connection, request, after, now)
             return None
@@ -161,7 +161,9 @@ def give_back(place: Workplace, ready: Ready, now: datetime) -> None:
         if waits is None:
             leases.put_down(connection, this)
         else:  # whoever took it over is waiting for the outcome of this send
-            write(connection, waits.request, Postpone(now, PROVEN_UNSENT, "The call was never begun."), now, place.hand)
+            write(
+                connection, waits.request, Postpone(now, PROVEN_UNSENT, "The call was never begun."), now, place.writer
+            )
 
 
 def _walk(
@@ -174,16 +176,16 @@ def _walk(
     now: datetime,
 ) -> Ready | None:
     """Decide until a call is needed or the request has to wait; then write it once."""
-    lookout = Lookout(connection, place.hash_key)
+    reader = FactsReader(connection, place.hash_key)
     while True:
-        found = prepare(connection, place, account, request, now, lookout)
+        found = prepare(connection, place, account, request, now, reader)
         found = _looked_up_first(connection, place, account, request, found, now)
         if isinstance(found, Intent):
             lease = Lease(token, now + place.settings.worker.lease)
             attempt_id = None if found.kind is None else sends.intend(connection, request, found.kind, now)
             store(connection, stored, leases.taken(request, lease), now)
             return Ready(request, account, found.endpoint, token, now, attempt_id, place.links)
-        request = tell(connection, request, found, now, place.hand)
+        request = record_outcome(connection, request, found, now, place.writer)
         if not _is_due(request, now) or _waits(found):
             store(connection, stored, request, now)
             return None
@@ -202,7 +204,7 @@ def _looked_up_first(
     return Unclear(now + account.unknown_after, "The database was put back from a backup.")
 
 
-def _settle(connection: Connection, ready: Ready, found: Found, now: datetime) -> None:
+def _settle(connection: Connection, ready: Ready, found: StepResult, now: datetime) -> None:
     if ready.attempt_id is None:
         return
     match found.outcome:
@@ -216,7 +218,7 @@ def _settle(connection: Connection, ready: Ready, found: Found, now: datetime) -
             sends.settle(connection, ready.attempt_id, "not_sent", "refused", now)
 
 
-def _about_us(connection: Connection, ready: Ready, found: Found, now: datetime) -> Found:
+def _about_us(connection: Connection, ready: Ready, found: StepResult, now: datetime) -> StepResult:
     """Several customers in a row met this refusal, so it says nothing about this one: hold until a person looks.
 
     One who meets it again and again says nothing new: a few of them alone in the night must not hold the account. That
@@ -224,15 +226,15 @@ def _about_us(connection: Connection, ready: Ready, found: Found, now: datetime)
     """
     detail = getattr(found.outcome, "detail", None)
     match found.effect:
-        case Strange(_, code, reason) if reason in STOPS_READING and ready.request.attempts >= PASSES_WITHIN:
+        case UnexplainedRefusal(_, code, reason) if reason in STOPS_READING and ready.request.attempts >= PASSES_WITHIN:
             return replace(found, outcome=Postpone(now, ACCOUNT_HELD, detail), effect=Hold(code, reason))
-        case Strange(endpoint, code, reason) if ready.request.reason != reason:
+        case UnexplainedRefusal(endpoint, code, reason) if ready.request.reason != reason:
             if unexplained_refusals.is_about_us(connection, ready.account.name, endpoint, ready.request.id):
                 return replace(found, outcome=Postpone(now, ACCOUNT_HELD, detail), effect=Hold(code, reason))
     return found
 
 
-def _take_effect(connection: Connection, ready: Ready, found: Found, was: Locked, now: datetime) -> None:
+def _take_effect(connection: Connection, ready: Ready, found: StepResult, was: Locked, now: datetime) -> None:
     name = ready.account.name
     match found.effect:
         case Hold() as why:
@@ -251,7 +253,7 @@ def _take_effect(connection: Connection, ready: Ready, found: Found, was: Locked
             holds.pause(connection, name, until if about_us else first, now)
         case Pause(until, str(endpoint)):
             windows.exhausted(connection, name, endpoint, until, now)
-        case None if was.met_strange and isinstance(found.outcome, Advance | Note):
+        case None if was.met_unexplained and isinstance(found.outcome, Advance | Note):
             unexplained_refusals.went_well(connection, name, ready.endpoint)
 
 
@@ -269,10 +271,10 @@ def _set_aside(place: Workplace, request_id: str, error: str, now: datetime) -> 
         if request is None or not request.is_open or not has_ended(request.lease_until, now, lease):
             return
         aside: Outcome = Retry("internal_error", error)
-        over = not apply(request, aside, now, place.hand.policy).request.is_open
+        over = not apply(request, aside, now, place.writer.policy).request.is_open
         if over and sends.is_unclear(connection, request_id):  # the customer may have it: that is not a failure
             aside = Stop(State.UNKNOWN, Doubt.UNCLEAR_SEND, error)
-        write(connection, request, aside, now, place.hand)
+        write(connection, request, aside, now, place.writer)
 
 
 def _waits(found: Outcome) -> bool:

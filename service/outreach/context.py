@@ -10,7 +10,7 @@ from service.customers.hash_key import open_key
 from service.db import reading
 from service.requests.restored import Restore, restores
 from service.requests.retry import RetryPolicy
-from service.requests.writer import Hand
+from service.requests.writer import Writer
 from service.settings import Settings
 from service.sources.lookup_desk import Desk
 from service.ways.links import Links
@@ -39,15 +39,15 @@ class Workplace:
             return cls(engine, settings, worker, key, desks or {}, restores(connection))
 
     @property
-    def hand(self) -> Hand:
+    def writer(self) -> Writer:
         """Who writes here."""
-        return self.hand_of(self.worker)
+        return self.writer_for(self.worker)
 
     @property
     def links(self) -> Links:
         """What links to the question page are made with."""
         return Links(self.hash_key, self.settings.service.public_url)
 
-    def hand_of(self, actor: str) -> Hand:
-        """Somebody else who writes here, under the same rules."""
-        return Hand(actor, RetryPolicy(self.settings.worker.max_attempts, self.settings.worker.give_up_after))
+    def writer_for(self, actor: str) -> Writer:
+        """Return somebody else who writes here, under the same rules."""
+        return Writer(actor, RetryPolicy(self.settings.worker.max_attempts, self.settings.worker.give_up_after))

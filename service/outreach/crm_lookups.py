@@ -170,7 +170,7 @@ def _finish(
     connection: Connection, place: Workplace, desk: Desk, request: Request, outcome: Outcome, now: datetime
 ) -> None:
     call_counts.count(connection, desk.source, _word(outcome), now)
-    write(connection, request, outcome, now, place.hand)
+    write(connection, request, outcome, now, place.writer)
     waiting.done(connection, request.id)
 
 

@@ -9,14 +9,14 @@ from datetime import datetime
 
 from sqlalchemy.engine import Connection
 
-from service.outreach.answers import Found
+from service.outreach.answers import StepResult
 from service.requests import sends
 from service.requests.outcomes import Advance, Learnt
 from service.requests.request import Attempt
 from service.states import Kind, State
 
 
-def arrived_before(connection: Connection, attempt_id: str | None, found: Found, now: datetime) -> Found:
+def arrived_before(connection: Connection, attempt_id: str | None, found: StepResult, now: datetime) -> StepResult:
     """Return `found`, or if it proves that an earlier attempt of the same request arrived, that attempt's success."""
     if attempt_id is None or not found.had_before:
         return found

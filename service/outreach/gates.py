@@ -28,16 +28,16 @@ class RequestFacts:
     feedback_id: str | None  # X has told us of the card of this very request
 
 
-def closed(reason: str | None, stale_at: datetime | None, around: RequestFacts, now: datetime) -> Stop | None:
+def closed(reason: str | None, stale_at: datetime | None, facts: RequestFacts, now: datetime) -> Stop | None:
     """Return why this request must never be sent. For requests of which nothing has been sent."""
-    if around.reopened:
+    if facts.reopened:
         return Stop(State.SKIPPED, Skip.REOPENED)
-    if around.opted_out:
+    if facts.opted_out:
         return Stop(State.SKIPPED, Skip.OPTED_OUT)
     if stale_at is not None and now >= stale_at:
         return Stop(State.SKIPPED, WAITED_FOR.get(reason, Skip.STALE))
-    if around.asked_since is not None:
-        return Stop(State.SKIPPED, Skip.COOLDOWN, f"last asked {around.asked_since:%Y-%m-%dT%H:%M:%SZ}")
+    if facts.asked_since is not None:
+        return Stop(State.SKIPPED, Skip.COOLDOWN, f"last asked {facts.asked_since:%Y-%m-%dT%H:%M:%SZ}")
     return None
 
 

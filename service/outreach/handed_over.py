@@ -22,7 +22,7 @@ from service.outreach.context import Workplace
 from service.outreach.gates import closed
 from service.outreach.prepare import asked_after
 from service.outreach.removed_names import withheld
-from service.outreach.request_facts import look_around
+from service.outreach.request_facts import read_facts
 from service.requests import restored, sends
 from service.requests.outcomes import HandedOver, Outcome, Resume, Stop
 from service.requests.queries import locked
@@ -83,7 +83,7 @@ def _given(connection: Connection, place: Workplace, request: Request, by: str, 
         raise Conflict("withdrawn", "The source or campaign of this conversation has left the settings.")
 
     def tell(outcome: Outcome) -> Request:
-        return write(connection, request, outcome, now, place.hand_of(by))
+        return write(connection, request, outcome, now, place.writer_for(by))
 
     if not request.is_open:
         request = tell(Resume(State.RECEIVED, "handed_over", now))
@@ -116,8 +116,8 @@ def _forbidden(connection: Connection, place: Workplace, request: Request, now: 
     """What would keep us from writing ourselves, including a recent question by any way."""
     account = place.settings.accounts[request.account]
     since = asked_after(place.settings, account, request, now)
-    around = look_around(connection, request, asked_after=since, hash_key=place.hash_key)
-    return closed(request.reason, request.stale_at, around, now)
+    facts = read_facts(connection, request, asked_after=since, hash_key=place.hash_key)
+    return closed(request.reason, request.stale_at, facts, now)
 
 
 def _not_asked(request: Request) -> Conflict:

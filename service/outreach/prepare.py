@@ -19,10 +19,10 @@ from service.outreach.crm_lookups import wanted
 from service.outreach.gates import DAILY_LIMIT, RequestFacts, closed, quiet
 from service.outreach.handle_check import unconfirmed
 from service.outreach.removed_names import withheld
-from service.outreach.request_facts import Lookout
+from service.outreach.request_facts import FactsReader
 from service.requests import sends
 from service.requests.outcomes import Advance, Learnt, Outcome, Postpone, Stop, Switch, Unclear
-from service.requests.request import Request
+from service.requests.request import NAMED_BY_HAND, Request
 from service.requests.retry import RetryPolicy
 from service.settings import Account, Settings
 from service.states import OPENED_STATES, UNCLEAR, Doubt, Failure, Kind, Skip, State, for_every_open_state
@@ -39,6 +39,7 @@ TIME_TO_LOOK = 1 / 4  # of the same
 OURSELVES = (
     "Who is named is an account of ours: the event tells the author of the last message, or our own message began it."
 )
+OURSELVES_BY_HAND = "Who was named by hand is an account of ours: name the customer."
 UNGUARDED = "X's list does not show the card, and X's limit of one a day no longer rules out a second."
 
 
@@ -51,19 +52,19 @@ class Intent:
 
 
 def prepare(
-    connection: Connection, place: Workplace, account: Account, request: Request, now: datetime, lookout: Lookout
+    connection: Connection, place: Workplace, account: Account, request: Request, now: datetime, reader: FactsReader
 ) -> Intent | Outcome:
     """Return the next intent of a request, or the outcome that needs no call."""
     if request.campaign is None:
         first = withheld(place.settings, request, now) or _unreadable(request, now)
         first = first or _ourselves(place.settings, request)
         return first or wanted(connection, place, request, now) or _chosen(connection, place, account, request, now)
-    around = lookout.around(request, asked_after(place.settings, account, request, now))
-    stands = _unclear(around, request, account, now) or _told(around, request, now)
+    facts = reader.facts_of(request, asked_after(place.settings, account, request, now))
+    stands = _unclear(facts, request, account, now) or _told(facts, request, now)
     if isinstance(stands, Advance):
-        sends.prove(connection, request.id, around.feedback_id)
-    forbidden = stands or withheld(place.settings, request, now) or _closed(around, request, now)
-    forbidden = forbidden or _too_late(request, place.hand.policy, now)
+        sends.prove(connection, request.id, facts.feedback_id)
+    forbidden = stands or withheld(place.settings, request, now) or _closed(facts, request, now)
+    forbidden = forbidden or _too_late(request, place.writer.policy, now)
     forbidden = forbidden or _unreadable(request, now) or _ourselves(place.settings, request)
     forbidden = forbidden or wanted(connection, place, request, now)
     forbidden = forbidden or unconfirmed(connection, place, request, account, now)
@@ -89,11 +90,11 @@ def asked_after(settings: Settings, account: Account, request: Request, now: dat
     return now - max(cooldown, WAYS[request.way].rest + account.signature_tolerance)
 
 
-def _unclear(around: RequestFacts, request: Request, account: Account, now: datetime) -> Outcome | None:
+def _unclear(facts: RequestFacts, request: Request, account: Account, now: datetime) -> Outcome | None:
     """A send has no outcome yet: nothing may be sent until X has cleared it up, or it ends `unknown`."""
-    if around.unclear_since is None:
+    if facts.unclear_since is None:
         return None
-    until = around.unclear_since + account.unknown_after
+    until = facts.unclear_since + account.unknown_after
     # If no worker ran meanwhile, nobody looked: there is time for that first.
     waited = request.reason == UNCLEAR and now - request.scheduled_at < account.unknown_after * LATE
     if now < until or not waited:
@@ -101,19 +102,19 @@ def _unclear(around: RequestFacts, request: Request, account: Account, now: date
     return Stop(State.UNKNOWN, Doubt.UNCLEAR_SEND, Doubt.UNCLEAR_SEND.sentence)
 
 
-def _told(around: RequestFacts, request: Request, now: datetime) -> Advance | None:
+def _told(facts: RequestFacts, request: Request, now: datetime) -> Advance | None:
     """X has reported this request's card, so it exists, whatever we believed."""
-    if around.feedback_id is None or State.CARD_SENT not in request.state.forward:
+    if facts.feedback_id is None or State.CARD_SENT not in request.state.forward:
         return None
-    known = Learnt(feedback_id=around.feedback_id, card_sent_at=request.card_sent_at or now)
+    known = Learnt(feedback_id=facts.feedback_id, card_sent_at=request.card_sent_at or now)
     return Advance(State.CARD_SENT, known)
 
 
-def _closed(around: RequestFacts, request: Request, now: datetime) -> Stop | None:
+def _closed(facts: RequestFacts, request: Request, now: datetime) -> Stop | None:
     if request.state in OPENED_STATES:
         # The customer has our opening: the card follows, unless they do not want to be asked or were since.
-        return closed(None, None, replace(around, reopened=False), now)
-    return closed(request.reason, request.stale_at, around, now)
+        return closed(None, None, replace(facts, reopened=False), now)
+    return closed(request.reason, request.stale_at, facts, now)
 
 
 def _too_late(request: Request, policy: RetryPolicy, now: datetime) -> Stop | None:
@@ -134,8 +135,11 @@ def _unreadable(request: Request, now: datetime) -> Postpone | None:
 
 def _ourselves(settings: Settings, request: Request) -> Stop | None:
     """Never ask an account of ours: whoever runs it would answer for a customer. A rehearsal may."""
-    ours = request.x_user_id in {each.user_id for each in settings.accounts.values()}
-    return Stop(State.SKIPPED, Skip.NO_X_IDENTITY, OURSELVES) if ours and request.identity_trust != TRIED else None
+    ours = any(each.user_id == request.x_user_id for each in settings.accounts.values())
+    if not ours or request.identity_trust == TRIED:
+        return None
+    why = OURSELVES_BY_HAND if request.identity_trust == NAMED_BY_HAND else OURSELVES
+    return Stop(State.SKIPPED, Skip.NO_X_IDENTITY, why)
 
 
 def _identify(connection: Connection, request: Request, account: Account, now: datetime) -> Intent | Outcome:

@@ -62,7 +62,7 @@ def begin(place: Workplace, campaign: Campaign, account: Account, handle: str, n
         open_all(connection, [row])
         opened = locked(connection, request_id)
         assert opened is not None, "written a line before"
-        frozen = write(connection, opened, Postpone(now, TRIED, plan=plan), now, place.hand)
+        frozen = write(connection, opened, Postpone(now, TRIED, plan=plan), now, place.writer)
         leases.put_up(connection, request_id, Lease(request_id, now + place.settings.worker.lease))
     return frozen
 

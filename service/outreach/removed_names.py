@@ -89,7 +89,7 @@ def _end_some(place: Workplace, now: datetime) -> int:
             end = _end(request, f"accounts.{request.account}")
             if sends.is_unclear(connection, request_id):
                 end = Stop(State.UNKNOWN, Doubt.UNCLEAR_SEND, Doubt.UNCLEAR_SEND.sentence)
-            write(connection, request, end, now, place.hand)
+            write(connection, request, end, now, place.writer)
             ended += 1
     return ended
 

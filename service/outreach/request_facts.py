@@ -36,7 +36,7 @@ HANDED_SINCE = sa.select(fr.card_sent_at).where(
 ASKED_SINCE = sa.select(sa.func.max(SENT_SINCE.union_all(HANDED_SINCE).subquery().c.at))
 UNCLEAR_SINCE = sa.select(sa.func.min(snd.intended_at)).where(snd.request_id == param("request"), snd.outcome.is_(None))
 TOLD_OF = sa.select(res.feedback_id).where(res.request_id == param("request"))
-AROUND = sa.select(
+FACTS = sa.select(
     REOPENED.label("reopened"),
     OPTED_OUT.label("opted_out"),
     ASKED_SINCE.scalar_subquery().label("asked_since"),
@@ -45,7 +45,7 @@ AROUND = sa.select(
 )
 
 
-class Lookout:
+class FactsReader:
     """Fetches the facts around a request during one transaction, and not twice for the same customer and time.
 
     Commits of others in between could as well have come a moment later; sends to the same customer wait for the
@@ -56,19 +56,19 @@ class Lookout:
         self._connection, self._hash_key = connection, hash_key
         self._seen: dict[tuple[str, str | None, datetime], RequestFacts] = {}
 
-    def around(self, request: Request, asked_after: datetime) -> RequestFacts:
+    def facts_of(self, request: Request, asked_after: datetime) -> RequestFacts:
         """Read the facts, or return those that were read."""
         key = (request.id, request.x_user_id, asked_after)
         if key not in self._seen:
-            self._seen[key] = look_around(self._connection, request, asked_after=asked_after, hash_key=self._hash_key)
+            self._seen[key] = read_facts(self._connection, request, asked_after=asked_after, hash_key=self._hash_key)
         return self._seen[key]
 
 
-def look_around(connection: Connection, request: Request, *, asked_after: datetime, hash_key: str) -> RequestFacts:
+def read_facts(connection: Connection, request: Request, *, asked_after: datetime, hash_key: str) -> RequestFacts:
     """Read the facts. `asked_after` is the beginning of the campaign's cool-down."""
     whom = "" if request.x_user_id is None else person(hash_key, request.x_user_id)
     found = connection.execute(
-        AROUND,
+        FACTS,
         {
             "request": request.id, "account": request.account, "x_user_id": request.x_user_id, "person": whom,
             "since": asked_after, "source": request.source, "conversation": request.conversation_id,

@@ -15,7 +15,7 @@ import structlog
 
 from service.clock import Clock
 from service.db.outages import is_away
-from service.outreach.answers import Found
+from service.outreach.answers import StepResult
 from service.outreach.claims import NOTHING_CLAIMED, Ready, claim, due_accounts, give_back, record
 from service.outreach.context import Workplace
 from service.outreach.steps import take
@@ -118,7 +118,7 @@ class Runner:
             step = self._record(step, found)
         return None
 
-    def _taken(self, step: Ready) -> Found:
+    def _taken(self, step: Ready) -> StepResult:
         with traces.step() as began:
             found = take(step, self._clients[step.account.name], self._clock)
             outcome = type(found.outcome).__name__.lower()
@@ -127,7 +127,7 @@ class Runner:
         self.steps[outcome] += 1
         return found
 
-    def _record(self, step: Ready, found: Found) -> Ready | None:
+    def _record(self, step: Ready, found: StepResult) -> Ready | None:
         """Write what X said, with retries: a database that is away for a moment must not cost a look-up at X."""
         left = step.intended_at + self._place.settings.worker.lease - self._clock() - AGAIN
         lease_over = time.monotonic() + left.total_seconds()

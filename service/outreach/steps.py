@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from service.db.leases import CLOCKS_DIFFER
-from service.outreach.answers import Found, XCall, found_by
+from service.outreach.answers import StepResult, XCall, result_of
 from service.outreach.claims import Ready
 from service.requests.outcomes import Advance, Learnt, Note, Stop
 from service.requests.request import Request
@@ -18,24 +18,24 @@ from service.ways.way import Asking, Delivered
 from service.x_api import XClient, XError
 
 
-def find_user(ready: Ready, x: XClient) -> Found:
+def find_user(ready: Ready, x: XClient) -> StepResult:
     """Resolve the handle to an id; X may tell `can_dm` in the same answer."""
     user = x.show_user(screen_name=ready.request.x_handle).value
-    return Found(Advance(State.IDENTIFIED, Learnt(x_user_id=user.id, can_dm=user.can_dm)))
+    return StepResult(Advance(State.IDENTIFIED, Learnt(x_user_id=user.id, can_dm=user.can_dm)))
 
 
-def ask_permission(ready: Ready, x: XClient) -> Found:
+def ask_permission(ready: Ready, x: XClient) -> StepResult:
     """Ask whether we may write: the user object first, the friendship if that does not say. Silence is not a no."""
     whom, asked = _whom(ready.request), ready.request.can_dm_asked
     can_dm = x.show_friendship(whom).value.can_dm if asked else x.show_user(user_id=whom).value.can_dm
     if can_dm is None:
-        return Found(Note("can_dm_not_said", Learnt(can_dm_asked=asked + 1)))
+        return StepResult(Note("can_dm_not_said", Learnt(can_dm_asked=asked + 1)))
     if can_dm:
-        return Found(Advance(State.DM_ALLOWED, Learnt(can_dm=True)))
-    return Found(Stop(State.SKIPPED, Skip.CANNOT_DM, learnt=Learnt(can_dm=False)))
+        return StepResult(Advance(State.DM_ALLOWED, Learnt(can_dm=True)))
+    return StepResult(Stop(State.SKIPPED, Skip.CANNOT_DM, learnt=Learnt(can_dm=False)))
 
 
-def send_opening(ready: Ready, x: XClient) -> Found:
+def send_opening(ready: Ready, x: XClient) -> StepResult:
     """Send the opening DM, or directly the message that asks if the campaign has no opening."""
     request = ready.request
     if request.next_message is Kind.ASKING:
@@ -43,14 +43,14 @@ def send_opening(ready: Ready, x: XClient) -> Found:
     text = ready.links.written_into(request.text_of(Kind.OPENING), request.id)
     sent = opening.send(x, _whom(request), text, ready.intended_at)
     known = Learnt(dm_event_id=sent.dm_id, dm_sent_at=_when(sent, ready))
-    return Found(Advance(State.DM_SENT, known), sent.x_id)
+    return StepResult(Advance(State.DM_SENT, known), sent.x_id)
 
 
-def ask(ready: Ready, x: XClient) -> Found:
+def ask(ready: Ready, x: XClient) -> StepResult:
     """Send the message that asks, by the request's way."""
     sent = WAYS[ready.request.way].send(x, asking_of(ready.request, ready.links), ready.intended_at)
     known = Learnt(feedback_id=sent.feedback_id, card_dm_id=sent.dm_id, card_sent_at=_when(sent, ready))
-    return Found(Advance(State.CARD_SENT, known), sent.x_id)
+    return StepResult(Advance(State.CARD_SENT, known), sent.x_id)
 
 
 def asking_of(request: Request, links: Links) -> Asking:
@@ -85,7 +85,7 @@ def _whom(request: Request) -> str:
     return request.x_user_id
 
 
-STEPS: Mapping[State, Callable[[Ready, XClient], Found]] = for_every_open_state(
+STEPS: Mapping[State, Callable[[Ready, XClient], StepResult]] = for_every_open_state(
     "STEPS of outreach/steps.py",
     {
         State.RECEIVED: find_user,
@@ -103,10 +103,10 @@ def _call(ready: Ready) -> XCall:
     return XCall(request.state, ready.endpoint, sends, ready.intended_at, request.way, other_way, allowed)
 
 
-def take(ready: Ready, x: XClient, clock: Callable[[], datetime]) -> Found:
+def take(ready: Ready, x: XClient, clock: Callable[[], datetime]) -> StepResult:
     """Take the step that this request is ready for. X's errors come back as outcomes."""
     try:
         return STEPS[ready.request.state](ready, x)
     except XError as error:
         call = _call(ready)
-        return found_by(error, call, ready.account, clock())
+        return result_of(error, call, ready.account, clock())

@@ -106,7 +106,7 @@ def attach_once(place: Workplace, now: datetime, limit: int = 100) -> int:
             fresh = locked(connection, request.id)
             assert fresh is not None, "nobody deletes a request"
             if PROVEN[fresh.state] and fresh.feedback_id is None and fresh.erased_at is None:
-                write(connection, fresh, Attach(feedback_id), now, place.hand)
+                write(connection, fresh, Attach(feedback_id), now, place.writer)
                 sends.prove(connection, request.id, feedback_id)
     return len(found)
 
@@ -242,7 +242,7 @@ def _conclude(place: Workplace, each: UnclearSend, proof: Proof, now: datetime) 
             return False
         if request.is_open:  # an erasure or a supervisor may have ended it while we read
             # Whoever still thinks he holds the lease must not record over what X has told us: `write` ends it.
-            write(connection, request, proof.outcome, now, place.hand)
+            write(connection, request, proof.outcome, now, place.writer)
         kind, verdict = each.attempt.kind, proof.verdict
         facts = {"account": each.request.account, "kind": kind.value, "verdict": verdict}
         traces.later(each.request.id, "send cleared up", traces.moment(), facts)

@@ -173,7 +173,7 @@ def erase(engine: Engine, settings: Settings, x_user_id: str, *, by: str, now: d
         counts["notes"] = notes.erase(connection, x_user_id)
         counts["marks"] = marks.erase(connection, x_user_id)
         opted_out.add(connection, [x_user_id], hash_key=place.hash_key, reason="erased", by=by, now=now)
-        counts["requests"] = requests.erase(connection, x_user_id, place.hand, now)
+        counts["requests"] = requests.erase(connection, x_user_id, place.writer, now)
         counts["handles"] = identities.erase(connection, x_user_id)
         two_person_rule.done(connection, person(place.hash_key, x_user_id))
         counts["found"] = crm_matches.erase(connection, x_user_id, handles)

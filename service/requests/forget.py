@@ -22,7 +22,7 @@ from service.requests import sends
 from service.requests.outcomes import Stop
 from service.requests.rows import SELECT, request_of
 from service.requests.seals import UNSEALED
-from service.requests.writer import CHANGE, Hand, write
+from service.requests.writer import CHANGE, Writer, write
 from service.states import END_STATES, Skip, State
 
 fr = feedback_request.c
@@ -37,13 +37,13 @@ NOBODY: Mapping[str, Any] = {
 }
 
 
-def erase(connection: Connection, x_user_id: str, hand: Hand, now: datetime) -> int:
+def erase(connection: Connection, x_user_id: str, writer: Writer, now: datetime) -> int:
     """Erase one person from every request and end the open ones; return how many there were."""
     theirs = connection.execute(SELECT.where(fr.x_user_id == x_user_id).with_for_update())
     requests = [request_of(row) for row in theirs]
     for request in requests:
         if request.is_open:
-            write(connection, request, Stop(State.SKIPPED, Skip.OPTED_OUT), now, hand)
+            write(connection, request, Stop(State.SKIPPED, Skip.OPTED_OUT), now, writer)
         gone = {
             **NOBODY,
             "person": None,

@@ -23,7 +23,7 @@ from service.requests.outcomes import (
     Switch,
     Unclear,
 )
-from service.requests.request import Request
+from service.requests.request import NAMED_BY_HAND, Request
 from service.requests.retry import RetryPolicy, wait
 from service.states import BY_HAND, END_STATES, FORWARD, OPENED_STATES, PROVEN, UNCLEAR, Failure, State
 
@@ -161,7 +161,7 @@ def _resumed(request: Request, outcome: Resume, now: datetime) -> Applied:
     resumed = replace(
         request,
         x_user_id=outcome.x_user_id or request.x_user_id,
-        identity_trust="by_hand" if outcome.x_user_id else request.identity_trust,
+        identity_trust=NAMED_BY_HAND if outcome.x_user_id else request.identity_trust,
         state=outcome.to,
         reason=None,
         detail=None,

@@ -14,7 +14,7 @@ from service.states import OPENED_STATES, Kind, State
 Draws = Mapping[str, Mapping[str, float]]
 """A lot's name to its inputs and its outcome, as the ledger keeps them."""
 
-
+NAMED_BY_HAND = "by_hand"  # the trust of an identity that a person handed in
 MAY_BE_DAMAGED = ("conversation_id", "x_user_id", "x_handle", "customer_ref", "opening_text", "card_text")
 
 

@@ -34,28 +34,30 @@ NOBODY_SEES = {"lease_token", "lease_until"}
 
 
 @dataclass(frozen=True, slots=True)
-class Hand:
+class Writer:
     """Who writes, as the history names them, and the retry policy."""
 
     actor: str
     policy: RetryPolicy
 
 
-def write(connection: Connection, request: Request, outcome: Outcome, now: datetime, hand: Hand) -> Request:
+def write(connection: Connection, request: Request, outcome: Outcome, now: datetime, writer: Writer) -> Request:
     """Apply an outcome: state, facts and the line of history in one commit."""
-    after = tell(connection, request, outcome, now, hand)
+    after = record_outcome(connection, request, outcome, now, writer)
     store(connection, request, after, now)
     return after
 
 
-def tell(connection: Connection, request: Request, outcome: Outcome, now: datetime, hand: Hand) -> Request:
+def record_outcome(
+    connection: Connection, request: Request, outcome: Outcome, now: datetime, writer: Writer
+) -> Request:
     """Apply an outcome and write its line of history. The caller must call `store` before the commit.
 
     So a request that passes through several states in one transaction gets a line for each, and one row update.
     """
-    change = apply(request, outcome, now, hand.policy)
+    change = apply(request, outcome, now, writer.policy)
     if not _still_waits(request, outcome):
-        _tell(connection, request, change, now, hand.actor)
+        _write_history(connection, request, change, now, writer.actor)
     if change.request.state is State.UNKNOWN:
         sends.end_unclear(connection, request.id, now)
     if request.is_open and not change.request.is_open:
@@ -80,7 +82,7 @@ def store(connection: Connection, before: Request, after: Request, now: datetime
         connection.execute(CHANGE, {"this": before.id, **encrypting(feedback_request, changed, before.id)})
 
 
-def _tell(connection: Connection, before: Request, change: Applied, now: datetime, actor: str) -> None:
+def _write_history(connection: Connection, before: Request, change: Applied, now: datetime, actor: str) -> None:
     connection.execute(
         LINE,
         {

@@ -26,7 +26,7 @@ from service.requests.outcomes import Plan, Postpone
 from service.requests.queries import locked
 from service.requests.request import Alternative
 from service.requests.retry import RetryPolicy
-from service.requests.writer import Hand, write
+from service.requests.writer import Writer, write
 from service.results.answer import Answer
 from service.results.ingest import ingest
 from service.results.merge import Update
@@ -95,11 +95,11 @@ class Poisoned:
             test=False, way="card", opening_text=note, card_text=f"card {note}", page_hash=f"{number:064x}",
             alternatives=(Alternative("page", f"page {note}"),), decision={}, stale_at=now + timedelta(days=3),
         )  # fmt: skip
-        hand = Hand("test", RetryPolicy(3, timedelta(days=3)))
+        writer = Writer("test", RetryPolicy(3, timedelta(days=3)))
         with writing(self.engine) as connection:
             request = locked(connection, request_id)
             assert request is not None
-            write(connection, request, Postpone(now, "delay", plan=plan), now, hand)
+            write(connection, request, Postpone(now, "delay", plan=plan), now, writer)
             sent = sa.update(feedback_request).where(feedback_request.c.id == request_id)
             connection.execute(sent.values(state="card_sent", card_sent_at=now, outcome_at=now))
             sends.intend(connection, request, Kind.ASKING, now)

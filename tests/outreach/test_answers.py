@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from service.accounts.holds import Away, Hold, Pause, Strange
+from service.accounts.holds import Away, Hold, Pause, UnexplainedRefusal
 from service.accounts.refused_ways import Bar
-from service.outreach.answers import XCall, found_by
+from service.outreach.answers import XCall, result_of
 from service.requests.outcomes import Postpone, Retry, Stop, Switch, Unclear
 from service.states import State
 from service.x_api import AccountProblem, MessageRefused, OutcomeUnknown, RateLimited, RecipientRefused, XError
@@ -26,14 +26,14 @@ SEND = XCall(State.DM_ALLOWED, "send_dm", sends=True, intended_at=START, way="ca
 def test_only_an_answer_of_x_settles_a_call(status: int | None, answered: bool) -> None:
     """A gateway that gave up has not heard whether X still works on it: the signature's life is waited out too."""
     error = OutcomeUnknown("No readable answer.", reason="unreadable", http_status=status)
-    found = found_by(error, SEND, ACME, START + timedelta(seconds=3))
+    found = result_of(error, SEND, ACME, START + timedelta(seconds=3))
     assert isinstance(found.outcome, Unclear)
     assert found.outcome.answered is answered
     assert (found.effect is not None) is (status is None)
 
 
 def found(error: XError, **call: Any) -> Any:
-    return found_by(error, replace(SEND, **call), ACME, START)
+    return result_of(error, replace(SEND, **call), ACME, START)
 
 
 def test_a_send_with_unknown_outcome_is_looked_up_until_its_deadline() -> None:
@@ -104,7 +104,7 @@ def test_a_refusal_that_may_be_about_us_is_counted(
 ) -> None:
     row = Meaning(kind, "refused", "Refused.", had_before=had_before)
     told = found(kind("Refused.", reason="refused", code=9, row=row), allowed=allowed, sends=sends)
-    assert told.effect == (Strange("send_dm", 9, "refused") if suspicious else None)
+    assert told.effect == (UnexplainedRefusal("send_dm", 9, "refused") if suspicious else None)
     assert told.had_before is had_before
 
 

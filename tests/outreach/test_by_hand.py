@@ -306,7 +306,7 @@ def test_identities_are_pruned_after_their_retention_and_a_dry_run_changes_nothi
     assert world.history(request_id) == []
     with writing(world.engine) as connection:  # and yet the person can still be erased: the keyed hash finds them
         forget.recall(connection, "501", set(), hash_key=world.place.hash_key)
-        assert forget.erase(connection, "501", world.place.hand, world.clock.now) == 1
+        assert forget.erase(connection, "501", world.place.writer, world.clock.now) == 1
 
 
 def test_a_request_without_an_x_user_is_completed_once(world: World) -> None:
@@ -320,6 +320,20 @@ def test_a_request_without_an_x_user_is_completed_once(world: World) -> None:
     with pytest.raises(Conflict) as refused:
         by_hand.complete(world.place, request_id, "502", by="ana", now=world.clock.now)
     assert refused.value.code == "identity_not_missing"
+
+
+def test_an_account_of_ours_named_by_hand_is_refused_in_words_that_fit(world: World) -> None:
+    request_id = world.ended(x_user_id=None)
+    world.forward(minutes=2)
+    world.run()
+    by_hand.complete(world.place, request_id, "1212121212121", by="ana", now=world.clock.now)
+    world.run()
+    row = world.request(request_id)
+    assert (row.state, row.reason) == (State.SKIPPED, "no_x_identity")
+    assert row.detail == "Who was named by hand is an account of ours: name the customer."
+    by_hand.complete(world.place, request_id, "501", by="ana", now=world.clock.now)
+    world.run()
+    assert world.request(request_id).state == State.CARD_SENT
 
 
 def test_a_request_is_completed_however_late_after_its_end(world: World) -> None:

@@ -189,7 +189,7 @@ NOTHING = RequestFacts(reopened=False, opted_out=False, asked_since=None, unclea
 
 
 @pytest.mark.parametrize(
-    ("around", "stale_in", "last_reason", "skip"),
+    ("facts", "stale_in", "last_reason", "skip"),
     [
         (NOTHING, 1, None, None),
         (replace(NOTHING, reopened=True), 1, None, Skip.REOPENED),
@@ -201,9 +201,9 @@ NOTHING = RequestFacts(reopened=False, opted_out=False, asked_since=None, unclea
     ],
 )
 def test_a_gate_names_the_first_reason(
-    around: RequestFacts, stale_in: int, last_reason: str | None, skip: str | None
+    facts: RequestFacts, stale_in: int, last_reason: str | None, skip: str | None
 ) -> None:
-    stop = closed(last_reason, START + timedelta(hours=stale_in), around, START)
+    stop = closed(last_reason, START + timedelta(hours=stale_in), facts, START)
     assert (stop.reason if stop else None) == skip
 
 

@@ -12,10 +12,10 @@ from service.accounts.holds import Hold
 from service.at_rest.unreadable import TEXT
 from service.db import reading, writing
 from service.outreach import claims
-from service.outreach.answers import Found
+from service.outreach.answers import StepResult
 from service.outreach.claims import Claimed, Ready, claim, due_accounts, give_back, record, taken_up
 from service.outreach.prepare import prepare
-from service.outreach.request_facts import Lookout
+from service.outreach.request_facts import FactsReader
 from service.outreach.steps import take
 from service.requests.outcomes import Postpone, Unclear
 from service.states import State
@@ -25,7 +25,7 @@ from tests.support import START, World, request_of
 AWAY = sa.exc.OperationalError("SELECT", {}, Exception("the server is gone"))
 
 
-def claimed(world: World) -> tuple[Ready, Found]:
+def claimed(world: World) -> tuple[Ready, StepResult]:
     """A request whose opening X has, while nobody has recorded it."""
     step = claim(world.place, world.settings.accounts["acme"], 1, world.clock.now).ready[0]
     return step, take(step, world.clients["acme"], world.clock)
@@ -151,8 +151,8 @@ def test_a_postponed_request_is_not_decided_again_in_the_same_claim(
 def test_an_unreadable_request_waits_before_a_campaign_is_chosen_too(world: World) -> None:
     damaged = request_of(START, conversation_id=TEXT)
     with reading(world.engine) as connection:
-        lookout = Lookout(connection, world.place.hash_key)
-        told = prepare(connection, world.place, world.settings.accounts["acme"], damaged, START, lookout)
+        reader = FactsReader(connection, world.place.hash_key)
+        told = prepare(connection, world.place, world.settings.accounts["acme"], damaged, START, reader)
     assert isinstance(told, Postpone)
     assert told.reason == "unreadable"
 

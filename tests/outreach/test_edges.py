@@ -50,8 +50,8 @@ def test_an_unclear_send_ends_unknown_after_its_deadline_if_it_was_looked_for(
     since: datetime, reason: str | None, due: datetime, ends: bool
 ) -> None:
     """An eighth of the time late: nobody was at work, and so nobody looked."""
-    around = replace(NOTHING, unclear_since=since)
-    told = prepare._unclear(around, request(reason=reason, scheduled_at=due, detail="131"), ACME, START)
+    facts = replace(NOTHING, unclear_since=since)
+    told = prepare._unclear(facts, request(reason=reason, scheduled_at=due, detail="131"), ACME, START)
     if ends:
         assert told == Stop(State.UNKNOWN, "unclear_send", told.detail)  # type: ignore[union-attr]
     else:
@@ -62,12 +62,12 @@ def test_an_unclear_send_ends_unknown_after_its_deadline_if_it_was_looked_for(
 
 @pytest.mark.parametrize("sent_at", [None, START - DAY])
 def test_a_card_x_reported_dates_from_its_send_or_from_now(sent_at: datetime | None) -> None:
-    around = replace(NOTHING, feedback_id="9")
+    facts = replace(NOTHING, feedback_id="9")
     opened = request(state=State.DM_SENT, card_sent_at=sent_at)
     known = Learnt(feedback_id="9", card_sent_at=sent_at or START)
-    assert prepare._told(around, opened, START) == Advance(State.CARD_SENT, known)
+    assert prepare._told(facts, opened, START) == Advance(State.CARD_SENT, known)
     assert prepare._told(NOTHING, opened, START) is None
-    assert prepare._told(around, request(state=State.IDENTIFIED), START) is None
+    assert prepare._told(facts, request(state=State.IDENTIFIED), START) is None
 
 
 @pytest.mark.parametrize(

@@ -137,7 +137,7 @@ class Complaining(Dropping):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         if request.url.path.endswith("/dm_events"):
-            return httpx.Response(200, json={"errors": [{"title": "Not Found Error"}]}, request=request)
+            return httpx.Response(200, json={"errors": [{"title": "Not StepResult Error"}]}, request=request)
         return super().handle_request(request)
 
 

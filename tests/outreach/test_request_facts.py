@@ -10,7 +10,7 @@ from service.db import reading, writing
 from service.ids import person
 from service.models import opt_out, result, send_attempt
 from service.outreach.gates import RequestFacts
-from service.outreach.request_facts import Lookout, look_around
+from service.outreach.request_facts import FactsReader, read_facts
 from service.requests.queries import unlocked
 from service.states import Kind
 from tests.support import START, World
@@ -24,7 +24,7 @@ def seen(world: World, request_id: str) -> RequestFacts:
     with reading(world.engine) as connection:
         request = unlocked(connection, request_id)
         assert request is not None
-        return look_around(connection, request, asked_after=SINCE, hash_key=world.place.hash_key)
+        return read_facts(connection, request, asked_after=SINCE, hash_key=world.place.hash_key)
 
 
 def sent(world: World, request_id: str, at: datetime, **columns: Any) -> None:
@@ -126,11 +126,11 @@ def test_the_card_x_told_us_of_is_this_request_s(world: World) -> None:
 def test_facts_are_read_once_per_transaction_and_customer(world: World) -> None:
     mine, other = world.ended("c-1"), world.ended("c-2", x_user_id="502")
     with writing(world.engine) as connection:
-        lookout = Lookout(connection, world.place.hash_key)
+        reader = FactsReader(connection, world.place.hash_key)
         asked, others = (unlocked(connection, each) for each in (mine, other))
         assert asked is not None
         assert others is not None
-        first = lookout.around(asked, SINCE)
-        assert lookout.around(asked, SINCE) is first
-        assert lookout.around(others, SINCE) is not first
-        assert lookout.around(asked, START) is not first
+        first = reader.facts_of(asked, SINCE)
+        assert reader.facts_of(asked, SINCE) is first
+        assert reader.facts_of(others, SINCE) is not first
+        assert reader.facts_of(asked, START) is not first

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from structlog.testing import capture_logs
 
 from service.outreach import run
-from service.outreach.answers import Found
+from service.outreach.answers import StepResult
 from service.outreach.claims import claim
 from service.outreach.run import Runner
 from service.outreach.turns import Turns
@@ -19,7 +19,7 @@ from service.requests.outcomes import Learnt, Note
 from tests.outreach.test_unclear import messages, ready
 from tests.support import OTHER, World
 
-NOTED = Found(Note("said", Learnt()))
+NOTED = StepResult(Note("said", Learnt()))
 
 
 @pytest.fixture

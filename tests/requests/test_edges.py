@@ -17,13 +17,13 @@ from service.requests.outcomes import Advance, Postpone, Stop
 from service.requests.request import Alternative, Request
 from service.requests.restored import Restore
 from service.requests.retry import RetryPolicy
-from service.requests.writer import Hand
+from service.requests.writer import Writer
 from service.states import Kind, State
 from service.telemetry import counters
 from tests.support import START, request_of, request_row
 
 TICK, MINUTE, HOUR, DAY = timedelta(microseconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-HAND = Hand("w", RetryPolicy(max_attempts=12, give_up_after=3 * DAY))
+WRITER = Writer("w", RetryPolicy(max_attempts=12, give_up_after=3 * DAY))
 fr, snd = feedback_request.c, send_attempt.c
 
 
@@ -117,7 +117,7 @@ def test_the_person_is_forgotten_in_every_request_and_nobody_else(db: Engine) ->
     attempts = [intend(db, each, x_user_id=whom) for each, whom in ((open_, "501"), (other, "777"))]
     with writing(db) as connection:
         assert forget.handles_of(connection, "501") == {"ada"}
-        assert forget.erase(connection, "501", HAND, START) == 2
+        assert forget.erase(connection, "501", WRITER, START) == 2
     assert ids(db, fr.erased_at.is_not(None)) == [open_, ended]
     with reading(db) as connection:
         assert connection.scalar(sa.select(fr.state).where(fr.id == open_)) == State.SKIPPED
@@ -303,7 +303,7 @@ def test_waiting_for_the_same_reason_is_recorded_once(db: Engine) -> None:
         for outcome in (*waits, Stop(State.SKIPPED, "stale")):
             request = ledger.locked(connection, request_id)
             assert request is not None
-            told.append(writer.write(connection, request, outcome, START, HAND))
+            told.append(writer.write(connection, request, outcome, START, WRITER))
         lines = connection.execute(sa.select(transition.c.event, transition.c.reason).order_by(transition.c.id)).all()
     assert [tuple(each) for each in lines] == [
         ("postponed", "delay"), ("postponed", "quiet_hours"), ("stopped", "stale"),
@@ -318,7 +318,7 @@ def test_a_lease_is_no_visible_change(db: Engine) -> None:
         assert request is not None
         writer.store(connection, request, leases.taken(request, Lease("ls_1", START)), START)
         assert connection.scalar(sa.select(fr.updated_at)) == START - DAY
-        writer.write(connection, request, Advance(State.IDENTIFIED), START, HAND)
+        writer.write(connection, request, Advance(State.IDENTIFIED), START, WRITER)
         assert connection.scalar(sa.select(fr.updated_at)) == START
 
 
@@ -380,8 +380,8 @@ def test_an_end_is_counted_once_with_its_reason_and_a_card_with_its_time(db: Eng
         with writing(db) as connection:
             request = ledger.locked(connection, request_id)
             assert request is not None
-            ended = writer.write(connection, request, outcome, START, HAND)
-            writer.tell(connection, ended, Stop(State.UNKNOWN, "unclear_send"), START, HAND)
+            ended = writer.write(connection, request, outcome, START, WRITER)
+            writer.record_outcome(connection, ended, Stop(State.UNKNOWN, "unclear_send"), START, WRITER)
     told = {(name, *labels): numbers for (name, labels), numbers in counters.PROCESS_COUNTS.so_far().items()}
     assert {key: numbers[0] for key, numbers in told.items() if key[0] == "requests_ended"} == {
         ("requests_ended", "acme", "skipped", "stale"): 1, ("requests_ended", "acme", "card_sent", ""): 1,
