@@ -25,7 +25,7 @@ from service.accounts.holds import Hold
 from service.db import reading, writing
 from service.ids import new_id
 from service.metrics import totals
-from service.metrics.overview import HAND, overview
+from service.metrics.overview import ATTENTION_FROM, overview
 from service.models import (
     access_log,
     account_state,
@@ -263,7 +263,7 @@ def test_the_overview_and_the_alerts_have_the_same_thresholds() -> None:
         for rule in group["rules"]
         for figure, limit in re.findall(r"dm_feedback_([a-z_]+)(?:\{[^}]*\})?\) [<>] (\d+(?: \* \d+)*)", rule["expr"])
     }
-    assert {figure: said.get(figure) for figure in HAND} == HAND
+    assert {figure: said.get(figure) for figure in ATTENTION_FROM} == ATTENTION_FROM
 
 
 def test_a_crm_that_knows_nobody_at_all_needs_a_hand(sqlite_engine: Engine) -> None:

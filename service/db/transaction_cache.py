@@ -9,11 +9,11 @@ from typing import Any, TypeVar, cast
 
 from sqlalchemy.engine import Connection
 
-Found = TypeVar("Found")
+Answer = TypeVar("Answer")
 OF = "the transaction it was found in"
 
 
-def found_once(connection: Connection, what: Hashable, find: Callable[[], Found]) -> Found:
+def once_per_transaction(connection: Connection, what: Hashable, find: Callable[[], Answer]) -> Answer:
     """Return what `find` returns, calling it once per transaction."""
     options, transaction = connection.get_execution_options(), connection.get_transaction()
     found: dict[Hashable, Any] | None = options.get("dm_feedback_found")
@@ -24,4 +24,4 @@ def found_once(connection: Connection, what: Hashable, find: Callable[[], Found]
         found[OF] = transaction
     if what not in found:
         found[what] = find()
-    return cast("Found", found[what])
+    return cast("Answer", found[what])

@@ -35,10 +35,10 @@ def reconcile(memories: Memories) -> list[Check]:
     return [Check(promise, *check(memories)) for promise, check in CHECKS.items()]
 
 
-Found = tuple[int, tuple[str, ...]]
+CheckResult = tuple[int, tuple[str, ...]]
 
 
-def _answered_as_meant(m: Memories) -> Found:
+def _answered_as_meant(m: Memories) -> CheckResult:
     """Each delivery got the answer its sender should get; of copies at one instant exactly one is accepted."""
     wrong = []
     for delivery in m.script.deliveries:
@@ -55,7 +55,7 @@ COUNTS = ("accepted", "duplicate", "ignored", "unmappable")
 FAILED = (0, 500, 502, 503)
 
 
-def _stored_once(m: Memories) -> Found:
+def _stored_once(m: Memories) -> CheckResult:
     """What was answered 2xx is stored, once; what was refused is not."""
     taken = {(each.delivery.source, each.digest, each.delivery.message_id) for each in m.posted if each.status == OK}
     return len(taken), _difference(
@@ -63,7 +63,7 @@ def _stored_once(m: Memories) -> Found:
     )
 
 
-def _one_outcome(m: Memories) -> Found:
+def _one_outcome(m: Memories) -> CheckResult:
     """Every conversation accepted from the sender has one row, which has ended; there are no others."""
     accepted = Counter(
         (each.delivery.source, each.delivery.conversation_id, each.ended_at) for each in m.posted if each.accepted
@@ -83,7 +83,7 @@ def _one_outcome(m: Memories) -> Found:
 ENDED = {str(each) for each in END_STATES}
 
 
-def _as_written(m: Memories) -> Found:
+def _as_written(m: Memories) -> CheckResult:
     """Every conversation ended as the script foresees."""
     ends = {
         (each.delivery.source, each.delivery.conversation_id, each.ended_at): each.delivery.end
@@ -102,7 +102,7 @@ def _as_written(m: Memories) -> Found:
     return len(m.script.ends), tuple(wrong)
 
 
-def _every_dm(m: Memories) -> Found:
+def _every_dm(m: Memories) -> CheckResult:
     """Each opening at X belongs to one request, with its text and recipient, and the other way round."""
     sent = {each.dm_event_id: each for each in m.ledger.requests if each.dm_event_id is not None}
     there = {each["id"]: each for each in m.openings}
@@ -115,7 +115,7 @@ def _every_dm(m: Memories) -> Found:
     return len(there), (*wrong, *_difference(Counter(there.keys()), claimed, "opening"))
 
 
-def _every_prompt(m: Memories) -> Found:
+def _every_prompt(m: Memories) -> CheckResult:
     """Each DM at X that asks belongs to one request of such a way, and the other way round."""
     asked = [each for each in m.ledger.requests if each.state == State.CARD_SENT and not each.by_card]
     claimed = Counter((m.prompt_id(each), each.x_user_id, each.card_text) for each in asked)
@@ -125,7 +125,7 @@ def _every_prompt(m: Memories) -> Found:
     return len(m.prompts), (*shared, *_difference(there, claimed, "message that asks"))
 
 
-def _every_card(m: Memories) -> Found:
+def _every_card(m: Memories) -> CheckResult:
     """Each card at X belongs to one request that says so, and the other way round."""
     wrong = []
     for card in m.truth["cards"]:
@@ -141,14 +141,14 @@ def _every_card(m: Memories) -> Found:
     return len(there), (*wrong, *_difference(there, asked, "card"), *_difference(texts, meant, "card's message"))
 
 
-def _never_twice(m: Memories) -> Found:
+def _never_twice(m: Memories) -> CheckResult:
     """Nobody got a message twice, and nobody a second opening or card within the cool-down."""
     parts = {"opening": m.openings, "message that asks": [*m.prompts, *m.at_x("card")]}
     got = Counter((each["sender"], each["recipient"], part) for part, those in parts.items() for each in those)
     return len(got), tuple(f"{key[1]} got {count} times the {key[2]}" for key, count in got.items() if count > 1)
 
 
-def _nobody_else(m: Memories) -> Found:
+def _nobody_else(m: Memories) -> CheckResult:
     """Nobody whom the ledger says we did not ask got anything from X."""
     asked = {(each.account, each.x_user_id) for each in m.ledger.requests if each.state == State.CARD_SENT}
     spared = [each for each in m.ledger.requests if each.state == State.SKIPPED and each.x_user_id is not None]
@@ -158,7 +158,7 @@ def _nobody_else(m: Memories) -> Found:
                               if each.x_user_id in written_to)  # fmt: skip
 
 
-def _every_attempt(m: Memories) -> Found:
+def _every_attempt(m: Memories) -> CheckResult:
     """Every intent to send is settled: `sent` if X has the message, `not_sent` if not."""
     cards = {each["id"]: each for each in m.truth["cards"]}
     there = Counter({each["id"]: 1 for each in m.at_x("dm")}) + Counter(dict.fromkeys(cards, 1))
@@ -171,7 +171,7 @@ def _every_attempt(m: Memories) -> Found:
     return len(m.ledger.attempts), (*loose, *_difference(there, sent, "send"))
 
 
-def _every_call(m: Memories) -> Found:
+def _every_call(m: Memories) -> CheckResult:
     """Every write X received had been committed as an intent, and was made once."""
     writes = [each for each in m.truth["requests"] if each["endpoint"] in WRITES]
     # X reads no further than a signature it refuses, so it cannot say to whom that was; it did nothing either.
@@ -184,7 +184,7 @@ def _every_call(m: Memories) -> Found:
 WRITES = ("direct_messages/events/new", "feedback/create")
 
 
-def _every_answer(m: Memories) -> Found:
+def _every_answer(m: Memories) -> CheckResult:
     """Our results hold every score and text that customers gave, and nothing else."""
     there = m.answers_at_x
     here = {each.request_id: (each.score, each.text) for each in m.ledger.results
@@ -192,7 +192,7 @@ def _every_answer(m: Memories) -> Found:
     return len(there), _unequal(there, here, "X", "the ledger")
 
 
-def _told_the_same(m: Memories) -> Found:
+def _told_the_same(m: Memories) -> CheckResult:
     """API and CSV show every score of the ledger, and its comments except those of small groups; nothing else."""
     here = {each.request_id: ShownAnswer(each.score, each.text) for each in m.ledger.results}
     return len(m.told.results), (*_differently(here, m.told.results, "API"), *_differently(here, m.told.csv, "CSV"))
@@ -209,7 +209,7 @@ def _differently(here: Mapping[str, ShownAnswer], told: Mapping[str, ShownAnswer
 NOTHING = ShownAnswer(None, None)
 
 
-def _counted_right(m: Memories) -> Found:
+def _counted_right(m: Memories) -> CheckResult:
     """The n of the summary is the number of scores at X, without test traffic."""
     scored = [m.requests.get(key) for key, (score, _) in m.answers_at_x.items() if score is not None]
     n = Counter(each.type for each in scored if each is not None and not each.test)
@@ -221,7 +221,7 @@ def _counted_right(m: Memories) -> Found:
     return n.total(), tuple(wrong)
 
 
-CHECKS: Mapping[str, Callable[[Memories], Found]] = {
+CHECKS: Mapping[str, Callable[[Memories], CheckResult]] = {
     "every delivery got its answer": _answered_as_meant,
     "what was answered 2xx is stored, once": _stored_once,
     "every ended conversation has one outcome": _one_outcome,

@@ -20,7 +20,7 @@ from service.partitions import creation
 from service.replica import ReplicaStanding
 from service.settings import Settings
 
-HAND: Mapping[str, float] = {
+ATTENTION_FROM: Mapping[str, float] = {
     "access_log_unsealed": 1000,
     "sweep_behind_seconds": 6 * HOUR,
     "look_ups_day": 20,
@@ -34,9 +34,9 @@ HAND: Mapping[str, float] = {
     "webhook_silent_seconds": HOUR,
     "refresh_oldest_due_seconds": 6 * HOUR,
 }
-"""From where on a figure needs a hand; deploy/prometheus/alerts.yml says the same, and a test holds both together."""
+"""From where on a figure needs attention; deploy/prometheus/alerts.yml says the same, and a test holds both together."""
 
-Found = Mapping[tuple[str, ...], float]
+Figure = Mapping[tuple[str, ...], float]
 """A figure: a number by the values of its labels."""
 
 
@@ -108,7 +108,7 @@ def overview(
     return Overview(now, __version__, head(), workers, builds, mine, day, unsealed, replica, said, hands)
 
 
-def _encrypting(found: Mapping[str, Found]) -> str | None:
+def _encrypting(found: Mapping[str, Figure]) -> str | None:
     """How far a change of the encryption key is; None: none is under way."""
     since = found["encryption_under_way_seconds"].get(())
     if since is None:
@@ -117,7 +117,7 @@ def _encrypting(found: Mapping[str, Found]) -> str | None:
     return f"Encryption at rest has been going over for {age(since)}, {rows} rows: `dm-feedback privacy status`."
 
 
-def _account(name: str, found: Mapping[str, Found], left: budgets.Sends) -> AccountOverview:
+def _account(name: str, found: Mapping[str, Figure], left: budgets.Sends) -> AccountOverview:
     def one(figure: str) -> float | None:
         return found[figure].get((name,))
 
@@ -141,7 +141,7 @@ def _account(name: str, found: Mapping[str, Found], left: budgets.Sends) -> Acco
     )
 
 
-def _counts(found: Found) -> dict[str, int]:
+def _counts(found: Figure) -> dict[str, int]:
     counts: dict[str, int] = {}
     for labels, number in sorted(found.items()):
         name = " ".join(filter(None, labels))
@@ -158,14 +158,14 @@ def _of_service(
         yield f"{many(unmappable, 'item')} of deliveries made no sense: `dm-feedback deliveries list`."
     if unknown := day["requests"].get("unknown", 0):
         yield f"Nobody knows what became of {many(unknown, 'message')}: `dm-feedback requests list --state unknown`."
-    if unsealed > HAND["access_log_unsealed"]:
+    if unsealed > ATTENTION_FROM["access_log_unsealed"]:
         waits = many(unsealed, "line")
         yield f"Not sealed in the access log: {waits}; may the worker write it (deploy/roles.sql)?"
     if len({each.split()[1] for each in builds}) > 1:
         yield "Processes of different versions run beside each other: finish the upgrade."
 
 
-def _of_values(found: Mapping[str, Found]) -> Iterator[str]:
+def _of_values(found: Mapping[str, Figure]) -> Iterator[str]:
     if refused := int(found["encryption_rows_refused"].get((), 0)):
         yield f"{refused} rows hold values changed or moved in the database: `dm-feedback privacy check`."
 
@@ -201,7 +201,7 @@ def _of_replica(found: ReplicaStanding | None) -> Iterator[str]:
         yield f"The replica (database.read_url) {found.sentence}."
 
 
-def _of_sources(found: Mapping[str, Found]) -> Iterator[str]:
+def _of_sources(found: Mapping[str, Figure]) -> Iterator[str]:
     for source, reason in found["source_held"]:
         waits = int(found["look_ups_waiting"].get((source,), 0))
         yield (
@@ -237,7 +237,7 @@ def _of_account(one: AccountOverview, *, is_served: bool) -> Iterator[str]:
             f"{one.name}: no call to X has succeeded for {age(one.x_away)}; the worker's log (x_called, reason) says "
             "whether it is X, our way to it or our clock; nothing is lost, it goes on when X answers."
         )
-    if min(one.dms_left, one.cards_left) < HAND["sends_left"]:
+    if min(one.dms_left, one.cards_left) < ATTENTION_FROM["sends_left"]:
         yield f"{one.name}: X's limit of the day leaves {one.dms_left} DMs and {one.cards_left} cards."
     if _over("events_behind_seconds", one.events_behind):
         yield f"{one.name}: feedback/events is read until {age(one.events_behind)} ago; figures end there."
@@ -251,4 +251,4 @@ def _of_account(one: AccountOverview, *, is_served: bool) -> Iterator[str]:
 
 
 def _over(figure: str, found: float | None) -> bool:
-    return found is not None and found > HAND[figure]
+    return found is not None and found > ATTENTION_FROM[figure]

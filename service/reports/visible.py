@@ -18,7 +18,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from service.auth.keys import Reader
 from service.db import EPOCH
-from service.db.transaction_cache import found_once
+from service.db.transaction_cache import once_per_transaction
 from service.errors import Invalid
 from service.models import account_state, feedback_request, result
 from service.reports.days import midnight
@@ -175,7 +175,7 @@ def view_of(
 
     Raises Invalid for an account asked for that never was: misspelt, it would find nothing and look like an answer.
     """
-    remembered = found_once(
+    remembered = once_per_transaction(
         connection, "accounts", lambda: connection.scalars(sa.select(account_state.c.account)).all()
     )
     known = {*settings.accounts, *remembered}

@@ -36,7 +36,7 @@ class _Candidate:
     feedback_id: str | None
 
 
-Found = Mapping[str, Sequence[Mapping[str, list[_Candidate]]]]
+CandidatesByClue = Mapping[str, Sequence[Mapping[str, list[_Candidate]]]]
 """What the looks of each kind of clue found, by the clue."""
 
 
@@ -58,7 +58,9 @@ def _looked(
     return found
 
 
-def _owner(account: Account, feedback: Feedback, clues: Sequence[card.CardReference], found: Found) -> str | None:
+def _owner(
+    account: Account, feedback: Feedback, clues: Sequence[card.CardReference], found: CandidatesByClue
+) -> str | None:
     for clue, each in _candidates(clues, found):
         its_own = clue.by == "external_id" or each.feedback_id in {None, feedback.id}
         if each.account == account.name and its_own:
@@ -66,6 +68,8 @@ def _owner(account: Account, feedback: Feedback, clues: Sequence[card.CardRefere
     return None
 
 
-def _candidates(clues: Sequence[card.CardReference], found: Found) -> Iterator[tuple[card.CardReference, _Candidate]]:
+def _candidates(
+    clues: Sequence[card.CardReference], found: CandidatesByClue
+) -> Iterator[tuple[card.CardReference, _Candidate]]:
     """The requests a card may belong to, strongest clue first."""
     return ((clue, each) for clue in clues for look in found[clue.by] for each in look.get(clue.value, ()))

@@ -50,7 +50,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Found:
+class Measured:
     """One round's figures of one server."""
 
     seen: Load
@@ -79,9 +79,9 @@ def main(celery_python: str, **given: object) -> None:
     report(choice, found)
 
 
-def measure(choice: Choice, folder: Path, celery_python: str) -> dict[str, list[Found]]:
+def measure(choice: Choice, folder: Path, celery_python: str) -> dict[str, list[Measured]]:
     """Run every round and print each as it comes."""
-    found: dict[str, list[Found]] = {}
+    found: dict[str, list[Measured]] = {}
     for number in range(choice.rounds):
         for name, serve in servers(choice, folder / str(number), celery_python).items():
             with serve() as server:
@@ -91,7 +91,7 @@ def measure(choice: Choice, folder: Path, celery_python: str) -> dict[str, list[
                     count=count, connections=choice.connections, seconds=choice.seconds, folder=folder,
                 )  # fmt: skip
                 cost = (server.cpu_s() - before) / seen.requests * 1000
-            found.setdefault(name, []).append(Found(seen, cost))
+            found.setdefault(name, []).append(Measured(seen, cost))
             click.echo(f"round {number} {name:7s} {line(seen)}, {cost:.2f} ms of processor each")
     return found
 
@@ -146,7 +146,7 @@ def served(choice: Choice, folder: Path, url: str) -> Site:
     return Site(folder, url, changes={"web__workers": choice.workers, "web__threads": threads}).write()
 
 
-def report(choice: Choice, found: dict[str, list[Found]]) -> None:
+def report(choice: Choice, found: dict[str, list[Measured]]) -> None:
     """Medians, ratios to the no-op of the same round, and goals."""
     good, least = GOALS[choice.database]
     what = f"{choice.connections} connections, {choice.workers} processes, medians of {choice.rounds}"
@@ -165,6 +165,6 @@ def report(choice: Choice, found: dict[str, list[Found]]) -> None:
         click.echo(f"with {ledger}: {flat:.2f} of the rate without; goal 0.90")
 
 
-def beside(one: list[Found], other: list[Found]) -> float:
+def beside(one: list[Measured], other: list[Measured]) -> float:
     """The median of the ratios of two servers' rates, each within its round."""
     return statistics.median(each.seen.rate / by.seen.rate for each, by in zip(one, other, strict=True))

@@ -9,10 +9,10 @@ from click.testing import CliRunner
 from service import __version__
 from service.cli import COMMANDS, main
 
-Found = tuple[tuple[str, ...], click.Command]
+NamedCommand = tuple[tuple[str, ...], click.Command]
 
 
-def commands(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[Found]:
+def commands(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[NamedCommand]:
     yield path, command
     if isinstance(command, click.Group):
         context = click.Context(command)
@@ -25,12 +25,12 @@ def commands(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[Fou
 ALL = list(commands(main))
 
 
-def named(found: Found) -> str:
+def named(found: NamedCommand) -> str:
     return " ".join(found[0]) or "dm-feedback"
 
 
 @pytest.mark.parametrize("found", ALL, ids=named)
-def test_help_says_in_a_sentence_what_a_command_does(found: Found) -> None:
+def test_help_says_in_a_sentence_what_a_command_does(found: NamedCommand) -> None:
     path, command = found
     done = CliRunner().invoke(main, [*path, "--help"], prog_name="dm-feedback")
     assert done.exit_code == 0

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from service.db import reading, reading_on, writing
-from service.db.transaction_cache import found_once
+from service.db.transaction_cache import once_per_transaction
 from service.models import account_state
 from tests.support import START
 
@@ -12,7 +12,9 @@ from tests.support import START
 def known(connection: Connection) -> list[str]:
     """The accounts, as they are found once."""
     return list(
-        found_once(connection, "accounts", lambda: connection.scalars(sa.select(account_state.c.account)).all())
+        once_per_transaction(
+            connection, "accounts", lambda: connection.scalars(sa.select(account_state.c.account)).all()
+        )
     )
 
 
@@ -28,7 +30,7 @@ def test_one_reading_looks_once_and_the_next_one_looks_again(engine: Engine) -> 
         del asked[:]
         assert known(connection) == []
         assert asked == []
-        assert found_once(connection, "another question", lambda: 7) == 7
+        assert once_per_transaction(connection, "another question", lambda: 7) == 7
     with writing(engine) as connection:
         enrol(connection, "acme")
     with reading(engine) as connection:
@@ -64,6 +66,6 @@ def test_what_cannot_be_found_is_looked_for_again(engine: Engine) -> None:
     with reading(engine) as connection:
         for expected in (None, 7, 7):
             try:
-                assert found_once(connection, "it", look) == expected
+                assert once_per_transaction(connection, "it", look) == expected
             except ValueError:
                 assert expected is None

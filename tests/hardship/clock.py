@@ -11,7 +11,7 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-from tests.hardship.stage import Found, Stage, at_work
+from tests.hardship.stage import Played, Stage, at_work
 from tests.processes.databases import open_database
 
 HOUR_S = 3600
@@ -35,7 +35,7 @@ class Clock:
             seen[:] = struct.pack("q", ahead_s)
 
 
-def play(database: str, seed: int, *, x_refuses: bool) -> Found:
+def play(database: str, seed: int, *, x_refuses: bool) -> Played:
     """Run it once."""
     with tempfile.TemporaryDirectory(prefix="dmf-clock-") as name:
         directory = Path(name)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from tests.hardship.stage import Found, at_work
+from tests.hardship.stage import Played, at_work
 from tests.processes.databases import Sqlite
 from tests.processes.postgres import Server, migrated
 
@@ -51,7 +51,7 @@ class Small:
                         file.write(b"\0" * 512)
 
 
-def play(database: str, seed: int) -> Found:
+def play(database: str, seed: int) -> Played:
     """Run it once."""
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dmf-disk-")))

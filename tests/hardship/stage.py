@@ -33,7 +33,7 @@ SCALE = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Played:
     """What was seen."""
 
     verdict: Verdict
@@ -65,7 +65,7 @@ class Stage:
     def until(self, second: float) -> None:
         time.sleep(max(0.0, self.began + second - time.monotonic()))
 
-    def end(self, later: Callable[[], None] = lambda: None) -> Found:
+    def end(self, later: Callable[[], None] = lambda: None) -> Played:
         """Wait until all was taken and has an outcome, and compare. `later` lives the time that some still wait for."""
         while self.senders.outstanding:
             time.sleep(0.2)
@@ -79,7 +79,7 @@ class Stage:
         everyone = {each.id for each in self.plan.conversations}
         verdict = judge(self.engine, set(self.senders.acknowledged), everyone, truth)
         said = Counter(_complaints(self.fleet))
-        return Found(verdict, settled_s, self.fleet.restarts, dict(self.senders.answers), self._held(), said)
+        return Played(verdict, settled_s, self.fleet.restarts, dict(self.senders.answers), self._held(), said)
 
     def _settle(self) -> None:
         end = time.monotonic() + SETTLED_WITHIN_S

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from service.db.transaction_cache import found_once
+from service.db.transaction_cache import once_per_transaction
 from service.models import feedback_request, result, tally
 from service.reports.counting.book import TallyBook, book_of
 from service.reports.counting.facts import CLOCKS, Facts, counted_facts, facts_of
@@ -69,7 +69,7 @@ class CoveredPeriod:
 
 def lines(connection: Connection, view: View, q: Slice) -> list[Line]:
     """Answer exactly, for this view and moment."""
-    book = found_once(connection, "book", lambda: book_of(connection))
+    book = once_per_transaction(connection, "book", lambda: book_of(connection))
     grain = grain_for(q.dimensions)
     if q.clock not in CLOCKS or grain is None or not book.holds(q.zone):
         return list(ledger_lines(connection, view, q))
@@ -78,7 +78,7 @@ def lines(connection: Connection, view: View, q: Slice) -> list[Line]:
     if cover is None or changed is None:
         return list(ledger_lines(connection, view, q))
     parts = [_rolled_up(connection, view, q, book, grain, cover), _corrections(view, q, cover, changed)]
-    if found_once(connection, "new", lambda: connection.scalar(sa.select(sa.exists().where(NEW)))):
+    if once_per_transaction(connection, "new", lambda: connection.scalar(sa.select(sa.exists().where(NEW)))):
         parts.append(ledger_lines(connection, view, _within(q, cover), NEW))
     return list(chain(*parts, *(ledger_lines(connection, view, edge) for edge in edges_of(q, cover))))
 
@@ -163,7 +163,7 @@ class Correction:
 def _changed(connection: Connection, view: View, book: TallyBook) -> list[Correction] | None:
     """Requests that have changed since they were counted, and answers still under embargo; None: too many."""
     asked = (_changed, view, book)
-    return found_once(connection, asked, lambda: _changed_now(connection, view, book))
+    return once_per_transaction(connection, asked, lambda: _changed_now(connection, view, book))
 
 
 def _changed_now(connection: Connection, view: View, book: TallyBook) -> list[Correction] | None:

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.engine import Connection
 
-from service.db.transaction_cache import found_once
+from service.db.transaction_cache import once_per_transaction
 from service.errors import Invalid
 from service.reports.counting.lines import Line, Slice
 from service.reports.counting.live import lines
@@ -150,7 +150,7 @@ def asking(query: ReportQuery, zone: ZoneInfo | None = None) -> Inquiry:
     """Start an inquiry. Raises Invalid for a filter that figures do not accept."""
     demand_groups(query.filter)
     connection, view = query.connection, query.view
-    names = found_once(connection, (names_of, view.accounts), lambda: names_of(connection, view.accounts))
+    names = once_per_transaction(connection, (names_of, view.accounts), lambda: names_of(connection, view.accounts))
     return Inquiry(connection, view, names, query.filter, query.now, zone or query.zone)
 
 

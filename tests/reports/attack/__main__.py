@@ -12,7 +12,7 @@ from time import monotonic
 import click
 from sqlalchemy.engine import make_url
 
-from tests.reports.attack.attacker import Found, Reading, attack
+from tests.reports.attack.attacker import AttackResult, Reading, attack
 from tests.reports.attack.collect import collect
 from tests.reports.attack.html import collect as over_html
 from tests.reports.attack.http import collect as over_http
@@ -37,7 +37,7 @@ def main(ledgers: int, first: int, read: str, database: str | None, minutes: flo
     opened = partial(emptied, database) if database else database_for_once
     seeds = range(first, first + ledgers)
     every = list(_attacked(seeds, partial(attack, read=READ[read], opened=opened), monotonic() + 60 * minutes))
-    shapes: dict[str, list[Found]] = defaultdict(list)
+    shapes: dict[str, list[AttackResult]] = defaultdict(list)
     for each in every:
         shapes[each.shape].append(each)
     for shape, those in sorted(shapes.items()):
@@ -46,7 +46,7 @@ def main(ledgers: int, first: int, read: str, database: str | None, minutes: flo
     sys.exit(not every or not all(each.nothing for each in every))
 
 
-def _attacked(seeds: Iterable[int], attacking: Callable[[int], Found], until: float) -> Iterator[Found]:
+def _attacked(seeds: Iterable[int], attacking: Callable[[int], AttackResult], until: float) -> Iterator[AttackResult]:
     for seed in seeds:
         if monotonic() > until:
             return
@@ -58,7 +58,7 @@ def _attacked(seeds: Iterable[int], attacking: Callable[[int], Found], until: fl
         yield found
 
 
-def _line(those: Sequence[Found]) -> str:
+def _line(those: Sequence[AttackResult]) -> str:
     """What was found, and in how much of what was tried."""
     small, misread = sum(len(each.leaks) for each in those), sum(len(each.misread) for each in those)
     return (

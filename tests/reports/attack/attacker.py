@@ -25,7 +25,7 @@ Opened = Callable[[], AbstractContextManager[Engine]]
 
 
 @dataclass
-class Found:
+class AttackResult:
     """What became of an attack."""
 
     seed: int
@@ -48,7 +48,7 @@ class Found:
 @contextmanager
 def lived_through(
     given: int | list[Spoken], read: Reading = collect, opened: Opened = database_for_once
-) -> Iterator[tuple[Lived, Found, set[Figure]]]:
+) -> Iterator[tuple[Lived, AttackResult, set[Figure]]]:
     """Live a ledger, drawn or given, until everything is closed; erase somebody now and then, read at every moment."""
     with opened() as engine:
         seed, name, spoken = (given, *ledger(given)) if isinstance(given, int) else (0, "given", given)
@@ -58,13 +58,13 @@ def lived_through(
             lived.live(spoken, BEGIN + timedelta(days=day))
             figures |= {replace(each, newest=lived.newest()) for each in read(lived, rnd)}
             lived.erase_score(rnd.choice(sorted(lived.leaf_of_day()) or [""]))
-        found = Found(seed, name, sum(each.seen is not None for each in spoken), len(lived.leaf_of_day()))
+        found = AttackResult(seed, name, sum(each.seen is not None for each in spoken), len(lived.leaf_of_day()))
         yield lived, found, figures
 
 
 def attack(
     seed: int, read: Reading = over_http, opened: Opened = database_for_once, *, most: int = 8, bounds: int = 4
-) -> Found:
+) -> AttackResult:
     """Attack a ledger. `most`: small cells tried in each table; `bounds`: how many of them are bounded."""
     with lived_through(seed, read, opened) as (lived, found, figures):
         accounts, rnd = accounts_of(lived), random.Random(seed)

@@ -4,7 +4,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.reports.attack import __main__ as command
-from tests.reports.attack.attacker import Found
+from tests.reports.attack.attacker import AttackResult
 from tests.reports.attack.judge import Leak
 
 LEAK = ("acme", "rota", Leak("people", frozenset({"mon"}), 4))
@@ -19,7 +19,9 @@ def test_nothing_found_is_said_of_each_shape_and_ends_well() -> None:
 
 
 def test_a_small_set_is_printed_and_ends_with_1(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "attack", lambda seed, **_: Found(seed, "even", leaks=[LEAK] if seed == 3 else []))
+    monkeypatch.setattr(
+        command, "attack", lambda seed, **_: AttackResult(seed, "even", leaks=[LEAK] if seed == 3 else [])
+    )
     ran = CliRunner().invoke(command.main, ["--ledgers", "5"])
     assert ran.exit_code == 1
     assert "seed 3 (even): [('acme', 'rota', Leak(table='people'" in ran.output
@@ -27,7 +29,7 @@ def test_a_small_set_is_printed_and_ends_with_1(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_nothing_tried_is_nothing_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "attack", lambda seed, **_: Found(seed, "even"))
+    monkeypatch.setattr(command, "attack", lambda seed, **_: AttackResult(seed, "even"))
     assert CliRunner().invoke(command.main, ["--minutes", "-1"]).exit_code == 1
 
 
