@@ -34,7 +34,7 @@ ATTENTION_FROM: Mapping[str, float] = {
     "webhook_silent_seconds": HOUR,
     "refresh_oldest_due_seconds": 6 * HOUR,
 }
-"""From where on a figure needs attention; deploy/prometheus/alerts.yml says the same, and a test holds both together."""
+"""From where on a figure needs it; deploy/prometheus/alerts.yml says the same, and a test holds both together."""
 
 Figure = Mapping[tuple[str, ...], float]
 """A figure: a number by the values of its labels."""
