@@ -11,7 +11,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Connection
 
-from service.db import insert
+from service.db import upsert
 from service.models import barred_way
 
 TRIED_AGAIN = timedelta(days=1)
@@ -43,9 +43,7 @@ class Barred:
 
 def bar(connection: Connection, account: str, way: str, code: int | None, now: datetime) -> None:
     """Leave the way out from now on."""
-    told = {"code": code, "barred_at": now}
-    row = insert(connection, barred_way).values(account=account, way=way, **told)
-    connection.execute(row.on_conflict_do_update(index_elements=["account", "way"], set_=told))
+    upsert(connection, barred_way, {"account": account, "way": way}, {"code": code, "barred_at": now})
     log.error("way_barred", account=account, way=way, x_code=code)
 
 

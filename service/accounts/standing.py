@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from service.db import insert
+from service.db import insert_missing
 from service.db.leases import beyond
 from service.models import account_state, strange_refusal
 
@@ -56,9 +56,7 @@ class Locked:
 
 def enrol(connection: Connection, accounts: Iterable[str], now: datetime) -> None:
     """Make sure every account in the settings has a row."""
-    for account in accounts:
-        row = {"account": account, "updated_at": now}
-        connection.execute(insert(connection, account_state).values(row).on_conflict_do_nothing())
+    insert_missing(connection, account_state, [{"account": each, "updated_at": now} for each in accounts])
 
 
 def standings(connection: Connection) -> list[AccountStanding]:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from service.db import insert
+from service.db import insert, upsert
 from service.db.leases import is_over
 from service.ids import new_id
 from service.models import account_task
@@ -58,9 +58,8 @@ def moment(connection: Connection, account_name: str, task: str) -> datetime | N
 
 def set_moment(connection: Connection, account_name: str, task: str, when: datetime, cursor: str | None = None) -> None:
     """Store a moment of an account under a name, such as how far it has been enrolled, and X's cursor."""
-    told = {"next_at": when, "cursor": cursor}
-    statement = insert(connection, account_task).values(account=account_name, task=task, **told)
-    connection.execute(statement.on_conflict_do_update(index_elements=[tk.account, tk.task], set_=told))
+    key = {"account": account_name, "task": task}
+    upsert(connection, account_task, key, {"next_at": when, "cursor": cursor})
 
 
 def cursor(connection: Connection, account_name: str, task: str) -> tuple[datetime, str] | None:

@@ -18,7 +18,7 @@ import structlog
 from cryptography.fernet import Fernet, InvalidToken
 from sqlalchemy.engine import Connection, Engine
 
-from service.db import insert, reading, writing
+from service.db import reading, upsert, writing
 from service.db.leases import is_over
 from service.db.outages import is_away
 from service.models import x_token
@@ -145,9 +145,8 @@ def put(
         "refresh_token": None if refresh is None else box.encrypt(refresh.encode()).decode(),
         "expires_at": now + granted.lives - early, "renewing_until": None, "updated_at": now,
     }  # fmt: skip
-    first = insert(connection, x_token).values(account=account, connected_at=now, **row)
-    again = row if before is not None else {**row, "connected_at": now}
-    connection.execute(first.on_conflict_do_update(index_elements=["account"], set_=again))
+    connected = {"connected_at": now}
+    upsert(connection, x_token, {"account": account}, row if before is not None else row | connected, once=connected)
 
 
 def box_of(key: str) -> Fernet:

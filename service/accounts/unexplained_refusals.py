@@ -8,7 +8,7 @@ going on would burn the queue.
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from service.db import insert
+from service.db import insert_missing
 from service.models import feedback_request, strange_refusal
 
 IN_A_ROW = 3
@@ -29,8 +29,7 @@ def limit_of(endpoint: str) -> str:
 
 def is_about_us(connection: Connection, account: str, endpoint: str, request_id: str) -> bool:
     """Count one more, and say whether enough different customers have met one since the last success."""
-    met = {"account": account, "endpoint": endpoint, "request_id": request_id}
-    connection.execute(insert(connection, strange_refusal).values(met).on_conflict_do_nothing())
+    insert_missing(connection, strange_refusal, [{"account": account, "endpoint": endpoint, "request_id": request_id}])
     return (connection.scalar(CUSTOMERS, {"of": account, "at": endpoint}) or 0) >= IN_A_ROW
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from service.db import Micros, insert, insert_of
+from service.db import Micros, insert_of, upsert
 from service.models import allowance
 
 SPENT = 2**31 - 1
@@ -73,9 +73,6 @@ def exhausted(
 ) -> datetime:
     """Note that X allows no more calls until `reset_at`, if given. Returns when `take` will allow calls again."""
     until = max(reset_at or now + UNSAID, now + SHORTEST)
-    connection.execute(
-        insert(connection, allowance)
-        .values(account=account_name, endpoint=endpoint, window_until=until, used=SPENT)
-        .on_conflict_do_update(index_elements=[alw.account, alw.endpoint], set_={"used": SPENT, "window_until": until})
-    )
+    key = {"account": account_name, "endpoint": endpoint}
+    upsert(connection, allowance, key, {"used": SPENT, "window_until": until})
     return until

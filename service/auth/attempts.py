@@ -85,9 +85,9 @@ class Attempts:
         """Count one more and return the count. A flood is told in the access log by its first ones."""
         window, detail = _window(now), {"surface": self._surface, "code": code, "key_id": keys.public_id(key)}
         with writing(self._engine) as connection:
-            wrong = _one_more(connection, hashlib.sha256(place.encode()).hexdigest()[:20], window)
+            wrong = one_more(connection, COUNTER + hashlib.sha256(place.encode()).hexdigest()[:20], window)
             connection.execute(sa.delete(key_use).where(ku.key_id.startswith(COUNTER), ku.minute < window))
-            if wrong <= WRONG_PER_WINDOW and _one_more(connection, EVERYWHERE, window) <= TOLD_PER_WINDOW:
+            if wrong <= WRONG_PER_WINDOW and one_more(connection, COUNTER + EVERYWHERE, window) <= TOLD_PER_WINDOW:
                 log_access(connection, NOBODY, "key.refused", detail, now, outcome="refused")
         return wrong
 
@@ -99,9 +99,9 @@ class Attempts:
                 self._limited[place] = _window(now) + WINDOW
 
 
-def _one_more(connection: Connection, counter: str, window: datetime) -> int:
-    """Count in one statement, so that two at once count as two."""
-    one = insert(connection, key_use).values(key_id=COUNTER + counter, minute=window, used=1)
+def one_more(connection: Connection, key_id: str, minute: datetime) -> int:
+    """Count a use and return how many that makes; in one statement, so that two at once count as two."""
+    one = insert(connection, key_use).values(key_id=key_id, minute=minute, used=1)
     more = one.on_conflict_do_update(index_elements=["key_id", "minute"], set_={"used": ku.used + 1})
     return int(connection.scalar(more.returning(ku.used)) or 1)
 

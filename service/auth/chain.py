@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from service.clock import rfc3339
-from service.db import insert, reading, writing
+from service.db import insert_missing, reading, writing
 from service.models import access_chain, access_log
 
 AT_ONCE = 500
@@ -175,8 +175,8 @@ def leave_behind(connection: Connection, until: datetime, before: datetime) -> b
 
 def _locked(connection: Connection) -> Link:
     """The newest link, held until commit. On SQLite the whole transaction is."""
-    empty = {"number": 0, "hash": BEGIN, "pruned_number": 0, "pruned_hash": BEGIN}
-    connection.execute(insert(connection, access_chain).values(id=1, **empty).on_conflict_do_nothing())
+    empty = {"id": 1, "number": 0, "hash": BEGIN, "pruned_number": 0, "pruned_hash": BEGIN}
+    insert_missing(connection, access_chain, [empty])
     row = connection.execute(sa.select(ach.number, ach.hash).with_for_update()).one()
     return Link(row.number, row.hash)
 

@@ -16,9 +16,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from service.auth import keys
-from service.auth.attempts import Attempts
+from service.auth.attempts import Attempts, one_more
 from service.auth.keys import CHALLENGE, Reader
-from service.db import insert, writing
+from service.db import writing
 from service.errors import NotAllowed, NotAuthenticated, TooMany
 from service.models import key_use
 
@@ -73,12 +73,7 @@ class Guard:
         now = self._clock()
         minute = now.replace(second=0, microsecond=0)
         with writing(self._engine) as connection:
-            one = insert(connection, key_use).values(key_id=reader.key_id, minute=minute, used=1)
-            used = connection.scalar(
-                one.on_conflict_do_update(index_elements=["key_id", "minute"], set_={"used": ku.used + 1}).returning(
-                    ku.used
-                )
-            )
+            used = one_more(connection, reader.key_id, minute)
             connection.execute(sa.delete(key_use).where(ku.key_id == reader.key_id, ku.minute < minute))
             seen(connection, now)
         left = int((minute + MINUTE - now).total_seconds()) + 1

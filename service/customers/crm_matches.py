@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.at_rest.ids import is_handle
-from service.db import insert
+from service.db import upsert
 from service.db.batch_deletion import Overdue
 from service.ids import customer as customer_hash
 from service.models import found_identity
@@ -62,8 +62,7 @@ def remember(connection: Connection, source: str, customer: str, found: FoundIde
         "x_user_id": found.x_user_id, "x_handle": found.x_handle, "trust": found.trust, "language": found.language,
         "looked_at": now,
     }  # fmt: skip
-    row = insert(connection, found_identity).values(source=source, customer=customer, **said)
-    connection.execute(row.on_conflict_do_update(index_elements=["source", "customer"], set_=said))
+    upsert(connection, found_identity, {"source": source, "customer": customer}, said)
 
 
 def of_person(x_user_id: str, handles: Iterable[str]) -> tuple[sa.Table, sa.ColumnElement[bool]]:

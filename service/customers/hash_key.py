@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from cryptography.fernet import Fernet, InvalidToken
 from sqlalchemy.engine import Connection, Engine
 
-from service.db import insert, reading, writing
+from service.db import insert_missing, reading, writing
 from service.errors import Conflict, Unavailable
 from service.models import data_key, feedback_request, opt_out
 
@@ -56,8 +56,7 @@ def begin(connection: Connection, secret: str) -> str:
     if (there := find(connection, secret)) is not None:
         return there
     fresh = secret if _hashes_are_there(connection) else secrets.token_urlsafe(32)
-    row = {"name": NAME, "wrapped": _locked(fresh, secret)}
-    connection.execute(insert(connection, data_key).values(row).on_conflict_do_nothing())
+    insert_missing(connection, data_key, [{"name": NAME, "wrapped": _locked(fresh, secret)}])
     found = find(connection, secret)
     assert found is not None
     return found

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from service.db import insert
+from service.db import upsert
 from service.db.batch_deletion import Overdue
 from service.models import x_identity
 
@@ -25,10 +25,7 @@ def known(connection: Connection, handle: str, now: datetime) -> str | None:
 
 def remember(connection: Connection, handle: str, x_user_id: str, now: datetime) -> None:
     """Store the id X gave for a handle, and when."""
-    seen = insert(connection, x_identity).values(handle=handle.lower(), x_user_id=x_user_id, seen_at=now)
-    connection.execute(
-        seen.on_conflict_do_update(index_elements=["handle"], set_={"x_user_id": x_user_id, "seen_at": now})
-    )
+    upsert(connection, x_identity, {"handle": handle.lower()}, {"x_user_id": x_user_id, "seen_at": now})
 
 
 def handles_of(connection: Connection, x_user_id: str) -> set[str]:

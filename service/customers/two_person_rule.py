@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from service.db import insert
+from service.db import insert_missing
 from service.models import erasure_ask
 
 STANDS = timedelta(days=7)
@@ -22,8 +22,7 @@ def agreed(connection: Connection, whom: str, asked_by: str, now: datetime) -> b
     first = connection.scalar(sa.select(ea.asked_by).where(ea.person == whom).with_for_update())
     if first is not None:
         return first != asked_by
-    asked = insert(connection, erasure_ask).values(person=whom, asked_by=asked_by, asked_at=now)
-    connection.execute(asked.on_conflict_do_nothing())
+    insert_missing(connection, erasure_ask, [{"person": whom, "asked_by": asked_by, "asked_at": now}])
     return False
 
 

@@ -18,7 +18,17 @@ Knows no table of ours.
 
 from service.db.engines import ConnectionWait, demand_settings, open_engine
 from service.db.micros import EPOCH, MICROSECOND, Micros, from_micros, to_micros
-from service.db.transactions import begun, insert, insert_of, once_committed, reading, reading_on, writing
+from service.db.transactions import (
+    begun,
+    insert,
+    insert_missing,
+    insert_of,
+    once_committed,
+    reading,
+    reading_on,
+    upsert,
+    writing,
+)
 
 __all__ = [
     "EPOCH",
@@ -29,11 +39,13 @@ __all__ = [
     "demand_settings",
     "from_micros",
     "insert",
+    "insert_missing",
     "insert_of",
     "once_committed",
     "open_engine",
     "reading",
     "reading_on",
     "to_micros",
+    "upsert",
     "writing",
 ]

@@ -1,6 +1,6 @@
 """The two kinds of transaction, reading and writing: an engine in, an open connection out, closed at the end."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -80,6 +80,25 @@ def once_committed(connection: Connection, tell: Callable[[], None]) -> None:
     """Call this after the commit, and never after a rollback."""
     waiting: list[Callable[[], None]] = connection.get_execution_options()["dm_feedback_committed"]
     waiting.append(tell)
+
+
+def upsert(
+    connection: Connection,
+    table: sa.Table,
+    key: Mapping[str, Any],
+    values: Mapping[str, Any],
+    *,
+    once: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a row, or change the one that has this key. `once`: what only a new row gets."""
+    statement = insert(connection, table).values({**key, **(once or {}), **values})
+    connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=dict(values)))
+
+
+def insert_missing(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write those rows whose key is not there yet."""
+    if rows:
+        connection.execute(insert(connection, table).on_conflict_do_nothing(), rows)
 
 
 def insert(connection: Connection, table: sa.Table) -> Any:

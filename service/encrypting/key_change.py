@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 
 from service.at_rest.columns import keyring_of
 from service.at_rest.keyring import Keyring
-from service.db import insert
+from service.db import insert_missing, upsert
 from service.encrypting.in_force import PLACE, ProcessKeys, WalkProgress, follow, hold_alone, living, progress
 from service.errors import Conflict, Invalid
 from service.migrations import set_floor
@@ -55,10 +55,9 @@ def _go_over(connection: Connection, keyring: Keyring, to: str | None, now: date
     secret = keyring.digest_key or secrets.token_bytes(32)
     held = secret.hex() if to is None else keyring.encrypt_text(secret.hex(), PLACE, to)
     row = {"key_id": to, "ids": to is not None and keyring.encrypts_ids, "digest_key": held, "begun_at": now, **ANEW}
-    statement = insert(connection, encryption).values(id=1, **row)
-    connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=row))
+    upsert(connection, encryption, {"id": 1}, row)
     if to is not None:
-        connection.execute(insert(connection, encryption_key).values(id=to, since=now).on_conflict_do_nothing())
+        insert_missing(connection, encryption_key, [{"id": to, "since": now}])
     set_floor(connection)
     follow(connection)
 

@@ -20,7 +20,7 @@ from service.accounts import refused_ways, standing, x_outage
 from service.accounts.standing import AccountStanding
 from service.auth import Guard, declares
 from service.auth.guard import demand_reach, demand_role
-from service.db import insert, reading, writing
+from service.db import reading, upsert, writing
 from service.db.outages import AWAY, why_away
 from service.errors import Unavailable
 from service.models import IS_OPEN, feedback_request, probe, worker_seen
@@ -86,8 +86,7 @@ class Writes:
     def _write(self, now: datetime) -> str | None:
         try:
             with writing(self._engine) as connection:
-                row = insert(connection, probe).values(name="ready", at=now)
-                connection.execute(row.on_conflict_do_update(index_elements=["name"], set_={"at": now}))
+                upsert(connection, probe, {"name": "ready"}, {"at": now})
         except AWAY as error:
             return f"can be read, and not written: it {why_away(error)}"
         return None

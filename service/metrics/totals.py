@@ -20,7 +20,7 @@ from sqlalchemy.engine import Connection, Engine
 from service import __version__
 from service.at_rest.columns import keyring_of
 from service.clock import utc_now
-from service.db import insert, writing
+from service.db import upsert, writing
 from service.db.outages import is_away
 from service.encrypting import in_force as keys
 from service.ids import new_id
@@ -66,8 +66,7 @@ class Keeper:
             keys.follow(connection)
             self._said = keys.said_of(keyring_of(connection.dialect), self._said, now)
             values = {**self._who, "seen_at": now, "counts": _packed(numbers), "encryption": self._said}
-            row = insert(connection, process_count).values(name=self._name, **values)
-            connection.execute(row.on_conflict_do_update(index_elements=["name"], set_=values))
+            upsert(connection, process_count, {"name": self._name}, values)
         self._kept = numbers
 
     def _is_there(self, connection: Connection) -> bool:
@@ -98,8 +97,8 @@ def fold(connection: Connection, now: datetime) -> None:
         return
     connection.execute(sa.delete(process_count).where(pct.name.in_(dead)))
     values = {"seen_at": now, "counts": _packed(_sum(row.counts for row in rows))}
-    gone = insert(connection, process_count).values(name=keys.GONE, role=keys.GONE, version="", python="", **values)
-    connection.execute(gone.on_conflict_do_update(index_elements=["name"], set_=values))
+    nobodys = {"role": keys.GONE, "version": "", "python": ""}
+    upsert(connection, process_count, {"name": keys.GONE}, values, once=nobodys)
 
 
 def families(connection: Connection, now: datetime) -> Iterator[Metric]:

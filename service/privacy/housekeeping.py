@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from service.auth import chain, log_access, sessions
 from service.customers import contacts, crm_matches, identities, opted_out, two_person_rule
 from service.customers.hash_key import open_key
-from service.db import insert, reading, writing
+from service.db import reading, upsert, writing
 from service.db.batch_deletion import Overdue, Stop, count, forget, never
 from service.errors import ServiceError
 from service.ids import person
@@ -145,10 +145,8 @@ CLEARED: Mapping[str, Clear] = {
 
 def _note(engine: Engine, kind: str, rows: int, now: datetime) -> None:
     """Record that nothing of a kind is too old any more, for monitoring to see."""
-    told = {"finished_at": now, "rows": rows}
     with writing(engine) as connection:
-        row = insert(connection, retention_run).values(kind=kind, **told)
-        connection.execute(row.on_conflict_do_update(index_elements=["kind"], set_=told))
+        upsert(connection, retention_run, {"kind": kind}, {"finished_at": now, "rows": rows})
 
 
 def _forget_kinds(engine: Engine, kinds: list[str]) -> None:

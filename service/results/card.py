@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy.engine import Connection
 
 from service.at_rest.digests import keyed_digest_of
-from service.db import EPOCH, insert
+from service.db import EPOCH, insert_missing
 from service.models import result_update, stray_feedback
 from service.results.answer import Answer
 from service.results.ingest import Verdict, ingest_all
@@ -86,10 +86,8 @@ def _settle_strays(
 ) -> None:
     """Count strays. A card that has an owner after all is no stray any more: it came before its request."""
     strays = sorted({each for each, verdict in found if verdict is Verdict.STRAY})
-    if strays:
-        told = {"account": account.name, "first_seen_at": now, "channel": channel}
-        rows = [{"feedback_id": each, **told} for each in strays]
-        connection.execute(insert(connection, stray_feedback).on_conflict_do_nothing(), rows)
+    told = {"account": account.name, "first_seen_at": now, "channel": channel}
+    insert_missing(connection, stray_feedback, [{"feedback_id": each, **told} for each in strays])
     ours = sorted({each for each, verdict in found if verdict is Verdict.APPLIED})
     for start in range(0, len(ours), AT_ONCE):
         connection.execute(sa.delete(stray_feedback).where(sf.feedback_id.in_(ours[start : start + AT_ONCE])))

@@ -17,7 +17,7 @@ import structlog
 from sqlalchemy.engine import Connection, Engine
 
 from service.accounts import task_leases, windows
-from service.db import insert, reading, writing
+from service.db import insert_missing, reading, writing
 from service.models import feedback_request, refresh, result
 from service.results.card import take_in
 from service.results.ingest import NEWS
@@ -257,8 +257,7 @@ def _enrol(connection: Connection, account: Account, now: datetime) -> int:
         }
         for row in connection.execute(fresh)
     ]
-    if rows:
-        connection.execute(insert(connection, refresh).on_conflict_do_nothing(), rows)
+    insert_missing(connection, refresh, rows)
     task_leases.set_moment(connection, account.name, ENROLLED, now)
     return len(rows)
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Connection
 
-from service.db import insert
+from service.db import insert_missing
 from service.db.leases import beyond
 from service.models import source_state
 
@@ -43,9 +43,7 @@ SELECT = sa.select(ss.source, ss.hold_reason, ss.held_at, ss.paused_until, ss.aw
 
 def enrol(connection: Connection, sources: Iterable[str], now: datetime) -> None:
     """Make sure every source that can be asked has its row."""
-    for source in sources:
-        row = {"source": source, "used": 0, "updated_at": now}
-        connection.execute(insert(connection, source_state).values(row).on_conflict_do_nothing())
+    insert_missing(connection, source_state, [{"source": each, "used": 0, "updated_at": now} for each in sources])
 
 
 def standings(connection: Connection) -> dict[str, SourceStanding]:

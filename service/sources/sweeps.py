@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from service.db import Micros, insert
+from service.db import Micros, insert_missing
 from service.db.leases import is_over
 from service.ids import new_id
 from service.models import source_sweep
@@ -43,9 +43,8 @@ SELECT = sa.select(sw.source, sw.read_until, sw.began_at, sw.cursor, sw.page, sw
 
 def enrol(connection: Connection, sources: Iterable[str], now: datetime) -> None:
     """Start with what ends from now on: earlier conversations are none of our business."""
-    for source in sources:
-        row = {"source": source, "read_until": now, "page": FIRST, "due_at": now, "attempts": 0}
-        connection.execute(insert(connection, source_sweep).values(row).on_conflict_do_nothing())
+    begin = {"read_until": now, "page": FIRST, "due_at": now, "attempts": 0}
+    insert_missing(connection, source_sweep, [{"source": each, **begin} for each in sources])
 
 
 def standings(connection: Connection) -> Mapping[str, Sweeping]:

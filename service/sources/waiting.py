@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from service.db import insert
+from service.db import upsert
 from service.db.leases import beyond, is_held, is_over
 from service.ids import new_id
 from service.models import feedback_request, look_up
@@ -45,8 +45,7 @@ def want(connection: Connection, request_id: str, source: str, customer: str | N
         "lease_token": None,
         "lease_until": None,
     }
-    row = insert(connection, look_up).values(request_id=request_id, **due)
-    connection.execute(row.on_conflict_do_update(index_elements=["request_id"], set_=due))
+    upsert(connection, look_up, {"request_id": request_id}, due)
 
 
 def anything_due(connection: Connection, source: str, now: datetime) -> bool:

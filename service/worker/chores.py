@@ -14,7 +14,7 @@ from sqlalchemy.engine import Engine
 from service.accounts import standing
 from service.auth import chain
 from service.clock import Clock
-from service.db import insert, writing
+from service.db import upsert, writing
 from service.loops import UNWELL, each_step, keeping_on
 from service.models import worker_seen
 from service.outreach import removed_names, unclear
@@ -38,8 +38,7 @@ def say_alive(place: Workplace, now: datetime) -> None:
     with writing(place.engine) as connection:
         standing.enrol(connection, place.settings.accounts, now)
         source_standing.enrol(connection, place.desks, now)
-        seen = insert(connection, worker_seen).values(name=place.worker, started_at=now, seen_at=now)
-        connection.execute(seen.on_conflict_do_update(index_elements=["name"], set_={"seen_at": now}))
+        upsert(connection, worker_seen, {"name": place.worker}, {"seen_at": now}, once={"started_at": now})
 
 
 def say_gone(place: Workplace) -> None:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.at_rest.unreadable import is_unreadable
-from service.db import insert
+from service.db import upsert
 from service.db.batch_deletion import Condition, Overdue
 from service.db.partitioned import partitioned_tables
 from service.ids import first_id
@@ -184,8 +184,7 @@ def _know_by_content(connection: Connection, delivery_id: str, source: str, key:
 def _keep_for_good(connection: Connection, source: str, key: str, delivery_id: str) -> None:
     """Keep the keys of an erased person's deliveries for good, wherever keys are stored."""
     place = {"source": source, "dedupe_key": key}
-    row = insert(connection, delivery_key).values(**place, delivery_id=delivery_id, received_at=None)
-    connection.execute(row.on_conflict_do_update(index_elements=list(place), set_={"received_at": None}))
+    upsert(connection, delivery_key, place, {"received_at": None}, once={"delivery_id": delivery_id})
 
 
 def _forget_conversation(connection: Connection, source: str, conversation_id: str) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from service.db import MICROSECOND, insert, reading, writing
+from service.db import MICROSECOND, insert_missing, reading, writing
 from service.models import feedback_request, naming, naming_answer, naming_place, result
 from service.reports.visible import Unindexed, cutoff, told_until
 from service.requests.rows import ASKED_OR_MAY_BE, MAY_BE_ASKED_YET
@@ -141,13 +141,11 @@ def _take_in(connection: Connection, rows: Sequence[sa.Row[Any]]) -> None:
     """Remember who was asked about and whose scores these are, while too few; forget scores that are gone."""
     open_ones = [row for row in rows if row.name is not None and (row.named_at is None or row.readable_at is None)]
     persons = {(row.account, row.kind, row.name) for row in open_ones if row.to_answer}
-    if persons:
-        values = [{"account": account, "kind": kind, "name": name} for account, kind, name in sorted(persons)]
-        connection.execute(insert(connection, naming).on_conflict_do_nothing(), values)
+    values = [{"account": account, "kind": kind, "name": name} for account, kind, name in sorted(persons)]
+    insert_missing(connection, naming, values)
     came = [row for row in open_ones if row.scored]
-    if came:
-        answers = [{"account": row.account, "kind": row.kind, "name": row.name, "request_id": row.id} for row in came]
-        connection.execute(insert(connection, naming_answer).on_conflict_do_nothing(), answers)
+    answers = [{"account": row.account, "kind": row.kind, "name": row.name, "request_id": row.id} for row in came]
+    insert_missing(connection, naming_answer, answers)
     went = [row.id for row in open_ones if not row.scored]
     if went:
         connection.execute(sa.delete(naming_answer).where(na.request_id.in_(went)))

@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from service.db import insert
+from service.db import insert_missing
 from service.models import release, release_leaf, release_walk
 from service.reports.disclosure.pools import Label
 
@@ -109,7 +109,7 @@ def enrol(connection: Connection, series: ReleaseSeries, since: Mapping[str, dat
     rows = [
         {"account": series.account, "type": series.type, "partition": p, "until_day": day} for p, day in since.items()
     ]
-    connection.execute(insert(connection, release_walk).values(rows).on_conflict_do_nothing())
+    insert_missing(connection, release_walk, rows)
 
 
 def step(connection: Connection, series: ReleaseSeries, partition: str, before: date, after: date) -> bool:

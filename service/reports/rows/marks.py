@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.auth import keys
-from service.db import insert
+from service.db import upsert
 from service.errors import Invalid
 from service.models import feedback_request, review_mark, review_note
 from service.reports.roles import READERS_OF_ANSWERS
@@ -106,5 +106,4 @@ def erase(connection: Connection, x_user_id: str) -> int:
 def _write(connection: Connection, request_id: str, **values: Any) -> None:
     """Lists can be filtered by marks, so mirrors must hear of them, although no row contains them."""
     touch(connection, [request_id])
-    row = insert(connection, review_mark).values(request_id=request_id, **values)
-    connection.execute(row.on_conflict_do_update(index_elements=["request_id"], set_=values))
+    upsert(connection, review_mark, {"request_id": request_id}, values)
