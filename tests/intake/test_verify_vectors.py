@@ -107,6 +107,20 @@ VECTORS: dict[str, tuple[str, str, str | None, dict[str, str], bytes, datetime]]
         "0a1ff7634d9ab3b95db5c9a2dfe9416e41502b283a80c7cf19632632f96e6620",
         {"x-twilio-signature": "a9nBmqA0ju/hNViExpshrM61xv4="}, b'{"property": "value", "boolean": true}', AT,
     ),
+    "8 twilio form by a shared key, vendor's library": (
+        "twilio_conversations", "12345", "https://mycompany.com/myapp.php?foo=1&bar=2",
+        {"content-type": "application/x-www-form-urlencoded",
+         "x-twilio-webhooks-signature-settings": "key=webhooks_sharedkey_1,algorithm=HMAC_SHA256",
+         "x-twilio-signature": "033hgUJA9M/hXIZsYjwkerEP/DBm35nEri5FhCYjA5s="},
+        b"CallSid=CA1234567890ABCDE&Digits=1234&From=%2B14158675309&To=%2B18005551212&Caller=%2B14158675309", AT,
+    ),
+    "8 twilio json by a shared key, vendor's library": (
+        "twilio_event_streams", "12345",
+        "https://mycompany.com/myapp.php?foo=1&bar=2&bodySHA256="  # noqa: ISC004 - one address
+        "0a1ff7634d9ab3b95db5c9a2dfe9416e41502b283a80c7cf19632632f96e6620",
+        {"x-twilio-signature": "+UOCWf84gdgo/5Hpg4m5/EgKnJA2/TbOw5sPNVr3bPk="},
+        b'{"property": "value", "boolean": true}', AT,
+    ),
     "9 liveperson, official": (
         "liveperson", "rl9hacst6kqilbofup64n11ga3", None,
         {"x-liveperson-signature": "sha1=e/TfS0wv1HbvEsMqcBMmFLcMslI="}, B9, AT,
@@ -181,6 +195,28 @@ def test_a_vector_with_one_flipped_byte_does_not(name: str) -> None:
     verdict = verify(define(preset, key), request_of(url, headers, flipped), at)
     assert isinstance(verdict, Refused)
     assert verdict.code in {"signature_wrong", "body_unreadable"}
+
+
+@pytest.mark.parametrize(
+    ("part", "signature"),
+    [
+        ("body_sha256", "BUVDWktQUwerKfxfLTDurPCyuY983MeHgsFG1+MA2Y4="),  # as Bird signs (D)
+        ("body_sha256:hex", "g3cWWeOpKS4/+FORppNvYX7WYFv/kJ+ZmonUDTgNtMs="),
+        ("body_sha256:base64", "3q1Hg4pT/UpYubMDCFYUX1Fy9QKhQre+ajBTAdmMd4s="),
+    ],
+)
+def test_a_signature_may_cover_the_body_by_its_digest(part: str, signature: str) -> None:
+    """Calculated by another language's library."""
+    time = "header:messagebird-request-timestamp"
+    verifier = {
+        "kind": "hmac", "digest": "sha256", "encoding": "base64", "signature": "messagebird-signature",
+        "signed": [time, "literal:\n", "url", "literal:\n", part], "timestamp": {"from": time},
+    }  # fmt: skip
+    definition = define("token", "bird_signing_key_demo", verify=verifier)
+    body = b'{"event":"conversation.updated","payload":{"id":"c-1","status":"closed"}}'
+    headers = {"messagebird-request-timestamp": "1763830800", "messagebird-signature": signature}
+    assert isinstance(verify(definition, request_of(None, headers, body), AT), Verified)
+    assert isinstance(verify(definition, request_of(None, headers, body + b" "), AT), Refused)
 
 
 def test_the_official_negative_of_standard_webhooks_is_refused() -> None:

@@ -5,8 +5,9 @@ Returns bytes and candidate signatures, or raises `Refusal`. Knows no key and co
 
 import base64
 import binascii
+import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import ClassVar, NewType, Protocol
@@ -21,9 +22,18 @@ from service.settings.values import NOT_EMPTY, one_of
 
 ENCODINGS = ("hex", "base64", "base64url")
 BODY_PARTS = frozenset({"body", "body_compact"})
-PLAIN_PARTS = BODY_PARTS | {"method", "url", "key"}
+WHOLE_PARTS: Mapping[str, Callable[[Inbound], bytes]] = {
+    "method": lambda inbound: inbound.method.encode(),
+    "url": lambda inbound: inbound.url.encode(),
+    "body": lambda inbound: inbound.body,
+    "body_compact": lambda inbound: _compact(inbound.body),
+    "body_sha256": lambda inbound: hashlib.sha256(inbound.body).digest(),
+    "body_sha256:hex": lambda inbound: hashlib.sha256(inbound.body).hexdigest().encode(),
+    "body_sha256:base64": lambda inbound: encode(hashlib.sha256(inbound.body).digest(), "base64").encode(),
+}
+PLAIN_PARTS = WHOLE_PARTS.keys() | {"key"}
 PREFIXED_PARTS = ("literal:", "header:", "sig:", "url_decoded:")
-PARTS = "literal:…, header:…, sig:…, method, url, url_decoded:%3A…, body, body_compact; key for `hash`"
+PARTS = f"literal:…, header:…, sig:…, url_decoded:%3A…, {', '.join(WHOLE_PARTS)}; key for `hash`"
 Part = NewType("Part", str)
 HeaderName = NewType("HeaderName", str)  # in lower case, as requests are read
 
@@ -146,7 +156,7 @@ class Signing(Keyed):
 
     def mistakes(self) -> Iterator[tuple[str, str]]:
         """Settings that would accept somebody else's bytes: a key, and what would be right."""
-        if not BODY_PARTS & set(self.signed):
+        if not any(part.startswith("body") for part in self.signed):
             yield "signed", "does not cover the body: anybody could put another one under it"
         if self.timestamp and self.timestamp.from_ not in self.signed:
             yield "timestamp", f"'{self.timestamp.from_}' is not among the signed parts, so anybody could change it"
@@ -245,14 +255,8 @@ def named_values(value: str, place: SignatureAt) -> list[tuple[str, str]]:
 
 
 def _part(part: str, place: SignatureAt, inbound: Inbound) -> bytes:
-    if part == "body":
-        return inbound.body
-    if part == "body_compact":
-        return _compact(inbound.body)
-    if part == "method":
-        return inbound.method.encode()
-    if part == "url":
-        return inbound.url.encode()
+    if part in WHOLE_PARTS:
+        return WHOLE_PARTS[part](inbound)
     kind, _, rest = part.partition(":")
     if kind == "url_decoded":
         return "".join(_decoded(inbound.url, rest.upper())).encode()

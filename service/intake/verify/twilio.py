@@ -1,6 +1,7 @@
 """Verifies Twilio's signature and returns the index of the token that matched.
 
-HMAC-SHA1 over the address and, for forms, every field sorted by name; for JSON the address carries the body's digest.
+An HMAC over the address and, for forms, every field sorted by name; for JSON the address carries the body's digest. By
+the account's token it is SHA-1, by a key of a Webhook Rule SHA-256 (D): whichever a key of ours makes is right.
 """
 
 import hashlib
@@ -19,11 +20,12 @@ FORM = "application/x-www-form-urlencoded"
 DEFAULT_PORTS = {"https": 443, "http": 80}
 MAX_FORM_FIELDS = 1000
 SIGNATURE = "x-twilio-signature"
+HASHES = ("sha1", "sha256")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Twilio(Keyed):
-    """HMAC-SHA1 over the address and the fields of a form, as Twilio signs."""
+    """An HMAC over the address and the fields of a form, as Twilio signs."""
 
     kind: ClassVar[str] = "twilio"
 
@@ -37,15 +39,16 @@ class Twilio(Keyed):
         offered = header(inbound, SIGNATURE, "signature")
         behind = ending(inbound)
         expected = [
-            (key.index, encode(hmac.digest(key.secret, (url + behind).encode("utf-8", "replace"), "sha1"), "base64"))
+            (key.index, encode(hmac.digest(key.secret, (url + behind).encode("utf-8", "replace"), by), "base64"))
             for key in self.secrets
             for url in _with_and_without_port(inbound.url)
+            for by in HASHES
         ]
         return matching(expected, [offered])
 
-    def covered(self, _inbound: Inbound) -> str:
+    def covered(self, inbound: Inbound) -> str:
         """Say what the signature covers."""
-        return "the address and the form's fields"
+        return f"the address {inbound.url} and the form's fields"
 
 
 def ending(inbound: Inbound) -> str:
