@@ -31,6 +31,7 @@ KINDS: dict[Any, Callable[..., ma.fields.Field[Any]]] = {
     Secrets: OneOrMore,
 }
 
+TOLD = 6  # keys of a table that something else stands for
 TABLES = "must be a list of tables: write its name in double brackets, [[…]]"
 LACKING = "Missing data for required field."
 IN_OUR_WORDS = {
@@ -40,7 +41,6 @@ IN_OUR_WORDS = {
     "Not a valid boolean.": "must be true or false",
     "Not a valid list.": 'must be a list, such as ["one", "two"]',
     "Not a valid mapping type.": "must be a table",
-    "Invalid input type.": "must be a table",
     "Shorter than minimum length 1.": "must not be empty",
 }
 
@@ -117,7 +117,9 @@ def section_of(shape: type[Any], base: type[Section] = Section) -> type[Section]
     """Return the grammar of a section's table. `base` may know more kinds of value."""
     hints = get_type_hints(shape)
     wire = {name: _field(name, hints[name], what, base) for name, what in declared(shape).items()}
-    return type(shape.__name__, (base,), {"shape": shape, **wire})
+    keys = [name.rstrip("_") for name, what in declared(shape).items() if what.sentence is not None]
+    no_table = "must be a table of " + ", ".join([*keys[:TOLD], *["…"][: len(keys) > TOLD]])
+    return type(shape.__name__, (base,), {"shape": shape, "error_messages": {"type": no_table}, **wire})
 
 
 @cache

@@ -61,7 +61,7 @@ def test_the_key_comes_by_reference_out_of_the_settings_file() -> None:
         ({"map": {"conversation_id": "$.id"}}, "map.conversation_id", "is b here: b.id"),
         ({"map": {"ended_at": "now"}}, "map.ended_at", "or write 'received'"),
         ({"endpoint": {"body": "form"}}, "endpoint.body", 'must be a list, such as ["one", "two"]'),
-        ({"verify": {"timestamp": "header:x-time"}}, "verify.timestamp", "must be a table"),
+        ({"verify": {"timestamp": "header:x-time"}}, "verify.timestamp", "must be a table of from, format, tolerance"),
         ({"verify": {"kind": "hmac", "digest": "sha256"}}, "verify.signature", "is missing: where the"),
         ({"verify": {"signed": ["header: x-time", "body"]}}, "verify.signed[0]", "write the name alone"),
         ({"verify": {"signed": ["header:", "body"]}}, "verify.signed[0]", "write the name alone"),
