@@ -236,6 +236,8 @@ TOLD: dict[str, dict[str, Any]] = {
     },
     "freshdesk": {"/api/v2/agents": [{"id": 35436, "contact": {"name": "Ana Kim"}}]},
     "helpscout": {"/v2/users": {"_embedded": {"users": [{"id": 35436, "firstName": "Ana", "lastName": "Kim"}]},
+                                "page": {"number": 1, "totalPages": 1}},
+                  "/v2/teams": {"_embedded": {"teams": [{"id": 98738, "name": "Refunds"}]},
                                 "page": {"number": 1, "totalPages": 1}}},
     "front_app": {"/teammates": {"_results": [{"id": "35436", "first_name": "Ana", "last_name": "Kim"}]}},
     "chatwoot": {"/api/v1/accounts/7/agents": [{"id": 35436, "name": "Ana Kim"}],

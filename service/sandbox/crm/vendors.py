@@ -184,7 +184,7 @@ CRISP = (
     ),
 )
 TWILIO = VendorPath(
-    "/v1/Conversations/{conversation}/Participants",
+    "/v1/Services/{}/Conversations/{conversation}/Participants",
     lambda who, *_: {"participants": [
         {"sid": "MB1", "attributes": json.dumps({"x_user_id": who.x_user_id, "x_handle": who.handle})}]},
 )  # fmt: skip
