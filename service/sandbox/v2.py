@@ -45,8 +45,7 @@ def send(call: Call) -> tuple[int, dict[str, Any]]:
     message = messages.commit(world, call.caller, recipient, text, via="dm", at_ms=call.now_ms)
     call.notes["committed"] = str(message.id)
     visits.plan(world, message)
-    conversation = "-".join(sorted((call.caller, recipient), key=int))
-    return 201, {"data": {"dm_conversation_id": conversation, "dm_event_id": str(message.id)}}
+    return 201, {"data": {"dm_conversation_id": _between(call.caller, recipient), "dm_event_id": str(message.id)}}
 
 
 def list_with(call: Call) -> dict[str, Any]:
@@ -82,12 +81,17 @@ def _user(call: Call, person: Person) -> dict[str, Any]:
     return body
 
 
+def _between(one: str, other: str) -> str:
+    return "-".join(sorted((one, other), key=int))
+
+
 def _event(call: Call, message: Message) -> dict[str, Any]:
     data = message_json(call.world, message, listed=True)["message_create"]["message_data"]
     at = datetime.fromtimestamp(message.at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return {
         "id": str(message.id), "event_type": "MessageCreate", "text": data["text"], "sender_id": message.sender,
         "created_at": at, "entities": {"urls": data["entities"]["urls"]},
+        "dm_conversation_id": _between(message.sender, message.recipient),
     }  # fmt: skip
 
 

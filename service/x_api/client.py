@@ -17,7 +17,14 @@ from service.x_api.facts import DirectMessage, DmPage, Feedback, FeedbackPage, F
 from service.x_api.fields import EPOCH
 from service.x_api.oauth1 import Credentials, OAuth1
 from service.x_api.oauth2 import Bearer
-from service.x_api.schemas import parse_dm_page, parse_friendship, parse_identity, parse_sent_message, parse_user
+from service.x_api.schemas import (
+    demand_same,
+    parse_dm_page,
+    parse_friendship,
+    parse_identity,
+    parse_sent_message,
+    parse_user,
+)
 from service.x_api.texts import clean
 from service.x_api.wire import TIMEOUTS, Timeouts, Wire, XAnswer
 
@@ -72,13 +79,13 @@ class XClient:
         """A user by id or by name (one of them), with `can_dm` if the app may see it."""
         if (user_id is None) == (screen_name is None):
             raise ValueError("Give user_id or screen_name, and not both.")
-        return self._wire.get("/1.1/users/show.json", _filled(user_id=user_id, screen_name=screen_name)).read(
-            parse_user
-        )
+        reply = self._wire.get("/1.1/users/show.json", _filled(user_id=user_id, screen_name=screen_name))
+        return reply.read(lambda raw: the_user(parse_user(raw), user_id, screen_name))
 
     def show_friendship(self, target_id: str) -> XAnswer[Friendship]:
         """Whether we may write to `target_id`, for apps that do not see `can_dm` on users."""
-        return self._wire.get("/1.1/friendships/show.json", _filled(target_id=target_id)).read(parse_friendship)
+        reply = self._wire.get("/1.1/friendships/show.json", _filled(target_id=target_id))
+        return reply.read(lambda raw: demand_same(parse_friendship(raw), "target_id", target_id))
 
     def send_dm(
         self, to_user_id: str, text: str, *, signed_at: datetime, options: Sequence[Option] = ()
@@ -91,7 +98,7 @@ class XClient:
         message = {"target": {"recipient_id": clean(to_user_id)}, "message_data": content}
         body = {"event": {"type": "message_create", "message_create": message}}
         reply = self._wire.send("/1.1/direct_messages/events/new.json", signed_at=signed_at, json=body)
-        return reply.read(parse_sent_message)
+        return reply.read(lambda raw: demand_same(parse_sent_message(raw), "recipient_id", to_user_id))
 
     def list_dms(self, cursor: str | None = None, count: int = 50) -> XAnswer[DmPage]:
         """A page of the last 30 days, newest first, sent and received mixed; may lag by minutes."""
@@ -105,7 +112,7 @@ class XClient:
     def create_feedback(self, card: Card, *, signed_at: datetime) -> XAnswer[Feedback]:
         """Send a card; X sends `card.message` as a DM of its own and attaches the card to it."""
         reply = self._wire.send("/1.1/feedback/create.json", signed_at=signed_at, form=_form(card))
-        return reply.read(parse_sent_feedback)
+        return reply.read(lambda raw: demand_same(parse_sent_feedback(raw), "to_user_id", card.to_user_id))
 
     def show_feedback(self, feedback_id: str) -> XAnswer[Feedback]:
         """A card and its answer so far, without the 24-hour delay of events."""
@@ -119,6 +126,11 @@ class XClient:
             {"count": str(count), "cursor": cursor} if cursor else {**_range(from_time, to_time), "count": str(count)}
         )
         return self._wire.get("/1.1/feedback/events.json", fields).read(parse_feedback_page)
+
+
+def the_user(told: User, user_id: str | None, screen_name: str | None) -> User:
+    """The user X told of, if it is the one who was asked for by id or by name."""
+    return demand_same(demand_same(told, "id", user_id), "screen_name", screen_name)
 
 
 def _quick_reply(options: Sequence[Option]) -> dict[str, Any]:

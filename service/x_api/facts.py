@@ -43,6 +43,7 @@ class Friendship:
     """Whether we may write to the other user; None: X did not say."""
 
     can_dm: bool | None = None
+    target_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from service.x_api.fields import Identifier, Label, Tristate, When, Words, plain
 from service.x_api.texts import clean, readable
 
 T = TypeVar("T")
+ASKED_OTHERWISE = "This is not whom we asked for."
 METADATA_LIMIT = 1000
 """X's own."""
 
@@ -70,6 +71,17 @@ def parse_friendship(raw: Mapping[str, Any]) -> Friendship:
     return cast("Friendship", load(_FRIENDSHIP, raw))
 
 
+def demand_same(told: T, field: str, asked: str | None) -> T:
+    """Return what X told, unless it is about somebody else.
+
+    Something on the way may hand out the answer to another question: a cache, or a connection that is one answer off.
+    """
+    said = getattr(told, field)
+    if asked and said and said.casefold() != asked.casefold():
+        raise ParseProblem(field, ASKED_OTHERWISE)
+    return told
+
+
 class Lenient(Schema):
     """X adds fields without notice: unknown ones are ignored."""
 
@@ -77,16 +89,20 @@ class Lenient(Schema):
         unknown = EXCLUDE
 
 
-class _UserSchema(Lenient):
-    id = Identifier(required=True)
-    screen_name = Label(load_default=None)
-    can_dm = Tristate(load_default=None)
+class _PersonSchema(Lenient):
+    id = Identifier(load_default=None)
 
     @pre_load
     def prefer_the_id_as_text(self, data: Any, **_: Any) -> Any:
         if not isinstance(data, Mapping):
             return data
         return {**data, "id": next(filter(plain, (data.get("id_str"), data.get("id"))), None)}
+
+
+class _UserSchema(_PersonSchema):
+    id = Identifier(required=True)
+    screen_name = Label(load_default=None)
+    can_dm = Tristate(load_default=None)
 
     @post_load
     def build(self, data: dict[str, Any], **_: Any) -> User:
@@ -99,6 +115,7 @@ class _SourceSchema(Lenient):
 
 class _RelationshipSchema(Lenient):
     source = fields.Nested(_SourceSchema, load_default=None)
+    target = fields.Nested(_PersonSchema, load_default=None)
 
 
 class _FriendshipSchema(Lenient):
@@ -106,8 +123,9 @@ class _FriendshipSchema(Lenient):
 
     @post_load
     def build(self, data: dict[str, Any], **_: Any) -> Friendship:
-        source = (data["relationship"] or {}).get("source") or {}
-        return Friendship(source.get("can_dm"))
+        both = data["relationship"] or {}
+        source, target = both.get("source") or {}, both.get("target") or {}
+        return Friendship(source.get("can_dm"), target.get("id"))
 
 
 class _MessageDataSchema(Lenient):

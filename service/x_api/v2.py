@@ -10,16 +10,19 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
-from service.x_api.client import XClient
+from service.x_api.client import XClient, the_user
 from service.x_api.facts import DirectMessage, DmPage, Friendship, Option, OwnAccount, ParseProblem, User
 from service.x_api.fields import EPOCH, parse_date, plain
 from service.x_api.refusal import error_from
-from service.x_api.schemas import each, mapping, parse_user
+from service.x_api.schemas import ASKED_OTHERWISE, each, mapping, parse_user
 from service.x_api.texts import clean, readable
 from service.x_api.wire import XAnswer
 
 SHOWN = {"user.fields": "receives_your_dm,username"}
-LISTED = {"dm_event.fields": "id,event_type,text,sender_id,created_at,entities", "event_types": "MessageCreate"}
+LISTED = {
+    "dm_event.fields": "id,event_type,text,sender_id,created_at,entities,dm_conversation_id",
+    "event_types": "MessageCreate",
+}
 
 
 class XClientV2(XClient):
@@ -33,13 +36,13 @@ class XClientV2(XClient):
         """A user by id or by name (one of them), with `receives_your_dm` as `can_dm`."""
         if (user_id is None) == (screen_name is None):
             raise ValueError("Give user_id or screen_name, and not both.")
-        if screen_name is not None:
-            return self._wire.get(f"/2/users/by/username/{_part(screen_name)}", SHOWN).read(_user)
-        return self._wire.get(f"/2/users/{_part(user_id)}", SHOWN).read(_user)
+        path = _part(user_id) if screen_name is None else f"by/username/{_part(screen_name)}"
+        return self._wire.get(f"/2/users/{path}", SHOWN).read(lambda raw: the_user(_user(raw), user_id, screen_name))
 
     def show_friendship(self, target_id: str) -> XAnswer[Friendship]:
         """Whether we may write to `target_id`."""
-        return self._wire.get(f"/2/users/{_part(target_id)}", SHOWN).read(lambda raw: Friendship(_user(raw).can_dm))
+        shown = self.show_user(user_id=target_id)
+        return XAnswer(Friendship(shown.value.can_dm, shown.value.id), shown.rate, shown.transaction)
 
     def send_dm(
         self, to_user_id: str, text: str, *, signed_at: datetime, options: Sequence[Option] = ()
@@ -48,7 +51,9 @@ class XClientV2(XClient):
         if options:
             raise ValueError("v2 has no quick replies.")
         path = f"/2/dm_conversations/with/{_part(to_user_id)}/messages"
-        return self._wire.send(path, signed_at=signed_at, json={"text": clean(text)}).read(_sent)
+        return self._wire.send(path, signed_at=signed_at, json={"text": clean(text)}).read(
+            lambda raw: _sent(raw, to_user_id)
+        )
 
     def list_dms_with(self, user_id: str, cursor: str | None = None, count: int = 100) -> XAnswer[DmPage]:
         """A page of the conversation with one person, newest first, sent and received mixed."""
@@ -90,9 +95,17 @@ def _identity(raw: Mapping[str, Any]) -> OwnAccount:
     return OwnAccount(user.id, user.screen_name)
 
 
-def _sent(raw: Mapping[str, Any]) -> DirectMessage:
+def _sent(raw: Mapping[str, Any], to_user_id: str) -> DirectMessage:
     said = mapping(mapping(raw, "body").get("data"), "data")
-    return DirectMessage(parse_user({"id": said.get("dm_event_id")}).id)
+    return DirectMessage(parse_user({"id": _with(to_user_id, said).get("dm_event_id")}).id)
+
+
+def _with(user_id: str, said: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The same, unless it is of a conversation with somebody else: that of two is named after both."""
+    both = (plain(said.get("dm_conversation_id")) or "").split("-")
+    if len(both) > 1 and user_id not in both:
+        raise ParseProblem("dm_conversation_id", ASKED_OTHERWISE)
+    return said
 
 
 def _page(raw: Mapping[str, Any], user_id: str) -> DmPage:
@@ -106,7 +119,7 @@ def _page(raw: Mapping[str, Any], user_id: str) -> DmPage:
 
 def _event(raw: Mapping[str, Any], user_id: str) -> DirectMessage:
     """v2 only names the sender: what they did not write they received. Without one it may be any message: a problem."""
-    entry = mapping(raw, "event")
+    entry = _with(user_id, mapping(raw, "event"))
     sender_id = plain(entry.get("sender_id"))
     if not sender_id:
         raise ParseProblem("sender_id", "This is not an id.")

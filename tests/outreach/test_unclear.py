@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+import httpx
 import pytest
 import sqlalchemy as sa
 
@@ -11,7 +12,7 @@ from service.ids import new_id
 from service.models import result, send_attempt
 from service.states import State
 from tests.outreach.test_walk import FROZEN
-from tests.support import World
+from tests.support import Dropping, World
 
 NEW, CREATE = "direct_messages/events/new", "feedback/create"
 
@@ -55,6 +56,31 @@ def test_a_send_that_never_arrived_is_repeated_only_after_proof(world: World, fa
         world.run()
     assert [each.outcome for each in world.attempts(request_id)][:2] == ["not_sent", "sent"]
     assert (messages(world, "dm"), messages(world, "card")) == (1, 1)
+
+
+class OneOff(Dropping):
+    """A way to X that hands out the answer to the first card once more."""
+
+    first: httpx.Response | None = None
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        answer = super().handle_request(request)
+        if not request.url.path.endswith(f"{CREATE}.json"):
+            return answer
+        self.first = self.first or httpx.Response(200, content=answer.read())
+        return httpx.Response(200, content=self.first.content)
+
+
+def test_an_answer_about_somebody_elses_card_is_looked_up_and_gives_nobody_that_card(world: World) -> None:
+    world.clients["acme"] = world.client("acme", OneOff(httpx.WSGITransport(app=world.x_app)))
+    world.customers({"user_id": "502", "can_dm": True})
+    one, other = ready(world), ready(world, conversation_id="c-2", x_user_id="502")
+    for _ in range(8):
+        world.run()
+        world.forward(seconds=60)
+    cards = {each["recipient"]: str(each["id"]) for each in world.truth()["messages"] if each["via"] == "card"}
+    assert {world.request(each).x_user_id: world.request(each).card_dm_id for each in (one, other)} == cards
+    assert sorted(world.request(each).feedback_id is None for each in (one, other)) == [False, True]
 
 
 def test_the_lists_lag_is_waited_out(world_of: Any) -> None:

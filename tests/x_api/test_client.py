@@ -1,6 +1,7 @@
 """Each endpoint as X sees it, against a small X that checks signatures and remembers requests."""
 
 import json
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, parse_qsl
 
@@ -8,7 +9,7 @@ import httpx
 import pytest
 
 from service.x_api import Card, Credentials, XClient
-from service.x_api.errors import AccountProblem, RecipientRefused
+from service.x_api.errors import AccountProblem, OutcomeUnknown, RecipientRefused, Temporary
 from tests.x_api.oracle import header_fields, valid
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, 500_000, tzinfo=UTC)
@@ -90,6 +91,39 @@ def test_show_user_asks_by_one_of_them(asked):
     _, x = asking("/1.1/users/show.json", {})
     with pytest.raises(ValueError, match="not both"):
         x.show_user(**asked)
+
+
+@pytest.mark.parametrize("asked", [{"user_id": "2"}, {"screen_name": "Ann"}])
+def test_a_user_nobody_asked_for_is_no_answer(asked):
+    _, x = asking("/1.1/users/show.json", {"id": 2, "screen_name": "ann"})
+    assert x.show_user(**asked).value.id == "2"
+    _, x = asking("/1.1/users/show.json", {"id_str": "3", "screen_name": "bob", "can_dm": True})
+    with pytest.raises(Temporary) as caught:
+        x.show_user(**asked)
+    assert caught.value.reason == "unreadable_answer"
+
+
+@pytest.mark.parametrize(("target", "answered"), [
+    ({"id": 2, "id_str": "2"}, True), ({"id": 2}, True), ({}, True), (None, True), ({"id": 3, "id_str": "3"}, False),
+])  # fmt: skip
+def test_a_friendship_with_somebody_else_is_no_answer(target, answered):
+    _, x = asking("/1.1/friendships/show.json", {"relationship": {"source": {"can_dm": True}, "target": target}})
+    with nullcontext() if answered else pytest.raises(Temporary):
+        assert x.show_friendship("2").value.can_dm is True
+
+
+@pytest.mark.parametrize(("path", "answer", "send"), [
+    ("/1.1/direct_messages/events/new.json",
+     lambda whom: {"event": {"id": "77", "message_create": {"target": {"recipient_id": whom}}}},
+     lambda x: x.send_dm("2", "Hello", signed_at=INTENT)),
+    ("/1.1/feedback/create.json", lambda whom: {"id": "77", "dm_id": "6", "to_user_id": whom},
+     lambda x: x.create_feedback(Card("csat", "2", "Hello", "https://b.example/p"), signed_at=INTENT)),
+])  # fmt: skip
+def test_a_send_answered_for_somebody_else_is_unclear(path, answer, send):
+    assert send(asking(path, answer("2"))[1]).value.id == "77"
+    with pytest.raises(OutcomeUnknown) as caught:
+        send(asking(path, answer("3"))[1])
+    assert (caught.value.reason, caught.value.http_status) == ("unreadable_answer", 200)
 
 
 def test_show_friendship_reads_can_dm_of_the_source():

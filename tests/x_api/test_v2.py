@@ -43,7 +43,7 @@ def test_a_user_says_whether_they_take_our_messages(by, path):
     x, asked = asking(200, ADA)
     assert x.show_user(**by).value == User("501", "ada", can_dm=True)
     assert asked[0][:3] == ("GET", path, {"user.fields": "receives_your_dm,username"})
-    assert x.show_friendship("501").value == Friendship(can_dm=True)
+    assert x.show_friendship("501").value == Friendship(can_dm=True, target_id="501")
 
 
 @pytest.mark.parametrize("said", [{}, {"receives_your_dm": None}, {"receives_your_dm": "yes"}])
@@ -69,6 +69,29 @@ def test_a_send_without_a_readable_id_is_unclear(body):
     x, _ = asking(201, body)
     with pytest.raises(OutcomeUnknown):
         x.send_dm("501", "Hi", signed_at=NOW)
+
+
+@pytest.mark.parametrize("ask", [
+    lambda x: x.show_user(user_id="502"), lambda x: x.show_user(screen_name="bob"), lambda x: x.show_friendship("502"),
+])  # fmt: skip
+def test_a_user_nobody_asked_for_is_no_answer(ask):
+    x, _ = asking(200, ADA)
+    with pytest.raises(Temporary) as caught:
+        ask(x)
+    assert caught.value.reason == "unreadable_answer"
+
+
+def test_a_send_answered_for_another_conversation_is_unclear():
+    x, _ = asking(201, {"data": {"dm_conversation_id": "501-1212", "dm_event_id": "77"}})
+    with pytest.raises(OutcomeUnknown):
+        x.send_dm("502", "Hi", signed_at=NOW)
+
+
+def test_messages_of_another_conversation_prove_nothing_of_this_one():
+    x, _ = asking(200, {"data": [{**EVENT, "dm_conversation_id": "501-1212"}], "meta": {}})
+    assert len(x.list_dms_with("501").value.events) == 1
+    page = x.list_dms_with("502").value
+    assert (page.events, [each.field for each in page.problems]) == ((), ["events[0].dm_conversation_id"])
 
 
 EVENT = {

@@ -19,7 +19,7 @@ from tests.x_api.lines import answer, open_line, trickle
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 KEYS = Credentials("ck", "cs-secret", "tk", "ts-secret")
 SHORT = Timeouts(read=0.15, total=0.3)
-USER = b'{"id": "123"}'
+USER = b'{"id": "2"}'
 SENT = b'{"event": {"id": "77"}}'
 CARD = Card("csat", "2", "How did we do?", "https://b.example/p")
 
@@ -242,7 +242,7 @@ def test_a_proxy_of_the_environment_is_not_used(monkeypatch):
         connection.sendall(answer(USER))
 
     with open_line(serve) as line, client(line.url) as x:
-        assert x.show_user(user_id="2").value.id == "123"
+        assert x.show_user(user_id="2").value.id == "2"
 
 
 def test_cookies_are_not_kept_and_the_answer_is_asked_for_uncompressed():
