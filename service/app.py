@@ -9,7 +9,7 @@ from service.clock import Clock, utc_now
 from service.encrypting.in_force import engine_of
 from service.intake import routes as intake
 from service.intake.definition.load import load_definitions
-from service.intake.definition.proofs import fetches_keys
+from service.intake.definition.proofs import is_slow
 from service.intake.delivery.inbound import DELIVERIES
 from service.intake.fast_path import with_fast_path
 from service.intake.reception import Reception
@@ -37,7 +37,7 @@ def create_app(settings: Settings, engine: Engine | None = None, clock: Clock = 
     definitions = load_definitions(settings.sources, tuple(settings.accounts))
     reception = Reception(settings, engine, definitions, clock)
     app.wsgi_app = with_fast_path(reception, app.wsgi_app)  # type: ignore[method-assign,assignment]  # as Flask's own documentation does
-    slow_routes.tell(app, (f"{DELIVERIES}{name}" for name, each in definitions.items() if fetches_keys(each.verifiers)))
+    slow_routes.tell(app, (f"{DELIVERIES}{name}" for name, each in definitions.items() if is_slow(each.verifiers)))
     api = web.setup(app, settings.web)
     api.register_blueprint(reports.blueprint(settings, engine, guard, clock))
     api.register_blueprint(customer_routes.blueprint(settings, engine, guard, clock))

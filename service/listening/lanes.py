@@ -1,9 +1,10 @@
 """Which thread answers a request: each kind has its lane, and a full lane never takes another's threads.
 
 Deliveries go to one thread, which takes whatever has come meanwhile and settles all of it by one commit. Sources whose
-keys must be fetched from somewhere have a thread each, so a dead address only holds up its own source. X's webhooks
-have threads of their own, and so do health checks: they must never wait, or whoever watches us would kill us for a
-database that hangs. Everything that people and tools read shares the rest.
+keys must be fetched from somewhere, or whose bodies are parsed before they are proven, have a thread each, so a dead
+address, or a stranger, only holds up that source. X's webhooks have threads of their own, and so do health checks: they
+must never wait, or whoever watches us would kill us for a database that hangs. Everything that people and tools read
+shares the rest.
 """
 
 import threading

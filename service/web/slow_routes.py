@@ -1,4 +1,4 @@
-"""Addresses whose answers may wait for somebody else, told by the application to its server.
+"""Addresses whose answers may take long, whoever asks, told by the application to its server.
 
 The server gives each a thread of its own, so that nobody else waits.
 """

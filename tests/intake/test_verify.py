@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from service.intake.delivery.inbound import Inbound, make_inbound
 from service.intake.verify import verify
-from service.intake.verify.parts import Refused, Verified
+from service.intake.verify.parts import UNPROVEN_AT_MOST, Refused, Verified
 from service.intake.verify.twilio import _with_and_without_port
 from tests.intake.app import PUBLIC_URL, define, post
 from tests.intake.signers import SECRET, SENDERS, STANDARD_SECRET, Outgoing, mislabelled_pem, rsa_public_pem
@@ -365,6 +365,20 @@ def test_an_unproven_body_is_not_even_parsed() -> None:
     verdict = verify(define("token", verify=TENANT), post(b"not json", {"authorization": "Bearer nope"}), NOW)
     assert isinstance(verdict, Refused)
     assert verdict.code == "token_wrong"
+
+
+COMPACT = {"kind": "hmac", "digest": "sha1", "signed": ["body_compact"], "signature": "x-signature"}
+
+
+@pytest.mark.parametrize("proof", [{"kind": "static", "body": "b.org_id"}, COMPACT], ids=["token", "compact"])
+def test_a_body_that_is_parsed_before_it_is_proven_is_short(proof: dict[str, Any]) -> None:
+    definition = define("token", verify=proof)
+    for longer, said in ((0, "verified"), (1, "body_too_large")):
+        text = json.dumps({"org_id": SECRET, "rest": ""}, separators=(",", ":"))
+        body = text.replace('""', '"' + "x" * (UNPROVEN_AT_MOST - len(text) + longer) + '"').encode()
+        signature = hmac.new(SECRET.encode(), body, hashlib.sha1).hexdigest()
+        verdict = verify(definition, post(body, {"x-signature": signature}), NOW)
+        assert getattr(verdict, "code", "verified") == said
 
 
 def twilio(body: bytes, query: str = "", content_type: str = "application/json", port: str = "") -> Inbound:

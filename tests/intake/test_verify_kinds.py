@@ -651,6 +651,7 @@ def test_a_notification_amazon_signed_is_verified(version: str) -> None:
         ({"Signature": f"!{json.loads(notification().body)['Signature']}"}, "signature_wrong"),
         ({"SignatureVersion": "3"}, "signature_wrong"),
         ({"TopicArn": "arn:aws:sns:eu-west-1:2:other"}, "sns_topic"),
+        ({"TopicArn": "arn:aws:sns:eu-west-1:2:other", "Message": TOPIC}, "sns_topic"),
         ({"SigningCertURL": f"{AT_AMAZON}.evil.example/{PEM_NAME}"}, "sns_certificate"),
         ({"SigningCertURL": CERTIFICATE_URL.replace("https", "http")}, "sns_certificate"),
         ({"SigningCertURL": CERTIFICATE_URL.replace(".pem", ".html")}, "sns_certificate"),

@@ -119,21 +119,24 @@ def test_readiness_checks_use_their_own_lane(answering: Answering) -> None:
     lanes.stop()
 
 
-def test_the_application_says_which_sources_fetch_keys(sqlite_engine: Engine) -> None:
+def test_the_application_says_which_sources_verify_slowly(sqlite_engine: Engine) -> None:
     jwt = {"kind": "jwt", "jwks_url": "https://keys.example.com/jwks.json", "audience": "ours"}
     topic = {"kind": "sns", "topics": ["arn:aws:sns:eu-west-1:123456789012:ended"]}
     pinned = {"kind": "body_equals", "expression": "b.tenant", "equals": "acme"}
     told = {"events": {"ended": "b.ended"}, "map": {"conversation_id": "b.id", "ended_at": "b.at"}}
     keys = {"keys": ["a-token-of-22-characters"]}
+    compact = {"kind": "hmac", "digest": "sha1", "signed": ["body_compact"], "signature": "x-signature"}
     settings = settings_of(
         sources={
             "hub": {"verify": jwt, **told},
             "amazon": {"verify": topic, **told},
             "both": {"verify": {"all_of": [jwt, pinned]}, **told},
+            "front": {"verify": {"all_of": [compact, pinned]}, **keys, **told},
+            "inside": {"verify": {"kind": "static", "body": "b.token"}, **keys, **told},
             "shop": {"verify": {"kind": "static", "header": "x-token"}, **keys, **told},
         }
     )
     assert slow_routes.of(create_app(settings, sqlite_engine)) == {
-        f"/webhooks/crm/{name}" for name in ("hub", "amazon", "both")
+        f"/webhooks/crm/{name}" for name in ("hub", "amazon", "both", "front", "inside")
     }
     assert slow_routes.of(object()) == frozenset()

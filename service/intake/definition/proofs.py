@@ -15,7 +15,7 @@ from service.intake.definition.kinds import Table
 from service.intake.delivery.inbound import Inbound
 from service.intake.verify.jwt import Token
 from service.intake.verify.message_signatures import MessageSignature
-from service.intake.verify.parts import Verifier
+from service.intake.verify.parts import Signing, Verifier
 from service.intake.verify.plain import Basic, BodyEquals, Static
 from service.intake.verify.public_key import PublicKeys
 from service.intake.verify.shared_secret import Hash, Hmac
@@ -92,12 +92,14 @@ def build_verifiers(spec: Spec, source_keys: Sequence[str], problems: list[Mista
     return verifiers
 
 
-def fetches_keys(verifiers: Iterable[Verifier]) -> bool:
-    """Whether verifying may have to wait for somebody's published keys."""
+def is_slow(verifiers: Iterable[Verifier]) -> bool:
+    """Whether verifying may wait for somebody's published keys, or parses a body that a stranger may have sent."""
     return any(
         isinstance(each, Sns)
         or (isinstance(each, Token) and each.key_set is not None)
-        or (isinstance(each, AllOf) and fetches_keys(each.verifiers))
+        or (isinstance(each, Static) and each.body is not None)
+        or (isinstance(each, Signing) and "body_compact" in each.signed)
+        or (isinstance(each, AllOf) and is_slow(each.verifiers))
         for each in verifiers
     )
 

@@ -17,7 +17,7 @@ from service.intake.delivery.formats import BodyProblem
 from service.intake.delivery.inbound import Inbound
 from service.intake.expressions.compiled import Expression, ExpressionError
 from service.intake.expressions.evaluate import TooCostly
-from service.intake.verify.parts import HeaderName, Key, Keyed, Refusal, as_sent, asked, header
+from service.intake.verify.parts import HeaderName, Key, Keyed, Refusal, as_sent, asked, demand_short, header
 from service.intake.verify.shared_secret import secret_of
 from service.settings.declare import REQUIRED, setting
 from service.settings.values import NOT_EMPTY, one_of
@@ -54,6 +54,7 @@ class Static(Keyed):
     def check(self, inbound: Inbound, _now: datetime) -> int:
         """Return the index of the token that was sent. Raises Refusal."""
         if self.body is not None:
+            demand_short(inbound.body)
             return _index(self.secrets, _in_body(self.body, inbound, "token"))
         if self.header is None:
             assert self.query is not None, "one of three places"
