@@ -59,6 +59,12 @@ class Away:
     """X did not answer, or only with an error of its own."""
 
 
+def for_token(account: Account) -> Hold | None:
+    """Return the hold for a token that tells by itself that it is somebody else's: X may be away."""
+    signs = account.client_id is None
+    return Hold(None, NOT_OURS) if signs and account.token_of not in {None, account.user_id} else None
+
+
 def for_access(account: Account, who: OwnAccount) -> Hold | None:
     """Return the hold for somebody else's token or for an app that may not write; None if all is well."""
     if who.id != account.user_id:

@@ -80,9 +80,8 @@ def _account_warnings(account: Account, campaigns: Mapping[str, Campaign]) -> It
     if _open_to_the_road(account.base_url):
         sentence = "is http:// to another machine: tokens and texts could be read on the way; write https://"
         yield Mistake(f"{path}.base_url", sentence)
-    whose = re.match("[0-9]+(?=-)", account.token or "")  # what X's token begins with
-    if whose is not None and whose[0] != account.user_id:
-        sentence = f"is of X's user {whose[0]}, and user_id says {account.user_id}: take both from one account"
+    if account.token_of not in {None, account.user_id}:
+        sentence = f"is of X's user {account.token_of}, and user_id says {account.user_id}: take both from one account"
         yield Mistake(f"{path}.token", sentence)
     if account.webhook_password is not None and len(account.webhook_password) < STRONG_PASSWORD:
         yield Mistake(f"{path}.webhook_password", "X asks for at least 20 random characters")

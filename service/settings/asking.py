@@ -3,6 +3,7 @@
 Secrets never show in a repr.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import time, timedelta
@@ -85,6 +86,12 @@ class Account:
     refresh_schedule: tuple[timedelta, ...] = setting(
         ["1h", "4h", "12h", "24h", "3d", "7d", "14d", "28d"], "when, after the card, feedback/show is asked"
     )
+
+    @property
+    def token_of(self) -> str | None:
+        """Whose the token is: X's begins with its user's id. None: it does not say so."""
+        whose = re.match("[0-9]+(?=-)", self.token or "")
+        return None if whose is None else whose[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,20 +60,22 @@ def of_crms(place: Workplace, clock: Clock, stop: threading.Event) -> Iterator[t
 
 
 def check_access(place: Workplace, account: Account, client: XClient, now: datetime) -> None:
-    """Ask X who we are, once at the start, so that a wrong key shows now and not with the first customer.
-
-    If X just does not let our app ask that, which few may, it says nothing about sending.
-    """
-    try:
-        why = holds.for_access(account, client.verify_credentials().value)
-    except XError as error:
-        if not isinstance(error, AccountProblem) or error.row.few_may:
-            log.warning("access_not_checked", account=account.name, reason=error.reason)
-            return
-        why = Hold(error.code, error.reason)
+    """Hold an account whose token or key is wrong, once at the start: that shows now, not with the first customer."""
+    why = holds.for_token(account) or _told(account, client)
     if why is not None:
         with writing(place.engine) as connection:
             holds.hold(connection, account.name, why, now)
+
+
+def _told(account: Account, client: XClient) -> Hold | None:
+    """Ask X who we are. If it just does not let our app ask that, which few may, it says nothing about sending."""
+    try:
+        return holds.for_access(account, client.verify_credentials().value)
+    except XError as error:
+        if isinstance(error, AccountProblem) and not error.row.few_may:
+            return Hold(error.code, error.reason)
+        log.warning("access_not_checked", account=account.name, reason=error.reason)
+        return None
 
 
 def _read_for(

@@ -135,6 +135,24 @@ def test_an_x_outage_holds_no_account(world: World) -> None:
     assert checked(world, acme=client_of(world, Saying(world, None))) == {"acme": FREE, "other": FREE}
 
 
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"token": "99-t"}, "user_id_is_not_the_tokens"),
+        ({"token": f"{ACME.user_id}-t"}, None),
+        ({"token": "t"}, None),
+        ({"token": "99-t", "client_id": "app-1"}, None),
+    ],
+    ids=["somebody else's", "ours", "says nothing", "signs nothing"],
+)
+def test_a_token_that_says_whose_it_is_needs_no_x_to_hold_the_account(
+    world: World, changes: dict[str, str], reason: str | None
+) -> None:
+    account, away = replace(ACME, **changes), client_of(world, Saying(world, None))
+    readers.check_access(world.place, account, away, world.clock.now)
+    assert held(world.engine)["acme"] == (None, reason)
+
+
 def test_a_hold_by_hand_is_not_overwritten(world: World) -> None:
     with writing(world.engine) as connection:
         holds.hold(connection, "acme", Hold(None, "held_by_hand"), world.clock.now)
