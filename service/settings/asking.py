@@ -14,7 +14,18 @@ from marshmallow import validate
 
 from service.settings.declare import REQUIRED, implied, setting
 from service.settings.sources import Api
-from service.settings.values import NAME, NOT_EMPTY, a_colour, an_x_user_id, http_url, network, one_of, some_time, whole
+from service.settings.values import (
+    NAME,
+    NOT_EMPTY,
+    Handle,
+    a_colour,
+    an_x_user_id,
+    http_url,
+    network,
+    one_of,
+    some_time,
+    whole,
+)
 
 CARD_TYPES = ("csat", "nps")
 AN_ALLOWANCE = whole(1, 1_000_000)
@@ -24,7 +35,6 @@ A_QUESTION = validate.Length(1, 300, error="must have 1 to 300 characters")
 A_DISPLAY_NAME = validate.Length(1, 20, error="must have 1 to 20 characters: X's card has no room for more")
 A_LANGUAGE = validate.Length(min=1, error="write at least one language, e.g. [campaigns.NAME.texts.en]")
 A_WAY = one_of("card", "quick_reply", "page")
-NO_AT = validate.Regexp(r"[^@]*\Z", error="is written without the @")
 A_SHARE = validate.Range(0, 1, error="must be a share from 0.0 to 1.0")
 
 
@@ -34,7 +44,7 @@ class Account:
 
     name: str = implied(NAME)
     user_id: str = setting(REQUIRED, "the account's numeric X id", an_x_user_id)
-    screen_name: str = setting("", "its handle without the @, for people", NO_AT)
+    screen_name: Handle = setting("", "its handle, with or without the @, for people")
     base_url: str = setting("https://api.twitter.com", "X's host, or the sandbox's; signatures cover it", http_url)
     consumer_key: str = setting(REQUIRED, "the app's key", NOT_EMPTY, secret=True)
     consumer_secret: str = setting(REQUIRED, "the app's secret; also signs X's webhooks", NOT_EMPTY, secret=True)

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 import marshmallow as ma
 
-from service.settings.values import Duration, OneOrMore, QuietHours, Rule, Secrets, Zone
+from service.settings.values import AHandle, Duration, Handle, OneOrMore, QuietHours, Rule, Secrets, Zone
 
 REQUIRED: Final = object()
 KINDS: dict[Any, Callable[..., ma.fields.Field[Any]]] = {
@@ -29,6 +29,7 @@ KINDS: dict[Any, Callable[..., ma.fields.Field[Any]]] = {
     ZoneInfo: Zone,
     tuple[time, time]: QuietHours,
     Secrets: OneOrMore,
+    Handle: AHandle,
 }
 
 TOLD = 6  # keys of a table that something else stands for

@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Callable, Mapping
 from datetime import time, timedelta
 from ipaddress import ip_network
-from typing import Any
+from typing import Any, NewType
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -91,6 +91,17 @@ class Secrets(tuple[str, ...]):
     """Secrets of which the first is used and any is accepted: new and old while one is being rotated."""
 
     __slots__ = ()
+
+
+Handle = NewType("Handle", str)
+"""An account's handle, always without the @."""
+
+
+class AHandle(fields.String):
+    """A handle, as people write it: with the @ or without."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Handle:
+        return Handle(str(super()._deserialize(value, *args, **kwargs)).removeprefix("@"))
 
 
 class OneOrMore(fields.Field[Secrets]):

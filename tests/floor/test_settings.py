@@ -361,7 +361,7 @@ def test_invalid_quiet_hours_are_a_mistake(written: Any) -> None:
         ("accounts__acme__user_id", "٣", "1 to 19 digits"),
         ("accounts__acme__user_id", "1" * 20, "1 to 19 digits"),
         ("accounts__acme__token", "", "must not be empty"),
-        ("accounts__acme__screen_name", "@acmecare", "without the @"),
+        ("accounts__acme__screen_name", 1212, "a text in quotes"),
         ("accounts__acme__expected_per_day", 0, "from 1 to 1000000"),
         ("accounts__acme__name", "other", "the name is that of the table"),
         ("campaigns__care__type", "stars", "'csat' or 'nps'"),
@@ -405,6 +405,11 @@ def test_a_mistake_deep_down_is_named_by_its_path(changes: dict[str, Any], where
     found = mistakes(**changes)
     assert list(found) == [where]
     assert says in found[where]
+
+
+@pytest.mark.parametrize("written", ["acmecare", "@acmecare"])
+def test_a_handle_is_taken_with_the_at_and_without(written: str) -> None:
+    assert settings_of(accounts__acme__screen_name=written).accounts["acme"].screen_name == "acmecare"
 
 
 @pytest.mark.parametrize("table", [*SECTIONS, "accounts__acme", "campaigns__care", "campaigns__care__texts__en"])
