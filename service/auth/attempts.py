@@ -87,7 +87,12 @@ class Attempts:
         with writing(self._engine) as connection:
             wrong = one_more(connection, COUNTER + hashlib.sha256(place.encode()).hexdigest()[:20], window)
             connection.execute(sa.delete(key_use).where(ku.key_id.startswith(COUNTER), ku.minute < window))
-            if wrong <= WRONG_PER_WINDOW and one_more(connection, COUNTER + EVERYWHERE, window) <= TOLD_PER_WINDOW:
+            if wrong > WRONG_PER_WINDOW:
+                return wrong
+            told = one_more(connection, COUNTER + EVERYWHERE, window)
+            if told <= TOLD_PER_WINDOW:
+                if wrong == WRONG_PER_WINDOW or told == TOLD_PER_WINDOW:
+                    detail["untold_until"] = (window + WINDOW).isoformat()
                 log_access(connection, NOBODY, "key.refused", detail, now, outcome="refused")
         return wrong
 

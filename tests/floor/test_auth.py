@@ -441,6 +441,7 @@ def test_wrong_keys_over_the_api_are_counted_and_logged_with_their_address(engin
     assert app.call("GET", LIST, right).status_code == 200
     lines = [row for row in app.rows(access_log) if row.action == "key.refused"]
     assert [(row.address, row.outcome, row.actor) for row in lines] == [("127.0.0.1", "refused", "nobody")] * 10
+    assert ["untold_until" in row.detail for row in lines] == [False] * 9 + [True]
 
 
 def test_twelve_wrong_keys_at_once_are_twelve(engine: Engine) -> None:
@@ -466,7 +467,8 @@ def test_wrong_keys_from_everywhere_fill_no_access_log(engine: Engine) -> None:
     for each in range(TOLD_PER_WINDOW + 20):
         with pytest.raises(NotAuthenticated):
             attempts.reader_of("dmf_0.0", f"2001:db8:0:{each:x}::1")
-    assert len(app.rows(access_log)) == TOLD_PER_WINDOW
+    untold = [row.detail.get("untold_until") for row in app.rows(access_log)]
+    assert untold == [None] * (TOLD_PER_WINDOW - 1) + ["2026-11-22T12:10:00+00:00"]
 
 
 def test_the_database_is_never_asked_under_the_lock_of_every_request(
