@@ -30,7 +30,7 @@ WHY_AWAY = {
     "is full|no space left": "has no room left",
     "disk i/o error": "cannot use its disk: has that room left?",
     "locked|timeout": "is busy",
-    "no such table|does not exist": "has no tables yet",
+    "no such table|does not exist": "lacks tables of this release: run `dm-feedback db upgrade`",
 }
 """By what the server, or the library that speaks to it, says in English; the first that fits."""
 NOT_MIGRATED_YET, DENIED = "42P01", "42501"  # PostgreSQL: undefined table, insufficient privilege

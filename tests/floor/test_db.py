@@ -414,7 +414,7 @@ def test_why_postgresql_takes_nobody_in_is_told_apart(postgresql_url: str, chang
         ("unable to open database file", "must be able to read and write the file and its folder"),
         ("disk I/O error", "cannot use its disk: has that room left?"),
         ("QueuePool limit of size 10 overflow 20 reached, connection timed out, timeout 30.00", "is busy"),
-        ('relation "result" does not exist', "has no tables yet"),
+        ('relation "result" does not exist', "lacks tables of this release: run `dm-feedback db upgrade`"),
     ],
 )
 def test_what_a_server_says_is_told_in_our_words(said: str, why: str) -> None:

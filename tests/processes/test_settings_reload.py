@@ -92,7 +92,7 @@ def test_a_reload_during_an_outage_keeps_the_running_processes(sqlite_site: Site
         refuse_twice(web)
         assert set(web.forked()) == before
         assert status(site, "/healthz") == 200
-        assert "database.url has no tables yet" in web.output()
+        assert "database.url lacks tables of this release" in web.output()
         with writing(engine) as connection:
             connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO encryption_key")
     engine.dispose()
