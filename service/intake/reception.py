@@ -166,6 +166,7 @@ def _told(delivery: Unsettled, outcome: AcceptedDelivery | Exception) -> Outcome
         http_request_id=delivery.request_id,
         source=told.definition.name,
         delivery_id=outcome.delivery_id,
+        request_ids=[each.request_id for each in outcome.items if each.request_id],
         repeated=outcome.duplicate,
         key_index=delivery.arrived.key_index,
         reasons=reasons,

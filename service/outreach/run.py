@@ -12,6 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import timedelta
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from service.clock import Clock
 from service.db.outages import is_away
@@ -107,8 +108,11 @@ class Runner:
         return {name: share for name, share in shares.items() if share}
 
     def _walk(self, ready: Ready) -> None:
-        """Take step after step of one request until it waits or ends."""
-        step: Ready | None = ready
+        """Take step after step of one request until it waits or ends. Its id stands in every line logged meanwhile."""
+        with bound_contextvars(account=ready.account.name, request_id=ready.request.id):
+            self._walk_on(ready)
+
+    def _walk_on(self, step: Ready | None) -> None:
         while step is not None:
             now = self._clock()
             late = now > step.intended_at + self._place.settings.worker.lease * BEGIN_WITHIN

@@ -129,7 +129,7 @@ class _ReportBatch:
         anomalies = self._judge_again(connection)
         answer_rows.keep(connection, self._added, now)
         began = traces.moment()
-        once_committed(connection, lambda: self._trace(began))
+        once_committed(connection, lambda: self._tell(began))
         if self._shown().answers and not (self._held is not None and self._held.shown.answers):
             once_committed(connection, lambda: self._count(now))
         if self._held is not None:
@@ -145,9 +145,10 @@ class _ReportBatch:
                 "card_to_answer_seconds", (now - self._asked.outcome_at).total_seconds(), account, channel
             )
 
-    def _trace(self, began: int) -> None:
+    def _tell(self, began: int) -> None:
         answer, _, verdict = self._added[0]
         facts = {"account": self._asked.account, "channel": answer.channel, "way": answer.way, "verdict": verdict.value}
+        log.info("answer_received", request_id=self._asked.id, **facts)
         traces.later(self._asked.id, "answer received", began, facts)
 
     @property

@@ -10,6 +10,7 @@ from functools import partial
 from queue import SimpleQueue
 
 import structlog
+from structlog.contextvars import bind_contextvars
 
 from service.accounts import holds
 from service.accounts.holds import Hold
@@ -87,6 +88,7 @@ def _read_for(
     stop: threading.Event,
 ) -> None:
     """Check the access of one account, then look up its unclear sends, refresh its cards and poll its events."""
+    bind_contextvars(account=account.name)  # for every line of this thread: X is called for several accounts at once
     _check_at_start(place, account, client, clock, stop)
     checked.put(account.name)
     every = max(READ_EVERY, timedelta(seconds=len(place.settings.accounts) / READS_PER_SECOND))

@@ -12,6 +12,8 @@ import httpx
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
+from structlog.contextvars import merge_contextvars
+from structlog.testing import capture_logs
 
 from service.accounts import holds
 from service.accounts.holds import Hold
@@ -249,15 +251,17 @@ def test_it_sends_what_is_due_says_it_is_alive_and_leaves_nothing_when_stopped(
     due(engine, 3)
     stop = threading.Event()
     thread = threading.Thread(target=loop.run, args=(working(x), engine), kwargs={"stop": stop})
-    thread.start()
-    try:
-        wait_until(lambda: states(engine) == ["card_sent"] * 3)
-        with reading(engine) as connection:
-            assert connection.scalar(sa.select(sa.func.count()).select_from(worker_seen)) == 1
-    finally:
-        stop.set()
-        thread.join(PATIENCE_S)
+    with capture_logs(processors=[merge_contextvars]) as lines:
+        thread.start()
+        try:
+            wait_until(lambda: states(engine) == ["card_sent"] * 3)
+            with reading(engine) as connection:
+                assert connection.scalar(sa.select(sa.func.count()).select_from(worker_seen)) == 1
+        finally:
+            stop.set()
+            thread.join(PATIENCE_S)
     assert not thread.is_alive()
+    assert {line.get("account") for line in lines if line["event"] == "x_called"} == {"acme"}
     with reading(engine) as connection:
         assert connection.scalar(sa.select(sa.func.count()).select_from(worker_seen)) == 0
         leases = connection.scalars(sa.select(feedback_request.c.lease_token))

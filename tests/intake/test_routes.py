@@ -207,6 +207,7 @@ def test_logs_hold_names_and_counts_and_nothing_a_customer_said(app: App) -> Non
         app.send("token", ended(message="very private", x_user_id="123456789"), sign=SENDERS["token"].others[1])
     assert logs[0]["event"] == "intake.received"
     assert logs[0]["accepted"] == 1
+    assert logs[0]["request_ids"] == [row.id for row in app.requests]
     text = json.dumps(logs)
     assert not [word for word in ("private", "123456789", SECRET) if word in text]
 

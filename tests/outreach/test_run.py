@@ -8,6 +8,8 @@ from typing import Any
 import httpx
 import pytest
 import sqlalchemy as sa
+import structlog
+from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from service.outreach import run
@@ -83,6 +85,18 @@ def test_a_call_is_not_begun_any_more_when_half_its_lease_is_over(
     runner(world)._walk(step)
     assert messages(world, "dm") == begun
     assert world.request(request_id).state == ("card_sent" if begun else "dm_allowed")
+
+
+def test_every_line_of_a_walk_says_whose_it_is(world: World) -> None:
+    """Many are walked at once, and a call that failed says nothing of its request by itself."""
+    ready(world)
+    step = claim(world.place, world.settings.accounts["acme"], 1, world.clock.now).ready[0]
+    with capture_logs(processors=[merge_contextvars]) as lines:
+        runner(world)._walk(step)
+        structlog.get_logger().info("afterwards")
+    called = {(line["event"], line.get("account"), line.get("request_id")) for line in lines}
+    whose = ("acme", step.request.id)
+    assert called == {("x_called", *whose), ("request_ended", *whose), ("afterwards", None, None)}
 
 
 def test_what_an_account_was_told_is_written_one_by_one_over_few_connections(world_of: Any) -> None:

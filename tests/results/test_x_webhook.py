@@ -224,6 +224,7 @@ def test_logs_and_answers_hold_no_customers_words(engine, client):
     assert len(lines) >= 4
     assert "SECRETWORD" not in repr(lines)
     assert all(b"SECRETWORD" not in each.data for each in answers)
+    assert {line["request_id"] for line in lines if line["event"] == "answer_received"} == {row["id"]}
 
 
 # -- who may speak ----------------------------------------------------------------------------------------------------
