@@ -128,7 +128,8 @@ def explain(
 ) -> None:
     """Explain a delivery without storing it. FILE has header lines, an empty line, and the body.
 
-    Shows which key matched and over which bytes, what each expression found, and which campaign would take it.
+    A first line such as POST /webhooks/crm/NAME?token=1 gives the query. Shows which key
+    matched and over which bytes, what each expression found, and which campaign would take it.
     """
     if (source is None) == (preset is None) or (preset and delivery):
         raise Invalid("source_or_preset", "Name either --source, one of your settings, or --preset.")

@@ -21,6 +21,7 @@ from service.intake.verify import Refusal, Refused, Verified, Verifier, verify
 from service.settings.declare import declared
 
 SHOWN = 160
+KEYS_SHOWN = 8
 STALE = "timestamp_stale"  # every kind of proof looks at the time last; a delivery from a file is nearly always too old
 
 
@@ -126,9 +127,34 @@ def _found(definition: Definition, context: dict[str, Any]) -> Iterable[tuple[st
 
 def _result(expression: Expression, context: dict[str, Any]) -> str:
     try:
-        return _shown(repr(expression.read(context)))
+        found = expression.read(context)
+        return _shown(repr(found)) + ("" if found else _instead(expression, context))
     except (ExpressionError, TooCostly) as error:
         return f"fails: {error}"
+
+
+def _instead(expression: Expression, context: dict[str, Any]) -> str:
+    """Say what is where the first path stops, if all of an expression lead nowhere."""
+    stops = [_stop(path, context) for path in sorted(expression.paths)]
+    return f" ({_shown(stops[0])})" if stops and all(stops) else ""
+
+
+def _stop(path: tuple[str, ...], context: dict[str, Any]) -> str:
+    at: Any = context
+    for place, name in enumerate(path):
+        if not isinstance(at, dict) or name not in at:
+            return f"{'.'.join(path[:place])} {_what(at)}" if at is not None else ""
+        at = at[name]
+    return ""
+
+
+def _what(value: Any) -> str:
+    if isinstance(value, dict):
+        keys = [f"{key} (a list)" if isinstance(each, list) else str(key) for key, each in value.items()]
+        return f"has {', '.join([*keys[:KEYS_SHOWN], *['…'][: len(keys) > KEYS_SHOWN]])}" if keys else "is empty"
+    return (
+        "is a list: events.split takes its items, [0] its first" if isinstance(value, list) else "has nothing below it"
+    )
 
 
 def _outcome(reading: Reading) -> str:

@@ -41,6 +41,35 @@ def test_it_explains_a_failing_expression(now: datetime) -> None:
     assert "fails: 'lower(b.agent_id)' cannot read this item" in text
 
 
+@pytest.mark.parametrize(
+    ("path", "instead"),
+    [
+        ("b.customer.x_id", "b has event, conversation_id, ended_at, talk"),
+        ("b.talk.agent.id", "b.talk has tags (a list), closed"),
+        ("b.talk.tags.name", "b.talk.tags is a list: events.split takes its items, [0] its first"),
+        ("b.talk.closed.at", "b.talk.closed has nothing below it"),
+        ('h."x-agent"', "h has content-type"),
+        ("b.talk.x || b.y", "b.talk has tags (a list), closed"),
+    ],
+)
+def test_a_path_that_leads_nowhere_tells_what_is_there_instead(path: str, instead: str, now: datetime) -> None:
+    talk = ended(talk={"tags": ["vip"], "closed": True})
+    text = render(explain(define("token", map={"agent_id": path}), post(talk), now))
+    assert f"None ({instead})   <- {path}" in text
+
+
+@pytest.mark.parametrize("path", ["b.talk.agent", "b.nothing || b.talk.agent", "v.mine.x && b.talk.agent"])
+def test_a_path_that_leads_to_nothing_needs_no_other(path: str, now: datetime) -> None:
+    definition = define("token", map={"agent_id": path}, values={"mine": {"x": "y"}})
+    assert f"None   <- {path}" in render(explain(definition, post(ended(talk={"agent": None})), now))
+
+
+def test_the_items_of_a_list_that_nothing_splits_are_pointed_at(now: datetime) -> None:
+    text = render(explain(define("token"), post(b'{"count": 1, "events": [{"event": "x"}]}'), now))
+    assert "events.ended              False (b has count, events (a list))" in text
+    assert "False (b is a list: events.split takes its items" in render(explain(define("token"), post(b"[{}]"), now))
+
+
 def test_it_shortens_what_is_long(now: datetime) -> None:
     assert "characters)" in render(explain(define("token"), post(ended(agent_id="a" * 1000)), now))
 

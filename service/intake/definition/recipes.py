@@ -1,12 +1,17 @@
 """How to connect CRMs for which we have no preset, because no payload could be found.
 
-All of them use the preset `token` (or `standard`), whose body the CRM is told to send.
+All of them use the preset `token` (or `standard`), whose body the CRM is told to send; each says which and how.
 """
 
 from collections.abc import Mapping
 
 BODY = """{"event": "conversation.ended", "event_id": "ID", "conversation_id": "ID", "ended_at": "TIME",
- "agent_id": "ID", "team_id": "ID", "channel": "NAME", "customer_ref": "ID", "x_handle": "HANDLE"}"""
+ "agent_id": "ID", "team_id": "ID", "channel": "NAME", "customer_ref": "ID",
+ "x_user_id": "NUMBER", "x_handle": "HANDLE"}
+   x_user_id is their number on X, as a text; what is not known is left out. The settings:
+   [sources.NAME]
+   preset = "token"
+   keys_env = ["NAME_TOKEN"]   # the variable that holds TOKEN; `openssl rand -hex 32` makes one"""
 RECIPES: Mapping[str, str] = {
     "dynamics": f"""Dynamics 365: a cloud flow of Power Automate.
 1. Trigger "When a row is added, modified or deleted", table Case or Conversation, filter statecode eq 1.
