@@ -172,6 +172,7 @@ def _set_pragmas(connection: Any, _record: Any) -> None:
         "synchronous=FULL",
         "foreign_keys=ON",
         f"journal_size_limit={LOG_KEPT}",
+        "secure_delete=ON",  # else what was erased stays in free pages, where the bundled library leaves it by default
         "temp_store=MEMORY",  # its cache stays at SQLite's own 2 MB: there is one for each connection
     ):
         cursor.execute(f"PRAGMA {pragma}")

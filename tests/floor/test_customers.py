@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -177,6 +178,18 @@ def test_erasing_takes_identity_text_and_raw_deliveries(engine: Engine) -> None:
     assert (requests[ids["open"]].state, requests[ids["open"]].reason) == ("skipped", "opted_out")
     assert is_opted_out(app, X_USER)
     assert {row.body is None for row in app.rows(webhook_delivery)} == {True, False}
+
+
+def test_what_was_erased_is_in_no_page_of_the_file(sqlite_engine: Engine) -> None:
+    house, _ = populated(sqlite_engine)
+    file = Path(sqlite_engine.url.database or "")
+    for gone in (False, True):
+        if gone:
+            house.call("DELETE", f"/v1/customers/{X_USER}", house.key())
+        sqlite_engine.dispose()  # the last connection takes the log beside the file into it
+        pages = file.read_bytes()
+        found = {each for each in HERS if each.encode() in pages}
+        assert (found == set()) if gone else {X_USER, HANDLE, WORDS, NOTE} <= found
 
 
 def test_somebody_else_is_not_touched(sqlite_engine: Engine) -> None:
