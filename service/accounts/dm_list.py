@@ -6,7 +6,7 @@ nothing. A refusal that concerns the account holds it. Draws no conclusion from 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 
@@ -68,43 +68,100 @@ def settled_in(account: Account) -> timedelta:
     return account.list_lag + min(CLOCK_SLACK, account.list_lag)
 
 
-def read_back(
-    engine: Engine, account: Account, ask: Ask, back_to: datetime, may_ask: MayAsk, clock: Callable[[], datetime],
-    *, pages_at_most: int, start: str | None = None, to_prove: bool = False,
-) -> Listing:  # fmt: skip
-    """Read the list page by page, from the top or a cursor, until a message is older than `back_to` or the list ends.
+@dataclass(frozen=True, slots=True)
+class DmListReader:
+    """Reads an account's list as long as `may_ask` allows one more page."""
+
+    engine: Engine
+    account: Account
+    may_ask: MayAsk
+    clock: Callable[[], datetime]
+
+    def read_back(
+        self, ask: Ask, back_to: datetime, *, pages_at_most: int, start: str | None = None, to_prove: bool = False
+    ) -> Listing:
+        """Read page by page, from the top or a cursor, until a message is older than `back_to` or the list ends.
+
+        `to_prove`: an absence is to be proven, which takes more (see `_PagesRead`).
+        """
+        read, cursor, seen = _PagesRead(self.clock(), to_prove=to_prove), start, set[str | None]()
+        while len(seen) < pages_at_most:
+            if cursor in seen:
+                return read.cut_short("cursor_repeated", None)
+            if not self.may_ask(self.clock()):
+                return read.cut_short("endpoint_limit", cursor)
+            try:
+                page = ask(cursor).value
+            except XError as error:
+                self._note(error)
+                return read.cut_short(error.reason, None if isinstance(error, REFUSES_CURSOR) else cursor)
+            seen.add(cursor)
+            read.add(page)
+            cursor = page.next_cursor
+            if cursor is None:
+                return read.to_its_end()
+            if read.surely_back_to < back_to:
+                return read.far_enough()
+        return read.cut_short("many_pages", cursor)
+
+    def _note(self, error: XError) -> None:
+        now, name = self.clock(), self.account.name
+        log.warning("dm_list_not_read", account=name, reason=error.reason, x_code=error.code)
+        with writing(self.engine) as connection:
+            holds.hold_if_refused(connection, name, error.reason, error.code, now)
+            if isinstance(error, RateLimited):
+                windows.exhausted(connection, name, ENDPOINT, error.reset_at or now + self.account.window, now)
+
+
+@dataclass(slots=True)
+class _PagesRead:
+    """What the pages read so far show.
 
     If a message is out of order, one old message proves nothing about the next ones: then a whole page must be older,
     and the pages must be in order. That is not enough `to_prove` an absence: such a list is read to its end.
     """
-    read_at, cursor, seen, messages, readable = clock(), start, set[str | None](), list[DirectMessage](), True
-    oldest, newest, in_order, pages_fall, problem = NOTHING_YET, NOTHING_YET, True, not to_prove, "many_pages"
-    while len(seen) < pages_at_most:
-        if cursor in seen:
-            problem, cursor = "cursor_repeated", None
-            break
-        if not may_ask(clock()):
-            problem = "endpoint_limit"
-            break
-        try:
-            page = ask(cursor).value
-        except XError as error:
-            problem, cursor = error.reason, None if isinstance(error, REFUSES_CURSOR) else cursor
-            _note(engine, account, error, clock())
-            break
-        seen.add(cursor)
-        messages.extend(page.events)
+
+    read_at: datetime
+    to_prove: bool
+    messages: list[DirectMessage] = field(default_factory=list)
+    pages: int = 0
+    readable: bool = True
+    oldest: datetime = NOTHING_YET  # of all messages
+    newest: datetime = NOTHING_YET  # of the last page
+    in_order: bool = True
+    pages_in_order: bool = True
+
+    def add(self, page: DmPage) -> None:
+        """Take in the next page."""
         times = [each.created_at for each in page.events if each.created_at is not None]
-        readable = readable and not page.problems and len(times) == len(page.events)
-        in_order = in_order and _falls(oldest, times)
-        pages_fall = pages_fall and _falls(newest, [max(times, default=newest)])
-        oldest, newest, cursor = min([oldest, *times]), max(times, default=newest), page.next_cursor
-        so_far = oldest if in_order else newest if pages_fall and len(seen) > 1 else NOTHING_YET
-        if cursor is None:
-            return Listing(messages, EVER, readable, read_at, len(seen))
-        if so_far < back_to:
-            return Listing(messages, so_far, readable and in_order, read_at, len(seen))
-    return Listing(messages, oldest if in_order else NOTHING_YET, readable, read_at, len(seen), problem, cursor)
+        newest = max(times, default=self.newest)
+        self.messages.extend(page.events)
+        self.pages += 1
+        self.readable = self.readable and not page.problems and len(times) == len(page.events)
+        self.in_order = self.in_order and _falls(self.oldest, times)
+        self.pages_in_order = self.pages_in_order and _falls(self.newest, [newest])
+        self.oldest, self.newest = min([self.oldest, *times]), newest
+
+    @property
+    def surely_back_to(self) -> datetime:
+        """The moment from which on every message is here."""
+        if self.in_order:
+            return self.oldest
+        return self.newest if self.pages_in_order and self.pages > 1 and not self.to_prove else NOTHING_YET
+
+    def to_its_end(self) -> Listing:
+        """Return the list as a whole."""
+        return Listing(self.messages, EVER, self.readable, self.read_at, self.pages)
+
+    def far_enough(self) -> Listing:
+        """Return the list as far as it was wanted."""
+        readable = self.readable and self.in_order
+        return Listing(self.messages, self.surely_back_to, readable, self.read_at, self.pages)
+
+    def cut_short(self, problem: str, goes_on: str | None) -> Listing:
+        """Return the list as far as it could be read, and by which cursor it goes on."""
+        back_to = self.oldest if self.in_order else NOTHING_YET
+        return Listing(self.messages, back_to, self.readable, self.read_at, self.pages, problem, goes_on)
 
 
 def _falls(oldest: datetime, times: Sequence[datetime]) -> bool:
@@ -134,11 +191,3 @@ def a_share(engine: Engine, account: Account, task: str, token: str) -> MayAsk:
             return free is None and task_leases.extend(connection, account.name, task, token, now)
 
     return may_ask
-
-
-def _note(engine: Engine, account: Account, error: XError, now: datetime) -> None:
-    log.warning("dm_list_not_read", account=account.name, reason=error.reason, x_code=error.code)
-    with writing(engine) as connection:
-        holds.hold_if_refused(connection, account.name, error.reason, error.code, now)
-        if isinstance(error, RateLimited):
-            windows.exhausted(connection, account.name, ENDPOINT, error.reset_at or now + account.window, now)

@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy.engine import Connection, Engine
 
 from service.accounts import task_leases
-from service.accounts.dm_list import CLOCK_SLACK, OVERLAP, Ask, Listing, a_share, read_back, settled_in
+from service.accounts.dm_list import CLOCK_SLACK, OVERLAP, Ask, DmListReader, Listing, a_share, settled_in
 from service.db import reading
 from service.settings import Account
 from service.x_api import DirectMessage
@@ -83,12 +83,12 @@ def read_on(
         left = task_leases.cursor(connection, account.name, task.rest)
     overlap = max(OVERLAP, account.list_lag * 2)
     since = max(oldest, (whole_at or oldest) - overlap)
-    may_ask, pages = a_share(engine, account, task.name, token), task.pages_at_most
+    reader = DmListReader(engine, account, a_share(engine, account, task.name, token), clock)
     new_since = since if left is None else max(since, left[0] - overlap)
-    new = read_back(engine, account, ask, new_since, may_ask, clock, pages_at_most=pages)
+    new = reader.read_back(ask, new_since, pages_at_most=task.pages_at_most)
     if left is None or new.reaches(since) or not new.reaches(new_since):  # else what was left lies behind its end
         return ReadOn([new], since)
-    more = read_back(engine, account, ask, since, may_ask, clock, pages_at_most=pages - new.pages, start=left[1])
+    more = reader.read_back(ask, since, pages_at_most=task.pages_at_most - new.pages, start=left[1])
     return ReadOn([new, more], since)
 
 

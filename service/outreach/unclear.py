@@ -14,7 +14,7 @@ from functools import partial
 import structlog
 
 from service.accounts import dm_list, list_lease, x_outage
-from service.accounts.dm_list import CLOCK_SLACK, Listing, MayAsk, read_back, settled_in
+from service.accounts.dm_list import CLOCK_SLACK, DmListReader, Listing, settled_in
 from service.db import reading, writing
 from service.outreach.absence import (
     CONTROLLED,
@@ -82,8 +82,8 @@ def look_up_once(place: Workplace, account: Account, x: XClient, clock: Callable
         token = list_lease.begin(connection, account.name, lease * 2, now)
     if token is None:
         return len(settled)
-    may_ask = dm_list.whole_window(place.engine, account, token, lease * 2)
-    listings = _read_lists(place, account, x, opened, may_ask, clock)
+    reader = DmListReader(place.engine, account, dm_list.whole_window(place.engine, account, token, lease * 2), clock)
+    listings = _read_lists(reader, x, opened)
     cleared = sum(_clear_up(place, each, listing, clock()) for each, listing in listings)
     _end_look(place, account, token, listings, clock())
     return len(settled) + cleared
@@ -154,31 +154,25 @@ def _by_what_came(place: Workplace, opened: Sequence[UnclearSend], now: datetime
 
 
 def _read_lists(
-    place: Workplace,
-    account: Account,
-    x: XClient,
-    opened: Sequence[UnclearSend],
-    may_ask: MayAsk,
-    clock: Callable[[], datetime],
+    reader: DmListReader, x: XClient, opened: Sequence[UnclearSend]
 ) -> Sequence[tuple[UnclearSend, Listing]]:
     """Each send with the list that would show it: v1.1 has one for all, v2 one per person."""
+    one_each = reader.account.api == "v2"
     groups: dict[str | None, list[UnclearSend]] = {}
     for each in opened:
-        groups.setdefault(each.attempt.x_user_id if account.api == "v2" else None, []).append(each)
+        groups.setdefault(each.attempt.x_user_id if one_each else None, []).append(each)
     found = list[tuple[UnclearSend, Listing]]()
     # first: lists of many people may use up the calls of X's window
-    shows = _shows_others(place, account, x, opened, may_ask, clock) if account.api == "v2" else {}
+    shows = _shows_others(reader, x, opened) if one_each else {}
     for whom, group in groups.items():
         ask = x.list_dms if whom is None else partial(x.list_dms_with, whom)
         back_to = min(each.wanted.not_before for each in group) - CONTROLLED
-        listing = read_back(
-            place.engine, account, ask, back_to, may_ask, clock, pages_at_most=PAGES_AT_MOST, to_prove=True
-        )
+        listing = reader.read_back(ask, back_to, pages_at_most=PAGES_AT_MOST, to_prove=True)
         hiding = replace(listing, readable=False, problem=HIDES)
         found += [(each, hiding if shows.get(_sort_of(each)) is False else listing) for each in group]
     told = [(each.request, each.attempt, listing) for each, listing in found]
     controlled = {each.attempt.id for each in opened if shows.get(_sort_of(each))}
-    honest = held_to_what_we_know(place.engine, account, told, controlled=controlled)
+    honest = held_to_what_we_know(reader.engine, reader.account, told, controlled=controlled)
     return [(each, listing) for (each, _), listing in zip(found, honest, strict=True)]
 
 
@@ -188,24 +182,20 @@ def _sort_of(each: UnclearSend) -> tuple[Kind, str | None]:
 
 
 def _shows_others(
-    place: Workplace,
-    account: Account,
-    x: XClient,
-    opened: Sequence[UnclearSend],
-    may_ask: MayAsk,
-    clock: Callable[[], datetime],
+    reader: DmListReader, x: XClient, opened: Sequence[UnclearSend]
 ) -> Mapping[tuple[Kind, str | None], bool]:
     """Whether X lists our newest message of each sort to anybody; of none where nothing could be proven yet anyway."""
     shows = dict[tuple[Kind, str | None], bool]()
-    for sort, about in {_sort_of(each): each for each in opened if clock() >= each.settles_at}.items():
-        known = newest_to_anybody(place.engine, account, about.request, about.attempt.kind, clock())
+    for sort, about in {_sort_of(each): each for each in opened if reader.clock() >= each.settles_at}.items():
+        known = newest_to_anybody(reader.engine, reader.account, about.request, about.attempt.kind, reader.clock())
         if not known:
             continue
         ask, back_to = partial(x.list_dms_with, known.x_user_id), known.intended_at - CONTROLLED
-        theirs = read_back(place.engine, account, ask, back_to, may_ask, clock, pages_at_most=CONTROL_PAGES)
+        theirs = reader.read_back(ask, back_to, pages_at_most=CONTROL_PAGES)
         shows[sort] = known.id in {message.id for message in theirs.messages}
         if not shows[sort]:
-            log.warning("dm_list_hides", account=account.name, messages=len(theirs.messages), problem=theirs.problem)
+            messages, problem = len(theirs.messages), theirs.problem
+            log.warning("dm_list_hides", account=reader.account.name, messages=messages, problem=problem)
     return shows
 
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.engine import Engine
 
 from service.accounts import dm_list, task_leases
-from service.accounts.dm_list import EVER, Listing
+from service.accounts.dm_list import EVER, DmListReader, Listing
 from service.accounts.list_following import ReadOn, Task, keep, read_on
 from service.db import reading, writing
 from service.x_api import DirectMessage, DmPage, XAnswer
@@ -37,8 +37,8 @@ class List:
 
 
 def read(engine: Engine, pages: list[DmPage], back_to: datetime, most: int = 10, *, to_prove: bool = True) -> Listing:
-    ask = (List(pages), back_to, lambda _: True, lambda: NOON)
-    return dm_list.read_back(engine, ACCOUNT, *ask, pages_at_most=most, to_prove=to_prove)
+    reader = DmListReader(engine, ACCOUNT, lambda _: True, lambda: NOON)
+    return reader.read_back(List(pages), back_to, pages_at_most=most, to_prove=to_prove)
 
 
 def test_it_is_read_to_a_moment_or_to_its_end(sqlite_engine: Engine) -> None:
@@ -153,8 +153,8 @@ def test_ten_slow_pages_do_not_outlast_the_turn(engine: Engine) -> None:
     assert token is not None
     times = ticking(timedelta(seconds=40))
     pages = [DmPage((message(n),), f"c{n}") for n in range(4)] + [DmPage((), None)]
-    may_ask = dm_list.a_share(engine, ACCOUNT, "confirm", token)
-    listing = dm_list.read_back(engine, ACCOUNT, List(pages), HOUR_AGO, may_ask, lambda: next(times), pages_at_most=9)
+    reader = DmListReader(engine, ACCOUNT, dm_list.a_share(engine, ACCOUNT, "confirm", token), lambda: next(times))
+    listing = reader.read_back(List(pages), HOUR_AGO, pages_at_most=9)
     later = next(times)
     assert (listing.pages, later - NOON > task_leases.LEASE) == (5, True)
     with reading(engine) as connection:
@@ -168,7 +168,7 @@ def test_a_reader_that_lost_its_lease_stops(engine: Engine) -> None:
         slept = task_leases.begin(connection, "acme", "confirm", NOON, timedelta(minutes=1))
         taken = task_leases.begin(connection, "acme", "confirm", NOON + 2 * task_leases.LEASE, timedelta(minutes=1))
     assert (slept is not None, taken is not None) == (True, True)
-    may_ask = dm_list.a_share(engine, ACCOUNT, "confirm", str(slept))
+    reader = DmListReader(engine, ACCOUNT, dm_list.a_share(engine, ACCOUNT, "confirm", str(slept)), lambda: NOON)
     pages = List([DmPage((), None)])
-    found = dm_list.read_back(engine, ACCOUNT, pages, NOON, may_ask, lambda: NOON, pages_at_most=10)
+    found = reader.read_back(pages, NOON, pages_at_most=10)
     assert (found.pages, found.messages, pages.asked) == (0, [], [])
