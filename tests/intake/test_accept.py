@@ -20,7 +20,7 @@ from service.intake.inbox.accept import AcceptedDelivery, accept, arrive
 from service.intake.inbox.group import commit
 from service.intake.inbox.replay import replay
 from service.intake.mapping.readings import read
-from service.intake.verify.parts import Verified
+from service.intake.verify.verifier import Verified
 from service.models import conversation, reopening, webhook_delivery
 from tests.intake.app import App, define, ended, post, reopened, token_app
 

@@ -5,7 +5,7 @@ from datetime import datetime
 import pytest
 
 from service.intake.explain import explain, parse_request_file, render
-from service.intake.verify.parts import Verified
+from service.intake.verify.verifier import Verified
 from tests.intake.app import PUBLIC_URL, define, ended, post
 from tests.intake.signers import SECRET, Outgoing, chatwoot
 

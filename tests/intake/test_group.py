@@ -17,7 +17,7 @@ from service.intake.inbox.accept import AcceptedDelivery, arrive
 from service.intake.inbox.group import commit
 from service.intake.inbox.stored import ArrivedDelivery
 from service.intake.mapping.readings import read
-from service.intake.verify.parts import Verified
+from service.intake.verify.verifier import Verified
 from service.models import conversation, delivery_item, feedback_request, reopening, webhook_delivery
 from tests.intake.app import define, post
 

@@ -22,8 +22,8 @@ from service.intake.verify import NotProvenYet, verify
 from service.intake.verify.jwks import KeySet
 from service.intake.verify.jwt import Token
 from service.intake.verify.message_signatures import MessageSignature, _inputs, signature_base
-from service.intake.verify.parts import Refused, Verified
 from service.intake.verify.sns import PROVEN, Sns, amazon_url
+from service.intake.verify.verifier import Refused, Verified
 from service.settings import SettingsError, Source
 from tests.intake.app import PUBLIC_URL, define, post
 from tests.intake.signers import SECRET, rsa_key, rsa_public_pem

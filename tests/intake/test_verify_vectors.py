@@ -10,8 +10,8 @@ from standardwebhooks import Webhook
 
 from service.intake.delivery.inbound import make_inbound
 from service.intake.verify import verify
-from service.intake.verify.parts import Key, Refused, Verified
 from service.intake.verify.shared_secret import Hmac
+from service.intake.verify.verifier import Key, Refused, Verified
 from tests.intake.app import define
 
 ZENDESK_TEST_KEY = "dGhpc19zZWNyZXRfaXNfZm9yX3Rlc3Rpbmdfb25seQ=="

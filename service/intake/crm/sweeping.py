@@ -22,7 +22,7 @@ from service.intake.inbox.accept import arrive
 from service.intake.inbox.group import commit
 from service.intake.inbox.judging import timelines
 from service.intake.mapping.events import ConversationEnded, ConversationReopened, Reading
-from service.intake.verify.parts import Verified
+from service.intake.verify.verifier import Verified
 from service.requests.retry import wait
 from service.settings import Settings
 from service.sources import call_counts, holds, sweeps, waiting

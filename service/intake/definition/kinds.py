@@ -15,7 +15,8 @@ from service.intake.definition.steps import ANSWER_ROOTS, FromAnswer, Kept, Sent
 from service.intake.definition.sweep import LISTED_ROOTS, FromListed
 from service.intake.definition.tables import RECEIVED, OverBody, When
 from service.intake.expressions.compiled import ROOT_NAMES, Expression, ExpressionError, compile_expression
-from service.intake.verify.parts import PARTS, PLAIN_PARTS, PREFIXED_PARTS, HeaderName, Part, SignatureAt
+from service.intake.verify.signed_parts import PARTS, PLAIN_PARTS, PREFIXED_PARTS, Part, SignatureAt
+from service.intake.verify.verifier import HeaderName
 from service.settings.declare import KINDS, LACKING, Section, declared, reader_of
 from service.text import folded
 

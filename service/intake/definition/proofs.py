@@ -15,12 +15,13 @@ from service.intake.definition.kinds import Table
 from service.intake.delivery.inbound import Inbound
 from service.intake.verify.jwt import Token
 from service.intake.verify.message_signatures import MessageSignature
-from service.intake.verify.parts import Signing, Verifier
 from service.intake.verify.plain import Basic, BodyEquals, Static
 from service.intake.verify.public_key import PublicKeys
 from service.intake.verify.shared_secret import Hash, Hmac
+from service.intake.verify.signed_parts import Signing
 from service.intake.verify.sns import Sns
 from service.intake.verify.twilio import Twilio
+from service.intake.verify.verifier import Verifier
 from service.settings.declare import reader_of, wrong
 from service.settings.sections import Mistake
 

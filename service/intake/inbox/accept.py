@@ -36,7 +36,7 @@ from service.intake.inbox.records import (
 )
 from service.intake.inbox.stored import ArrivedDelivery, known_if_erased, write_deliveries
 from service.intake.mapping.events import Reading
-from service.intake.verify.parts import Verified
+from service.intake.verify.verifier import Verified
 
 RETRY_AFTER_S = 30  # Zendesk ignores a minute or more
 STANDS_STILL_S = 10  # after that a silent database is given up: no CRM waits longer, and another node may lead

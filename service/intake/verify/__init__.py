@@ -3,7 +3,8 @@
 plain.py                a token, Basic, a value              shared_secret.py   HMAC over signed bytes
 public_key.py, jwks.py  public-key signatures                jwt.py             JSON Web Tokens
 message_signatures.py   HTTP Message Signatures (RFC 9421)   twilio.py, sns.py  their own schemes
-parts.py                what they share                      signing.py         signs as a source does, to try one
+verifier.py             what a verifier is, its verdicts     signed_parts.py    which bytes are signed, how old
+signing.py              signs as a source does, to try one
 
 A verifier is an object with one method, `check`; a definition's verifiers are alternatives. Their grammar is in
 definition/proofs.py. Pure except for jwks.py's cache of public keys: reads no clock and raises nothing, whatever the
@@ -14,7 +15,7 @@ from datetime import datetime
 from typing import Protocol
 
 from service.intake.delivery.inbound import Inbound
-from service.intake.verify.parts import NotNow, NotProvenYet, Refusal, Refused, Verified, Verifier
+from service.intake.verify.verifier import NotNow, NotProvenYet, Refusal, Refused, Verified, Verifier
 
 __all__ = ["NotProvenYet", "Refusal", "Refused", "Verified", "Verifier", "is_test", "verify"]
 

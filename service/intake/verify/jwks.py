@@ -15,8 +15,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
 
 from service.crm_api.get import NoAnswer, fetch_json
-from service.intake.verify.parts import NotNow, Refusal, decode
 from service.intake.verify.public_key import PublicKey, right_kind
+from service.intake.verify.signed_parts import decode
+from service.intake.verify.verifier import NotNow, Refusal
 
 FRESH, PAUSE = timedelta(hours=1), timedelta(minutes=1)
 MOST_KEYS = 50

@@ -16,7 +16,6 @@ from typing import Any, ClassVar, Self
 from service.intake.delivery.inbound import Inbound
 from service.intake.values.times import parse_time
 from service.intake.verify.jwks import KeySet
-from service.intake.verify.parts import HeaderName, Key, Keyed, Refusal, asked, decode, header
 from service.intake.verify.public_key import (
     ED25519,
     P256,
@@ -29,6 +28,8 @@ from service.intake.verify.public_key import (
     load_public_key,
 )
 from service.intake.verify.shared_secret import secret_of
+from service.intake.verify.signed_parts import asked, decode, header
+from service.intake.verify.verifier import HeaderName, Key, Keyed, Refusal
 from service.settings.declare import setting
 from service.settings.values import http_url, one_of
 

@@ -14,9 +14,10 @@ from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit
 
 from service.intake.delivery.inbound import Inbound
-from service.intake.verify.parts import Key, Keyed, Refusal, decode, demand_fresh, header
 from service.intake.verify.public_key import ED25519, P256, PSS_512, RSA, PublicKey, fits, load_public_key
 from service.intake.verify.shared_secret import KEY_ENCODINGS, secret_of
+from service.intake.verify.signed_parts import decode, demand_fresh, header
+from service.intake.verify.verifier import Key, Keyed, Refusal
 from service.settings.declare import REQUIRED, setting
 from service.settings.values import one_of
 

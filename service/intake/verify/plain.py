@@ -17,8 +17,9 @@ from service.intake.delivery.formats import BodyProblem
 from service.intake.delivery.inbound import Inbound
 from service.intake.expressions.compiled import Expression, ExpressionError
 from service.intake.expressions.evaluate import TooCostly
-from service.intake.verify.parts import HeaderName, Key, Keyed, Refusal, as_sent, asked, demand_short, header
 from service.intake.verify.shared_secret import secret_of
+from service.intake.verify.signed_parts import as_sent, asked, demand_short, header
+from service.intake.verify.verifier import HeaderName, Key, Keyed, Refusal
 from service.settings.declare import REQUIRED, setting
 from service.settings.values import NOT_EMPTY, one_of
 

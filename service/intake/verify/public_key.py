@@ -21,7 +21,8 @@ from cryptography.hazmat.primitives.hashes import SHA256, SHA512, HashAlgorithm
 from cryptography.hazmat.primitives.serialization import load_der_public_key, load_pem_public_key
 
 from service.intake.delivery.inbound import Inbound
-from service.intake.verify.parts import Refusal, Signing, candidates, check_age, decode, signed_bytes
+from service.intake.verify.signed_parts import Signing, candidates, check_age, decode, signed_bytes
+from service.intake.verify.verifier import Refusal
 from service.settings.declare import REQUIRED, setting
 from service.settings.values import one_of
 

@@ -14,17 +14,8 @@ from datetime import datetime
 from typing import ClassVar, Self
 
 from service.intake.delivery.inbound import Inbound
-from service.intake.verify.parts import (
-    BODY_PARTS,
-    Key,
-    Refusal,
-    Signing,
-    candidates,
-    check_age,
-    encode,
-    signed_bytes,
-    usual,
-)
+from service.intake.verify.signed_parts import BODY_PARTS, Signing, candidates, check_age, encode, signed_bytes, usual
+from service.intake.verify.verifier import Key, Refusal
 from service.settings.declare import REQUIRED, setting
 from service.settings.values import one_of
 

@@ -21,7 +21,7 @@ from cryptography.x509 import load_pem_x509_certificate
 
 from service.crm_api.get import NoAnswer, fetch_text
 from service.intake.delivery.inbound import Inbound
-from service.intake.verify.parts import NotNow, Refusal
+from service.intake.verify.verifier import NotNow, Refusal
 from service.settings.declare import REQUIRED, setting
 from service.settings.values import NOT_EMPTY
 

@@ -13,8 +13,9 @@ from typing import ClassVar, Self
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from service.intake.delivery.inbound import Inbound
-from service.intake.verify.parts import Key, Keyed, Refusal, encode, header
 from service.intake.verify.shared_secret import matching, secret_of
+from service.intake.verify.signed_parts import encode, header
+from service.intake.verify.verifier import Key, Keyed, Refusal
 
 FORM = "application/x-www-form-urlencoded"
 DEFAULT_PORTS = {"https": 443, "http": 80}

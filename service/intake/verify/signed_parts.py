@@ -1,6 +1,6 @@
-"""What all verifiers share: which bytes are signed, where the signature is, how old the request may be.
+"""Which bytes of a request are signed, where the signature stands, and how old it is: bytes and texts, or `Refusal`.
 
-Returns bytes and candidate signatures, or raises `Refusal`. Knows no key and compares nothing.
+What all verifiers of signatures share, with its table in a definition. Knows no key and compares nothing.
 """
 
 import base64
@@ -8,15 +8,16 @@ import binascii
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import ClassVar, NewType, Protocol
+from typing import NewType
 from urllib.parse import unquote
 
 from marshmallow import ValidationError
 
 from service.intake.delivery.inbound import Inbound
 from service.intake.values.times import FORMATS, parse_time
+from service.intake.verify.verifier import HeaderName, Keyed, Refusal
 from service.settings.declare import REQUIRED, setting
 from service.settings.values import NOT_EMPTY, one_of
 
@@ -37,64 +38,6 @@ PARTS = f"literal:…, header:…, sig:…, url_decoded:%3A…, {', '.join(WHOLE
 UNPROVEN_AT_MOST = 256 * 1024
 """Of a body that is parsed before it is proven: a megabyte of tiny values takes a second, and is 1.5 kB as gzip."""
 Part = NewType("Part", str)
-HeaderName = NewType("HeaderName", str)  # in lower case, as requests are read
-
-
-@dataclass(frozen=True, slots=True)
-class Verified:
-    """The request is the source's. `key_index` is the place in the source's keys; None if no key was needed."""
-
-    key_index: int | None
-    verifier: str
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The request is not proven to be the source's. `code` is for our log, never for the sender."""
-
-    code: str
-    sentence: str
-
-
-@dataclass(frozen=True, slots=True)
-class NotProvenYet(Refused):
-    """It cannot be decided now: the request must be sent again, and is not counted as a wrong one."""
-
-
-class Refusal(Exception):
-    """Raised inside a verifier; becomes a `Refused`."""
-
-    def __init__(self, code: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.code = code
-        self.sentence = sentence
-
-
-class NotNow(Refusal):
-    """Somebody's published keys are unreachable. The same request may be proven soon."""
-
-
-class Verifier(Protocol):
-    """One way in which a source proves itself."""
-
-    kind: ClassVar[str]
-
-    @property
-    def secret_headers(self) -> frozenset[str]:
-        """The headers with a token or a signature, which are never stored."""
-
-    @property
-    def secret_query(self) -> frozenset[str]:
-        """The query parameters with one."""
-
-    def check(self, inbound: Inbound, now: datetime) -> int | None:
-        """Return the index of the key that matched; None if none was needed. Raises Refusal."""
-
-    def covered(self, inbound: Inbound) -> str:
-        """Say which bytes the proof covers, for people. Raises Refusal."""
-
-    def advice(self) -> Iterator[str]:
-        """What an operator should know about its keys. Never shows one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,28 +64,6 @@ class SignedTime:
     from_: Part = setting(REQUIRED, "`header:NAME` or `sig:FIELD`", _header_or_field)
     format: str = setting("digits_auto", "how it is written", one_of(*FORMATS))
     tolerance: timedelta = setting("300s", "how far it may lie from our clock")
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """A key and its place in the source's list, so that the log can say which one is in use."""
-
-    index: int
-    secret: bytes = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Keyed:
-    """Verification by keys: those of the source, or its own."""
-
-    keys: tuple[str, ...] | None = setting(None, "keys of its own, instead of the source's", NOT_EMPTY, secret=True)
-    secrets: tuple[Key, ...] = ()
-    secret_headers: frozenset[str] = frozenset()
-    secret_query: frozenset[str] = frozenset()
-
-    def advice(self) -> Iterator[str]:
-        """None, if a key cannot be worse than the settings allow."""
-        return iter(())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
