@@ -14,7 +14,7 @@ from service.intake.delivery.inbound import DELIVERIES
 from service.intake.fast_path import with_fast_path
 from service.intake.reception import Reception
 from service.metrics import health, prometheus
-from service.privacy import customer_routes
+from service.privacy import register as customers
 from service.reports import dashboard
 from service.reports.api import register as reports
 from service.results import x_activity, x_webhook
@@ -40,7 +40,7 @@ def create_app(settings: Settings, engine: Engine | None = None, clock: Clock = 
     slow_routes.tell(app, (f"{DELIVERIES}{name}" for name, each in definitions.items() if is_slow(each.verifiers)))
     api = web.setup(app, settings.web)
     api.register_blueprint(reports.blueprint(settings, engine, guard, clock))
-    api.register_blueprint(customer_routes.blueprint(settings, engine, guard, clock))
+    api.register_blueprint(customers.blueprint(settings, engine, guard, clock))
     for blueprint in (
         intake.blueprint(reception),
         x_webhook.blueprint(settings, engine, clock),

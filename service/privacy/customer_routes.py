@@ -1,7 +1,6 @@
-"""The API about customers: opt-outs, erasure, what we hold, identities handed in, links to a question page.
+"""The API about customers, for admins: opt-outs, erasure, what we hold.
 
-For admins; identities and links also for `hand_in` keys. Connects `customers`, erasure and outreach to routes, and logs
-every call in the access log. Never sends a customer's data back, except for "what we hold".
+Logs every call in the access log. Never sends a customer's data back, except for "what we hold".
 """
 
 from collections.abc import Callable, Mapping
@@ -10,7 +9,6 @@ from datetime import datetime
 from typing import Any
 
 import flask
-import sqlalchemy as sa
 from marshmallow import Schema, ValidationError, fields, validate
 from sqlalchemy.engine import Engine
 
@@ -18,12 +16,9 @@ from service.auth import Guard, log_access
 from service.auth.keys import Reader
 from service.customers import opted_out, two_person_rule
 from service.customers.hash_key import open_key
-from service.db import reading, writing
+from service.db import writing
 from service.errors import Conflict, Invalid, NotFound
 from service.ids import person
-from service.models import feedback_request
-from service.outreach import by_hand, handed_over
-from service.outreach.context import Workplace
 from service.privacy import held, housekeeping
 from service.settings import Settings
 from service.settings.values import X_USER_ID, an_x_user_id, is_x_user_id
@@ -83,32 +78,9 @@ class AllHeldSchema(Schema):
     )
 
 
-class XIdentitySchema(StrictSchema):
-    """Who the customer is on X."""
-
-    x_user_id = fields.String(required=True, validate=an_x_user_id, metadata={"pattern": X_USER_ID})
-
-
-class LinkSchema(Schema):
-    """A link to a question page."""
-
-    request_id = fields.String(required=True)
-    url = fields.String(required=True, metadata={"description": "for this customer alone", "format": "uri"})
-    good_until = fields.AwareDateTime(
-        required=True, metadata={"description": "the end of reports.answer_window; erasing the customer ends it too"}
-    )
-
-
-class RequestStateSchema(Schema):
-    """Where the request stands now."""
-
-    id = fields.String(required=True)
-    state = fields.String(required=True)
-
-
 @dataclass(frozen=True, slots=True)
-class _Customers:
-    """What every route here needs."""
+class CustomerRoutes:
+    """What every route of customers needs."""
 
     customers: Blueprint
     settings: Settings
@@ -117,17 +89,13 @@ class _Customers:
     clock: Callable[[], datetime]
 
 
-def blueprint(settings: Settings, engine: Engine, guard: Guard, clock: Callable[[], datetime]) -> Blueprint:
-    """Return the routes of customers. The key is checked before anything else is looked at."""
-    customers = Blueprint("customers", __name__, url_prefix="/v1", description="What customers may ask for")
-    routes = _Customers(customers, settings, engine, guard, clock)
+def add(routes: CustomerRoutes) -> None:
+    """Register the views."""
     _add_opt_outs(routes)
     _add_what_is_held(routes)
-    _add_hand_ins(routes)
-    return customers
 
 
-def _add_opt_outs(routes: _Customers) -> None:
+def _add_opt_outs(routes: CustomerRoutes) -> None:
     customers = routes.customers
 
     @customers.route("/opt-outs", methods=["POST"])
@@ -137,7 +105,7 @@ def _add_opt_outs(routes: _Customers) -> None:
     @customers.response(200, OptOutCountSchema, description="How many were not on the list before")
     @customers.doc(operationId="add_opt_outs", summary="Put customers on the opt-out list.")
     def add_opt_outs(asked: dict[str, Any]) -> dict[str, int]:
-        _demand_reach(asked["account"], routes.settings)
+        demand_reach(asked["account"], routes.settings)
         actor, now = flask.g.reader.actor, routes.clock()
         hash_key = open_key(routes.engine, routes.settings.service.secret_key)
         with writing(routes.engine) as connection:
@@ -153,7 +121,7 @@ def _add_opt_outs(routes: _Customers) -> None:
     @customers.response(204, description="Taken off the list")
     @customers.doc(operationId="remove_opt_out", summary="Take a customer off the opt-out list of every account.")
     def remove_opt_out(x_user_id: str) -> None:
-        _demand_reach(opted_out.EVERY_ACCOUNT, routes.settings)
+        demand_reach(opted_out.EVERY_ACCOUNT, routes.settings)
         _demand_x_user_id(x_user_id)
         hash_key = open_key(routes.engine, routes.settings.service.secret_key)
         with writing(routes.engine) as connection:
@@ -162,7 +130,7 @@ def _add_opt_outs(routes: _Customers) -> None:
             log_access(connection, flask.g.reader.actor, "opt_out.remove", {}, routes.clock())
 
 
-def _add_what_is_held(routes: _Customers) -> None:
+def _add_what_is_held(routes: CustomerRoutes) -> None:
     customers = routes.customers
 
     @customers.route("/customers/<x_user_id>", methods=["GET"], parameters=[dict(IN_THE_PATH)])
@@ -174,7 +142,7 @@ def _add_what_is_held(routes: _Customers) -> None:
         summary="All we hold of a customer: what erasing them would reach, and their opt-outs.",
     )
     def export_customer(x_user_id: str) -> dict[str, Any]:
-        _demand_reach(opted_out.EVERY_ACCOUNT, routes.settings)
+        demand_reach(opted_out.EVERY_ACCOUNT, routes.settings)
         _demand_x_user_id(x_user_id)
         kept = held.export(routes.engine, routes.settings, x_user_id, by=flask.g.reader.actor, now=routes.clock())
         return {"x_user_id": x_user_id, "held": kept}
@@ -184,7 +152,7 @@ def _add_what_is_held(routes: _Customers) -> None:
     @customers.response(200, ErasureSchema, description="What was erased, a count a kind of data")
     @customers.doc(operationId="erase_customer", summary="Erase a customer, who is then never asked again.")
     def erase_customer(x_user_id: str) -> dict[str, Any]:
-        _demand_reach(opted_out.EVERY_ACCOUNT, routes.settings)
+        demand_reach(opted_out.EVERY_ACCOUNT, routes.settings)
         _demand_x_user_id(x_user_id)
         if routes.settings.privacy.erase_by_two:
             _demand_second_person(routes.engine, routes.settings, x_user_id, flask.g.reader, routes.clock())
@@ -192,46 +160,6 @@ def _add_what_is_held(routes: _Customers) -> None:
             routes.engine, routes.settings, x_user_id, by=flask.g.reader.signature, now=routes.clock()
         )
         return {"x_user_id": x_user_id, "erased": dict(counts)}
-
-
-def _add_hand_ins(routes: _Customers) -> None:
-    customers = routes.customers
-
-    @customers.route("/requests/<request_id>/x-identity", methods=["PUT"])
-    @routes.guard.requires("admin", "hand_in")
-    @customers.arguments(XIdentitySchema)
-    @customers.response(200, RequestStateSchema, description="The request is taken up; every gate and limit stands")
-    @customers.doc(operationId="complete_identity", summary="Tell who the customer of a request without one is on X.")
-    def complete_identity(asked: dict[str, Any], request_id: str) -> dict[str, str]:
-        _demand_reach(_account_of(routes.engine, request_id), routes.settings)
-        place = Workplace.open(routes.engine, routes.settings, "api")
-        by = flask.g.reader.signature
-        state = by_hand.complete(place, request_id, asked["x_user_id"], by=by, now=routes.clock())
-        return {"id": request_id, "state": state}
-
-    @customers.route("/conversations/<source>/<conversation_id>/link", methods=["POST"])
-    @routes.guard.requires("admin", "hand_in")
-    @customers.response(200, LinkSchema, description="The same link, however often it is asked for")
-    @customers.doc(
-        operationId="hand_over_link",
-        summary="Get the question page's link of a conversation, to send it yourself; nothing of ours is sent then.",
-    )
-    def hand_over_link(source: str, conversation_id: str) -> dict[str, Any]:
-        account = _account_of_conversation(routes.engine, source, conversation_id)
-        _demand_reach(account, routes.settings)
-        place = Workplace.open(routes.engine, routes.settings, "api")
-        by = flask.g.reader.signature
-        link = handed_over.hand_over(place, account, source, conversation_id, by=by, now=routes.clock())
-        until = link.handed_over_at + routes.settings.reports.answer_window
-        return {"request_id": link.request_id, "url": link.url, "good_until": until}
-
-
-def _account_of_conversation(engine: Engine, source: str, conversation_id: str) -> str:
-    with reading(engine) as connection:
-        account = handed_over.account_of(connection, source, conversation_id)
-    if account is None or not flask.g.reader.may_see(account):
-        raise NotFound("unknown_conversation", "There is no such conversation.")
-    return account
 
 
 def _demand_second_person(engine: Engine, settings: Settings, x_user_id: str, reader: Reader, now: datetime) -> None:
@@ -253,16 +181,7 @@ def _demand_x_user_id(given: str) -> None:
         raise Invalid("not_an_x_user_id", "An X user id is 1 to 19 digits without a leading zero.")
 
 
-def _account_of(engine: Engine, request_id: str) -> str:
-    wanted = sa.select(feedback_request.c.account).where(feedback_request.c.id == request_id)
-    with reading(engine) as connection:
-        account = connection.scalar(wanted)
-    if account is None or not flask.g.reader.may_see(account):
-        raise NotFound("unknown_request", "There is no such request.")
-    return account
-
-
-def _demand_reach(account: str, settings: Settings) -> None:
+def demand_reach(account: str, settings: Settings) -> None:
     """Let a key act only on the accounts it covers; what affects all accounts needs a key for all of them."""
     if account not in {opted_out.EVERY_ACCOUNT, *settings.accounts}:
         raise Invalid("unknown_account", f"There is no account '{account}'; '*' means all.")
