@@ -29,8 +29,8 @@ from service.reports.days import midnight
 from service.reports.dimensions import PEOPLE
 from service.reports.filters import Filter
 from service.reports.rows import query
+from service.reports.rows.order import Order
 from service.reports.rows.position import Position
-from service.reports.rows.query import Order
 from service.reports.visible import View
 from service.results.inbox import read_once as read_inbox
 from service.results.poll import poll_once

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.engine import Connection
@@ -13,7 +14,7 @@ from service.reports.visible import View, view_of
 from service.settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ReportQuery:
     """A reader's filter at a moment, over a connection that reads."""
 
@@ -33,7 +34,7 @@ class ReportQuery:
         """The zone of the organisation's days."""
         return self.settings.service.time_zone
 
-    @property
+    @cached_property
     def view(self) -> View:
         """What this reader may see. Raises Invalid for an account that never was."""
         return view_of(self.connection, self.settings, self.reader, self.now, self.filter.of("account"))

@@ -29,7 +29,7 @@ from service.reports.api.row_schemas import ResultSchema
 from service.reports.filters import Filter
 from service.reports.report_query import ReportQuery
 from service.reports.rows import export, query
-from service.reports.rows.query import Order
+from service.reports.rows.order import Order
 from service.settings import Settings, from_tree
 from tests.bench import load
 from tests.support import tree

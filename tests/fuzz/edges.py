@@ -31,7 +31,7 @@ from service.intake.verify import Refused, is_test, verify
 from service.listening.framing import Incoming
 from service.reports import filters
 from service.reports.rows.cursor import change_cursors, cursors
-from service.reports.rows.query import Order
+from service.reports.rows.order import Order
 from service.settings import SettingsError, load
 from service.settings.load import from_tree
 from service.x_api import activity, cards, schemas, taps

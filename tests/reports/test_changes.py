@@ -22,8 +22,8 @@ from service.reports.filters import Filter
 from service.reports.rows import changes as feed
 from service.reports.rows import marks
 from service.reports.rows.cursor import cursors
+from service.reports.rows.order import OLDEST
 from service.reports.rows.position import Position
-from service.reports.rows.query import OLDEST
 from service.requests import seals as numbers
 from service.requests.seals import touch
 from service.results.card import take_in

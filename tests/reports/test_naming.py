@@ -13,7 +13,7 @@ from service.reports.disclosure.naming import Names, follow, hides_somebody, nam
 from service.reports.filters import Filter
 from service.reports.report_query import ReportQuery
 from service.reports.rows import query
-from service.reports.rows.query import Order
+from service.reports.rows.order import Order
 from service.requests.seals import touch
 from service.states import OURS_ALONE, Skip
 from tests.reports.world import ADMIN, NOW, World, name_everybody, settings_of

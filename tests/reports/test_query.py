@@ -13,7 +13,7 @@ from service.reports.filters import Filter
 from service.reports.report_query import ReportQuery
 from service.reports.rows import query
 from service.reports.rows.cursor import cursors
-from service.reports.rows.query import Order
+from service.reports.rows.order import Order
 from tests.reports.world import ADMIN, NOW, World, settings_of
 
 ACME = Reader("k", "n", "supervisor", ("acme",))

@@ -12,8 +12,8 @@ from service.reports.filters import Filter
 from service.reports.report_query import ReportQuery
 from service.reports.rows import query
 from service.reports.rows.mood import RANKS, place_of, rank_and_moment, rank_of
+from service.reports.rows.order import WORST, Order
 from service.reports.rows.position import Position
-from service.reports.rows.query import WORST, Order
 from service.x_api.questions import SCORE_RANGE
 from tests.reports.world import ADMIN, NOW, World
 

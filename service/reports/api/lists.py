@@ -19,8 +19,8 @@ from service.reports.roles import READERS_OF_ANSWERS
 from service.reports.rows import changes, notes, query
 from service.reports.rows.changes import ChangePosition
 from service.reports.rows.cursor import Bookmark, Cursors, SignedText, cursors
+from service.reports.rows.order import Kind, Order
 from service.reports.rows.position import Page, Position
-from service.reports.rows.query import Kind, Order
 from service.reports.rows.row import Row
 from service.reports.visible import cutoff
 from service.web.idempotency import PARAMETER, once

@@ -16,7 +16,8 @@ from service.reports.figures.batch import FIGURES
 from service.reports.filters import FigureFilterSchema, FilterSchema
 from service.reports.query_values import WHEN, Moment, WholeNumber, Word, YesNo, known
 from service.reports.rows.as_csv import SEPARATORS
-from service.reports.rows.query import DEFAULT_LIMIT, MOST, SORTS
+from service.reports.rows.order import SORTS
+from service.reports.rows.query import DEFAULT_LIMIT, MOST
 from service.web.parameters import StrictSchema
 
 

@@ -23,7 +23,8 @@ from service.reports.dashboard.question import PageQuery
 from service.reports.filters import ANSWERED, MOODS, Filter
 from service.reports.roles import READERS_OF_ANSWERS
 from service.reports.rows import marks, notes
-from service.reports.rows.query import Order, get
+from service.reports.rows.order import Order
+from service.reports.rows.query import get
 from service.reports.rows.row import Row
 from service.web import reads
 

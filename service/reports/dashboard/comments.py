@@ -17,8 +17,8 @@ from service.reports.rows import query
 from service.reports.rows.cursor import cursors
 from service.reports.rows.marks import ReviewMark, marks_of
 from service.reports.rows.mood import mood_of, place_of
+from service.reports.rows.order import WORST, Order
 from service.reports.rows.position import Position
-from service.reports.rows.query import WORST, Order
 from service.reports.rows.row import Row
 
 PER_PAGE = 25

@@ -26,7 +26,8 @@ from service.reports.figures import figures
 from service.reports.report_query import ReportQuery
 from service.reports.roles import READERS_OF_ANSWERS
 from service.reports.rows.cursor import cursors
-from service.reports.rows.query import Order, rows
+from service.reports.rows.order import Order
+from service.reports.rows.query import rows
 from service.reports.statistics.definitions import define
 from service.reports.thresholds import thresholds
 from service.web import reads

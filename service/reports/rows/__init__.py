@@ -1,6 +1,7 @@
 """One filtered select and everything that leaves through it: lists, exports, changes, notes.
 
-query.py        the one select                       conditions.py  filters as SQL
+query.py        rows by the page                     order.py       how they are sorted
+select.py       the one select                       conditions.py  filters as SQL
 row.py          what a row is                        redaction.py   what a reader is told of it
 search.py       words in comments                    mood.py        how happy an answer is
 worst_first.py  the worst answers first              position.py    where a page ends

@@ -17,11 +17,13 @@ from service.errors import Gone
 from service.models import feedback_request
 from service.reports.filters import Filter
 from service.reports.report_query import ReportQuery
+from service.reports.rows.order import Kind, Order
 from service.reports.rows.position import Page
-from service.reports.rows.query import Kind, Order, meets, page_of, select_rows
+from service.reports.rows.query import page_of
 from service.reports.rows.redaction import told
 from service.reports.rows.row import COLUMNS, Row, rows_of
 from service.reports.rows.search import with_words
+from service.reports.rows.select import meets, select_rows
 from service.reports.visible import View, cutoff, told_until
 from service.requests import seals
 from service.settings import Settings

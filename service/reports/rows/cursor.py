@@ -18,8 +18,8 @@ from service.db import from_micros, to_micros
 from service.errors import Invalid
 from service.reports.filters import Filter
 from service.reports.rows.changes import ChangePosition
+from service.reports.rows.order import Order
 from service.reports.rows.position import Position
-from service.reports.rows.query import Order
 
 SIGNATURE_BYTES = 16
 LONGEST = 400

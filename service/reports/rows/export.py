@@ -28,8 +28,8 @@ from service.reports.rows import as_jsonl, query
 from service.reports.rows.as_csv import Form
 from service.reports.rows.atomic_file import appearing, demand_file
 from service.reports.rows.formats import PLAIN, writer_of
+from service.reports.rows.order import Order
 from service.reports.rows.position import Erased, Page, Position
-from service.reports.rows.query import Order
 from service.reports.rows.row import COLUMNS, Columns
 from service.reports.rows.search import with_words
 from service.reports.statistics.definitions import DEFINITION_VERSION

@@ -1,73 +1,37 @@
-"""The one filtered select behind list, aggregates, export and dashboard.
+"""Rows by the page: a question in, the next rows out, searched where words are asked for.
 
-The key's accounts and the embargo always apply, and test traffic never counts. Rows leave with the names of people who
-must not be named already blanked (see `disclosure.naming`). Never writes.
+Rows leave with the names of people who must not be named already blanked (see `disclosure.naming`). Never writes.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from service.db import EPOCH, Micros
+from service.db import EPOCH
 from service.errors import NotFound
-from service.models import feedback_request, result
-from service.reports.disclosure.naming import HIDDEN, UNREAD, hides_somebody, named
+from service.models import feedback_request
+from service.reports.disclosure.naming import HIDDEN, UNREAD, hides_somebody
 from service.reports.filters import Filter
 from service.reports.report_query import ReportQuery
-from service.reports.rows.conditions import answer_conditions, request_conditions
 from service.reports.rows.mood import place_of
+from service.reports.rows.order import OLDEST, WORST, Kind, Order
 from service.reports.rows.position import Erased, Page, Position
 from service.reports.rows.redaction import told
 from service.reports.rows.row import COLUMNS, Columns, Row
 from service.reports.rows.search import TEXT
 from service.reports.rows.search import found as having
+from service.reports.rows.select import names_people, select_rows
 from service.reports.rows.worst_first import worst_first
 from service.reports.visible import View
-from service.requests.rows import ASKED_BY
 from service.settings import Settings
 
 fr = feedback_request.c
-res = result.c
-Kind = Literal["results", "requests", "both"]
-REQUEST_COLUMNS = (
-    fr.id, fr.conversation_id, fr.source, fr.account, fr.campaign, fr.team_id, fr.agent_id, fr.type,
-    fr.question_variant_id, fr.display_name, fr.ended_at, fr.card_sent_at, fr.state, fr.reason, fr.language, fr.test,
-    fr.channel, ASKED_BY,
-)  # fmt: skip
-WORST = "worst"
-"""Results only: the unhappiest of both kinds of card first, and of equals the newest."""
-
-SORTS = ("updated_at", "-updated_at", "ended_at", "-ended_at")
 DEFAULT_LIMIT, MOST = 50, 250
 MOST_PAGES_READ = 20  # of a search, for one page that is told
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """How a list is sorted. The id breaks ties, so that no row is lost or repeated between pages.
-
-    `kind` results: answered requests only; requests: the whole ledger; both, for exports: the whole ledger, with
-    `updated_at` the later one of request and answer.
-    """
-
-    sort: str = "updated_at"
-    kind: Kind = "results"
-    newest_first: bool = False
-
-    @property
-    def columns(self) -> tuple[Any, Any]:
-        """The sort key and the id, from the table whose index has both."""
-        if self.sort == "ended_at":
-            return fr.ended_at, fr.id
-        return (res.updated_at, res.request_id) if self.kind == "results" else (fr.updated_at, fr.id)
-
-
-OLDEST = Order()
 
 
 def rows(
@@ -80,10 +44,11 @@ def rows(
     readable: bool = False,
 ) -> Page:
     """Return one page; `readable`: only rows whose comment may be read."""
-    read = partial(page, asked.connection, asked.settings, asked.view, asked.filter, order, tombstones=tombstones)
+    place = (asked.connection, asked.settings, asked.view, asked.filter, order)
+    read = partial(page, *place, tombstones=tombstones, readable=readable)
     if asked.filter.q is not None:
         return _searched(read, asked.filter.q, order, after, limit)
-    return read(after=after, limit=limit, readable=readable)
+    return read(after=after, limit=limit)
 
 
 def page(
@@ -187,11 +152,6 @@ def page_of(
     return Page(told(connection, shown, settings), next, withheld, erased)
 
 
-def names_people(filter: Filter) -> bool:
-    """Whether the filter would match somebody who may not be named."""
-    return bool({"team", "agent"} & filter.chosen.keys() or filter.conversation_ids)
-
-
 def _place(found: Sequence[sa.Row[Any]], order: Order, limit: int) -> Position | None:
     """Where the next page begins, if there is one."""
     if len(found) <= limit:
@@ -209,63 +169,6 @@ def get(asked: ReportQuery, request_id: str, kind: Kind = "results") -> Row:
     if kind == "results":
         raise NotFound("no_such_result", "There is no such result, or your key does not cover its account.")
     raise NotFound("no_such_request", "There is no such request, or your key does not cover its account.")
-
-
-def select_rows(view: View, filter: Filter, order: Order, *, tombstones: bool = False) -> sa.Select[Any]:
-    """Return the statement of a list, without its order. `tombstones`: include erased results."""
-    changed = _changed(view, order)
-    columns = [_plain(each).label(each.key) for each in REQUEST_COLUMNS]
-    answer = {
-        "tags": sa.cast(fr.tags, sa.Text),
-        "customer_ref": fr.customer_ref if view.sees_customers else sa.null(),
-        "score": view.score,
-        "score_at": view.score_at,
-        "text": view.text,
-        "text_at": view.text_at,
-        "updated_at": changed,
-        "update_count": sa.case((sa.and_(view.answered, view.settled), res.update_count), else_=0),
-        "erased_at": fr.erased_at,
-        "score_way": view.score_way,
-        "answered": view.answered,
-        "hidden": HIDDEN,
-        "unread": UNREAD,
-    }
-    columns += [_plain(each).label(name) for name, each in answer.items()]
-    query = sa.select(*columns).where(view.mine, *request_conditions(filter, changed))
-    told = answer_conditions(view, filter, changed)
-    if order.kind == "results":
-        inner = result.join(feedback_request, sa.and_(fr.id == res.request_id, view.came))
-        # under an embargo a row that changed today is told tomorrow, at its own place in the order
-        late = (view.settled,) if order.sort in {"updated_at", WORST} else ()
-        shown = sa.and_(view.answered, *late, *told)
-        return query.select_from(named(inner)).where(sa.or_(shown, fr.erased_at.is_not(None)) if tombstones else shown)
-    return query.select_from(named(view.join)).where(*told)
-
-
-def meets(view: View, filter: Filter, order: Order) -> sa.ColumnElement[bool]:
-    """As SQL: whether a filter finds a row of `select_rows`."""
-    changed = _changed(view, order)
-    found = [*request_conditions(filter, changed), *answer_conditions(view, filter, changed)]
-    return sa.and_(sa.true(), *found, *([sa.not_(HIDDEN)] if names_people(filter) else []))
-
-
-def _plain(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
-    """Times as microseconds, booleans as the database has them: a file needs no objects."""
-    kind = column.type
-    if isinstance(kind, Micros):
-        return sa.type_coerce(column, sa.BigInteger)
-    return sa.type_coerce(column, sa.Integer) if isinstance(kind, sa.Boolean) else column
-
-
-def _changed(view: View, order: Order) -> sa.ColumnElement[Any]:
-    """When the row changed, as far as this reader may know."""
-    if order.kind == "requests":
-        return fr.updated_at
-    if order.kind == "both":
-        return sa.case((sa.and_(view.settled, res.updated_at > fr.updated_at), res.updated_at), else_=fr.updated_at)
-    if view.cutoff is None or order.sort in {"updated_at", WORST}:
-        return res.updated_at
-    return sa.case((view.settled, res.updated_at), else_=res.first_seen_at)
 
 
 def _bound(key: Any, after: Position) -> Sequence[sa.ColumnElement[Any]]:
