@@ -10,7 +10,7 @@ a customer's words.
     `-- NotAllowed 403        `-- TooMany 429
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 PROBLEM_JSON = "application/problem+json"
@@ -28,7 +28,7 @@ class ServiceError(Exception):
         sentence: str,
         *,
         headers: Mapping[str, str] | None = None,
-        errors: Mapping[str, Any] | None = None,
+        errors: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         super().__init__(sentence)
         self.code = code

@@ -17,6 +17,7 @@ from service.db.deadline import is_out_of_time
 from service.db.outages import is_away, why_away
 from service.errors import PROBLEM_JSON, Invalid, ServiceError, Unavailable, problem
 from service.web.headers import request_id
+from service.web.validation_errors import by_place
 
 HTML_UNDER = "/dashboard"
 RETRY_AFTER_S = 30
@@ -75,7 +76,8 @@ def _http(error: HTTPException) -> Response | HTTPException:
     given: Mapping[str, Any] = getattr(error, "data", None) or {}
     complaints = given.get("messages") or given.get("errors")
     if isinstance(complaints, Mapping):  # of a body or query that did not come from the strict parser
-        refusal: ServiceError = Invalid("invalid", "Some values are wrong; 'errors' names them.", errors=complaints)
+        sentence = "Some values are wrong; 'errors' names them."
+        refusal: ServiceError = Invalid("invalid", sentence, errors=by_place(complaints))
     else:
         refusal = _plain(error, status)
     kept = dict(error.get_headers(flask.request.environ)) | dict(given.get("headers") or {})

@@ -33,11 +33,17 @@ def refused(messages: Mapping[str, Any]) -> ServiceError:
             f"There is no parameter {', '.join(repr(name) for name in unknown)} here; see /docs.",
             errors={name: ["is not known here"] for name in unknown},
         )
+    found = by_place(messages)
+    name, says = next(iter(found.items()))
+    return Invalid("invalid_parameter", f"'{name}' {says[0]}".rstrip(".") + ".", errors=found)
+
+
+def by_place(messages: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return marshmallow's errors by their place."""
     found: dict[str, list[str]] = {}
     for name, sentence in _mistakes(messages):
         found.setdefault(name, []).append(sentence)
-    name, says = next(iter(found.items()))
-    return Invalid("invalid_parameter", f"'{name}' {says[0]}".rstrip(".") + ".", errors=found)
+    return found
 
 
 def _mistakes(says: Any, *place: str) -> Iterator[tuple[str, str]]:

@@ -54,8 +54,12 @@ def test_an_empty_name_ends_the_one_before(quick: World) -> None:
 def test_one_wrong_name_stores_none(quick: World, wrong: dict[str, Any], status: int, code: str) -> None:
     admin = quick.client("admin")
     answer = put(admin, ANN, wrong)
-    assert (answer.status_code, answer.get_json()["code"]) == (status, code), answer.text
+    problem = answer.get_json()
+    assert (answer.status_code, problem["code"]) == (status, code), answer.text
     assert admin.json("/v1/people")["items"] == []
+    if "two names" not in problem["detail"]:
+        assert {tuple(place.split(".")[:2]) for place in problem["errors"]} == {("items", "1")}
+        assert all(isinstance(each, str) for says in problem["errors"].values() for each in says)
 
 
 def test_a_key_of_one_account_names_and_sees_that_account(quick: World) -> None:

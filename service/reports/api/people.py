@@ -107,9 +107,9 @@ def _lines(items: list[dict[str, Any]], routes: Routes) -> list[NameLine]:
         try:
             found.append(names_csv.line_of(_as_row(each), routes.settings))
         except ValueError as error:
-            wrong[str(number)] = [str(error)]
+            wrong[f"items.{number}"] = [str(error)]
     if wrong:
-        raise Invalid("wrong_names", "Some names cannot be kept, so none was.", errors={"items": wrong})
+        raise Invalid("wrong_names", "Some names cannot be kept, so none was.", errors=wrong)
     if twice := names_csv.twice(found):
         raise Invalid("wrong_names", f"{twice[0]}. None was kept.")
     return found

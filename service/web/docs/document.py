@@ -50,7 +50,14 @@ class ProblemSchema(Schema):
     code = fields.String(required=True, metadata={"description": "stable; programs may rely on it"})
     detail = fields.String(required=True, metadata={"description": "what is wrong and what would be right"})
     request_id = fields.String(required=True, metadata={"description": "tell it to your operator"})
-    errors = fields.Dict(metadata={"description": "every mistake, by parameter or field"})
+    errors = fields.Dict(
+        keys=fields.String(),
+        values=fields.List(fields.String()),
+        metadata={
+            "description": "every mistake, by parameter or by the field of the body; a field of a list's item by its "
+            "place, counted from 0: `items.3.id`; `body`: the body as a whole"
+        },
+    )
 
 
 class ProblemApi(flask_smorest.Api):
