@@ -1,7 +1,7 @@
 """What those who see no rows may ask, and what they are told, as frozen dataclasses; and what cannot be asked at all.
 
-`Asked` names accounts, one kind of card, at most one dimension to split by and values to keep, and days. One context
-(campaign, source, …) at a time, and never a context together with people: those tables are not published.
+`PeriodQuestion` names accounts, one kind of card, at most one dimension to split by and values to keep, and days. One
+context (campaign, source, …) at a time, and never a context together with people: those tables are not published.
 """
 
 from collections.abc import Iterable, Mapping
