@@ -28,7 +28,7 @@ EMPTY = dict.fromkeys(("score", "score_at", "text", "text_at"))
 
 def too_old(*, texts_before: datetime, history_before: datetime, now: datetime) -> Sequence[Overdue]:
     """What is due here: texts we have had since `texts_before`, superseded rows older than `history_before`."""
-    # What the house before this one wrote while both ran has no clock of ours.
+    # What the release before this one wrote while both ran has no clock of ours.
     since = sa.or_(res.text_seen_at < texts_before, sa.and_(res.text_seen_at.is_(None), res.updated_at < texts_before))
     old_texts = sa.and_(res.text.is_not(None), since)
     old_update_texts = sa.and_(upd.text.is_not(None), upd.seen_at < texts_before)

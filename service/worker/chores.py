@@ -54,7 +54,7 @@ def live(place: Workplace, clock: Clock, stop: threading.Event) -> None:
             say_alive(place, clock())
 
 
-def keep_house(place: Workplace, clock: Clock, stop: threading.Event) -> None:
+def keep_up(place: Workplace, clock: Clock, stop: threading.Event) -> None:
     """Attach what has appeared for unknown sends, and close releases."""
     while not stop.wait(ALIVE_EVERY.total_seconds()):
         now = clock()
@@ -104,7 +104,7 @@ def seal_changes(place: Workplace, clock: Clock, stop: threading.Event) -> None:
 
 CHORES: Mapping[str, Callable[[Workplace, Clock, threading.Event], None]] = {
     "alive": live,
-    "housekeeping": keep_house,
+    "housekeeping": keep_up,
     "sealing": seal_changes,
     "forgetting": forget_what_is_old,
 }
