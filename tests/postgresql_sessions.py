@@ -16,9 +16,9 @@ from sqlalchemy.engine import Engine
 
 ANEW = (
     "CLOSE ALL; RESET SESSION AUTHORIZATION; RESET ALL; UNLISTEN *; SELECT pg_advisory_unlock_all(); "
-    "DISCARD PLANS; DISCARD TEMP; DISCARD SEQUENCES"
+    "DISCARD PLANS; DISCARD TEMP; DISCARD SEQUENCES; SELECT pg_stat_force_next_flush()"
 )
-"""What DISCARD ALL does, but for prepared statements: of these the driver keeps a list."""
+"""What DISCARD ALL does, but for prepared statements: of these the driver keeps a list. And tell what was written."""
 
 
 class Session(psycopg.Connection[Any]):

@@ -123,6 +123,16 @@ def test_a_changed_database_is_not_used_again(kept: Kept, what: str) -> None:
         assert connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database]).fetchone() is None
 
 
+def test_what_a_session_changed_that_waits_for_the_next_test_is_noticed(kept: Kept) -> None:
+    for _ in range(2):
+        with kept.database() as place, place.shelf.serving(open_engine(place.address)) as engine:
+            name = place.name
+            with engine.begin() as connection:
+                connection.exec_driver_sql("CREATE FUNCTION left_behind() RETURNS int LANGUAGE sql AS 'SELECT 1'")
+    with kept.database() as place:
+        assert (kept.made, place.name != name) == (3, True)
+
+
 def test_open_connections_are_ended_and_cannot_come_back(kept: Kept) -> None:
     with told(kept) as url:
         left = connect(url)
