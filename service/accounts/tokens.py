@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import sqlalchemy as sa
 import structlog
@@ -95,24 +95,23 @@ class AccountTokens:
             if (now_held := self._held()).access_token != held.access_token:
                 return now_held.access_token  # somebody was quicker, and X has told us so
             self._failed(held, error)
-        self._keep(granted, held)
+        if not self._keep(granted, held):
+            return self._held().access_token  # a person has signed in meanwhile
         log.info("tokens_renewed", account=self._account)
         return granted.access_token
 
-    def _keep(self, granted: IssuedTokens, held: HeldTokens) -> None:
+    def _keep(self, granted: IssuedTokens, held: HeldTokens) -> bool:
         """Store new tokens before the lease is returned: the old ones are used up, and X gives these only once."""
         give_up_at = time.monotonic() + KEEP_S
         while True:
             try:
                 with writing(self._engine) as connection:
-                    put(connection, self._account, granted, self._key(), self._clock(), before=held.refresh_token)
+                    return renew(connection, self._account, granted, self._key(), self._clock(), held)
             except Exception as error:
                 if not is_away(error) or time.monotonic() > give_up_at:
                     raise
                 log.warning("tokens_kept_later", account=self._account, error=type(error).__name__)
                 time.sleep(KEEP_AGAIN_S)
-            else:
-                return
 
     def _failed(self, held: HeldTokens, error: XError) -> NoReturn:
         """Return the lease. The token stays: a wrong `client_id` is refused as a spent token is, and can be mended."""
@@ -134,19 +133,32 @@ class AccountTokens:
             return connection.execute(mine.values(renewing_until=now + RENEWING)).rowcount == 1
 
 
-def put(
-    connection: Connection, account: str, granted: IssuedTokens, key: str, now: datetime, *, before: str | None = None
-) -> None:
-    """Store tokens; `before` is the refresh token that stays if X gave no new one."""
-    box, refresh = box_of(key), granted.refresh_token or before
+def put(connection: Connection, account: str, granted: IssuedTokens, key: str, now: datetime) -> None:
+    """Store the tokens of a sign-in."""
+    row = _row(granted, granted.refresh_token, key, now)
+    upsert(connection, x_token, {"account": account}, {**row, "connected_at": now})
+
+
+def renew(
+    connection: Connection, account: str, granted: IssuedTokens, key: str, now: datetime, spent: HeldTokens
+) -> bool:
+    """Store what X gave for tokens that are spent now, unless others have taken their place.
+
+    If X gave no new refresh token, the old one stays.
+    """
+    row = _row(granted, granted.refresh_token or spent.refresh_token, key, now)
+    mine = sa.update(x_token).where(xt.account == account, xt.access_token == spent.stored)
+    return connection.execute(mine.values(row)).rowcount == 1
+
+
+def _row(granted: IssuedTokens, refresh: str | None, key: str, now: datetime) -> dict[str, Any]:
+    box = box_of(key)
     early = min(EARLY, granted.lives * OF_ITS_LIFE)  # of one that lives a minute every call would be a renewal
-    row = {
+    return {
         "access_token": box.encrypt(granted.access_token.encode()).decode(),
         "refresh_token": None if refresh is None else box.encrypt(refresh.encode()).decode(),
         "expires_at": now + granted.lives - early, "renewing_until": None, "updated_at": now,
     }  # fmt: skip
-    connected = {"connected_at": now}
-    upsert(connection, x_token, {"account": account}, row if before is not None else row | connected, once=connected)
 
 
 def box_of(key: str) -> Fernet:

@@ -465,6 +465,15 @@ def test_a_late_failure_keeps_tokens_renewed_meanwhile(over: Callable[..., Over]
     assert late.current() == renewed
 
 
+def test_a_late_renewal_leaves_what_a_person_has_connected_meanwhile(over: Callable[..., Over]) -> None:
+    world = over(**OAUTH_2)
+    world.connect()
+    late, held = world.tokens(), world.tokens()._held()
+    world.connect()
+    connected = late.current()
+    assert late._ask(held) == connected == late.current()
+
+
 @pytest.mark.parametrize("ahead", [-90, -1, 1, 90])
 def test_two_machines_with_differing_clocks_do_not_renew_at_once(over: Callable[..., Over], ahead: int) -> None:
     world = over(**OAUTH_2)
@@ -479,15 +488,15 @@ def test_tokens_are_kept_when_the_database_is_back(over: Callable[..., Over], mo
     world = over(**OAUTH_2)
     world.connect()
     world.forward(hours=3)
-    real, tries = tokens.put, list[int]()
+    real, tries = tokens.renew, list[int]()
 
-    def away_once(*args: Any, **kwargs: Any) -> None:
+    def away_once(*args: Any) -> bool:
         tries.append(1)
         if len(tries) == 1:
-            raise sa.exc.OperationalError("INSERT", {}, Exception("locked"))
-        real(*args, **kwargs)
+            raise sa.exc.OperationalError("UPDATE", {}, Exception("locked"))
+        return real(*args)
 
-    monkeypatch.setattr(tokens, "put", away_once)
+    monkeypatch.setattr(tokens, "renew", away_once)
     monkeypatch.setattr(tokens, "KEEP_AGAIN_S", 0)
     assert world.tokens().current()
     assert len(tries) == 2
