@@ -38,7 +38,7 @@ pr = prompt_reply.c
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """The newest question somebody got from us by DM."""
+    """The newest question somebody got from us, if it was quick replies."""
 
     request_id: str
     type: str
@@ -104,10 +104,10 @@ def _typed(
 
 
 def _prompt(connection: Connection, account: Account, sender_id: str | None, at: datetime) -> Prompt | None:
-    sent = (fr.account == account.name, fr.x_user_id == sender_id, fr.way == WAY, fr.card_sent_at <= at)
-    newest = sa.select(fr.id, fr.type, fr.campaign).where(*sent).order_by(fr.card_sent_at.desc()).limit(1)
+    sent = (fr.account == account.name, fr.x_user_id == sender_id, fr.card_sent_at <= at)
+    newest = sa.select(fr.id, fr.type, fr.campaign, fr.way).where(*sent).order_by(fr.card_sent_at.desc()).limit(1)
     row = connection.execute(newest).one_or_none()
-    return None if row is None else Prompt(row.id, row.type, row.campaign)
+    return None if row is None or row.way != WAY else Prompt(row.id, row.type, row.campaign)
 
 
 def _is_first(connection: Connection, prompt: Prompt, at: datetime) -> bool:

@@ -183,6 +183,15 @@ def test_a_number_before_the_prompt_or_to_a_card_or_from_a_stranger_is_none(engi
     assert say(engine, row, message({"x_user_id": "999"}, "4")) is None
 
 
+@pytest.mark.parametrize("way", ["card", "page", None])
+def test_a_number_typed_after_a_newer_question_answers_no_older_one(engine, way):
+    old = prompted(engine, card_sent_at=NOW - 30 * HOUR)
+    request(engine, way=way, x_user_id=old["x_user_id"], card_sent_at=NOW - HOUR)
+    assert say(engine, old, message(old, "4")) is None
+    late = message(old, "4", 2, NOW - 2 * HOUR)
+    assert shown(say(engine, old, late)) == (4, "quick_reply", "dm", 0), "that came before"
+
+
 def test_a_number_typed_at_the_moment_of_the_prompt_counts_also_of_a_campaign_that_is_gone(engine):
     row = request(engine, way="quick_reply", campaign="gone", card_sent_at=NOW)
     assert shown(say(engine, row, message(row, "4"))) == (4, "quick_reply", "dm", 0)
