@@ -4,11 +4,11 @@ X's list may lag more than it ever has, end too early, come out empty, or leave 
 undocumented. So the list must prove itself: of openings and of messages like the one we look for, whose ids X gave us,
 it has to show the newest that is older than the lag, and the newest from before the one we look for. Over v2, where
 each person has a list, that with somebody else must hold what we sent them. If something is missing, absence proves
-nothing. If we know of none, a list that ends is believed of one send at a time: if it came out empty, one customer
-has a second message and not everybody.
+nothing. If we know of none, or of no card while cards are looked for, a list is believed of one send at a time: if it
+came out empty, or leaves out cards, one customer has a second message and not everybody.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -19,6 +19,7 @@ from service.accounts.dm_list import CLOCK_SLACK, EVER, Listing, settled_in
 from service.db import reading
 from service.requests import sends
 from service.requests.request import Attempt, Request
+from service.requests.rows import CARD
 from service.requests.sends import KnownMessage
 from service.settings import Account
 from service.states import Kind
@@ -44,14 +45,13 @@ def held_to_what_we_know(
     """
     with reading(engine) as connection:
         known = [_known(connection, account, *each) for each in found]
-        ends = [
-            attempt.id not in controlled and not ids and each.back_to == EVER
-            for (_, attempt, each), ids in zip(found, known, strict=True)
+        doubtful = [
+            each[1].id not in controlled and _is_doubtful(*each, ids) for each, ids in zip(found, known, strict=True)
         ]
-        believed = any(ends) and _believed(connection, account, max(each.read_at for _, _, each in found))
+        believed = any(doubtful) and _believed(connection, account, max(each.read_at for _, _, each in found))
     held = list[Listing]()
-    for (_, _, listing), messages, unproven in zip(found, known, ends, strict=True):
-        if not messages <= {message.id for message in listing.messages}:
+    for (_, _, listing), ids, unproven in zip(found, known, doubtful, strict=True):
+        if not set().union(*ids.values()) <= {message.id for message in listing.messages}:
             held.append(_hiding(account, listing))
         elif unproven and believed:
             held.append(replace(listing, readable=False, problem=NOTHING_KNOWN))
@@ -73,8 +73,17 @@ def newest_to_anybody(
         return sends.newest_at_x(connection, account.name, kind, since, until, way=like.way)
 
 
-def _known(connection: Connection, account: Account, request: Request, attempt: Attempt, listing: Listing) -> set[str]:
-    """X's ids of messages that this list must show."""
+def _is_doubtful(request: Request, attempt: Attempt, listing: Listing, known: Mapping[Kind, set[str]]) -> bool:
+    """Whether nothing tells that X lists such a message: we know of no card or, of a plain DM, of nothing at all."""
+    if attempt.kind is Kind.ASKING and request.way == CARD:
+        return not known[Kind.ASKING]
+    return listing.back_to == EVER and not any(known.values())
+
+
+def _known(
+    connection: Connection, account: Account, request: Request, attempt: Attempt, listing: Listing
+) -> Mapping[Kind, set[str]]:
+    """X's ids of messages that this list must show, by their kind."""
     since = max(listing.back_to, listing.read_at - LISTED_FOR) + CLOCK_SLACK
     settled = listing.read_at - settled_in(account)
     whom = attempt.x_user_id if account.api == "v2" else None
@@ -82,9 +91,10 @@ def _known(connection: Connection, account: Account, request: Request, attempt: 
     def newest(kind: Kind, until: datetime) -> KnownMessage | None:
         return sends.newest_at_x(connection, account.name, kind, since, until, way=request.way, whom=whom)
 
-    found = {kind: newest(kind, settled) for kind in {Kind.OPENING, attempt.kind}}
-    before = [newest(kind, min(settled, attempt.intended_at)) for kind, last in found.items() if last is not None]
-    return {each.id for each in (*found.values(), *before) if each is not None}
+    return {
+        kind: {each.id for until in (settled, min(settled, attempt.intended_at)) if (each := newest(kind, until))}
+        for kind in {Kind.OPENING, attempt.kind}
+    }
 
 
 def _believed(connection: Connection, account: Account, now: datetime) -> bool:

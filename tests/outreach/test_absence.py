@@ -66,6 +66,25 @@ def test_a_card_missing_from_the_list_is_repeated_only_while_x_forbids_two(world
     assert world.request(again).reason == "cooldown"
 
 
+def test_of_several_first_cards_that_the_list_leaves_out_one_is_repeated_and_not_all(world_of: Any) -> None:
+    """Openings control the list, and nothing tells yet whether it shows cards."""
+    world: World = world_of({"card_dm_in_list": False, **OFF})
+    world.fault(endpoint=CREATE, fault="status_after_commit", times=5)
+    for number in range(501, 506):
+        asked(world, str(number))
+    go_on(world, 150)
+    assert sorted(got(world, str(number), "card") for number in range(501, 506)) == [1, 1, 1, 1, 2]
+
+
+def test_first_cards_that_never_arrived_are_sent_again_for_one_and_then_for_all(world_of: Any) -> None:
+    world: World = world_of(OFF)
+    world.fault(endpoint=CREATE, fault="drop_before", times=5)
+    requests = [asked(world, str(number)) for number in range(501, 506)]
+    go_on(world, 30)
+    assert {world.request(each).state for each in requests} == {State.CARD_SENT}
+    assert [got(world, str(number), "card") for number in range(501, 506)] == [1] * 5
+
+
 def test_a_list_without_cards_still_proves_openings(world_of: Any) -> None:
     world: World = world_of({"card_dm_in_list": False, **OFF})
     asked(world, "501")
