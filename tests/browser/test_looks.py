@@ -34,6 +34,12 @@ PAGES = {
     "nowhere": "/nowhere",
 }
 Open = Callable[..., Page]
+NARROW = """least => [...document.querySelectorAll('p, dd, li, td, caption, h2, blockquote')]
+    .filter(each => each.innerText.length > 60 && !each.closest('.unseen'))
+    .filter(each => each.getClientRects().length && each.getBoundingClientRect().width > 1)
+    .filter(each => each.getBoundingClientRect().width < least)
+    .map(each => `${Math.round(each.getBoundingClientRect().width)} ${each.innerText.slice(0, 60)}`)"""
+"""Texts of some length whose room is less than this many pixels."""
 
 
 def address(served: Served, name: str) -> str:
@@ -72,6 +78,19 @@ def test_with_everything_opened_axe_finds_nothing_and_nothing_needs_sideways_scr
     artefacts.file(f"axe-{width}-{scheme}.json", json.dumps(found, indent=2).encode())
     assert {name: each for name, each in found.items() if each} == {}
     assert set(too_wide.values()) == {0}, too_wide
+
+
+@pytest.mark.parametrize(("width", "least"), [(1440, 220), (1024, 180), (320, 100)])
+def test_whatever_is_longer_than_a_line_has_room_to_be_read(
+    open_page: Open, served: Served, width: int, least: int
+) -> None:
+    """A grid or a table may give sentences a column in which they stand word below word."""
+    page, narrow = open_page(width=width), {}
+    for name in PAGES:
+        page.goto(address(served, name))
+        page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
+        narrow[name] = page.evaluate(NARROW, least)
+    assert {name: found for name, found in narrow.items() if found} == {}
 
 
 @pytest.mark.parametrize("width", [650, 720, 860])

@@ -3,7 +3,7 @@
 Everything is compared with the same number of days before. Only asks `figures` and `rows`, and lays out.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -114,6 +114,7 @@ def _facts(query: ReportQuery, question: PageQuery) -> dict[str, Any]:
         "headline": sentences.headline([one.total for one, _ in tiles]),
         "news": news(question, differ),
         "every": [(by, them) for by, them in EVERY if figures.is_told(query.reader, query.filter, by)],
+        "not_told": _not_told([one for one, _ in tiles]),
         "judged": any(_is_judged(row) for row in rows),
         "compared": any(row.change is not None for row in rows),
         "missing": _missing(query),
@@ -178,6 +179,12 @@ def news(question: PageQuery, tables: Iterable[tuple[str, Differences]]) -> list
         if _is_outside(row) or (_has_moved(row) and chance is not None and chance < CHANCE)
     ]
     return sorted(found, key=_weight)[:MOST_ROWS]
+
+
+def _not_told(totals: Sequence[Differences]) -> str | None:
+    """Why nothing at all is told of these days, where that is no want of answers."""
+    reasons = {one.total.now.suppressed for one in totals}
+    return next(iter(sorted(filter(None, reasons)))) if reasons and not reasons & {None, "too_few"} else None
 
 
 def _groups(table: Differences) -> list[ThenNow]:

@@ -277,6 +277,13 @@ def test_where_nothing_was_before_that_is_said_of_every_group(
         assert set(said) == {"nothing to compare with"}, path
 
 
+def test_where_nothing_is_told_yet_no_want_of_answers_is_blamed(signed_in: Callable[[str], FlaskClient]) -> None:
+    page = signed_in("analyst").get("/dashboard/").text
+    assert "figures of this account are being made" in page.partition('id="t-news"')[2]
+    assert "Too few answers" not in page
+    assert "No week has enough answers" not in page
+
+
 def test_a_download_says_by_which_day_its_rows_are_chosen(client: FlaskClient) -> None:
     for clock, says in (
         ("", "by the day it ended, asked or not. Scores on the page"),
