@@ -1,18 +1,24 @@
 """The API description is complete: constant fields are required, and every answer and error has a valid example."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import flask
 import pytest
 import yaml
+from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator
 from sqlalchemy.engine import Engine
+from werkzeug.test import TestResponse
 
 from service.app import create_app
+from service.auth import keys
+from service.db import writing
 from service.listening.refusals import FAULT, KINDS, SLOW, UNREADABLE
 from service.web.docs import document, examples
+from tests.conftest import NOW
 from tests.support import settings_of
 
 
@@ -44,6 +50,60 @@ def test_every_answer_and_error_of_the_api_has_an_example_that_fits_its_schema(a
         assert list(Draft202012Validator(whole).iter_errors(content["example"])) == [], (operation, status)
         seen += 1
     assert seen > 100
+
+
+def test_no_example_is_a_mere_placeholder(app: flask.Flask) -> None:
+    for operation, status, content in contents(document.document(app)):
+        assert examples.PLAIN["string"] not in strings(content.get("example")), (operation, status)
+
+
+def strings(value: Any) -> Iterator[str]:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    yield from [value] if isinstance(value, str) else (found for each in inner for found in strings(each))
+
+
+def test_every_field_and_parameter_says_what_it_is(app: flask.Flask) -> None:
+    spec, silent = document.document(app), []
+    for name, schema in spec["components"]["schemas"].items():
+        for field, shape in schema.get("properties", {}).items():
+            refers = "$ref" in shape or "$ref" in shape.get("items", {})
+            silent += [] if refers or shape.get("description") else [f"{name}.{field}"]
+    for path, operations in spec["paths"].items():
+        for method, operation in operations.items():
+            given = operation if method == "parameters" else operation.get("parameters", ())
+            silent += [f"{path} {each['name']}" for each in given if not each.get("description")]
+    assert silent == []
+
+
+def test_whatever_a_client_meets_is_declared(sqlite_engine: Engine) -> None:
+    """An id nobody has, a body that is none, a place in no list, an answer one has already."""
+    app = create_app(settings_of(web__requests_per_minute=9000), sqlite_engine)
+    spec, client = document.document(app), app.test_client()
+    with writing(sqlite_engine) as connection:
+        key = f"Bearer {keys.create(connection, 'ann', 'admin', [], NOW)}"
+    met = set()
+    for path, operations in spec["paths"].items():
+        for method in [each for each in operations if each != "parameters" and path.startswith("/v1/")]:
+            declared = operations[method]["responses"]
+            for answer in asked(client, key, method, path, has_body="requestBody" in operations[method]):
+                described = declared.get(str(answer.status_code), {})
+                shared = described.get("$ref", "").rpartition("/")[2]
+                headers = spec["components"]["responses"][shared].get("headers", {}) if shared else described["headers"]
+                assert {"ETag", "Link", "Retry-After", "WWW-Authenticate"} & {*answer.headers.keys()} <= {*headers}
+                met.add(answer.status_code)
+    assert met == {200, 304, 400, 404, 415, 422}
+    assert "WWW-Authenticate" in client.get("/v1/changes").headers
+
+
+def asked(client: FlaskClient, key: str, method: str, path: str, *, has_body: bool) -> Iterator[TestResponse]:
+    wrong = [{"json": {}}, {"data": b"no", "content_type": "application/json"}, {"data": b"no"}]
+    for body in wrong if has_body else [{}]:
+        call = {"path": re.sub(r"{[^}]+}", "2244994945", path), "method": method.upper(), **body}
+        yield client.open(**call, headers={"Authorization": key}, query_string={"cursor": "x"})
+        answer = client.open(**call, headers={"Authorization": key})
+        answer.get_data()
+        yield answer
+        yield client.open(**call, headers={"Authorization": key, "If-None-Match": answer.headers.get("ETag", "none")})
 
 
 def test_every_text_format_has_an_example(app: flask.Flask) -> None:
@@ -96,3 +156,11 @@ def test_the_type_of_a_problem_leads_to_what_it_means(app: flask.Flask) -> None:
         assert client.get(f"/docs/problems/{code}").status_code == 200, code
     assert client.get("/docs/problems/no_such_code_at_all").status_code == 404
     assert "Sunset" in client.get("/docs/versions").text
+
+
+def test_the_page_for_people_leads_to_every_schema_and_shows_examples(app: flask.Flask) -> None:
+    page = app.test_client().get("/docs").text
+    led, there = set(re.findall(r'href="#(schema-\w+)"', page)), set(re.findall(r'id="(schema-\w+)"', page))
+    assert {"schema-ResultPage", "schema-Problem", "schema-Change"} <= led <= there
+    assert page.count("<summary>Example of 200</summary>") > 20
+    assert "fr_01a20320a200b4010c9ea199a826" in page

@@ -31,6 +31,8 @@ IN_THE_PATH: Mapping[str, Any] = {
     "description": "1 to 19 digits without a leading zero",
 }  # fmt: skip
 
+OF_X = {"description": "the customer's id on X"}
+
 
 def _printable(value: str) -> None:
     """NUL and lone surrogates cannot be stored."""
@@ -50,26 +52,32 @@ class OptOutSchema(StrictSchema):
     account = fields.String(
         load_default=opted_out.EVERY_ACCOUNT, metadata={"description": "one account, or '*' for all"}
     )
-    reason = fields.String(load_default="asked_by_customer", validate=[validate.Length(1, 64), _printable])
+    reason = fields.String(
+        load_default="asked_by_customer",
+        validate=[validate.Length(1, 64), _printable],
+        metadata={"description": "why, for whoever looks it up; no customer's words"},
+    )
 
 
 class OptOutCountSchema(Schema):
     """What an import did."""
 
-    added = fields.Integer(strict=True, required=True)
+    added = fields.Integer(strict=True, required=True, metadata={"description": "how many were not on the list before"})
 
 
 class ErasureSchema(Schema):
     """What an erasure changed, a count a kind of data."""
 
-    x_user_id = fields.String(required=True)
-    erased = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
+    x_user_id = fields.String(required=True, metadata=OF_X)
+    erased = fields.Dict(
+        keys=fields.String(), values=fields.Integer(), required=True, metadata={"description": "rows, by kind of data"}
+    )
 
 
 class AllHeldSchema(Schema):
     """What we hold of a person: the rows of each table, as they are stored."""
 
-    x_user_id = fields.String(required=True)
+    x_user_id = fields.String(required=True, metadata=OF_X)
     held = fields.Dict(
         keys=fields.String(),
         values=fields.List(fields.Dict()),

@@ -15,21 +15,23 @@ from service.errors import NotFound
 from service.models import feedback_request
 from service.outreach import by_hand, handed_over
 from service.outreach.context import Workplace
-from service.privacy.customer_routes import CustomerRoutes, demand_reach
+from service.privacy.customer_routes import OF_X, CustomerRoutes, demand_reach
 from service.settings.values import X_USER_ID, an_x_user_id
 from service.web.parameters import StrictSchema
+
+OURS = {"description": "the request's id; travels to X as external_id"}
 
 
 class XIdentitySchema(StrictSchema):
     """Who the customer is on X."""
 
-    x_user_id = fields.String(required=True, validate=an_x_user_id, metadata={"pattern": X_USER_ID})
+    x_user_id = fields.String(required=True, validate=an_x_user_id, metadata={"pattern": X_USER_ID, **OF_X})
 
 
 class LinkSchema(Schema):
     """A link to a question page."""
 
-    request_id = fields.String(required=True)
+    request_id = fields.String(required=True, metadata=OURS)
     url = fields.String(required=True, metadata={"description": "for this customer alone", "format": "uri"})
     good_until = fields.AwareDateTime(
         required=True, metadata={"description": "the end of reports.answer_window; erasing the customer ends it too"}
@@ -39,8 +41,8 @@ class LinkSchema(Schema):
 class RequestStateSchema(Schema):
     """Where the request stands now."""
 
-    id = fields.String(required=True)
-    state = fields.String(required=True)
+    id = fields.String(required=True, metadata=OURS)
+    state = fields.String(required=True, metadata={"description": "where the request stands"})
 
 
 def add(routes: CustomerRoutes) -> None:

@@ -27,7 +27,7 @@ OF_ANSWERS = (rw.partition == "day", rw.type.in_(SCORE_RANGE))
 class AccountCompleteness:
     """Until when everything X has of one account has been read."""
 
-    account: str
+    account: Annotated[str, "The X account, by our name"]
     complete_until: Annotated[datetime | None, "null: not once yet"]
     released_until: Annotated[
         date | None, "Days before it are in releases, for analysts' figures; moves daily. null: none has been made yet"

@@ -27,7 +27,8 @@ Changes = tuple[ChangesPage, tuple[ChangedRequest, ...]]
 SAYS = (
     "What changed, in the order of the commits: the feed a mirror follows, resumable for ever from any cursor. An item "
     "is a request as it is now; replace what you hold by request_id, and forget the answer of `erased` ones. Items may "
-    "come twice. A 410 means that the database was restored: begin again without a cursor."
+    "come twice; test traffic (`test`) is among them. A 410 means that the database was restored: begin again without "
+    "a cursor."
 )
 
 

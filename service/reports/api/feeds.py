@@ -36,14 +36,14 @@ SAYS = (
 class FeedSchema(Schema):
     """A feed, without its secret."""
 
-    id = text()
-    name = text()
+    id = text("Stands in its address, and ends it")
+    name = text("Who or what reads it")
     question = fields.Dict(metadata={"description": "As it was saved"})
     accounts = fields.List(fields.String(), metadata={"description": "What it reads of; empty: every account"})
-    created_at = time(none=False)
-    created_by = text()
+    created_at = time("When it was made", none=False)
+    created_by = text("The key that made it")
     last_used_at = time("To the minute; null: never yet")
-    revoked_at = time()
+    revoked_at = time("null: it is read")
 
 
 class MadeFeedSchema(FeedSchema):

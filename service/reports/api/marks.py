@@ -17,7 +17,7 @@ from service.reports.api.schemas import number, text, time
 from service.reports.query_values import YesNo
 from service.reports.roles import READERS_OF_ANSWERS
 from service.reports.rows import marks
-from service.reports.rows.row import Row
+from service.reports.rows.row import SAYS, Row
 from service.web.parameters import StrictSchema
 
 PATH = "/results/<request_id>/mark"
@@ -26,12 +26,12 @@ PATH = "/results/<request_id>/mark"
 class MarkSchema(StrictSchema):
     """How an answer stands among supervisors."""
 
-    request_id = text()
+    request_id = text(SAYS["request_id"])
     done = fields.Boolean(metadata={"description": "Whether nothing is left to do"})
-    done_at = time()
-    done_by = text(none=True)
+    done_at = time("null: open")
+    done_by = text("Who was done with it", none=True)
     owner = text("The supervisor who sees to it; null: nobody", none=True)
-    owner_at = time()
+    owner_at = time("When it was handed over")
     owner_by = text("Who handed it over", none=True)
     notes = number("How many notes stand beside the answer")
 

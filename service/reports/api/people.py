@@ -28,7 +28,11 @@ MOST = 300  # fits a body of the usual size
 class PersonNameSchema(StrictSchema):
     """What somebody is called from a day on."""
 
-    kind = fields.String(required=True, validate=validate.OneOf(KINDS, error="must be 'agent' or 'team'"))
+    kind = fields.String(
+        required=True,
+        validate=validate.OneOf(KINDS, error="must be 'agent' or 'team'"),
+        metadata={"description": "Whom it names"},
+    )
     id = fields.String(required=True, metadata={"description": "The CRM's id, as conversations carry it"})
     name = fields.String(
         required=True, allow_none=True, metadata={"description": "null: none from then on, the id speaks for itself"}

@@ -54,12 +54,12 @@ class ChangedPageSchema(Schema):
 class UpdateSchema(Schema):
     """One thing X told us about the card."""
 
-    seen_at = time(none=False)
-    x_updated_at = time(none=False)
+    seen_at = time("when we heard of it", none=False)
+    x_updated_at = time("X's own time of it", none=False)
     channel = text("how it was told us: webhook, events, show, page or dm")
     verdict = text("applied, older or anomaly")
-    score_at = time()
-    text_at = time()
+    score_at = time("the score's own time, where it told one")
+    text_at = time("the comment's own time, where it told one")
 
 
 class ResultDetailSchema(ResultSchema):
@@ -71,13 +71,13 @@ class ResultDetailSchema(ResultSchema):
 class TransitionSchema(Schema):
     """One line of a request's life."""
 
-    at = time(none=False)
-    from_state = text()
-    to_state = text()
-    event = text()
-    reason = text(none=True)
-    detail = text(none=True)
-    actor = text()
+    at = time("When", none=False)
+    from_state = text("Where the request stood")
+    to_state = text("Where it stands from then on")
+    event = text("What happened, e.g. advanced, stopped, postponed")
+    reason = text("Why it was skipped or failed", none=True)
+    detail = text("More of it, e.g. X's code", none=True)
+    actor = text("Which worker or key")
 
 
 class RequestDetailSchema(RequestSchema):
@@ -128,11 +128,11 @@ class NotesSchema(Schema):
 class AccessSchema(Schema):
     """Who read comments, exported, or changed something by hand."""
 
-    id = text()
-    at = time(none=False)
-    actor = text()
-    action = text()
-    detail = fields.Dict()
+    id = text("Of the line; later lines have greater ones")
+    at = time("When", none=False)
+    actor = text("The key, or the person at the command line")
+    action = text("E.g. results.list, export.dashboard")
+    detail = fields.Dict(metadata={"description": "Filters and counts, never a customer's words"})
 
 
 class AccessPageSchema(Schema):

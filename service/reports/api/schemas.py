@@ -146,7 +146,9 @@ class SeveralAskSchema(FigureFilterSchema):
         validate=known(BY),
         metadata={"description": "The trend as one line a group of this dimension"},
     )
-    coverage_by = fields.String(load_default="agent", validate=known(COVERED))
+    coverage_by = fields.String(
+        load_default="agent", validate=known(COVERED), metadata={"description": "The dimension of coverage"}
+    )
     period = fields.String(
         load_default="day",
         validate=validate.OneOf((*PERIODS, SEVEN_DAYS), error="must be day, week, month or seven_days"),
@@ -158,13 +160,15 @@ class SeveralAskSchema(FigureFilterSchema):
 class BreakdownSchema(FigureFilterSchema):
     """A breakdown's filters and its dimension."""
 
-    by = fields.String(required=True, validate=known(BY))
+    by = fields.String(required=True, validate=known(BY), metadata={"description": "A row a group of this dimension"})
 
 
 class CoverageAskSchema(FigureFilterSchema):
     """Coverage's filters and its dimension."""
 
-    by = fields.String(load_default="agent", validate=known(COVERED))
+    by = fields.String(
+        load_default="agent", validate=known(COVERED), metadata={"description": "A row a group of this dimension"}
+    )
 
 
 class DifferencesSchema(BreakdownSchema):
@@ -187,7 +191,7 @@ class CompareSchema(FigureFilterSchema):
 
     other_since = Moment(says=f"Beginning of the later period. {WHEN[:1].upper()}{WHEN[1:]}.")
     other_until = Moment(says="End of the later period, not part of it")
-    by = fields.String(validate=known(SIDES))
+    by = fields.String(validate=known(SIDES), metadata={"description": "Two groups of this dimension, `a` and `b`"})
     a = Word(metadata={"description": "With `by`: the first group"})
     b = Word(metadata={"description": "With `by`: the second group"})
 
@@ -195,8 +199,10 @@ class CompareSchema(FigureFilterSchema):
 class PlaceSchema(StrictSchema):
     """Where a list goes on."""
 
-    limit = WholeNumber(load_default=DEFAULT_LIMIT, validate=LIMIT)
-    cursor = fields.String(load_default="")
+    limit = WholeNumber(
+        load_default=DEFAULT_LIMIT, validate=LIMIT, metadata={"description": f"Lines a page, at most {MOST}"}
+    )
+    cursor = fields.String(load_default="", metadata={"description": "`next_cursor`, unchanged"})
 
 
 class NewNoteSchema(StrictSchema):

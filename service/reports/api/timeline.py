@@ -41,7 +41,7 @@ class NewTimelineNoteSchema(StrictSchema):
 class TimelineNoteSchema(NewTimelineNoteSchema):
     """A note as it stands in the charts."""
 
-    id = text()
+    id = text("To take it off again")
     author = text("Who wrote it, by the key's name")
     at = time("When it was written", none=False)
 

@@ -31,7 +31,7 @@ LONGEST = validate.Range(min=1, max=3660, error="must be 1 to 3660")
 class SavedSchema(FigureFilterSchema):
     """One figure, how it is split and filtered, as analysts may ask."""
 
-    figure = fields.String(required=True, validate=known(tuple(HEADS)))
+    figure = fields.String(required=True, validate=known(tuple(HEADS)), metadata={"description": "Which figure"})
     by = fields.String(
         validate=known(BY),
         metadata={"description": "The dimension of a breakdown, a trend or coverage"},

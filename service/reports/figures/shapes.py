@@ -23,6 +23,10 @@ CALLED = (
     "X's words; null: nobody has named it, or it is no group"
 )
 
+KIND = "csat or nps"
+DIMENSION = "The dimension asked for"
+CONFIDENT = "Of the interval: 0.95"
+
 JUDGED = (
     "better, worse, possibly_better, possibly_worse, about_the_same or too_few_to_judge: from the interval against the "
     "smallest difference that matters, chances corrected for the rows of the table (Holm)"
@@ -36,24 +40,24 @@ RATE_JUDGED = f"{JUDGED}. While customers of the later period may still answer i
 class WayAnswers:
     """How many scored answers came from customers asked in this way."""
 
-    way: str
-    n: int
+    way: Annotated[str, "card, quick_reply, page or handed_over"]
+    n: Annotated[int, "Answers with a score"]
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
     """NPS or CSAT of one kind of card."""
 
-    type: str
+    type: Annotated[str, KIND]
     n: Annotated[int | None, "Answers with a score"]
     value: Annotated[float | None, "NPS -100 to 100; CSAT in per cent"]
     low: Annotated[float | None, "Lower bound of the interval"]
     high: Annotated[float | None, "Upper bound of the interval"]
-    confidence: float
+    confidence: Annotated[float, CONFIDENT]
     method: Annotated[str, "adjusted_wald or wilson; see /v1/definitions"]
     mean: Annotated[float | None, "Mean of the raw scores, a second figure"]
-    mean_low: float | None
-    mean_high: float | None
+    mean_low: Annotated[float | None, "Lower bound of the mean"]
+    mean_high: Annotated[float | None, "Upper bound of the mean"]
     distribution: Annotated[
         tuple[tuple[int, int], ...], "Every score of the scale with its count; empty where not told"
     ]
@@ -76,15 +80,15 @@ class Score:
 class Rate:
     """A share in per cent with its Wilson interval."""
 
-    name: str
-    successes: int | None
-    n: int | None
-    value: float | None
-    low: float | None
-    high: float | None
-    confidence: float
-    method: str
-    low_base: bool
+    name: Annotated[str, "response_rate_of_delivered, response_rate_of_ended or comment_rate; see /v1/definitions"]
+    successes: Annotated[int | None, "How many of n did"]
+    n: Annotated[int | None, "Out of how many"]
+    value: Annotated[float | None, "100 * successes / n: per cent; null where n is 0 or not told"]
+    low: Annotated[float | None, "Lower bound of the interval"]
+    high: Annotated[float | None, "Upper bound of the interval"]
+    confidence: Annotated[float, CONFIDENT]
+    method: Annotated[str, "wilson; see /v1/definitions"]
+    low_base: Annotated[bool, "Few: read with caution"]
     suppressed: Annotated[str | None, WHY]
     date_field: Annotated[str, "The clock of the cohort"]
 
@@ -99,8 +103,8 @@ class Summary:
         int | None, "Conversations that ended in the period; null for analysts who ask for less than accounts"
     ]
     delivered: Annotated[int | None, "Asked in the period: accepted by X, or a link handed over"]
-    csat: Score | None
-    nps: Score | None
+    csat: Annotated[Score | None, "null: left out by the filter"]
+    nps: Annotated[Score | None, "null: left out by the filter"]
     response_rate_of_delivered: Rate
     response_rate_of_ended: Rate
     comment_rate: Rate
@@ -113,10 +117,10 @@ class TrendPoint:
 
     label: Annotated[str, "Its first day"]
     since: Annotated[datetime, "What is covered of it"]
-    until: datetime
+    until: Annotated[datetime, "End of what is covered of it, not part of it"]
     partial: Annotated[bool, "Only a part of the day, week or month is covered, or it is not over yet"]
     score: Score
-    delivered: int | None
+    delivered: Annotated[int | None, "Customers asked"]
     response_rate: Rate
     immature: Annotated[bool, "Answers of it may still be missing"]
     response_immature: Annotated[bool, "Its customers may still answer"]
@@ -126,13 +130,13 @@ class TrendPoint:
 class Trend:
     """One kind of card over time, overall or for one group; `total` is the summary above it."""
 
-    type: str
+    type: Annotated[str, KIND]
     by: Annotated[str | None, "The dimension; null: of all"]
     key: Annotated[Value, "The group; null: conversations without one, or see rest"]
     rest: Annotated[str | None, "As in a breakdown: those who are not told apart"]
     of: Annotated[str | None, "The team that others are of. null: of none"]
-    period: str
-    zone: str
+    period: Annotated[str, "day, week, month or seven_days"]
+    zone: Annotated[str, "The IANA zone whose days these are"]
     points: tuple[TrendPoint, ...]
     total: Score
     name: Annotated[str | None, CALLED] = None
@@ -156,8 +160,8 @@ class BreakdownRow:
         "and other_groups: what is too small to be told apart. null: a group",
     ]
     of: Annotated[str | None, "The team that others are of. null: of none"]
-    ended: int | None
-    delivered: int | None
+    ended: Annotated[int | None, "Conversations that ended"]
+    delivered: Annotated[int | None, "Customers asked"]
     score: Score
     response_rate: Rate
     name: Annotated[str | None, CALLED] = None
@@ -167,9 +171,9 @@ class BreakdownRow:
 class Breakdown:
     """One kind of card by group."""
 
-    type: str
-    by: str
-    ranked: Annotated[bool, "Ordered by score; otherwise by name, on purpose"]
+    type: Annotated[str, KIND]
+    by: Annotated[str, DIMENSION]
+    ranked: Annotated[bool, "Ordered by score; otherwise by key, on purpose"]
     rows: tuple[BreakdownRow, ...]
     total: Score
 
@@ -185,10 +189,10 @@ class Breakdowns:
 class Comparison:
     """One kind of card and whether the difference is more than chance; null where a side has no value."""
 
-    type: str
+    type: Annotated[str, KIND]
     a: Score
     b: Score
-    change: Change | None
+    change: Annotated[Change | None, "From a to b; null where a side has no value"]
     ways_differ: Annotated[
         bool, "One side has answers of a way of asking that the other has not: the difference may come from that"
     ]
@@ -205,7 +209,7 @@ class Compared:
     comparisons: tuple[Comparison, ...]
     response_rate_a: Rate
     response_rate_b: Rate
-    response_rate_change: Change | None
+    response_rate_change: Annotated[Change | None, "From a to b; null where a side has no value"]
     response_rate_judgement: Annotated[Judgement, RATE_JUDGED]
 
 
@@ -213,16 +217,16 @@ class Compared:
 class Reasoned:
     """So many conversations for this reason."""
 
-    reason: str
-    n: int
+    reason: Annotated[str, "A reason, as the parameter reason lists them"]
+    n: Annotated[int, "Conversations"]
 
 
 @dataclass(frozen=True, slots=True)
 class CoverageRow:
     """How many of a group's ended conversations were offered the card. Nothing here is made of answers."""
 
-    key: str | None
-    ended: int
+    key: Annotated[str | None, "The group; null: conversations without one, or see rest"]
+    ended: Annotated[int, "Conversations that ended"]
     pending: Annotated[int, "Still on their way"]
     decided: Annotated[int, "ended - pending"]
     offered: Annotated[int, "Asked: accepted by X, or a link handed over"]
@@ -243,7 +247,7 @@ class CoverageRow:
 class Coverage:
     """Whom the rules left out, by agent or team, and all of them together."""
 
-    by: str
+    by: Annotated[str, DIMENSION]
     since: Annotated[datetime | None, "What is covered; null: from the beginning"]
     until: Annotated[datetime | None, "What is covered; null: up to now"]
     rows: tuple[CoverageRow, ...]
@@ -256,15 +260,15 @@ class Funnel:
 
     since: Annotated[datetime | None, "What is covered; null: from the beginning"]
     until: Annotated[datetime | None, "What is covered; null: up to now"]
-    ended: int | None
-    pending: int | None
+    ended: Annotated[int | None, "Conversations that ended"]
+    pending: Annotated[int | None, "Still on their way to an outcome"]
     skipped: tuple[Reasoned, ...]
     failed: tuple[Reasoned, ...]
-    unknown: int | None
-    delivered: int | None
-    answered: int | None
-    scored: int | None
-    commented: int | None
+    unknown: Annotated[int | None, "May or may not have been asked"]
+    delivered: Annotated[int | None, "Asked: accepted by X, or a link handed over"]
+    answered: Annotated[int | None, "Gave a score or a comment"]
+    scored: Annotated[int | None, "Gave a score"]
+    commented: Annotated[int | None, "Wrote a comment"]
     suppressed: Annotated[str | None, WHY]
 
 
@@ -272,9 +276,9 @@ class Funnel:
 class Several:
     """The figures asked for, from one state of the database; null: not asked for."""
 
-    summary: Summary | None
-    funnel: Funnel | None
-    trend: Trends | None
-    breakdown: Breakdowns | None
-    coverage: Coverage | None
-    completeness: Completeness | None
+    summary: Annotated[Summary | None, "null: not asked for"]
+    funnel: Annotated[Funnel | None, "null: not asked for"]
+    trend: Annotated[Trends | None, "null: not asked for"]
+    breakdown: Annotated[Breakdowns | None, "null: not asked for"]
+    coverage: Annotated[Coverage | None, "null: not asked for"]
+    completeness: Annotated[Completeness | None, "null: not asked for"]

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated
 
 from service.reports.dimensions import Value
-from service.reports.figures.shapes import CALLED, JUDGED, RATE_JUDGED, Rate, Score
+from service.reports.figures.shapes import CALLED, DIMENSION, JUDGED, KIND, RATE_JUDGED, Rate, Score
 from service.reports.statistics.judging import Judgement
 from service.reports.statistics.statistics import Change, Place
 
@@ -27,7 +27,7 @@ class ThenNow:
     place: Annotated[Place | None, "below, inside or above these limits, now"]
     response_then: Rate
     response_now: Rate
-    response_change: Change | None
+    response_change: Annotated[Change | None, "From then to now; null where a side has no value"]
     response_judgement: Annotated[Judgement, RATE_JUDGED]
     name: Annotated[str | None, CALLED] = None
     and_name: Annotated[str | None, "What people call the group of the other dimension"] = None
@@ -40,13 +40,13 @@ class Differences:
     Outside the limits first, then by score; by name where a group has too few answers for a ranking.
     """
 
-    type: str
-    by: str
+    type: Annotated[str, KIND]
+    by: Annotated[str, DIMENSION]
     and_by: Annotated[str | None, "The other dimension"]
-    earlier_since: datetime
-    earlier_until: datetime
-    since: datetime
-    until: datetime
+    earlier_since: Annotated[datetime, "Beginning of then"]
+    earlier_until: Annotated[datetime, "End of then, not part of it"]
+    since: Annotated[datetime, "Beginning of now"]
+    until: Annotated[datetime, "End of now, not part of it"]
     smallest: Annotated[float, "The smallest difference that matters, in points"]
     rows: tuple[ThenNow, ...]
     total: ThenNow

@@ -48,19 +48,19 @@ class Manifest:
     `as_of`: rows known at this moment; `complete_until`: every answer up to then is in it.
     """
 
-    format: str
-    columns: tuple[str, ...]
-    filter: Mapping[str, Any]
-    accounts: tuple[str, ...]
-    as_of: datetime
-    complete_until: datetime | None
-    visible_until: datetime | None
-    rows: int
-    bytes: int
-    sha256: str
-    definition_version: str
+    format: Annotated[str, "csv, jsonl, xlsx or parquet"]
+    columns: Annotated[tuple[str, ...], "Their names, in order"]
+    filter: Annotated[Mapping[str, Any], "What was asked for"]
+    accounts: Annotated[tuple[str, ...], "X accounts whose rows are in it"]
+    as_of: Annotated[datetime, "Rows as they were known at this moment"]
+    complete_until: Annotated[datetime | None, "Every answer up to then is in it; null: not known"]
+    visible_until: Annotated[datetime | None, "The embargo's end; null without an embargo"]
+    rows: Annotated[int, "How many"]
+    bytes: Annotated[int, "Of the file"]
+    sha256: Annotated[str, "Of the file, in hex"]
+    definition_version: Annotated[str, "As in /v1/definitions"]
     withheld: Annotated[bool, "Rows of small groups were left out: the filter names agents, teams, conversations"]
-    time_zone: str = "UTC"
+    time_zone: Annotated[str, "Of the times in the file"] = "UTC"
 
     def as_json(self) -> str:
         """Return the manifest as JSON, keys in a fixed order."""

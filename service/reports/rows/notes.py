@@ -6,6 +6,7 @@ they are about is erased.
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Annotated
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -23,10 +24,10 @@ LONGEST_AUTHOR = 96
 class ReviewNote:
     """What a supervisor wrote, and when."""
 
-    id: str
-    at: datetime
-    author: str
-    text: str
+    id: Annotated[str, "Of the note"]
+    at: Annotated[datetime, "When it was written"]
+    author: Annotated[str, "The key that wrote it"]
+    text: Annotated[str, "What a supervisor wrote"]
 
 
 def add(connection: Connection, request_id: str, author: str, text: str, now: datetime) -> ReviewNote:

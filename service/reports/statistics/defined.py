@@ -1,6 +1,7 @@
 """What a figure's definition consists of, and phrases that many share."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 # Raise it with every change of a word below: two exports are comparable only under the same version.
 DEFINITION_VERSION = "10"
@@ -16,14 +17,14 @@ NO_INTERVAL = "None: it is a count or a mark, not an estimate."
 class FigureDefinition:
     """What a supervisor reads behind the question mark of a tile. {score} and the like are thresholds."""
 
-    name: str
-    title: str
-    plain: str
-    formula: str
-    numerator: str
-    denominator: str
-    exclusions: str
-    interval: str
-    time_anchor: str
-    source: str
-    version: str = DEFINITION_VERSION
+    name: Annotated[str, "As the API and files write it"]
+    title: Annotated[str, "As people read it"]
+    plain: Annotated[str, "What it is, with an example"]
+    formula: Annotated[str, "How it is worked out"]
+    numerator: Annotated[str, "What counts"]
+    denominator: Annotated[str, "Out of what"]
+    exclusions: Annotated[str, "What is left out, and limits"]
+    interval: Annotated[str, "How sure it is"]
+    time_anchor: Annotated[str, "Which day it belongs to"]
+    source: Annotated[str, "Whose formula"]
+    version: Annotated[str, "Figures compare only under the same version"] = DEFINITION_VERSION

@@ -7,7 +7,7 @@ together. Strata in which one group has none compare nothing and are left out; h
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from service.reports.statistics.chance import WORTH, classes_of
 from service.reports.statistics.statistics import Counts, Z
@@ -17,16 +17,16 @@ from service.reports.statistics.statistics import Counts, Z
 class Standardised:
     """From a to b, in points. `n_a` and `n_b` of the `of_a` and `of_b` answers have a counterpart."""
 
-    a: float | None
-    b: float | None
-    difference: float | None
-    low: float | None
-    high: float | None
-    n_a: int
-    n_b: int
-    of_a: int
-    of_b: int
-    strata: int
+    a: Annotated[float | None, "Score of the first group over the same cases"]
+    b: Annotated[float | None, "Score of the second group over the same cases"]
+    difference: Annotated[float | None, "b minus a, in points"]
+    low: Annotated[float | None, "Lower bound of the difference"]
+    high: Annotated[float | None, "Upper bound of the difference"]
+    n_a: Annotated[int, "Answers of a that have a counterpart"]
+    n_b: Annotated[int, "Answers of b that have a counterpart"]
+    of_a: Annotated[int, "All answers of a"]
+    of_b: Annotated[int, "All answers of b"]
+    strata: Annotated[int, "Cases both groups had: question, language, campaign"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ formulas and their sources in words.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 Cells: TypeAlias = tuple[tuple[int, int], ...]
 Counts: TypeAlias = Mapping[int, int]
@@ -40,17 +40,19 @@ class Figure:
 class Change:
     """From a to b. `difference` is value b minus value a; `delta` is the adjusted centre of [low, high]."""
 
-    method: str
-    n_a: int
-    n_b: int
-    difference: float | None
-    delta: float | None
-    low: float | None
-    high: float | None
-    z: float | None
-    p: float | None
-    verdict: Verdict | None
-    confidence: float = CONFIDENCE
+    method: Annotated[str, "Whose formula; see /v1/definitions"]
+    n_a: Annotated[int, "Answers of a"]
+    n_b: Annotated[int, "Answers of b"]
+    difference: Annotated[float | None, "Value of b minus value of a, in points"]
+    delta: Annotated[float | None, "The same of the adjusted figures: the centre of low and high"]
+    low: Annotated[float | None, "Lower bound of the difference"]
+    high: Annotated[float | None, "Upper bound of the difference"]
+    z: Annotated[float | None, "delta in standard errors"]
+    p: Annotated[float | None, "The chance of such a z where nothing differs, not corrected"]
+    verdict: Annotated[
+        Verdict | None, "changed (the bounds leave out 0) or no_change_shown; not corrected, judgement is"
+    ]
+    confidence: Annotated[float, "Of the interval"] = CONFIDENCE
 
 
 @dataclass(frozen=True, slots=True)

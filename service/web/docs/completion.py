@@ -10,11 +10,21 @@ from service.web.docs import examples
 from service.web.statuses import PHRASES
 
 JSON, PROBLEM = "application/json", "application/problem+json"
+IN_PATHS = {
+    "request_id": "The request's id, as lists tell it",
+    "feed_id": "The feed's id, as it was made",
+    "secret": "The other half of the feed's address",
+    "note_id": "The note's id, as the time line tells it",
+    "source": "The CRM, by our name",
+    "conversation_id": "The CRM's id of the conversation",
+}
 
 
 def complete(spec: dict[str, Any]) -> None:
-    """Add the required fields of answers, and an example of each."""
+    """Add the required fields of answers, an example of each, and words for what stands in a path."""
     schemas = spec["components"]["schemas"]
+    for given in _in_paths(spec):
+        given.setdefault("description", IN_PATHS[given["name"]])
     for name in sorted(_told(spec, schemas)):
         shape = schemas[name]
         if shape.get("properties") and name != "Problem":
@@ -25,6 +35,11 @@ def complete(spec: dict[str, Any]) -> None:
                 content["example"] = examples.problem(status)
             elif kind == JSON and "schema" in content:
                 content["example"] = examples.of(content["schema"], schemas)
+
+
+def _in_paths(spec: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for path in spec["paths"].values():
+        yield from (each for each in path.get("parameters", ()) if each["in"] == "path" and "description" not in each)
 
 
 def _responses(spec: dict[str, Any]) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -30,7 +30,18 @@ ABOUT = (
     "answered 406, and rows as files are at /v1/results.csv, .jsonl, .xlsx and .parquet. Answers leave as zstd or gzip "
     "where `Accept-Encoding` names it."
 )
-SHARED = ("401", "403", "406", "422", "429", "503")
+SHARED = {"401", "403", "406", "422", "429", "503"}
+OF_BODIES = {"400", "413", "415"}
+OF_MIRRORS = {"list_changes", "list_results", "list_requests"}
+CONFLICTING = {"complete_identity", "hand_over_link", "erase_customer"}
+"""What may come too late, or alone where two must ask."""
+ALWAYS_THERE = "/v1/customers/{x_user_id}"
+
+
+def _header(says: str) -> dict[str, Any]:
+    return {"description": says, "schema": {"type": "string"}}
+
+
 RATE_HEADERS = {
     name: {"description": says, "schema": {"type": "integer"}}
     for name, says in {
@@ -39,14 +50,23 @@ RATE_HEADERS = {
         "RateLimit-Reset": "Seconds until the minute is over",
     }.items()
 }
+ETAG = {
+    "ETag": _header("Send it as If-None-Match to be answered 304 while nothing has changed; not of a streamed file")
+}
+LINK = {"Link": _header("The next page, rel=next, where there is one")}
+OF_ERRORS = {
+    "401": {"WWW-Authenticate": _header("How a key is sent")},
+    "429": {"Retry-After": _header("Seconds to wait before the same call")},
+    "503": {"Retry-After": _header("Seconds to wait before the same call")},
+}
 
 
 class ProblemSchema(Schema):
     """What every error looks like."""
 
-    type = fields.String(required=True)
-    title = fields.String(required=True)
-    status = fields.Integer(strict=True, required=True)
+    type = fields.String(required=True, metadata={"description": "the address of what the code means, on this host"})
+    title = fields.String(required=True, metadata={"description": "the status in words"})
+    status = fields.Integer(strict=True, required=True, metadata={"description": "the HTTP status once more"})
     code = fields.String(required=True, metadata={"description": "stable; programs may rely on it"})
     detail = fields.String(required=True, metadata={"description": "what is wrong and what would be right"})
     request_id = fields.String(required=True, metadata={"description": "tell it to your operator"})
@@ -120,7 +140,7 @@ def document(app: flask.Flask) -> dict[str, Any]:
     """Return the whole description as plain data."""
     api: ProblemApi = app.extensions["flask-smorest"]["apis"][""]["ext_obj"]
     spec = api.describe()
-    spec["paths"] = {**{path: _with_errors(each) for path, each in spec["paths"].items()}, **deepcopy(PATHS)}
+    spec["paths"] = {**{path: _with_errors(path, each) for path, each in spec["paths"].items()}, **deepcopy(PATHS)}
     answers = {**spec["components"].get("responses", {}), **_error_responses()}
     spec["components"]["responses"] = dict(sorted(answers.items()))
     spec["security"] = [{"key": []}, {"basic": []}]
@@ -138,9 +158,9 @@ def openapi_yaml(app: flask.Flask) -> str:
     return text
 
 
-def _with_errors(path: Mapping[str, Any]) -> dict[str, Any]:
-    """Add the errors and headers that all operations of the API share."""
-    found = deepcopy(dict(path))
+def _with_errors(path: str, operations: Mapping[str, Any]) -> dict[str, Any]:
+    """Add the errors and headers that operations of the API share."""
+    found = deepcopy(dict(operations))
     for method, operation in found.items():
         if method == "parameters":
             continue
@@ -151,17 +171,43 @@ def _with_errors(path: Mapping[str, Any]) -> dict[str, Any]:
             if "$ref" in response and str(status).isdigit():
                 responses[status] = reference(int(status))  # smorest names it by the interpreter's table
             elif str(status).startswith("2"):
-                response["headers"] = {**response.get("headers", {}), **RATE_HEADERS}
-        for status in SHARED:
+                response["headers"] = {**response.get("headers", {}), **RATE_HEADERS, **_headers(method, operation)}
+        for status in SHARED | _met(path, operation):
             responses.setdefault(status, reference(int(status)))
+        if method == "get":
+            responses.setdefault("304", {"description": "What the sent ETag names is still so", "headers": dict(ETAG)})
         operation["responses"] = dict(sorted(responses.items()))
     return found
+
+
+def _headers(method: str, operation: Mapping[str, Any]) -> dict[str, Any]:
+    return {**(ETAG if method == "get" else {}), **(LINK if "sort" in _parameters(operation) else {})}
+
+
+def _met(path: str, operation: Mapping[str, Any]) -> set[str]:
+    """The errors that parts of this operation bring: a body, an id, a place in a feed, what is done but once."""
+    name, given = operation.get("operationId"), _parameters(operation)
+    return {
+        *(OF_BODIES if "requestBody" in operation else ()),
+        *({"404"} if "{" in path and path != ALWAYS_THERE else ()),
+        *({"409"} if name in CONFLICTING or "Idempotency-Key" in given else ()),
+        *({"410"} if name in OF_MIRRORS else ()),
+    }
+
+
+def _parameters(operation: Mapping[str, Any]) -> set[str]:
+    return {each.get("name", "") for each in operation.get("parameters", ())}
 
 
 def _error_responses() -> dict[str, Any]:
     body = {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {
-        component(int(status)): {"description": PHRASES[int(status)], "content": deepcopy(body)} for status in SHARED
+        component(int(status)): {
+            "description": PHRASES[int(status)],
+            "content": deepcopy(body),
+            **({"headers": OF_ERRORS[status]} if status in OF_ERRORS else {}),
+        }
+        for status in SHARED | OF_BODIES | {"404", "409", "410"}
     }
 
 

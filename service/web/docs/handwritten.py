@@ -241,6 +241,7 @@ PATHS: dict[str, Any] = {
             "responses": {
                 "200": _json("`ok`; with a key also `degraded`: deliveries are taken in, but something needs a look"),
                 "401": _problem("The key is not valid; without one this is answered too"),
+                "403": _problem("The key's role reads no details"),
                 "503": _json("`unavailable`"),
             },
         },

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import flask
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from service.auth import declares
 from service.errors import NotFound
@@ -79,14 +79,17 @@ def _said(text: str | None) -> Markup:
     return Markup("").join(Markup("<code>{}</code>").format(part) if number % 2 else part for number, part in parts)
 
 
-def _schema_name(schema: Mapping[str, Any]) -> str:
-    """How the page names a schema: what it refers to, or its type."""
+def _schema_name(schema: Mapping[str, Any]) -> Markup:
+    """How the page names a schema: a link to what it refers to, or its type."""
     if "$ref" in schema:
-        return str(schema["$ref"]).rpartition("/")[2]
+        name = str(schema["$ref"]).rpartition("/")[2]
+        return Markup('<a href="#schema-{0}">{0}</a>').format(name)
+    if "anyOf" in schema:
+        return Markup(" or ").join(map(_schema_name, schema["anyOf"]))
     kind = schema.get("type", "")
     kinds = [kind] if isinstance(kind, str) else list(kind)
     if "array" in kinds:
-        return f"list of {_schema_name(schema.get('items', {}))}"
+        return Markup("list of {}").format(_schema_name(schema.get("items", {})))
     if "enum" in schema:
-        return " | ".join(str(each) for each in schema["enum"])
-    return " or ".join(kinds) + (f" ({schema['format']})" if "format" in schema else "")
+        return escape(" | ".join(str(each) for each in schema["enum"]))
+    return escape(" or ".join(kinds) + (f" ({schema['format']})" if "format" in schema else ""))
