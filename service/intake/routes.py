@@ -39,9 +39,10 @@ def blueprint(reception: Reception) -> Blueprint:
 
     def consent(source: str) -> Response:
         """Answer a CloudEvents sender that asks whether it may deliver."""
-        headers = options_headers(find(source), _inbound(request, public_url, b""))
-        if "webhook-request-callback" in {name.lower() for name in request.headers.keys()}:  # noqa: SIM118 - werkzeug's headers iterate as pairs
-            log.info("intake.callback_not_fetched", source=source)
+        definition = find(source)
+        headers = options_headers(definition, _inbound(request, public_url, b""))
+        if definition and "webhook-request-callback" in {name.lower() for name in request.headers.keys()}:  # noqa: SIM118 - werkzeug's headers iterate as pairs
+            log.info("intake.callback_not_fetched", source=definition.name)
         return Response(status=200, headers=headers)
 
     receive.largest_body = largest  # type: ignore[attr-defined]  # read by web/bounds.py

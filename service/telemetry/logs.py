@@ -22,6 +22,7 @@ RATIONED: Mapping[str, str | None] = {
     "answer_failed": None,
     "database_away": None,
     "http.refused": None,
+    "intake.callback_not_fetched": "source",
     "intake.group_parted": None,
     "intake.handshake": "source",
     "intake.not_proven_yet": "source",

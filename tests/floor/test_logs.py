@@ -139,6 +139,12 @@ STRANGERS = {
     "a wrong key": ("GET", "/v1/results", {"Authorization": "Bearer dmf_000000000000.x"}),
     "a delivery that nobody signed": ("POST", "/webhooks/crm/crm", {}),
     "a source that is not there": ("POST", "/webhooks/crm/nobody", {}),
+    "a sender who asks to be called back": (
+        "OPTIONS",
+        "/webhooks/crm/crm",
+        {"WebHook-Request-Callback": "https://e.x/"},
+    ),
+    "the same at no source": ("OPTIONS", "/webhooks/crm/nobody", {"WebHook-Request-Callback": "https://e.x/"}),
     "X's webhook without its password": ("POST", "/webhooks/x/acme", {}),
     "X's webhook for DMs, not signed": ("POST", "/webhooks/x", {}),
     "an address that is none": ("GET", "/nothing", {}),
