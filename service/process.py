@@ -1,4 +1,4 @@
-"""This process: its name, the signals that stop it, how it writes, and less memory for its threads.
+"""This process: its name, the signals that stop it, how it writes, what a crash leaves, less memory for its threads.
 
 Imports nothing of ours, so that the sandbox and the demo can use it too.
 """
@@ -6,6 +6,7 @@ Imports nothing of ours, so that the sandbox and the demo can use it too.
 import ctypes
 import io
 import os
+import resource
 import signal
 import socket
 import sys
@@ -32,6 +33,11 @@ def share_arenas() -> None:
     """
     with suppress(AttributeError, OSError):
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, ARENAS)
+
+
+def leave_no_core() -> None:
+    """Let a crash leave no file of our memory, in which every secret lies, and what customers wrote."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
 def hear_interrupts() -> None:

@@ -35,7 +35,7 @@ from service.errors import Unavailable
 from service.listening.worker import EventWorker
 from service.metrics import otel, served, totals
 from service.network import egress
-from service.process import STOPS, share_arenas
+from service.process import STOPS, leave_no_core, share_arenas
 from service.settings import X_TOKENS, Settings, load
 from service.settings.values import host_and_port
 from service.startup import demand_fitting
@@ -223,6 +223,7 @@ def _counting(settings: Settings, engine: Engine) -> Any:
     logs.configure(settings.service.log_format)
     egress.configure(settings.service.egress)
     share_arenas()
+    leave_no_core()
     otel.begin(settings.service.traces_to, "web")
     ended = threading.Event()
     keeping = totals.keep_on(totals.Keeper(engine, "web", utc_now(), serves=served.of(settings)), ended)

@@ -12,7 +12,7 @@ import click
 
 from service import __version__
 from service.cli.friendly import Friendly
-from service.process import hear_interrupts, open_streams, write_utf8
+from service.process import hear_interrupts, leave_no_core, open_streams, write_utf8
 
 COMMANDS = {
     "serve": ("run", "Run web and worker on this machine, until Ctrl-C or SIGTERM."),
@@ -100,5 +100,6 @@ def main(context: click.Context, config_path: str) -> None:
     See why somebody was (not) asked:  dm-feedback requests show ID
     """  # noqa: D301 - \b is click's mark for "keep these lines"
     hear_interrupts()
+    leave_no_core()
     write_utf8()
     context.obj = config_path

@@ -1,6 +1,8 @@
 """The command as an operator starts it: a process of its own, exit codes, SIGTERM."""
 
 import os
+import re
+import resource
 import signal
 import subprocess
 import sys
@@ -80,9 +82,12 @@ def test_a_command_works_without_standard_streams(cli: Cli, closed: list[int]) -
 @pytest.fixture
 def x(cli: Cli) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """`dm-feedback sandbox` and the address it says."""
+    before = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (before[1], before[1]))  # a child begins with the same
     child = subprocess.Popen(
         [*COMMAND, "sandbox", "--bind", "127.0.0.1:0"], cwd=cli.directory, env=environment(), stdout=-1, text=True
     )
+    resource.setrlimit(resource.RLIMIT_CORE, before)
     assert child.stdout is not None
     address = child.stdout.readline().split()[3]
     yield child, address
@@ -105,6 +110,12 @@ def test_the_sandbox_says_where_it_is_and_a_worker_beside_it_ends_well_on_sigter
     _, said = child.communicate(timeout=20)
     assert child.returncode == 0
     assert "worker_stopped" in said
+
+
+def test_a_crash_leaves_no_file_of_our_memory(x: tuple[subprocess.Popen[str], str]) -> None:
+    child, _ = x
+    limits = Path(f"/proc/{child.pid}/limits").read_text("utf-8")
+    assert re.search(r"Max core file size +0 +[^0 ]", limits), "and more would be allowed"
 
 
 @pytest.mark.parametrize(
