@@ -137,7 +137,7 @@ def test_a_customer_is_looked_up_as_the_worker_would(cli: Cli) -> None:
         assert "nothing in it says who the customer is on X" in nobody
         here.answers = {}
         assert "is it the id that its events carry?" in cli.says("sources", "lookup", "crm", "--customer", "4711")
-        assert "name --conversation or --customer" in cli.says("sources", "lookup", "crm")
+        assert "name --conversation, --customer or --tenant" in cli.says("sources", "lookup", "crm")
         assert "hidden-token" not in said + shown
         here.answers = {"/contacts/4711": (401, {})}
         assert "REFUSED" in cli("sources", "lookup", "crm", "--customer", "4711", code=1).stdout
