@@ -19,7 +19,7 @@ from service.intake.crm.lookup_words import told
 from service.intake.definition.advice import advice, never_fits
 from service.intake.definition.load import load_definitions, preset_about, preset_definition
 from service.intake.definition.recipes import RECIPES
-from service.intake.definition.reference import facts_of, grammar_reference
+from service.intake.definition.reference import facts_of, functions_of, grammar_reference
 from service.intake.definition.tables import Definition
 from service.intake.delivery.inbound import DELIVERIES
 from service.intake.explain import Explanation, explain_stored, parse_request_file, render
@@ -99,11 +99,15 @@ def show(name: str) -> None:
 
 @sources.command()
 def grammar() -> None:
-    """List every key a definition can have, with its default."""
+    """List every key a definition can have, with its default, and every function of its expressions."""
     table = table_of("key", "default", "meaning")
     for doc in grammar_reference():
         table.add_row(doc.path, doc.default, doc.description)
     console.print(table)
+    functions = table_of("function", "what it gives", title="\nexpressions are JMESPath (jmespath.org)")
+    for row in functions_of():
+        functions.add_row(*row)
+    console.print(functions)
 
 
 @sources.command()

@@ -66,6 +66,13 @@ class Declared:
             return ", ".join(self.default) or "none"
         return "none" if self.default in (None, "", {}) else str(self.default)
 
+    @property
+    def meaning(self) -> str:
+        """Its sentence, and the words it may be, where the sentence does not name them."""
+        words = [str(word) for rule in self.rules if isinstance(rule, ma.validate.OneOf) for word in rule.choices]
+        told = self.sentence or ""
+        return told if all(word in told for word in words) else f"{told} ({', '.join(words)})"
+
 
 def setting(default: Any, sentence: str, *rules: Rule, secret: bool = False) -> Any:
     """Declare a setting. Rules apply to the value, or to each value of a list; a secret shows in no repr."""

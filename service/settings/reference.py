@@ -31,7 +31,7 @@ def _docs(path: str, shape: type) -> list[SettingDoc]:
         if inner is not None:
             found += _docs(f"{path}.{name}", inner)
         elif what.sentence is not None:
-            found.append(SettingDoc(f"{path}.{name}", what.shown, what.sentence))
+            found.append(SettingDoc(f"{path}.{name}", what.shown, what.meaning))
     return found
 
 

@@ -56,7 +56,7 @@ def _end(looked: LookUpResult) -> str:
 def _nobody(looked: LookUpResult) -> str:
     """Why nobody was found, for the person who set it up."""
     if not looked.asked or all(each.status is None for each in looked.asked):
-        return "nothing could be asked for, as what stands in the paths is not known; name --conversation, --customer or --tenant"
+        return "what stands in the paths is not known, and nothing asked; name --conversation, --customer or --tenant"
     if all(each.status != OK for each in looked.asked):
         return "the CRM knows no such conversation or customer; is it the id that its events carry? Is base_url right?"
     return "the CRM answered, and nothing in it says who the customer is on X; --show-body shows what there is"

@@ -143,4 +143,4 @@ class Table(Section):
         said = error.messages if isinstance(error.messages, dict) else {}
         for name, what in declared(self.shape).items():
             if said.get(name) == [LACKING] and what.sentence:
-                said[name] = [f"is missing: {what.sentence}"]
+                said[name] = [f"is missing: {what.meaning}"]

@@ -1,5 +1,6 @@
 """The grammar in words, one line per key, for `dm-feedback sources grammar`."""
 
+import inspect
 from collections.abc import Iterator
 from dataclasses import is_dataclass
 from types import NoneType, UnionType
@@ -7,6 +8,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from service.intake.definition.proofs import KINDS
 from service.intake.definition.tables import Grammar, Map
+from service.intake.expressions.functions import OurFunctions
 from service.settings.declare import declared
 from service.settings.reference import SettingDoc
 
@@ -17,6 +19,15 @@ def grammar_reference() -> list[SettingDoc]:
     for name, kind in KINDS.items():
         found += _docs(kind, f"verify[kind={name}].")
     return found
+
+
+def functions_of() -> Iterator[tuple[str, str]]:
+    """Every function an expression may call: ours with what it gives, and the names of JMESPath's own."""
+    ours = {name.removeprefix("_func_"): each for name, each in vars(OurFunctions).items() if name.startswith("_func_")}
+    for name, each in ours.items():
+        given = [str(one).partition(":")[0] for one in list(inspect.signature(each).parameters.values())[1:]]
+        yield f"{name}({', '.join(given)})", inspect.cleandoc(each.__doc__ or "").partition("\n")[0]
+    yield "JMESPath's own", ", ".join(sorted(OurFunctions.FUNCTION_TABLE.keys() - ours.keys()))
 
 
 def facts_of(grammar: Grammar) -> Iterator[tuple[str, str, str]]:
@@ -56,7 +67,7 @@ def _docs(shape: type[Any], path: str) -> Iterator[SettingDoc]:
         inner = _table(hints[name])
         key = path + name.rstrip("_")
         if inner is None:
-            yield SettingDoc(key, what.shown, what.sentence or "")
+            yield SettingDoc(key, what.shown, what.meaning)
         else:
             yield from _docs(inner, f"{key}[]." if get_origin(hints[name]) is tuple else f"{key}.")
 

@@ -22,18 +22,22 @@ class OurFunctions(functions.Functions):
 
     @functions.signature(TEXT)
     def _func_lower(self, text: str | None) -> str | None:
+        """The text in small letters."""
         return None if text is None else text.lower()
 
     @functions.signature(TEXT)
     def _func_x_handle_from_url(self, url: str | None) -> str | None:
+        """The handle in the address of a profile on X."""
         return handle_from_url(url)
 
     @functions.signature({"types": [], "variadic": True})
     def _func_first_non_empty(self, *values: Any) -> Any:
+        """The first value that is neither null nor empty."""
         return next((value for value in values if value not in (None, "", [], {})), None)
 
     @functions.signature(TEXT, PLAIN_TEXT)
     def _func_split(self, text: str | None, separator: str) -> list[str] | None:
+        """The parts of a text between separators."""
         return None if text is None else text.split(separator)
 
     @functions.signature(TEXT, NUMBER, NUMBER)
@@ -43,6 +47,7 @@ class OurFunctions(functions.Functions):
 
     @functions.signature(TEXT, PLAIN_TEXT, PLAIN_TEXT)
     def _func_replace(self, text: str | None, old: str, new: str) -> str | None:
+        """The text with `new` wherever it has `old`."""
         if text is None or not old:
             return text
         if len(text) + text.count(old) * len(new) > LONGEST_TEXT:
