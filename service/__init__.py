@@ -34,9 +34,9 @@ The floor, which knows no chapter:
     clock.py     the time                            language_tags.py   languages and their codes
     process.py   name, signals, memory               humanize.py  numbers and spans as people say them
 
-What runs it, and knows everybody: app.py (the web application), worker/ (the loop), serving.py (gunicorn, and both
-side by side), listening/ (sockets: no thread waits for a slow client), reload.py (new settings without a restart),
-privacy/ (retention, erasure, what we hold of a person) and cli/ (the command `dm-feedback`).
+What runs it, and knows everybody: app.py (the web application), worker/ (the loop), serving.py (gunicorn),
+side_by_side.py (both under one parent), listening/ (sockets: no thread waits for a slow client), reload.py (new
+settings without a restart), privacy/ (retention, erasure, what we hold of a person) and cli/ (the command `dm-feedback`).
 
 sandbox/ is a stand-in for X to try and test against. Only the command line and demo/, which plays the whole story and
 checks it, import it.

@@ -1,11 +1,10 @@
-"""Runs gunicorn, or web and worker side by side under one parent. Holds no rule.
+"""Runs gunicorn. Holds no rule.
 
 `deploy/gunicorn.conf.py` has the same settings for those who start gunicorn themselves.
 """
 
 import atexit
 import errno
-import multiprocessing
 import os
 import signal
 import socket
@@ -13,10 +12,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable
 from functools import partial
-from multiprocessing.context import ForkProcess
 from pathlib import Path
 from typing import Any
 
@@ -35,18 +32,15 @@ from service.errors import Unavailable
 from service.listening.worker import EventWorker
 from service.metrics import otel, served, totals
 from service.network import egress
-from service.process import STOPS, leave_no_core, share_arenas
+from service.process import leave_no_core, share_arenas
 from service.settings import X_TOKENS, Settings, load
 from service.settings.values import host_and_port
 from service.startup import demand_fitting
 from service.telemetry import logs
 
 log = structlog.get_logger(__name__)
-RESTART_AFTER_S = 1.0
 LOOK_FOR_ROOM_S = 0.1
 LOOK_AGAIN_S = 2.0  # for a database that is away as a process begins
-FORK = multiprocessing.get_context("fork")
-Run = Callable[[Sequence[str]], Any]
 TAKEN = "stop what uses it, or set web.bind to another port"
 NOT_OURS = "set web.bind to an address of this machine, or 0.0.0.0 or [::] for all, and a port this account may use"
 IN_MEMORY = Path("/dev/shm")  # noqa: S108 - gunicorn makes its own private file there
@@ -230,57 +224,3 @@ def _counting(settings: Settings, engine: Engine) -> Any:
     atexit.register(keeping.join, totals.LAST_S)
     atexit.register(ended.set)  # the last one registered is called first
     return create_app(settings, engine)
-
-
-def side_by_side(commands: Mapping[str, Sequence[str]], run: Run, stop_within_s: float) -> int:
-    """Run the commands as children, restart one that dies, stop all on SIGTERM or SIGINT. Return the exit code."""
-    stopping: list[int] = []
-    # before the children start: a stop meanwhile must not leave one behind
-    for each in STOPS:
-        signal.signal(each, lambda number, _frame: stopping.append(number))
-    children: dict[str, ForkProcess] = {}
-    # both read their settings again, and keep the old ones where the new ones are wrong
-    signal.signal(signal.SIGHUP, lambda number, _frame: _tell(children.values(), number))
-    children |= {name: _start(name, run, command) for name, command in commands.items()}
-    while not stopping:
-        time.sleep(0.2)
-        for name, child in children.items():
-            if child.exitcode is not None and not stopping:
-                log.error("child_died", child=name, exit_code=child.exitcode)
-                time.sleep(RESTART_AFTER_S)
-                children[name] = _start(name, run, commands[name])
-    return _stop(children, stop_within_s)
-
-
-def _start(name: str, run: Run, command: Sequence[str]) -> ForkProcess:
-    """Fork and run a command in the child, which need not import again what is already imported."""
-    log.info("child_started", child=name)
-    child = FORK.Process(target=_in_child, args=(run, command), name=name)
-    child.start()
-    return child
-
-
-def _in_child(run: Run, command: Sequence[str]) -> None:
-    os.setsid()  # Ctrl-C reaches the parent only, which lets the children finish their calls
-    for each in (*STOPS, signal.SIGHUP):
-        signal.signal(each, signal.SIG_DFL)
-    run(command)
-
-
-def _tell(children: Iterable[ForkProcess], number: int) -> None:
-    """Pass a signal on to living children; ended ones are restarted elsewhere."""
-    for child in children:
-        if child.pid is not None and child.exitcode is None:
-            with suppress(ProcessLookupError):
-                os.kill(child.pid, number)
-
-
-def _stop(children: Mapping[str, ForkProcess], within_s: float) -> int:
-    for child in children.values():
-        child.terminate()
-    deadline = time.monotonic() + within_s
-    for child in children.values():
-        child.join(max(0.1, deadline - time.monotonic()))
-        if child.exitcode is None:
-            child.kill()
-    return 0

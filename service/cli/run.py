@@ -10,6 +10,7 @@ from service import migrations, reload, serving
 from service.cli.common import console, opened, settings_of
 from service.encrypting.in_force import engine_of
 from service.settings import X_TOKENS
+from service.side_by_side import run_side_by_side
 from service.startup import demand_fitting
 
 GOING_S = 5  # for a predecessor that is still ending what it began
@@ -36,7 +37,7 @@ def serve(context: click.Context) -> None:
     within = settings.worker.shutdown_within.total_seconds() + 5
     commands = {"web": [*path, "web"], "worker": [*path, "worker"]}
     run = partial(context.find_root().command.main, prog_name="dm-feedback")
-    context.exit(serving.side_by_side(commands, run, within))
+    context.exit(run_side_by_side(commands, run, within))
 
 
 @click.command()
