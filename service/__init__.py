@@ -36,7 +36,7 @@ The floor, which knows no chapter:
 
 What runs it, and knows everybody: app.py (the web application), worker/ (the loop), serving.py (gunicorn),
 side_by_side.py (both under one parent), listening/ (sockets: no thread waits for a slow client), reload.py (new
-settings without a restart), privacy/ (retention, erasure, what we hold of a person) and cli/ (the command `dm-feedback`).
+settings without a restart), privacy/ (retention, erasure, what we hold of a person), cli/ (the command `dm-feedback`).
 
 sandbox/ is a stand-in for X to try and test against. Only the command line and demo/, which plays the whole story and
 checks it, import it.

@@ -112,14 +112,19 @@ class ExportSchema(FilterSchema):
     manifest = YesNo(load_default=False, metadata={"description": "The manifest of this export instead of its rows"})
 
 
-class TrendSchema(FigureFilterSchema):
-    """A trend's filters and its pieces."""
-
-    period = fields.String(
+def _period() -> fields.String:
+    """The pieces of a trend."""
+    return fields.String(
         load_default="day",
         validate=validate.OneOf((*PERIODS, SEVEN_DAYS), error="must be day, week, month or seven_days"),
         metadata={"description": "seven_days: weeks that end with the last day asked for"},
     )
+
+
+class TrendSchema(FigureFilterSchema):
+    """A trend's filters and its pieces."""
+
+    period = _period()
     by = fields.String(
         validate=known(BY),
         metadata={"description": "One line a group of this dimension"},
@@ -149,11 +154,7 @@ class SeveralAskSchema(FigureFilterSchema):
     coverage_by = fields.String(
         load_default="agent", validate=known(COVERED), metadata={"description": "The dimension of coverage"}
     )
-    period = fields.String(
-        load_default="day",
-        validate=validate.OneOf((*PERIODS, SEVEN_DAYS), error="must be day, week, month or seven_days"),
-        metadata={"description": "seven_days: weeks that end with the last day asked for"},
-    )
+    period = _period()
     zone = Word(metadata={"description": "As in the trend"})
 
 

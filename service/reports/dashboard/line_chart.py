@@ -12,13 +12,13 @@ from markupsafe import Markup
 
 from service.humanize import many
 from service.reports.dashboard.svg import WIDTH, Caption, Scale, clean, place, svg, tag, text
+from service.reports.dashboard.words import MINUS
 
 LEFT, RIGHT = 52, 322
 TOP, BOTTOM = 16, 116
 MOST_LABELS = 4
 DIGITS_BESIDE = 4
 ANSWER = "answer"
-MINUS = "\u2212"
 
 
 @dataclass(frozen=True, slots=True)
