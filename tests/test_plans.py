@@ -31,6 +31,7 @@ from service.reports.filters import Filter
 from service.reports.rows import query
 from service.reports.rows.order import Order
 from service.reports.rows.position import Position
+from service.reports.rows.select import Selection
 from service.reports.visible import View
 from service.results.inbox import read_once as read_inbox
 from service.results.poll import poll_once
@@ -212,7 +213,7 @@ def test_a_page_follows_the_index_of_its_order_in_a_ledger_of_some_size(engine: 
     event.listen(engine, "before_cursor_execute", explain)
     after, order = Position(START + timedelta(minutes=50), "fr_"), Order("ended_at", "both")
     with reading(engine) as connection:
-        query.page(connection, settings_of(), View(("acme",), None), Filter(), order, after=after, limit=250)
+        query.page(connection, settings_of(), View(("acme",), None), Selection(Filter(), order), after=after, limit=250)
     assert "ix_feedback_request_ended_at_id" in found[0]
     assert "Sort" not in found[0]
     assert "B-TREE" not in found[0]

@@ -32,6 +32,7 @@ from service.reports.rows.order import Order
 from service.reports.rows.position import Erased, Page, Position
 from service.reports.rows.row import COLUMNS, Columns
 from service.reports.rows.search import with_words
+from service.reports.rows.select import Selection
 from service.reports.statistics.definitions import DEFINITION_VERSION
 from service.reports.thresholds import thresholds
 from service.reports.visible import View, view_of
@@ -98,11 +99,10 @@ class Export:
             after = page.next
 
     def _page(self, connection: Connection, *, after: Position | None, tombstones: bool) -> Page:
-        return query.page(
-            connection, self.settings, self.view, self.filter,
-            Order("ended_at", "results" if self.filter.answered else "both"),
-            after=after, limit=PAGE, received_before=self.source.as_of(self.now), tombstones=tombstones,
-        )  # fmt: skip
+        order = Order("ended_at", "results" if self.filter.answered else "both")
+        until = self.source.as_of(self.now)
+        wanted = Selection(self.filter, order, tombstones=tombstones, received_before=until)
+        return query.page(connection, self.settings, self.view, wanted, after=after, limit=PAGE)
 
     def written(
         self, format: str, form: Form, through: Callable[[Iterator[Columns]], Iterator[Columns]] = iter

@@ -4,7 +4,7 @@ Rows leave with the names of people who must not be named already blanked (see `
 """
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 from service.db import EPOCH
 from service.errors import NotFound
 from service.models import feedback_request
-from service.reports.disclosure.naming import HIDDEN, UNREAD, hides_somebody
+from service.reports.disclosure.naming import hides_somebody
 from service.reports.filters import Filter
 from service.reports.report_query import ReportQuery
 from service.reports.rows.mood import place_of
@@ -24,7 +24,7 @@ from service.reports.rows.redaction import told
 from service.reports.rows.row import COLUMNS, Columns, Row
 from service.reports.rows.search import TEXT
 from service.reports.rows.search import found as having
-from service.reports.rows.select import names_people, select_rows
+from service.reports.rows.select import Selection, names_people, select_listed
 from service.reports.rows.worst_first import worst_first
 from service.reports.visible import View
 from service.settings import Settings
@@ -44,45 +44,29 @@ def rows(
     readable: bool = False,
 ) -> Page:
     """Return one page; `readable`: only rows whose comment may be read."""
-    place = (asked.connection, asked.settings, asked.view, asked.filter, order)
-    read = partial(page, *place, tombstones=tombstones, readable=readable)
+    wanted = Selection(asked.filter, order, tombstones=tombstones, readable=readable)
+    read = partial(page, asked.connection, asked.settings, asked.view, wanted)
     if asked.filter.q is not None:
         return _searched(read, asked.filter.q, order, after, limit)
     return read(after=after, limit=limit)
 
 
 def page(
-    connection: Connection,
-    settings: Settings,
-    view: View,
-    filter: Filter,
-    order: Order,
-    *,
-    after: Position | None,
-    limit: int,
-    received_before: datetime | None = None,
-    tombstones: bool = False,
-    readable: bool = False,
+    connection: Connection, settings: Settings, view: View, wanted: Selection, *, after: Position | None, limit: int
 ) -> Page:
     """Return one page for a reader whose view is already known (exports read many)."""
-    query = select_rows(view, filter, order, tombstones=tombstones)
-    if names_people(filter):
-        query = query.where(sa.not_(HIDDEN))
-    if readable:
-        query = query.where(sa.not_(UNREAD))
-    if received_before is not None:
-        query = query.where(fr.received_at <= received_before)
     _by_one_process(connection)
-    found = _in_order(connection, query, filter, order, after, limit + 1)
-    withheld = withholds(connection, view, filter)
-    return page_of(connection, found[:limit], settings, order.kind, _place(found, order, limit), withheld=withheld)
+    found = _in_order(connection, select_listed(view, wanted), wanted, after, limit + 1)
+    following, withheld = _place(found, wanted.order, limit), withholds(connection, view, wanted.filter)
+    return page_of(connection, found[:limit], settings, wanted.order.kind, following, withheld=withheld)
 
 
 def _in_order(
-    connection: Connection, query: sa.Select[Any], filter: Filter, order: Order, after: Position | None, limit: int
+    connection: Connection, query: sa.Select[Any], wanted: Selection, after: Position | None, limit: int
 ) -> Sequence[sa.Row[Any]]:
+    order = wanted.order
     if order.sort == WORST:
-        return worst_first(connection, query, filter, after, limit, backwards=order.newest_first)
+        return worst_first(connection, query, wanted.filter, after, limit, backwards=order.newest_first)
     key, identity = order.columns
     if after is not None:
         here, there = sa.tuple_(key, identity), sa.tuple_(*_bound(key, after))

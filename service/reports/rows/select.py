@@ -3,6 +3,8 @@
 The key's accounts and the embargo always apply, and test traffic never counts.
 """
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,8 +27,29 @@ REQUEST_COLUMNS = (
 )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which rows, in which order. `tombstones`: erased results too; `readable`: only rows whose comment may be read."""
+
+    filter: Filter
+    order: Order
+    tombstones: bool = False
+    readable: bool = False
+    received_before: datetime | None = None
+
+
+def select_listed(view: View, wanted: Selection) -> sa.Select[Any]:
+    """Return the statement of a list, without its order: rows of people who may not be named are in none that names."""
+    query = select_rows(view, wanted.filter, wanted.order, tombstones=wanted.tombstones)
+    if names_people(wanted.filter):
+        query = query.where(sa.not_(HIDDEN))
+    if wanted.readable:
+        query = query.where(sa.not_(UNREAD))
+    return query if wanted.received_before is None else query.where(fr.received_at <= wanted.received_before)
+
+
 def select_rows(view: View, filter: Filter, order: Order, *, tombstones: bool = False) -> sa.Select[Any]:
-    """Return the statement of a list, without its order. `tombstones`: include erased results."""
+    """Return the statement of all rows, whoever is named in them. `tombstones`: include erased results."""
     changed = _changed(view, order)
     columns = [_plain(each).label(each.key) for each in REQUEST_COLUMNS]
     answer = {
