@@ -253,7 +253,8 @@ def test_a_sheet_is_typed_with_a_frozen_header_and_definitions(quick):
     assert named["text"] == ("inlineStr", "fine")
     assert 'state="frozen"' in book["xml"]
     said = dict([text for _, text in line.values()] for line in book["sheet2"])
-    assert row.SAYS.items() <= said.items()
+    assert {name for _, name in head.values()} == {name for name in said if name.partition(" ")[0] in row.COLUMNS}
+    assert row.SAYS.items() <= {name.removesuffix(" (UTC)"): words for name, words in said.items()}.items()
     assert said["Net Promoter Score"].startswith("100 × (promoters − detractors)")
     assert "Left out, and limits: Answers with a comment only." in said["Net Promoter Score"]
 

@@ -4,12 +4,10 @@ Rows (CSV, JSON lines, XLSX, Parquet) are for supervisors and logged; figures ar
 the same parameters and explicit days.
 """
 
-import csv
 import importlib.util
-import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -24,10 +22,9 @@ from service.reports.dashboard.explore import and_by_of, by_of
 from service.reports.dashboard.names import full_name, group_name, row_name
 from service.reports.dashboard.page_context import PageContext
 from service.reports.dashboard.question import PageQuery
-from service.reports.figures import figures
+from service.reports.figures import csv_table, figures
 from service.reports.figures.shapes import Breakdown, Rate, Score
 from service.reports.figures.then_now import Differences
-from service.reports.formula_injection import guarded
 from service.reports.roles import READERS_OF_ANSWERS
 from service.reports.rows import as_xlsx, export
 from service.reports.rows.as_csv import BOM, Form
@@ -42,11 +39,31 @@ ENDED = "ended_at"
 NOT_TOLD = (None,) * 7
 """In place of conversations and rates, in the line of all together."""
 
-FIGURES_HEAD = (
-    *("type", "by", "group", "value", "low", "high", "confidence", "method", "n", "mean", "low_base", "suppressed"),
-    *("since", "until", "ended", "delivered", "answered", "response_rate", "response_low", "response_high", "name"),
-)
-HEAD_OF_SHEET = tuple(f"{name} (UTC)" if name in {"since", "until"} else name for name in FIGURES_HEAD)
+COLUMNS: Mapping[str, str] = {
+    "type": "csat or nps",
+    "by": "The dimension; none: all together",
+    "group": "The group; none: all together, or conversations without one",
+    "value": "CSAT in per cent, NPS from -100 to 100; none: no answers, or see suppressed",
+    "low": "Lower bound of its interval",
+    "high": "Upper bound of its interval",
+    "confidence": "Of every interval: 0.95",
+    "method": "adjusted_wald or wilson",
+    "n": "Answers with a score",
+    "mean": "Mean of the scores, a second figure",
+    "low_base": "Few answers: read with caution",
+    "suppressed": "Why there is no value",
+    "since": "What is covered; none: from the beginning",
+    "until": "End of what is covered, not part of it; none: up to now",
+    "ended": "Conversations of the group that ended, asked or not; stands in the lines of both cards, so add up one",
+    "delivered": "Customers asked with such a card",
+    "answered": "How many of them have answered",
+    "response_rate": "100 * answered / delivered: per cent",
+    "response_low": "Lower bound of its interval",
+    "response_high": "Upper bound of its interval",
+    "name": "What people call the group",
+}
+"""Each column of a file of figures, in words."""
+MOMENTS = {"since", "until"}
 Line = Sequence[Any]
 """One group's values; a moment is a moment and a number a number, whatever the file makes of them."""
 
@@ -133,8 +150,11 @@ def _figures(context: PageContext, kind: str) -> Response:
     else:
         both = read(context.engine, lambda connection: figures.differences(asked(connection), by, and_by=also)).items
         lines, split = [line for one in both for line in _crossed(one)], f"{by} and {also}"
-    as_sheet = partial(as_xlsx.table, HEAD_OF_SHEET, thresholds=thresholds(context.settings))
-    written = _as_csv(lines) if kind == "csv" else as_sheet(lines)
+    if kind == "csv":
+        written = iter((BOM, csv_table.written([tuple(COLUMNS), *lines])))
+    else:
+        heads = [(as_xlsx.head(name, "time" if name in MOMENTS else "text"), says) for name, says in COLUMNS.items()]
+        written = as_xlsx.table(heads, lines, thresholds(context.settings))
     return _file(written, CONTENT_TYPES[kind], f"figures by {split} {question.first} to {question.last}.{kind}")
 
 
@@ -162,12 +182,6 @@ def _crossed(table: Differences) -> Iterator[Line]:
         yield [*cells, None, *rates, full_name(row, table)]
 
 
-def _as_csv(lines: Sequence[Line]) -> Iterator[bytes]:
-    text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\r\n").writerows([FIGURES_HEAD, *(map(_cell, line) for line in lines)])
-    yield BOM + text.getvalue().encode()
-
-
 def _score_cells(score: Score, by: str, group: str) -> Line:
     found = (score.value, score.low, score.high, score.confidence, score.method, score.n, score.mean)
     return [score.type, by, group, *found, score.low_base, score.suppressed, score.since, score.until]
@@ -175,22 +189,6 @@ def _score_cells(score: Score, by: str, group: str) -> Line:
 
 def _rate_cells(rate: Rate) -> Line:
     return [rate.successes, rate.value, rate.low, rate.high]
-
-
-def _cell(value: object) -> str:
-    """Unrounded to four places, empty for none; no text is a formula."""
-    match value:
-        case None:
-            return ""
-        case bool():
-            return str(value).lower()
-        case float():
-            return f"{value:.4f}"
-        case datetime():
-            return value.astimezone(UTC).isoformat()
-        case str():
-            return guarded(value)
-    return str(value)
 
 
 def _file(pieces: Iterator[bytes], content_type: str, name: str) -> flask.Response:

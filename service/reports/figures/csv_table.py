@@ -31,8 +31,12 @@ STAGES = ("ended", "pending", "unknown", "delivered", "answered", "scored", "com
 
 def as_csv(name: str, found: Several) -> bytes:
     """Return the figure of that name from `found` as CSV: UTF-8, CRLF, a header, empty means none."""
-    rows = ROWS[name](getattr(found, name))
-    return "".join(f"{','.join(map(_cell, row))}\r\n" for row in (HEADS[name], *rows)).encode()
+    return written([HEADS[name], *ROWS[name](getattr(found, name))])
+
+
+def written(rows: Iterable[Row]) -> bytes:
+    """Return rows as CSV, the first of them the header."""
+    return "".join(f"{','.join(map(_cell, row))}\r\n" for row in rows).encode()
 
 
 def _summary(found: Summary) -> Iterator[Row]:

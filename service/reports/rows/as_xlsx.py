@@ -36,12 +36,13 @@ def pieces(pages: Iterable[Columns], thresholds: Thresholds) -> Iterator[bytes]:
 
     Raises Invalid before the first piece if a sheet cannot hold the rows.
     """
-    return _book("feedback", _feedback(pages), [(name, SAYS[name]) for name in COLUMNS], thresholds)
+    heads = [(head(name, kind), SAYS[name]) for name, kind in zip(COLUMNS, KINDS, strict=True)]
+    return _book("feedback", _feedback(pages), heads, thresholds)
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[Any]], thresholds: Thresholds) -> Iterator[bytes]:
-    """Return a table of figures as a file; None is an empty cell, moments are in UTC."""
-    return _book("figures", _table(head, rows), (), thresholds)
+def table(columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[Any]], thresholds: Thresholds) -> Iterator[bytes]:
+    """Return a table of figures as a file, each column with its words; None is an empty cell, moments are in UTC."""
+    return _book("figures", _table([name for name, _ in columns], rows), columns, thresholds)
 
 
 def _book(
@@ -69,7 +70,7 @@ def _part(name: str) -> zipfile.ZipInfo:
 
 
 def _feedback(pages: Iterable[Columns]) -> Iterator[bytes]:
-    yield xlsx_parts.opening([(_head(name, kind), WIDTHS[kind]) for name, kind in zip(COLUMNS, KINDS, strict=True)])
+    yield xlsx_parts.opening([(head(name, kind), WIDTHS[kind]) for name, kind in zip(COLUMNS, KINDS, strict=True)])
     number = 2
     for page in pages:
         rows = len(page[0])
@@ -80,9 +81,9 @@ def _feedback(pages: Iterable[Columns]) -> Iterator[bytes]:
     yield xlsx_parts.ENDING
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[bytes]:
-    yield xlsx_parts.opening([(name, WIDTHS["text"]) for name in head])
-    places = [xlsx_parts.letters(at) for at in range(len(head))]
+def _table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[bytes]:
+    yield xlsx_parts.opening([(name, WIDTHS["text"]) for name in heads])
+    places = [xlsx_parts.letters(at) for at in range(len(heads))]
     for number, row in enumerate(rows, 2):
         told = [(place, value) for place, value in zip(places, row, strict=True) if value is not None]
         cells = "".join(f'<c r="{place}{number}{_any(value)}' for place, value in told)
@@ -97,7 +98,8 @@ def _any(value: Any) -> str:
     return SHOWN["flag" if isinstance(value, bool) else "text" if isinstance(value, str) else "number"](value)
 
 
-def _head(name: str, kind: str) -> str:
+def head(name: str, kind: str) -> str:
+    """A column's head: sheets know no zones, so it tells that of a time."""
     return f"{name} (UTC)" if kind == "time" else name
 
 

@@ -54,8 +54,8 @@ def test_an_answer_says_name_id_and_question(client: FlaskClient, population: Po
 
 def test_a_file_of_figures_has_name_and_id(client: FlaskClient) -> None:
     lines = page(client, "download/figures.csv?by=team").splitlines()
-    assert lines[0].endswith(",name")
-    assert {line.rpartition(",")[2] for line in lines if ",Billing," in line} == {"Invoices & more"}
+    assert lines[0].endswith(',"name"')
+    assert {line.rpartition(",")[2] for line in lines if ',"Billing",' in line} == {'"Invoices & more"'}
 
 
 def test_two_groups_are_compared_by_their_names_in_a_shared_address_too(client: FlaskClient) -> None:

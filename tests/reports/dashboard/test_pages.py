@@ -471,10 +471,11 @@ def test_figures_as_a_sheet_are_numbers_whatever_mark_decimals_have(client: Flas
             told = {names[place.removesuffix(str(number))]: cell for place, cell in row.items()}
             for name in ("value", "low", "high", "n", "response_rate"):
                 assert told.get(name, ("n", ""))[0] == "n"
-                assert float(told.get(name, ("n", "nan"))[1]) == pytest.approx(
-                    float(line[name] or "nan"), nan_ok=True, abs=1e-4
-                )
+                assert told.get(name, ("n", ""))[1] == line[name], "to the last digit"
             assert told["method"] == ("inlineStr", line["method"])
+            assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", line["since"]), "as in every file"
+        explained = {name for line in sheets(book)["sheet2"] for place, (_, name) in line.items() if place[0] == "A"}
+        assert {name for _, name in head.values()} <= explained
     assert client.get("/dashboard/download/figures.pdf").status_code == 404
 
 
