@@ -77,7 +77,8 @@ GRANT SELECT, INSERT, DELETE ON access_log TO dm_feedback_worker;
 GRANT UPDATE (number, hash) ON access_log TO dm_feedback_worker;
 GRANT SELECT (created_at), DELETE ON session TO dm_feedback_worker;
 
--- Reading, for a warehouse or a person with psql: what a supervisor may read, and nothing of keys or raw deliveries.
+-- Reading, for a warehouse or a person with psql: nothing of keys or raw deliveries, but more than a supervisor sees, as
+-- tables know nothing of who is named: whose each answer is, each comment, who the customer is on X.
 GRANT SELECT ON
   account_state, feedback_request, person_name, result, result_update, review_mark, review_note, tally, tally_book, timeline_note, transition
 TO dm_feedback_reading;

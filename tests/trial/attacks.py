@@ -1,7 +1,9 @@
 """Attacks over HTTP, as anybody on the network can make them; each returns how it held, or raises AssertionError."""
 
+import gzip
 import socket
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +67,42 @@ def sends_what_is_broken(place: Place) -> str:
     assert all(status == 0 or 400 <= status < 500 for status in said), said
     assert place.get("/healthz").status_code == 200
     return f"{len(said)} bodies and heads, too large, too deep, broken: {sorted(set(said))}, no fault of ours"
+
+
+def sends_what_takes_long(place: Place) -> str:
+    packed = gzip.compress(b"[" + b'{"a":1},' * 120_000 + b"1]")
+    tongues = {"Accept-Language": "-".join("a" * 4000)}
+    began = time.monotonic()
+    said = [place.http.post(HOOK, content=packed, headers={"Content-Encoding": "gzip"}).status_code for _ in range(20)]
+    said += [place.get(f"/f/{number:022d}", **tongues).status_code for number in range(20)]
+    took = time.monotonic() - began
+    assert set(said) == {401, 404}, said
+    assert took < len(said) * 0.2, took
+    return f"{len(said)} packed megabytes of JSON and languages of 4,000 parts: {1000 * took / len(said):.0f} ms each"
+
+
+def asks_for_leave(place: Place) -> str:
+    post = f"POST {HOOK} HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n".encode()
+    said = [
+        _raw(place, post + b"Content-Length: 2\r\n\r\n{}"),
+        _raw(place, post + b"Content-Length: 99999999\r\n\r\n"),
+        _raw(place, b"GET /nowhere HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n"),
+        _raw(place, b"GET / HTTP/1.1\r\nHost: a\r\nExpect: something\r\n\r\n"),
+    ]
+    assert said == [401, 413, 404, 417], said
+    return f"with its body, too large, without one, another wish: {said}"
+
+
+def has_a_body_signed(place: Place) -> str:
+    asked = {
+        body: place.http.get("/webhooks/x/acme", params={"crc_token": body}) for body in ("hCAAAA", "[]", '{"a":1}')
+    }
+    assert [each.status_code for each in asked.values()] == [200, 400, 400]
+    proof = {"x-twitter-webhooks-signature": asked["hCAAAA"].json()["response_token"]}
+    said = [place.http.post("/webhooks/x", content=b"hCAAAA", headers={**proof, "Content-Encoding": coding}).status_code
+            for coding in ("identity", "deflate")]  # fmt: skip
+    assert said == [401, 401], said
+    return "the challenge signs letters alone, and what is of these alone is refused as a body, plain and as deflate"
 
 
 def learns_from_readyz(place: Place) -> str:
