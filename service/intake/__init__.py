@@ -9,7 +9,7 @@ values/                  times, ids, languages as CRMs write them
 inbox/                   stored once, many in one commit
 crm/                     asking the CRM in turn: look-ups, lists
 presets/                 a folder per CRM: its definition, example payloads and what they mean
-explain.py               tells in words what becomes of a delivery
+explain.py, nearly.py    tells in words what becomes of a delivery, and what a wrong signature would fit
 sample.py                makes a delivery to try a source with
 
 Nothing here knows X: whether to ask, and whom, is outreach's business.

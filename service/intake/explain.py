@@ -17,6 +17,7 @@ from service.intake.expressions.compiled import Expression, ExpressionError
 from service.intake.expressions.evaluate import TooCostly
 from service.intake.mapping.events import ConversationEnded, Reading
 from service.intake.mapping.readings import base_context, parse_items, read
+from service.intake.nearly import what_would_fit
 from service.intake.verify import Refusal, Refused, Verified, Verifier, verify
 from service.settings.declare import declared
 
@@ -41,6 +42,7 @@ class Explanation:
     verdict: Verified | Refused
     signed: tuple[tuple[str, str], ...]  # verifier kind, the bytes it covers
     items: tuple[ItemExplained, ...]
+    would_fit: str = ""  # other settings with which a refused signature would be right
 
 
 def explain(definition: Definition, inbound: Inbound, now: datetime) -> Explanation:
@@ -56,13 +58,16 @@ def explain(definition: Definition, inbound: Inbound, now: datetime) -> Explanat
         ItemExplained(tuple(_found(definition, {**base, "b": item})), reading)
         for item, reading in zip(items, readings, strict=True)
     )
-    return Explanation(definition.name, verify(definition, inbound, now), signed, explained)
+    verdict = verify(definition, inbound, now)
+    wrong = isinstance(verdict, Refused) and verdict.code.startswith("signature_")
+    would_fit = what_would_fit(definition, inbound, now) if wrong else ""
+    return Explanation(definition.name, verdict, signed, explained, would_fit)
 
 
 def explain_stored(definition: Definition, inbound: Inbound, received_at: datetime) -> Explanation:
     """Walk through one that was taken in: its proof was checked then, and is not kept."""
     found = explain(definition, inbound, received_at)
-    return replace(found, verdict=Verified(None, "its proof when it came"), signed=())
+    return replace(found, verdict=Verified(None, "its proof when it came"), signed=(), would_fit="")
 
 
 def render(explanation: Explanation) -> str:
@@ -76,6 +81,7 @@ def render(explanation: Explanation) -> str:
     else:
         right = ", though a key of the source signed it" if explanation.verdict.code == STALE else ""
         lines.append(f"REFUSED ({explanation.verdict.code}{right}): {explanation.verdict.sentence}")
+    lines += [f"  a key of the source would fit with {explanation.would_fit}"] if explanation.would_fit else []
     lines += [f"  {kind} covers {covered}" for kind, covered in explanation.signed]
     for position, item in enumerate(explanation.items):
         lines.append(f"item {position}: {_outcome(item.reading)}")

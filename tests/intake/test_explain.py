@@ -1,5 +1,7 @@
 """`sources explain`: what becomes of one delivery, in words."""
 
+import base64
+import hmac
 from datetime import datetime
 
 import pytest
@@ -68,6 +70,49 @@ def test_the_items_of_a_list_that_nothing_splits_are_pointed_at(now: datetime) -
     text = render(explain(define("token"), post(b'{"count": 1, "events": [{"event": "x"}]}'), now))
     assert "events.ended              False (b has count, events (a list))" in text
     assert "False (b is a list: events.split takes its items" in render(explain(define("token"), post(b"[{}]"), now))
+
+
+BODY = b'{"event": "case.closed"}'
+COMPACT = b'{"event":"case.closed"}'
+TEXT_KEY = "c2VjcmV0LXNlY3JldC1zZWNyZXQ="
+
+
+def made(key: bytes, signed: bytes, digest: str = "sha256") -> str:
+    return hmac.digest(key, signed, digest).hex()
+
+
+@pytest.mark.parametrize(
+    ("sent", "fits"),
+    [
+        (base64.b64encode(hmac.digest(TEXT_KEY.encode(), b"5." + BODY, "sha256")).decode(), 'encoding = "base64"'),
+        ("sha256=" + made(TEXT_KEY.encode(), b"5." + BODY), 'signature.prefix = "sha256="'),
+        (made(TEXT_KEY.encode(), b"5." + BODY, "sha512"), 'digest = "sha512"'),
+        (made(base64.b64decode(TEXT_KEY), b"5." + BODY), 'key_encoding = "base64"'),
+        (made(TEXT_KEY.encode(), b"5:" + BODY), 'signed = ["header:x-time", "literal::", "body"]'),
+        (made(TEXT_KEY.encode(), COMPACT, "sha1"), 'digest = "sha1", signed = ["body_compact"]'),
+    ],
+)
+def test_a_wrong_signature_is_told_with_what_it_would_be_right(sent: str, fits: str, now: datetime) -> None:
+    time = "header:x-time"
+    verifier = {
+        "kind": "hmac", "digest": "sha256", "signature": "x-sign", "signed": [time, "literal:.", "body"],
+        "timestamp": {"from": time},
+    }  # fmt: skip
+    definition = define("token", TEXT_KEY, verify=verifier)
+    text = render(explain(definition, post(BODY, {"x-sign": sent, "x-time": "5"}), now))
+    assert "REFUSED (signature_wrong)" in text
+    assert f"  a key of the source would fit with {fits}\n" in text
+    assert TEXT_KEY not in text
+    for other in (made(b"another key", b"5." + BODY), made(TEXT_KEY.encode(), b"5." + BODY)):  # this one is only old
+        assert "would fit" not in render(explain(definition, post(BODY, {"x-sign": other, "x-time": "5"}), now))
+
+
+def test_a_key_of_a_verifier_s_own_is_tried_as_it_is_written(now: datetime) -> None:
+    verifier = {"kind": "hmac", "digest": "sha256", "signature": "x-sign", "keys": [TEXT_KEY]}
+    definition = define("token", verify=verifier)
+    for key, said in ((TEXT_KEY.encode(), 'digest = "sha1"'), (base64.b64decode(TEXT_KEY), "")):
+        text = render(explain(definition, post(BODY, {"x-sign": made(key, BODY, "sha1")}), now))
+        assert ("would fit with " + said in text) is bool(said)
 
 
 def test_it_shortens_what_is_long(now: datetime) -> None:

@@ -19,6 +19,7 @@ from service.intake.verify.verifier import Key, Refusal
 from service.settings.declare import REQUIRED, setting
 from service.settings.values import one_of
 
+DIGESTS = ("sha1", "sha256", "sha384", "sha512")
 KEY_ENCODINGS = ("utf8", "hex", "base64")
 CUT = frozenset({"sha384"})  # a part of the hash is left out, so nobody can extend it
 
@@ -28,7 +29,7 @@ class Hmac(Signing):
     """HMAC over an ordered list of parts."""
 
     kind: ClassVar[str] = "hmac"
-    digest: str = setting(REQUIRED, "the hash", one_of("sha1", "sha256", "sha384", "sha512"))
+    digest: str = setting(REQUIRED, "the hash", one_of(*DIGESTS))
     key_encoding: str = setting("utf8", "how the key is written", one_of(*KEY_ENCODINGS))
 
     def keyed(self, keys: Sequence[tuple[int, str]]) -> Self:
