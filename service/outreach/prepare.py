@@ -56,19 +56,28 @@ def prepare(
 ) -> Intent | Outcome:
     """Return the next intent of a request, or the outcome that needs no call."""
     if request.campaign is None:
-        first = withheld(place.settings, request, now) or _unreadable(request, now)
-        first = first or _ourselves(place.settings, request)
-        return first or wanted(connection, place, request, now) or _chosen(connection, place, account, request, now)
+        return (
+            withheld(place.settings, request, now)
+            or _unreadable(request, now)
+            or _ourselves(place.settings, request)
+            or wanted(connection, place, request, now)
+            or _chosen(connection, place, account, request, now)
+        )
     facts = reader.facts_of(request, asked_after(place.settings, account, request, now))
     stands = _unclear(facts, request, account, now) or _told(facts, request, now)
     if isinstance(stands, Advance):
         sends.prove(connection, request.id, facts.feedback_id)
-    forbidden = stands or withheld(place.settings, request, now) or _closed(facts, request, now)
-    forbidden = forbidden or _too_late(request, place.writer.policy, now)
-    forbidden = forbidden or _unreadable(request, now) or _ourselves(place.settings, request)
-    forbidden = forbidden or wanted(connection, place, request, now)
-    forbidden = forbidden or unconfirmed(connection, place, request, account, now)
-    step = forbidden or NEXT[request.state](connection, request, account, now)
+    step = (
+        stands
+        or withheld(place.settings, request, now)
+        or _closed(facts, request, now)
+        or _too_late(request, place.writer.policy, now)
+        or _unreadable(request, now)
+        or _ourselves(place.settings, request)
+        or wanted(connection, place, request, now)
+        or unconfirmed(connection, place, request, account, now)
+        or NEXT[request.state](connection, request, account, now)
+    )
     return _over_v2(connection, place.settings, account, step, now) if account.api == "v2" else step
 
 

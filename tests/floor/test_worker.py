@@ -25,8 +25,8 @@ from service.results.inbox import InboxReport
 from service.results.poll import PollReport
 from service.results.refresh import RefreshReport
 from service.sandbox import Assumptions, BusinessAccount, SandboxConfig, SandboxServer
-from service.serving import FORK, _tell
 from service.settings import Settings
+from service.side_by_side import FORK, _tell
 from service.worker import chores, loop, readers
 from service.x_api import Credentials, XClient
 from tests.support import World, request_row, settings_of
