@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from email.utils import formatdate
 from typing import Any
 
 import flask
@@ -209,6 +210,20 @@ class Dropping(httpx.BaseTransport):
             return self._inner.handle_request(request)
         except ConnectionError as error:
             raise httpx.ReadError(str(error), request=request) from error
+
+
+class Dated(Dropping):
+    """An X whose answers bear its own time, as over a network."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(httpx.WSGITransport(app=world.x_app))
+        self._world = world
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        found = super().handle_request(request)
+        now_s = self._world.x.get("/_control/clock").get_json()["now_ms"] / 1000
+        found.headers["date"] = formatdate(now_s, usegmt=True)
+        return found
 
 
 def request_row(now: datetime, **columns: Any) -> dict[str, Any]:

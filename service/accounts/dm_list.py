@@ -26,6 +26,9 @@ OVERLAP = timedelta(minutes=10)
 CLOCK_SLACK = timedelta(minutes=2)
 """Between X's clock and ours, and between our machines'."""
 
+A_SECOND = timedelta(seconds=1)
+"""What the date of an answer leaves out."""
+
 DISORDER = timedelta(minutes=1)
 """X lists by its ids; a message newer by more than this than one before it stands in no order of time."""
 
@@ -91,13 +94,13 @@ class DmListReader:
             if not self.may_ask(self.clock()):
                 return read.cut_short("endpoint_limit", cursor)
             try:
-                page = ask(cursor).value
+                answer = ask(cursor)
             except XError as error:
                 self._note(error)
                 return read.cut_short(error.reason, None if isinstance(error, REFUSES_CURSOR) else cursor)
             seen.add(cursor)
-            read.add(page)
-            cursor = page.next_cursor
+            read.add(answer.value, answer.dated)
+            cursor = answer.value.next_cursor
             if cursor is None:
                 return read.to_its_end()
             if read.surely_back_to < back_to:
@@ -131,8 +134,10 @@ class _PagesRead:
     in_order: bool = True
     pages_in_order: bool = True
 
-    def add(self, page: DmPage) -> None:
-        """Take in the next page."""
+    def add(self, page: DmPage, dated: datetime | None) -> None:
+        """Take in the next page. If X, or a cache, dates it before our clock, the list is not as new as that says."""
+        if dated is not None:
+            self.read_at = min(self.read_at, dated + A_SECOND)
         times = [each.created_at for each in page.events if each.created_at is not None]
         newest = max(times, default=self.newest)
         self.messages.extend(page.events)

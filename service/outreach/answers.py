@@ -69,6 +69,8 @@ def result_of(error: XError, call: XCall, account: Account, now: datetime) -> St
             until = call.intended_at + account.unknown_after
             # A gateway that gave up waiting says nothing about whether X is done with the call.
             answered = error.http_status is not None and error.http_status not in GATEWAY_GAVE_UP
+            # Nor does our clock say when that was, if X's is ahead of it; the signature's life is X's own time.
+            answered = answered and (error.dated is None or error.dated <= now + CLOCK_SLACK)
             return StepResult(Unclear(until, said, answered=answered), effect=_of_silence(error))
         case RateLimited(reset_at=reset_at):
             return _limited(reset_at, call, account, now, said)

@@ -25,7 +25,10 @@ EndsAs = Literal["cannot_dm", "unreachable"]
 
 
 class XError(Exception):
-    """X did not do what we asked. `reason` is a stable word, `sentence` is for operators, `transaction` for X."""
+    """X did not do what we asked. `reason` is a stable word, `sentence` is for operators, `transaction` for X.
+
+    `dated`: X's own time of its answer.
+    """
 
     about_us = False
     """Whether it is said of our app, our account or the path, so that every other request would meet it too."""
@@ -38,6 +41,7 @@ class XError(Exception):
         code: int | None = None,
         http_status: int | None = None,
         transaction: str | None = None,
+        dated: datetime | None = None,
         row: "Meaning | None" = None,
     ) -> None:
         super().__init__(sentence)
@@ -46,6 +50,7 @@ class XError(Exception):
         self.code = code
         self.http_status = http_status
         self.transaction = transaction
+        self.dated = dated
         self.row = row or Meaning(type(self), reason, sentence)
 
     def __repr__(self) -> str:

@@ -9,7 +9,6 @@ import hashlib
 import secrets
 import time
 from collections.abc import Callable, Generator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -21,7 +20,8 @@ import httpx
 from service.x_api.codes import SIGN_IN_LOST
 from service.x_api.errors import AccountProblem, Temporary
 from service.x_api.facts import ParseProblem
-from service.x_api.fields import parse_date, plain
+from service.x_api.fields import plain
+from service.x_api.refusal import date_of
 from service.x_api.schemas import mapping
 from service.x_api.wire import TIMEOUTS, Timeouts, Wire
 
@@ -108,8 +108,8 @@ class Bearer(httpx.Auth):
         return request
 
     def _compare(self, response: httpx.Response) -> None:
-        with suppress(ValueError):  # an answer without a date tells nothing
-            self._zero = parse_date(response.headers.get("date")) - timedelta(seconds=self._stopwatch())
+        if (now := date_of(response.headers)) is not None:  # an answer without a date tells nothing
+            self._zero = now - timedelta(seconds=self._stopwatch())
 
     def _clock_is_wrong(self) -> bool:
         if self._zero is None:

@@ -11,6 +11,7 @@ from typing import Any
 from service.x_api.bodies import Complaint, complaints
 from service.x_api.codes import CODES, PROBLEMS, SAID_BEFORE, STATUSES
 from service.x_api.errors import Meaning, OutcomeUnknown, RateLimited, Temporary, Unexplained, XError
+from service.x_api.fields import parse_date
 from service.x_api.rate import reset_from
 
 _ELSEWHERE = Meaning(Temporary, "redirected", "X (or something before it) sent us elsewhere: is base_url right?")
@@ -46,6 +47,7 @@ def error_from(
         "code": said.code,
         "http_status": response_status,
         "transaction": transaction_of(headers),
+        "dated": date_of(headers),
         "row": row,
     }
     if row.kind is RateLimited:
@@ -58,6 +60,14 @@ def transaction_of(headers: Mapping[str, str]) -> str | None:
     """X's own number for this call, which its support asks for."""
     found = headers.get("x-transaction-id") or headers.get("x-transaction") or ""
     return "".join(char for char in found if char.isascii() and char.isprintable())[:64] or None
+
+
+def date_of(headers: Mapping[str, str]) -> datetime | None:
+    """X's time of its answer, to the second; None: it tells none."""
+    try:
+        return parse_date(headers.get("date"))
+    except ValueError:
+        return None
 
 
 def _speaking(found: tuple[Complaint, ...]) -> Complaint:

@@ -27,7 +27,7 @@ from service.x_api.bodies import parsed
 from service.x_api.errors import OutcomeUnknown, Temporary, Unreachable, XError
 from service.x_api.facts import ParseProblem
 from service.x_api.rate import RateLimit, rate_from
-from service.x_api.refusal import error_from, transaction_of
+from service.x_api.refusal import date_of, error_from, transaction_of
 
 T = TypeVar("T")
 
@@ -76,11 +76,12 @@ TIMEOUTS = Timeouts()
 
 @dataclass(frozen=True, slots=True)
 class XAnswer(Generic[T]):
-    """What X said, what is left of the window (None: X did not say), and X's transaction number."""
+    """What X said, what is left of the window (None: X did not say), X's transaction number, and when it said so."""
 
     value: T
     rate: RateLimit | None
     transaction: str | None = None
+    dated: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ class Reply:
     def read(self, parse: Callable[[Any], T]) -> XAnswer[T]:
         """The answer as a fact. An unreadable answer is no success, and after a send no failure either."""
         try:
-            return XAnswer(parse(self.json), self.rate, transaction_of(self.headers))
+            return XAnswer(parse(self.json), self.rate, transaction_of(self.headers), date_of(self.headers))
         except ParseProblem as problem:
             _unreadable(self.status, self.headers, str(problem), sends=self.sends)
 
@@ -231,6 +232,7 @@ def _unreadable(status: int, headers: Mapping[str, str], what: str, *, sends: bo
         reason="unreadable_answer",
         http_status=status,
         transaction=transaction_of(headers),
+        dated=date_of(headers),
     ) from None
 
 

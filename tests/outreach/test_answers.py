@@ -32,6 +32,15 @@ def test_only_an_answer_of_x_settles_a_call(status: int | None, answered: bool) 
     assert (found.effect is not None) is (status is None)
 
 
+@pytest.mark.parametrize(
+    ("ahead", "settled"), [(timedelta(minutes=-9), True), (timedelta(minutes=2), True), (timedelta(seconds=121), False)]
+)
+def test_an_answer_that_x_dates_after_our_clock_settles_no_call(ahead: timedelta, settled: bool) -> None:
+    """Our clock is behind: another machine would take the message for absent before X can list it."""
+    outcome = found(OutcomeUnknown("131.", reason="unreadable", http_status=500, dated=START + ahead)).outcome
+    assert outcome.answered is settled
+
+
 def found(error: XError, **call: Any) -> Any:
     return result_of(error, replace(SEND, **call), ACME, START)
 

@@ -30,10 +30,11 @@ class List:
 
     pages: list[DmPage]
     asked: list[str | None] = field(default_factory=list)
+    dated: datetime | None = None
 
     def __call__(self, cursor: str | None) -> XAnswer[DmPage]:
         self.asked.append(cursor)
-        return XAnswer(self.pages[len(self.asked) - 1], None)
+        return XAnswer(self.pages[len(self.asked) - 1], None, dated=self.dated)
 
 
 def read(engine: Engine, pages: list[DmPage], back_to: datetime, most: int = 10, *, to_prove: bool = True) -> Listing:
@@ -46,6 +47,16 @@ def test_it_is_read_to_a_moment_or_to_its_end(sqlite_engine: Engine) -> None:
     assert (far.pages, far.back_to, far.proves_absence_since(HOUR_AGO)) == (3, NOON - timedelta(minutes=90), True)
     end = read(sqlite_engine, [DmPage((message(5),), "b"), DmPage((), None)], HOUR_AGO)
     assert (end.back_to, end.problem, end.proves_absence_since(HOUR_AGO)) == (EVER, None, True)
+
+
+@pytest.mark.parametrize(("dated", "read_at"), [(None, 0), (-1, 0), (0, 0), (239, 0), (-2, -1), (-240, -239)])
+def test_it_is_as_new_as_x_dates_it_and_no_newer_than_our_clock(
+    sqlite_engine: Engine, dated: int | None, read_at: int
+) -> None:
+    """Our clock may be ahead, a cache may hand out what X said some time ago; a date has no parts of a second."""
+    pages = List([DmPage((), None)], dated=None if dated is None else NOON + timedelta(seconds=dated))
+    reader = DmListReader(sqlite_engine, ACCOUNT, lambda _: True, lambda: NOON)
+    assert reader.read_back(pages, HOUR_AGO, pages_at_most=1).read_at == NOON + timedelta(seconds=read_at)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from email.utils import formatdate
 from typing import Any
 
 import httpx
@@ -17,7 +16,7 @@ from service.settings import SettingsError
 from service.states import State
 from service.x_api import AccountProblem, Bearer, Credentials, Temporary, XClientV2, XSignIn
 from service.x_api.oauth2 import IssuedTokens, new_challenge
-from tests.support import Clock, Dropping, World, settings_of
+from tests.support import Clock, Dated, Dropping, World, settings_of
 
 TEXTS = {"en": {"opening": "Thanks for writing.", "card": "How did we do?", "page": "Answer here: {page}"}}
 V2 = {"accounts__acme__api": "v2", "campaigns__care__ways": ["page"], "campaigns__care__texts": TEXTS}
@@ -324,20 +323,6 @@ def test_a_token_is_used_until_shortly_before_it_ends(over: Callable[..., Over],
     world.clock.forward(seconds=1)
     with pytest.raises(AccountProblem):
         world.tokens().current()
-
-
-class Dated(Dropping):
-    """An X whose answers bear its own time, as over a network."""
-
-    def __init__(self, world: Over) -> None:
-        super().__init__(httpx.WSGITransport(app=world.x_app))
-        self._world = world
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        found = super().handle_request(request)
-        now_s = self._world.x.get("/_control/clock").get_json()["now_ms"] / 1000
-        found.headers["date"] = formatdate(now_s, usegmt=True)
-        return found
 
 
 @pytest.mark.parametrize("minutes", [-60, 6])

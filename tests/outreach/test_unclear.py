@@ -12,7 +12,7 @@ from service.ids import new_id
 from service.models import result, send_attempt
 from service.states import State
 from tests.outreach.test_walk import FROZEN
-from tests.support import Dropping, World
+from tests.support import Dated, Dropping, World
 
 NEW, CREATE = "direct_messages/events/new", "feedback/create"
 
@@ -93,6 +93,27 @@ def test_the_lists_lag_is_waited_out(world_of: Any) -> None:
         world.forward(seconds=20)
     assert world.request(request_id).state == State.CARD_SENT
     assert messages(world, "dm") == 1
+
+
+@pytest.mark.parametrize("fault", ["status_after_commit", "drop_after_commit"])
+@pytest.mark.parametrize(("sender", "reader"), [(-4, 0), (0, 4), (-2, 2), (4, -4)])
+def test_machines_whose_clocks_x_takes_prove_no_absence_before_its_list_can_show(
+    world_of: Any, fault: str, sender: int, reader: int
+) -> None:
+    """X takes what is signed up to five minutes before or after its own time."""
+    world: World = world_of({"list_lag_s": 170, "pair_scope": "off"})
+    world.customers({"user_id": "501", "can_dm": True})
+    world.clients["acme"] = world.client("acme", Dated(world))
+    world.fault(endpoint=NEW, fault=fault, times=1)
+    world.clock.forward(minutes=sender)
+    request_id = ready(world)
+    world.run()
+    world.clock.forward(minutes=reader - sender)
+    for _ in range(90):
+        world.forward(seconds=10)
+        world.run()
+    assert (messages(world, "dm"), messages(world, "card")) == (1, 1)
+    assert world.request(request_id).state == State.CARD_SENT
 
 
 def test_an_unprovable_send_ends_unknown(world: World) -> None:

@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -284,6 +284,24 @@ def test_a_refusal_carries_what_x_said_about_the_limit():
     with client("http://x.example", transport=transport) as x, pytest.raises(RateLimited) as caught:
         x.send_dm("2", "Hello", signed_at=NOW)
     assert (caught.value.reset_at.timestamp(), caught.value.transaction) == (NOW.timestamp() + 60, "t2")
+
+
+@pytest.mark.parametrize(("date", "dated"), [("Sun, 22 Nov 2026 11:59:30 GMT", 30), (None, None), ("soon", None)])
+def test_every_answer_tells_when_x_gave_it(date, dated):
+    """One that can be read, one that cannot, and a refusal."""
+    headers, at = {"date": date} if date else {}, None if dated is None else NOW - timedelta(seconds=dated)
+    answers = iter([(200, b'{"id": "2"}'), (200, b"<html>"), (503, b"")])
+
+    def answer(_):
+        status, body = next(answers)
+        return httpx.Response(status, content=body, headers=headers)
+
+    with client("http://x.example", transport=httpx.MockTransport(answer)) as x:
+        assert x.show_user(user_id="2").dated == at
+        for _ in range(2):
+            with pytest.raises(OutcomeUnknown) as unclear:
+                x.send_dm("2", "Hello", signed_at=NOW)
+            assert unclear.value.dated == at
 
 
 def test_the_log_names_the_call_and_tells_nothing_of_its_content():
