@@ -27,11 +27,21 @@ COMPARATORS = frozenset({"eq", "ne", "lt", "lte", "gt", "gte"})
 OTHER_LANGUAGES = {
     "Unknown token '='": "write == to compare",
     "Unknown token $": "what JSONPath calls $ is b here: b.id",
+    "Unknown token ?": "write b.a || b.c, or b.a && b.b || b.c",
+    "Unknown token +": "write join('', [b.a, b.b])",
+    "Unknown token '-'": 'write a name with other letters in double quotes: b."case-id"',
+    "got: current": 'write a name with other letters in double quotes: b."@type"',
+    "Expecting: star": 'write b.id, and a name with other letters in double quotes: b."user[id]"',
+    "lbrace'], got: number": "write the third of a list as b.list[2]",
+    "got: lbrace": "write b.id, without braces",
+    "Expecting: colon": "write b.id, without braces",
+    "Unexpected token: b:": "join two by && or ||; write !(b.x) for not",
     'token "and"': "write && for and",
     'token "or"': "write || for or",
     'token "in"': "write contains(['a', 'b'], b.x)",
     "(NUMBER)": "write a number in backticks, as `4`",
 }
+OTHER_ROOTS = {"body": "b", "headers": "h", "header": "h", "query": "q", "params": "q", "values": "v"}
 BARE_WORDS = frozenset({"true", "false", "null"})
 NOTHING: dict[str, Any] = {name: {} for name in ROOT_NAMES}
 
@@ -194,9 +204,10 @@ def _bare(word: str) -> str:
 def _no_root(name: str, root_names: frozenset[str]) -> str:
     if name in BARE_WORDS:
         return _bare(name)
-    likely = next(each for each in "bai" if each in root_names)
+    first = next(each for each in "bai" if each in root_names)
+    likely = OTHER_ROOTS[name] if OTHER_ROOTS.get(name) in root_names else f"{first}.{name}"
     roots = ", ".join(sorted(root_names))
-    return f"'{name}' is no root; write {likely}.{name}, or a text in single quotes (roots are {roots})"
+    return f"'{name}' is no root; write {likely}, or a text in single quotes (roots are {roots})"
 
 
 def _function_mistakes(name: str, given: int) -> list[str]:
