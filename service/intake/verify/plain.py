@@ -37,7 +37,7 @@ class Static(Keyed):
     header: HeaderName | None = setting(None, "the header it stands in")
     query: str | None = setting(None, "or the name of the query it stands under: addresses get logged")
     body: Expression | None = setting(
-        None, "or where it stands in the body (JSON, a form), which is kept: prefer a header"
+        None, "or where it stands in the body (JSON, a form; 256 kB at most), which is kept: prefer a header"
     )
     scheme: str = setting("", "what stands before it in the header, such as `Bearer `")
 
