@@ -1,6 +1,7 @@
 """Exports: the same rows in every format, protected, guarded against formulas, complete while others write."""
 
 import csv
+import errno
 import gc
 import hashlib
 import io
@@ -9,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import tracemalloc
 import zipfile
 from datetime import UTC, datetime, timedelta
@@ -496,6 +498,31 @@ def test_a_sheet_that_would_be_too_long_is_refused_before_the_answer_begins(quic
     for _ in range(3):  # a refusal keeps no slot
         assert client.refused("/v1/results.xlsx", 422, manifest=manifest) == "too_many_rows"
     gc.collect()
+
+
+@pytest.mark.parametrize("form", ["xlsx", "parquet"])
+def test_a_file_for_which_there_is_no_room_is_refused_with_what_needs_none(quick, monkeypatch, tmp_path, form):
+    quick.add(9, score=5)
+    client = quick.client()
+    monkeypatch.setattr(tempfile, "tempdir", f"{tmp_path}/nowhere")
+    assert client.refused(f"/v1/results.{form}", 503) == "no_temporary_file"
+    assert client.get("/v1/results.csv").status_code == 200
+
+
+@pytest.mark.parametrize("room", [0, 100, 1_000, 2_000])
+def test_a_disk_that_is_full_before_a_sheet_is_whole_is_told(quick, monkeypatch, room):
+    quick.add(200, score=5)
+
+    class Small(io.FileIO):
+        """A file on a disk that takes so many bytes more."""
+
+        def write(self, data):
+            if self.tell() + len(data) > room:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return super().write(data)
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda: io.BufferedRandom(Small(os.memfd_create("room"), "w+b"), 64))
+    assert quick.client().refused("/v1/results.xlsx", 503) == "no_temporary_file"
 
 
 def test_under_an_embargo_a_file_is_as_late_as_the_page(quick):

@@ -6,12 +6,17 @@ pyarrow is loaded when first asked for. Memory holds one group of rows; the file
 import importlib
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import IO, Any
 
+import structlog
+
+from service.errors import Unavailable
 from service.reports.rows.row import COLUMNS, KINDS, Columns
 
 PIECE = 1 << 16
 GROUP = 16  # pages a row group: a group of one page would be read slowly, and written so
+log = structlog.get_logger(__name__)
 
 
 def pieces(pages: Iterable[Columns]) -> Iterator[bytes]:
@@ -19,7 +24,7 @@ def pieces(pages: Iterable[Columns]) -> Iterator[bytes]:
     arrow, parquet = importlib.import_module("pyarrow"), importlib.import_module("pyarrow.parquet")
     arrow.set_memory_pool(arrow.system_memory_pool())  # the default pool keeps twice as much
     schema = arrow.schema([(name, _type(arrow, kind)) for name, kind in zip(COLUMNS, KINDS, strict=True)])
-    with tempfile.TemporaryFile() as file:
+    with temporary_file() as file:
         with parquet.ParquetWriter(file, schema) as writer:
             group = []
             for page in pages:
@@ -29,6 +34,18 @@ def pieces(pages: Iterable[Columns]) -> Iterator[bytes]:
                     group = []
             writer.write_table(arrow.Table.from_batches(group, schema))
         yield from read(file)
+
+
+@contextmanager
+def temporary_file() -> Iterator[IO[bytes]]:
+    """A file that is gone with the block. Raises Unavailable where none can be made, or not be written to its end."""
+    try:
+        with tempfile.TemporaryFile() as file:
+            yield file
+    except OSError as error:
+        log.error("temporary_file_not_written", error=error.strerror)  # noqa: TRY400 - no bug
+        sentence = "No temporary file can be written here, which this format needs: ask for CSV or JSON lines."
+        raise Unavailable("no_temporary_file", f"{sentence} An operator makes room, or sets TMPDIR.") from error
 
 
 def read(file: IO[bytes]) -> Iterator[bytes]:

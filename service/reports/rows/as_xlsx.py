@@ -7,7 +7,6 @@ decimal mark a country uses.
 """
 
 import re
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
@@ -16,7 +15,7 @@ from typing import Any
 from service.db import to_micros
 from service.errors import Invalid
 from service.reports.rows import xlsx_parts
-from service.reports.rows.as_parquet import read
+from service.reports.rows.as_parquet import read, temporary_file
 from service.reports.rows.row import COLUMNS, KINDS, REPEATED, SAYS, SECOND, Columns, ValueCache
 from service.reports.statistics.definitions import define
 from service.reports.thresholds import Thresholds
@@ -48,7 +47,7 @@ def table(columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[Any]], thr
 def _book(
     name: str, first: Iterable[bytes], columns: Iterable[tuple[str, str]], thresholds: Thresholds
 ) -> Iterator[bytes]:
-    with tempfile.TemporaryFile() as file:
+    with temporary_file() as file:
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=2) as book:
             for path, text in xlsx_parts.parts(name).items():
                 book.writestr(zipfile.ZipInfo(path), text)
