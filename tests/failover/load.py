@@ -17,9 +17,10 @@ REST_S = 0.2  # after a refusal, as a CRM rests longer
 
 @dataclass
 class Load:
-    """Deliver while the context lasts."""
+    """Deliver while the context lasts; `rest_s`: what each client waits after a delivery that was taken."""
 
     site: Site
+    rest_s: float = 0.0
     taken: list[str] = field(default_factory=list)
     answers: Counter[int] = field(default_factory=Counter)
     told_at: dict[str, datetime] = field(default_factory=dict)
@@ -61,5 +62,4 @@ class Load:
                     self.taken.append(name)
                     self.told_at[name] = told_at
                     self.ends.append(ended)
-            if status != 200:
-                self._over.wait(REST_S)
+            self._over.wait(self.rest_s if status == 200 else REST_S)
