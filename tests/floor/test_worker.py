@@ -25,9 +25,10 @@ from service.results.inbox import InboxReport
 from service.results.poll import PollReport
 from service.results.refresh import RefreshReport
 from service.sandbox import Assumptions, BusinessAccount, SandboxConfig, SandboxServer
-from service.settings import Settings
+from service.settings import Account, Settings
 from service.side_by_side import FORK, _tell
-from service.worker import chores, loop, readers
+from service.worker import account_reader, chores, loop
+from service.worker.account_reader import AccountReader
 from service.x_api import Credentials, XClient
 from tests.support import World, request_row, settings_of
 
@@ -55,9 +56,13 @@ def held(engine: Engine) -> dict[str, tuple[int | None, str | None]]:
         return {a: (c, r) for a, c, r in connection.execute(sa.select(s.account, s.hold_code, s.hold_reason))}
 
 
+def reader_of(world: World, account: Account, client: XClient) -> AccountReader:
+    return AccountReader(world.place, account, client, world.clock, threading.Event())
+
+
 def checked(world: World, **clients: XClient) -> dict[str, tuple[int | None, str | None]]:
     for name, client in {**world.clients, **clients}.items():
-        readers.check_access(world.place, world.settings.accounts[name], client, world.clock.now)
+        reader_of(world, world.settings.accounts[name], client).check_access()
     return held(world.engine)
 
 
@@ -151,7 +156,7 @@ def test_a_token_that_says_whose_it_is_needs_no_x_to_hold_the_account(
     world: World, changes: dict[str, str], reason: str | None
 ) -> None:
     account, away = replace(ACME, **changes), client_of(world, Saying(world, None))
-    readers.check_access(world.place, account, away, world.clock.now)
+    reader_of(world, account, away).check_access()
     assert held(world.engine)["acme"] == (None, reason)
 
 
@@ -183,10 +188,10 @@ def test_a_slow_x_keeps_unclear_sends_from_being_looked_for_no_longer_than_a_fas
         turns.append(world.clock.forward(seconds=20))
         return RefreshReport(more=True)
 
-    monkeypatch.setattr(readers, "refresh_once", slowly)
-    monkeypatch.setattr(readers, "poll_once", lambda *_, **__: PollReport("idle"))
-    monkeypatch.setattr(readers, "read_inbox", lambda *_: InboxReport())
-    readers._collect(world.place, ACME, world.clients["acme"], world.clock, threading.Event())
+    monkeypatch.setattr(account_reader, "refresh_once", slowly)
+    monkeypatch.setattr(account_reader, "poll_once", lambda *_, **__: PollReport("idle"))
+    monkeypatch.setattr(account_reader, "read_inbox", lambda *_: InboxReport())
+    reader_of(world, ACME, world.clients["acme"]).collect()
     assert len(turns) == 2
 
 
