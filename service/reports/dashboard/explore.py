@@ -94,6 +94,7 @@ def _facts(query: ReportQuery, question: PageQuery) -> dict[str, Any]:
         "lists": lists,
         "pins": also is None and (lists or by != "way"),
         "show": show,
+        "ranking": ranking,
         "may_rise": _may_rise(query),
         "answer_window": query.settings.reports.answer_window,
         "tabs": _tabs(question, query.reader),

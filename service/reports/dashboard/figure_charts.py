@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
-from service.db import MICROSECOND
 from service.reports.dashboard import charts, sentences, words
 from service.reports.dashboard.charts import FunnelStep
 from service.reports.dashboard.funnel_plot import Spot
@@ -107,7 +106,7 @@ def _first(each: TrendPoint) -> date:
 
 
 def _days(each: TrendPoint, zone: ZoneInfo) -> str:
-    return f"{words.day(each.since, zone)} {words.DASH} {words.day(each.until - MICROSECOND, zone)}"
+    return words.covered(each.since, each.until, zone)
 
 
 def _happened(each: TrendPoint, zone: ZoneInfo, before: TrendPoint | None, notes: Sequence[TimelineNote]) -> str:

@@ -100,7 +100,7 @@ class PageQuery:
     @property
     def period(self) -> str:
         """The days in words."""
-        return f"{words.day(self.first)} {words.DASH} {words.day(self.last)}"
+        return words.days(self.first, self.last)
 
     def beside(self, fields: Iterable[str], menus: Iterable[str]) -> list[tuple[str, str]]:
         """What a form with these fields and those of the days must carry along; of a menu, what it does not show."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta, tzinfo
 from typing import Any
 
+from service.db import MICROSECOND
 from service.humanize import many as counted
 
 MINUS, DASH = "\u2212", "\u2013"
@@ -121,6 +122,20 @@ def day(value: date | datetime | None, zone: tzinfo | None = None) -> str:
         return DASH
     local = value.astimezone(zone) if isinstance(value, datetime) and zone else value
     return f"{local.day} {local:%b %Y}"
+
+
+def days(first: date, last: date) -> str:
+    """Return e.g. `15 to 21 Nov 2026`, with a dash: what both share is said once, and one day is one."""
+    if first == last:
+        return day(last)
+    month = "" if (first.year, first.month) == (last.year, last.month) else f" {first:%b}"
+    year = "" if first.year == last.year else f" {first.year}"
+    return f"{first.day}{month}{year} {DASH} {day(last)}"
+
+
+def covered(since: datetime, until: datetime, zone: tzinfo) -> str:
+    """Return the days of [since, until)."""
+    return days(since.astimezone(zone).date(), (until - MICROSECOND).astimezone(zone).date())
 
 
 def moment(value: datetime | None, zone: tzinfo) -> str:

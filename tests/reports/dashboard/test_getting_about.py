@@ -52,10 +52,10 @@ def analyst(engine: Engine, settings: Settings, signed_in: Callable[[str], Flask
 @pytest.mark.parametrize(
     ("start", "days"),
     [
-        ("/dashboard/", "15 Nov 2026 \u2013 21 Nov 2026"),
-        ("/dashboard/explore?by=source", "23 Oct 2026 \u2013 21 Nov 2026"),
-        ("/dashboard/coverage", "23 Oct 2026 \u2013 21 Nov 2026"),
-        ("/dashboard/operations", "24 Oct 2026 \u2013 22 Nov 2026"),
+        ("/dashboard/", "15 \u2013 21 Nov 2026"),
+        ("/dashboard/explore?by=source", "23 Oct \u2013 21 Nov 2026"),
+        ("/dashboard/coverage", "23 Oct \u2013 21 Nov 2026"),
+        ("/dashboard/operations", "24 Oct \u2013 22 Nov 2026"),
     ],
 )
 def test_a_link_leads_to_the_days_on_screen_though_pages_have_days_of_their_own(

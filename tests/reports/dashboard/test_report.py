@@ -247,13 +247,13 @@ def test_a_pdf_fetches_nothing() -> None:
 def test_the_page_offers_last_month_and_its_file(client: FlaskClient) -> None:
     text = client.get("/dashboard/report").text
     assert "Customer feedback, October 2026" in text
-    assert "1 Oct 2026 – 31 Oct 2026" in text
+    assert "1 – 31 Oct 2026" in text
     for query, title in (
-        ("last=week", "9 Nov 2026 – 15 Nov 2026"),
+        ("last=week", "9 – 15 Nov 2026"),
         ("last=quarter", "Third quarter 2026"),
         ("month=2026-09", "September 2026"),
-        ("since=2026-11-02&to=2026-11-08", "2 Nov 2026 – 8 Nov 2026"),
-        ("since=2026-11-02&until=2026-11-09", "2 Nov 2026 – 8 Nov 2026"),
+        ("since=2026-11-02&to=2026-11-08", "2 – 8 Nov 2026"),
+        ("since=2026-11-02&until=2026-11-09", "2 – 8 Nov 2026"),
     ):
         assert f"Customer feedback, {title}" in client.get(f"/dashboard/report?{query}").text, query
     answer = client.get("/dashboard/report.html?month=2026-09")

@@ -43,6 +43,21 @@ def test_times_are_those_of_the_organisation() -> None:
 
 
 @pytest.mark.parametrize(
+    ("first", "last", "written"),
+    [
+        (date(2026, 11, 15), date(2026, 11, 21), "15 \u2013 21 Nov 2026"),
+        (date(2026, 9, 24), date(2026, 11, 21), "24 Sep \u2013 21 Nov 2026"),
+        (date(2025, 11, 15), date(2026, 11, 15), "15 Nov 2025 \u2013 15 Nov 2026"),
+        (date(2026, 11, 22), date(2026, 11, 22), "22 Nov 2026"),
+    ],
+)
+def test_days_say_once_what_both_ends_share(first: date, last: date, written: str) -> None:
+    assert words.days(first, last) == written
+    begin, end = (datetime.combine(day, datetime.min.time(), BERLIN) for day in (first, last + timedelta(days=1)))
+    assert words.covered(begin, end, BERLIN) == written
+
+
+@pytest.mark.parametrize(
     ("value", "written"),
     [
         (timedelta(days=28), "28 days"),

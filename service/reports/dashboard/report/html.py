@@ -29,7 +29,7 @@ MOST_TEAMS = 10
 MOST_REASONS = 3
 LONGEST_COMMENT = 180
 FILTERS = {
-    **{name: getattr(words, name) for name in ("number", "count", "day", "words", "middle", "span", "many")},
+    **{name: getattr(words, name) for name in ("number", "count", "days", "words", "middle", "span", "many")},
     **{name: getattr(sentences, name) for name in ("value", "bounds", "share", "judged", "in_full")},
     "strip": figure_charts.of_strip,
     "name": row_name,
@@ -77,7 +77,7 @@ def sheet(facts: ReportFacts, made: MadeBy, limits: Thresholds, scope: str) -> M
 def title_of(facts: ReportFacts) -> str:
     """The days in words: a month by its name."""
     span = facts.span
-    return span.words or f"{words.day(span.first)} {words.DASH} {words.day(span.last)}"
+    return span.words or words.days(span.first, span.last)
 
 
 def scope_of(facts: ReportFacts, called: dict[tuple[str, str], str] | None = None) -> str:
