@@ -17,7 +17,7 @@ from tests.intake.app import PUBLIC_URL, source
 from tests.intake.signers import SENDERS
 
 NOW = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)
-NOT_OURS_TO_SIGN = {"freshchat", "livechat", "zoho_desk", "zoho_salesiq", "twilio_event_streams"}
+NOT_OURS_TO_SIGN = {"freshchat", "livechat", "zoho_desk", "zoho_salesiq"}
 FIRST = {
     name: next((each for each in preset_expected(name)["fixtures"] if each.startswith("ended")), "")
     for name in preset_names()

@@ -12,7 +12,7 @@ from service.intake.delivery.inbound import Inbound
 from service.intake.verify.plain import Basic, Static
 from service.intake.verify.shared_secret import Hmac
 from service.intake.verify.signed_parts import SignedTime, encode
-from service.intake.verify.twilio import SIGNATURE, Twilio, ending
+from service.intake.verify.twilio import FORM, SIGNATURE, Twilio, ending
 from service.intake.verify.verifier import Keyed, Refusal, Verifier
 
 NOT_YET = "0"  # stands for a signature while the bytes are put together that it is made of
@@ -39,9 +39,19 @@ def _signed(verifier: Verifier, inbound: Inbound, now: datetime) -> Inbound | No
             pair = f"{key}:X" if verifier.key_is == "user" else f"{verifier.user}:{key}"
             return _headed(inbound, "authorization", f"Basic {base64.b64encode(pair.encode()).decode()}")
         case Twilio():
+            inbound = _with_digest(inbound)
             proof = hmac.digest(_key(verifier), (inbound.url + ending(inbound)).encode(), "sha1")
             return _headed(inbound, SIGNATURE, encode(proof, "base64"))
     return None
+
+
+def _with_digest(inbound: Inbound) -> Inbound:
+    """The address with the digest of a body that is no form, as Twilio sends it."""
+    if inbound.content_type == FORM or "bodySHA256" in inbound.query:
+        return inbound
+    sign = "&" if inbound.query else "?"
+    query = {**inbound.query, "bodySHA256": inbound.digest}
+    return replace(inbound, url=f"{inbound.url}{sign}bodySHA256={inbound.digest}", query=query)
 
 
 def _by_hmac(verifier: Hmac, inbound: Inbound, now: datetime) -> Inbound:
