@@ -243,6 +243,11 @@ def test_a_success_resets_the_count(played: Any) -> None:
     assert held == [None, None, None, 99999]
 
 
+def unsaid(request: httpx.Request) -> Said:
+    """Whom we follow, and not whether we may write to them."""
+    return 200, {"relationship": {"source": {"id_str": "1"}, "target": {"id_str": request.url.params["target_id"]}}}, {}
+
+
 def test_another_refusal_does_not_reset_the_count(played: Any) -> None:
     """Of whom X never said yes, it says so only when we write."""
 
@@ -253,7 +258,6 @@ def test_another_refusal_does_not_reset_the_count(played: Any) -> None:
     def some(request: httpx.Request) -> Said:
         return coded(349) if b'"603"' in request.content else coded(99999)
 
-    unsaid = (200, {"relationship": {"source": {"id_str": "1"}, "target": {"id_str": "2"}}}, {})
     world = played({USERS: who, FRIENDSHIP: unsaid, NEW: some})
     for met in ((601, 602), (603,), (604,)):
         ids = [world.ended(f"c-{number}", x_user_id=str(number)) for number in met]
@@ -348,7 +352,6 @@ def test_refusals_without_a_can_dm_are_about_the_customers(played: Any) -> None:
     def silent(request: httpx.Request) -> Said:
         return 200, {"id_str": request.url.params["user_id"], "screen_name": "u"}, {}
 
-    unsaid = (200, {"relationship": {"source": {"id_str": "1"}, "target": {"id_str": "2"}}}, {})
     world = played({USERS: silent, FRIENDSHIP: unsaid, NEW: coded(349)}, worker__concurrency=1)
     ids = ended(world)
     for _ in range(5):
