@@ -62,6 +62,7 @@ class World:
     clock: Clock = field(default_factory=lambda: Clock(NOW))
     number: int = 0
     untold: list[datetime] | None = None
+    served: tuple[Settings, flask.Flask] | None = None
 
     def app(self) -> flask.Flask:
         app = flask.Flask("test", static_folder=None)
@@ -75,7 +76,10 @@ class World:
             return keys.create(connection, f"{role} key", role, accounts, self.clock.now)
 
     def client(self, role: str = "supervisor", *accounts: str) -> "Client":
-        return Client(self.app(), self.key(role, *accounts))
+        """One with a key of its own, of the application that serves all of them while the settings are these."""
+        if self.served is None or self.served[0] is not self.settings:
+            self.served = (self.settings, self.app())
+        return Client(self.served[1], self.key(role, *accounts))
 
     def begun(self, name: str, fill: Callable[["World"], None]) -> "World":
         """Have in the ledger what `fill` puts there."""
