@@ -255,11 +255,11 @@ def test_two_first_starts_create_one_environment(tmp_path: Path) -> None:
         return sum(word in line for line in asked.read_text("utf-8").splitlines()) if asked.exists() else 0
 
     with subprocess.Popen(begin, env=environ, stdout=-1, stderr=-1) as first:
-        until(lambda: times("-m venv") == 1, 60, "the first makes it")
+        until(lambda: times("-m venv") == 1, 120, "the first makes it")
         with subprocess.Popen(begin, env=environ, stdout=-1, stderr=-1) as second:
-            until(lambda: times("flock") == 2 or times("-m pip install") == 1, 60, "the second has come to it")
+            until(lambda: times("flock") == 2 or times("-m pip install") == 1, 120, "the second has come to it")
             (tmp_path / "go").touch()
-            assert (first.wait(60), second.wait(60)) == (0, 0)
+            assert (first.wait(120), second.wait(120)) == (0, 0)
     assert (times("-m venv"), times("-m pip install")) == (1, 1)
 
 

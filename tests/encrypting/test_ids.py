@@ -162,7 +162,7 @@ def test_the_change_of_ids_waits_for_running_writers(postgresql_url: str) -> Non
             while not watching.scalar(waiting):
                 watching.rollback()
         assert not done.is_set()
-    other.join(30)
+    other.join(120)
     assert done.is_set()
     there.engine.dispose()
 

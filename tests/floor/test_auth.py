@@ -458,7 +458,7 @@ def test_twelve_wrong_keys_at_once_are_twelve(engine: Engine) -> None:
     for each in threads:
         each.start()
     for each in threads:
-        each.join(timeout=60)
+        each.join(timeout=120)
     assert (said.count(NotAuthenticated), said.count(TooMany)) == (10, 2)
 
 

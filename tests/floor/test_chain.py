@@ -119,7 +119,7 @@ def test_any_number_of_sealers_make_one_chain(engine: Engine) -> None:
     for each in threads:
         each.start()
     for each in threads:
-        each.join(timeout=60)
+        each.join(timeout=120)
     assert broken(engine) == []
     with reading(engine) as connection:
         assert chain.newest(connection).number == 40

@@ -292,6 +292,6 @@ def test_a_worker_serves_them_on_a_port_of_its_own(app: App) -> None:
         port = probe.getsockname()[1]
     prometheus.serve(settings_of(), app.engine)
     prometheus.serve(settings_of(worker__metrics_bind=f"127.0.0.1:{port}"), app.engine)
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=120) as answer:
         found: dict[Any, float] = parsed(answer.read().decode())
     assert found["requests_open", "acme", "received"] == 2

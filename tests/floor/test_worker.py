@@ -32,7 +32,7 @@ from service.worker.account_reader import AccountReader
 from service.x_api import Credentials, XClient
 from tests.support import World, request_row, settings_of
 
-PATIENCE_S = 60  # costs nothing where all is well
+PATIENCE_S = 120  # costs nothing where all is well
 ACME = settings_of().accounts["acme"]
 OTHER = {
     "user_id": "3434",

@@ -44,7 +44,7 @@ def test_a_full_disk_is_answered_503_and_heals_by_itself(
 def test_a_command_on_a_full_disk_asks_for_room(sqlite_site: Site) -> None:
     words = ("--config", str(sqlite_site.config), "keys", "list")
     with cli("keys", sqlite_site.directory, *words, preexec=without_room) as command:
-        assert command.wait(60) == 1
+        assert command.wait(120) == 1
         assert "Is there room left on the disk the ledger lies on" in " ".join(command.output().split())
 
 

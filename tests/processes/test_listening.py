@@ -36,7 +36,7 @@ def is_up(site: Site) -> bool:
 
 
 def client(site: Site, first: bytes) -> socket.socket:
-    made = socket.create_connection(("127.0.0.1", site.web_port), timeout=20)
+    made = socket.create_connection(("127.0.0.1", site.web_port), timeout=120)
     made.sendall(first)
     return made
 
@@ -121,7 +121,7 @@ def test_a_killed_process_has_acknowledged_only_what_is_stored(site: Site, engin
         first = senders.map(lambda name: deliver(site, name), names)
         until(lambda: kept(engine_of(site)) > 0, 30, "the first is stored")
         process.signal(signal.SIGKILL)
-        process.wait(10)
+        process.wait(120)
         promised = {name for name, status in zip(names, first, strict=True) if status == 200}
         process.start()
         wait_for(site)

@@ -22,7 +22,7 @@ from oauthlib.oauth1 import Client
 from service.sandbox import Assumptions, SandboxConfig, SandboxServer, demo_account
 
 IN_THE_BACKGROUND = ("sh", "-c", 'trap "" INT; exec "$@"', "sh")  # a shell makes it ignore Ctrl-C
-PATIENCE_S = 60  # costs nothing where all is well
+PATIENCE_S = 120  # costs nothing where all is well
 CARD = {"type": "csat", "message": "How did we do?", "privacy_url": "https://b.example/p"}
 
 

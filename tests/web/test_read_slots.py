@@ -27,19 +27,19 @@ def readers(slots: Slots, how_many: int) -> Iterator[None]:
 
     def read() -> None:
         with slots.reading():
-            inside.wait(timeout=30)
-            done.wait(timeout=30)
+            inside.wait(timeout=120)
+            done.wait(timeout=120)
 
     threads = [threading.Thread(target=read) for _ in range(how_many)]
     for each in threads:
         each.start()
-    inside.wait(timeout=30)
+    inside.wait(timeout=120)
     try:
         yield
     finally:
         done.set()
         for each in threads:
-            each.join(timeout=30)
+            each.join(timeout=120)
 
 
 @pytest.mark.parametrize(("threads", "at_once", "inside"), [(1, 1, 1), (2, 1, 1), (4, 2, 3), (8, 4, 7)])
@@ -60,7 +60,7 @@ def test_readers_are_limited_and_a_thread_is_always_free(
         for each in waiting:
             each.start()
         for each in waiting:
-            each.join(timeout=30)
+            each.join(timeout=120)
         assert [(each.code, each.headers) for each in refused] == [("reading_busy", {"Retry-After": "10"})] * len(
             waiting
         )
@@ -80,7 +80,7 @@ def test_a_waiting_reader_starts_as_soon_as_a_slot_is_free() -> None:
         waiting = threading.Thread(target=wait)
         waiting.start()
         assert not read.is_set()
-    waiting.join(timeout=30)
+    waiting.join(timeout=120)
     assert read.is_set()
 
 
