@@ -61,10 +61,10 @@ def test_last_months_report_is_one_click_away_and_another_two(open_page: Open, w
     page.get_by_role("link", name="Report", exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Customer feedback, October 2026")
     page.get_by_role("link", name="Last week").click()
-    expect(page.get_by_role("heading", level=1)).to_contain_text("9 Nov 2026")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("9 \u2013 15 Nov 2026")
     page.get_by_role("link", name="No comments").click()
     expect(page.get_by_role("heading", name="What customers wrote")).to_have_count(0)
-    expect(page.get_by_role("heading", level=1)).to_contain_text("9 Nov 2026")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("9 \u2013 15 Nov 2026")
 
 
 def test_comments_are_chosen_by_hand_with_the_keyboard_alone(open_page: Open) -> None:
