@@ -159,7 +159,7 @@ def give_back(place: Workplace, ready: Ready, now: datetime) -> None:
         if ready.attempt_id is not None:
             sends.settle(connection, ready.attempt_id, "not_sent", "never_begun", now)
         if waits is None:
-            leases.put_down(connection, this)
+            leases.release(connection, this)
         else:  # whoever took it over is waiting for the outcome of this send
             write(
                 connection, waits.request, Postpone(now, PROVEN_UNSENT, "The call was never begun."), now, place.writer

@@ -63,7 +63,7 @@ def begin(place: Workplace, campaign: Campaign, account: Account, handle: str, n
         opened = locked(connection, request_id)
         assert opened is not None, "written a line before"
         frozen = write(connection, opened, Postpone(now, TRIED, plan=plan), now, place.writer)
-        leases.put_up(connection, request_id, Lease(request_id, now + place.settings.worker.lease))
+        leases.grant(connection, request_id, Lease(request_id, now + place.settings.worker.lease))
     return frozen
 
 
@@ -85,7 +85,7 @@ def _again(place: Workplace, account: Account, request_id: str, now: datetime) -
         assert request is not None, "nobody deletes a request"
         if not request.is_open or request.scheduled_at > now or request.lease_token is not None:
             return None
-        leases.put_up(connection, request_id, Lease(request_id, now + place.settings.worker.lease))
+        leases.grant(connection, request_id, Lease(request_id, now + place.settings.worker.lease))
     return taken_up(place, account, request_id, request_id, now)
 
 

@@ -6,6 +6,7 @@ commented, was erased or opted out.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 
@@ -59,7 +60,7 @@ def send_due(place: Workplace, account: Account, x: XClient, clock: Callable[[],
     if not due and (seen is None or not now - SEEN_EVERY < seen <= now):
         with writing(place.engine) as connection:
             task_leases.set_moment(connection, account.name, SEEN, now)
-    return sum(_thank(place, account, x, request_id, thanking, clock) for request_id in due)
+    return sum(map(_Thanking(place, account, x, thanking, clock).thank, due))
 
 
 def _since(seen: datetime | None, now: datetime) -> datetime:
@@ -82,47 +83,42 @@ def _due(
     return [each.id for each in islice(owed, AT_ONCE)]
 
 
-def _thank(
-    place: Workplace,
-    account: Account,
-    x: XClient,
-    request_id: str,
-    thanking: Mapping[str, Campaign],
-    clock: Callable[[], datetime],
-) -> int:
-    now = clock()
-    with writing(place.engine) as connection:
-        resting = standing.lock(connection, account.name, now).rests
-        request = locked(connection, request_id)
-        assert request is not None, "nobody deletes a request"
-        text = _owed(connection, place, request, thanking)
-        if resting or text is None:
-            return 0
-        attempt = sends.intend(connection, request, Kind.THANKS, now)
-    return _send(place, account, x, request, text, attempt, clock)
+@dataclass(frozen=True, slots=True)
+class _Thanking:
+    """Thanks of one account; each call to X stands between two transactions."""
 
+    place: Workplace
+    account: Account
+    x: XClient
+    campaigns: Mapping[str, Campaign]
+    clock: Callable[[], datetime]
 
-def _send(
-    place: Workplace,
-    account: Account,
-    x: XClient,
-    request: Request,
-    text: str,
-    attempt: str,
-    clock: Callable[[], datetime],
-) -> int:
-    assert request.x_user_id is not None, "asked for with it"
-    written = place.links.written_into(text, request.id)
-    try:
-        sent = x.send_dm(request.x_user_id, written, signed_at=clock()).value
-    except XError as error:
-        with writing(place.engine) as connection:
-            _note_refusal(connection, account, attempt, error, clock())
-        log.warning("thanks_not_sent", account=account.name, reason=error.reason, x_code=error.code)
-        return 0
-    with writing(place.engine) as connection:
-        sends.settle(connection, attempt, "sent", "answer", clock(), sent.id)
-    return 1
+    def thank(self, request_id: str) -> bool:
+        """Thank for one answer, if it is still owed; whether the message went out."""
+        now = self.clock()
+        with writing(self.place.engine) as connection:
+            resting = standing.lock(connection, self.account.name, now).rests
+            request = locked(connection, request_id)
+            assert request is not None, "nobody deletes a request"
+            text = _owed(connection, self.place, request, self.campaigns)
+            if resting or text is None:
+                return False
+            attempt = sends.intend(connection, request, Kind.THANKS, now)
+        return self._send(request, text, attempt)
+
+    def _send(self, request: Request, text: str, attempt: str) -> bool:
+        assert request.x_user_id is not None, "asked for with it"
+        written = self.place.links.written_into(text, request.id)
+        try:
+            sent = self.x.send_dm(request.x_user_id, written, signed_at=self.clock()).value
+        except XError as error:
+            with writing(self.place.engine) as connection:
+                _note_refusal(connection, self.account, attempt, error, self.clock())
+            log.warning("thanks_not_sent", account=self.account.name, reason=error.reason, x_code=error.code)
+            return False
+        with writing(self.place.engine) as connection:
+            sends.settle(connection, attempt, "sent", "answer", self.clock(), sent.id)
+        return True
 
 
 def _note_refusal(connection: Connection, account: Account, attempt: str, error: XError, now: datetime) -> None:

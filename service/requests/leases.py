@@ -78,11 +78,11 @@ def taken(request: Request, lease: Lease) -> Request:
     return replace(request, lease_token=lease.token, lease_until=lease.until)
 
 
-def put_up(connection: Connection, request_id: str, lease: Lease) -> None:
+def grant(connection: Connection, request_id: str, lease: Lease) -> None:
     """Lease a request that nobody else knows of yet."""
     connection.execute(CHANGE, {"this": request_id, "lease_token": lease.token, "lease_until": lease.until})
 
 
-def put_down(connection: Connection, request_id: str) -> None:
+def release(connection: Connection, request_id: str) -> None:
     """Give the request back as it is."""
     connection.execute(CHANGE, {"this": request_id, "lease_token": None, "lease_until": None})
