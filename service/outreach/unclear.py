@@ -248,9 +248,8 @@ def _end_look(
             x_outage.ended(connection, account.name)
         read_at = min(listing.read_at for _, listing in listings)
         whole = all(listing.proves_absence_since(each.wanted.not_before) for each, listing in listings)
-        if (
-            whole and now - read_at <= CLOCK_SLACK
-        ):  # else our clock is ahead of X's: the next look is not long after this
+        # Where our clock is ahead of X's, the next look is not long after this one.
+        if whole and now - read_at <= CLOCK_SLACK:
             list_lease.end_whole(connection, account.name, token, read_at)
         else:
             far_enough = all(listing.reaches(each.wanted.not_before) for each, listing in listings)
