@@ -16,7 +16,17 @@ from sqlalchemy.engine import Engine
 from service.accounts import holds, list_lease, task_leases, windows
 from service.db import writing
 from service.settings import Account
-from service.x_api import DirectMessage, DmPage, MessageRefused, RateLimited, Unexplained, UnknownToX, XAnswer, XError
+from service.x_api import (
+    DirectMessage,
+    DmPage,
+    MessageRefused,
+    RateLimited,
+    Temporary,
+    Unexplained,
+    UnknownToX,
+    XAnswer,
+    XError,
+)
 
 ENDPOINT = "list_dms"
 EVER = datetime.min.replace(tzinfo=UTC)  # the list was read to its end
@@ -94,7 +104,7 @@ class DmListReader:
             if not self.may_ask(self.clock()):
                 return read.cut_short("endpoint_limit", cursor)
             try:
-                answer = ask(cursor)
+                answer = self._ours(ask(cursor))
             except XError as error:
                 self._note(error)
                 return read.cut_short(error.reason, None if isinstance(error, REFUSES_CURSOR) else cursor)
@@ -106,6 +116,17 @@ class DmListReader:
             if read.surely_back_to < back_to:
                 return read.far_enough()
         return read.cut_short("many_pages", cursor)
+
+    def _ours(self, answer: XAnswer[DmPage]) -> XAnswer[DmPage]:
+        """Return the page, unless it has messages between others.
+
+        Every account asks by the same address, and a cache may take one for another. v2 names the sender alone, and has
+        a list with each person. Raises XError.
+        """
+        both = [{each.sender_id, each.recipient_id} for each in answer.value.events if each.recipient_id is not None]
+        if not all(self.account.user_id in each for each in both):
+            raise Temporary("This is somebody else's DM list.", reason="not_our_list")
+        return answer
 
     def _note(self, error: XError) -> None:
         now, name = self.clock(), self.account.name

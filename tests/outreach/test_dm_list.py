@@ -49,6 +49,19 @@ def test_it_is_read_to_a_moment_or_to_its_end(sqlite_engine: Engine) -> None:
     assert (end.back_to, end.problem, end.proves_absence_since(HOUR_AGO)) == (EVER, None, True)
 
 
+@pytest.mark.parametrize(
+    ("sender", "recipient", "ours"),
+    [(ACCOUNT.user_id, "501", True), ("501", ACCOUNT.user_id, True), ("501", None, True), ("501", "502", False)],
+)
+def test_a_page_between_others_is_somebody_elses_list(
+    sqlite_engine: Engine, sender: str, recipient: str | None, ours: bool
+) -> None:
+    """Nothing of it counts, and nothing is proven."""
+    found = read(sqlite_engine, [DmPage((message(5, sender_id=sender, recipient_id=recipient),), None)], HOUR_AGO)
+    assert (found.pages, found.problem) == ((1, None) if ours else (0, "not_our_list"))
+    assert (len(found.messages), found.proves_absence_since(HOUR_AGO)) == ((1, True) if ours else (0, False))
+
+
 @pytest.mark.parametrize(("dated", "read_at"), [(None, 0), (-1, 0), (0, 0), (239, 0), (-2, -1), (-240, -239)])
 def test_it_is_as_new_as_x_dates_it_and_no_newer_than_our_clock(
     sqlite_engine: Engine, dated: int | None, read_at: int

@@ -138,7 +138,7 @@ def test_of_a_long_lag_a_third_is_a_lease_at_most(world_of: Any) -> None:
 
 
 def test_a_list_that_could_not_be_read_whole_is_read_again_after_its_lag(waiting: World) -> None:
-    undated = DmPage((DirectMessage("1", "501", "2"),), None)
+    undated = DmPage((DirectMessage("1", "501", ACME.user_id),), None)
     assert looked(waiting, X(undated)).lookup_lease_until == waiting.clock.now + 1.5 * MINUTE
 
 
@@ -177,7 +177,9 @@ def test_the_list_is_read_beyond_the_oldest_of_all_that_is_looked_for(world_of: 
         def list_dms(self, _cursor: str | None = None) -> XAnswer[DmPage]:
             self.asked += 1
             at = (START + 20 * MINUTE, START - 8 * MINUTE, START - 11 * MINUTE, START - 99 * MINUTE)[self.asked - 1]
-            return XAnswer(DmPage((DirectMessage(str(self.asked), "9", "8", created_at=at),), f"c{self.asked}"), None)
+            return XAnswer(
+                DmPage((DirectMessage(str(self.asked), "9", ACME.user_id, created_at=at),), f"c{self.asked}"), None
+            )
 
     x: Any = Pages()
     looked(world, x)
