@@ -61,6 +61,14 @@ def test_a_body_of_unknown_length_is_cut_off_at_its_limit(sqlite_engine: Engine,
     assert body.taken <= 240_001
 
 
+@pytest.mark.parametrize("path", ["/dashboard/sign-in", "/dashboard/timeline", "/f/AAAAAAAAAAAAAAAAAAAAAA", "/nowhere"])
+def test_a_form_has_few_fields(sqlite_engine: Engine, path: str) -> None:
+    app = App(sqlite_engine)
+    statuses = [app.call("POST", path, data={f"n{n}": "a&b" for n in range(much)}).status_code for much in (250, 251)]
+    assert statuses[0] < 413, "as many as it takes"
+    assert statuses[1] == 413
+
+
 def test_forms_take_no_files(sqlite_engine: Engine) -> None:
     answer = App(sqlite_engine).call("POST", "/dashboard/sign-in", data={"key": (io.BytesIO(b"x"), "key.txt")})
     assert answer.status_code == 415
