@@ -33,10 +33,12 @@ from service.reports.rows.order import Order
 from service.reports.rows.position import Position
 from service.reports.rows.select import Selection
 from service.reports.visible import View
+from service.results import replies
 from service.results.inbox import read_once as read_inbox
 from service.results.poll import poll_once
 from service.results.refresh import refresh_once
 from service.results.status import channel_health
+from service.x_api import DirectMessage
 from tests.floor.app import App, told
 from tests.support import START, World, request_row, settings_of
 
@@ -129,6 +131,18 @@ def test_look_ups_and_answers_scan_no_table(world: World) -> None:
         read_inbox(world.engine, world.settings, account, client, world.clock)
     assert {each.evidence for each in world.attempts(request_id)} == {"dm_list", "answer"}
     assert sum("send_attempt" in each for each in found) > 5, "they are in it"
+    assert_it_reads_little(found)
+
+
+def test_a_message_is_looked_up_by_who_wrote_and_not_among_all_cards_of_the_account(world: World) -> None:
+    account = world.settings.accounts["acme"]
+    with plans(world.engine) as found, writing(world.engine) as connection:
+        for words in ("hello", "stop"):
+            message = DirectMessage("9", sender_id="777", recipient_id=account.user_id, text=words)
+            replies.take(connection, world.settings, account, message, world.clock.now)
+    asked = [" ".join(steps) for statement, steps in found.items() if "FROM feedback_request" in statement]
+    assert len(asked) == 2
+    assert all("(account=? AND x_user_id=?)" in each for each in asked), asked
     assert_it_reads_little(found)
 
 

@@ -78,7 +78,12 @@ class Listing:
 
 def settled_in(account: Account) -> timedelta:
     """How long after a send X's list is sure to show it, whichever machine reads it."""
-    return account.list_lag + min(CLOCK_SLACK, account.list_lag)
+    return account.list_lag + clock_slack(account)
+
+
+def clock_slack(account: Account) -> timedelta:
+    """How far apart clocks may be for that; where a list lags little, not two minutes are waited for them."""
+    return min(CLOCK_SLACK, account.list_lag)
 
 
 @dataclass(frozen=True, slots=True)

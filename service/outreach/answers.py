@@ -7,7 +7,7 @@ The class of the error decides; its words go into the ledger for operators. What
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from service.accounts.dm_list import CLOCK_SLACK
+from service.accounts.dm_list import CLOCK_SLACK, clock_slack
 from service.accounts.holds import Away, Hold, Pause, UnexplainedRefusal
 from service.accounts.refused_ways import Bar
 from service.requests.outcomes import Outcome, Postpone, Retry, Stop, Switch, Unclear
@@ -70,7 +70,7 @@ def result_of(error: XError, call: XCall, account: Account, now: datetime) -> St
             # A gateway that gave up waiting says nothing about whether X is done with the call.
             answered = error.http_status is not None and error.http_status not in GATEWAY_GAVE_UP
             # Nor does our clock say when that was, if X's is ahead of it; the signature's life is X's own time.
-            answered = answered and (error.dated is None or error.dated <= now + CLOCK_SLACK)
+            answered = answered and (error.dated is None or error.dated <= now + clock_slack(account))
             return StepResult(Unclear(until, said, answered=answered), effect=_of_silence(error))
         case RateLimited(reset_at=reset_at):
             return _limited(reset_at, call, account, now, said)

@@ -248,9 +248,11 @@ def _end_look(
             x_outage.ended(connection, account.name)
         read_at = min(listing.read_at for _, listing in listings)
         whole = all(listing.proves_absence_since(each.wanted.not_before) for each, listing in listings)
-        # Where our clock is ahead of X's, the next look is not long after this one.
-        if whole and now - read_at <= CLOCK_SLACK:
-            list_lease.end_whole(connection, account.name, token, read_at)
+        if whole and any(read_at < each.settles_at <= now for each, _ in listings):
+            # X's time is behind our clock: what settles by ours settles by X's so much later
+            list_lease.end_short(connection, account.name, token, now + min(now - read_at, account.list_lag))
+        elif whole:
+            list_lease.end_whole(connection, account.name, token, now)
         else:
             far_enough = all(listing.reaches(each.wanted.not_before) for each, listing in listings)
             short = min(account.list_lag * AGAIN, place.settings.worker.lease)

@@ -90,7 +90,9 @@ def look_up_names(
             return False
     page = read_staff(job.definition, job.api, going.at, clock())
     with writing(engine) as connection:
-        if page.problem is not None:
+        if page.problem == "other" and (page.next is not None or going.named):
+            log.warning("names_not_looked_up", source=job.source, problem=page.problem)  # but those of other lists
+        elif page.problem is not None:
             _put_off(connection, job, page, clock())
             _begin_anew(going)
             return False

@@ -51,6 +51,15 @@ def test_the_presets_for_the_crms_most_people_use_can_look_up() -> None:
     } <= set(WITH_LOOKUP)  # fmt: skip
 
 
+def test_twilio_is_asked_at_the_default_service_where_the_service_is_not_known(api: Crm) -> None:
+    expected = preset_expected("twilio_conversations")["lookup"]
+    [answer] = expected["answers"].values()
+    for tenant in ("AC0123456789abcdef0123456789abcdef", None):
+        api.answers = {"/v1/Conversations/CH1/Participants": answer}
+        found = looked(api, preset_definition("twilio_conversations"), conversation_id="CH1", tenant=tenant)
+        assert found.x_user_id == expected["expect"]["x_user_id"]
+
+
 @pytest.mark.parametrize("preset", WITH_LOOKUP)
 def test_a_preset_finds_its_customer(api: Crm, preset: str) -> None:
     expected = preset_expected(preset)["lookup"]

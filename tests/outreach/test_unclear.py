@@ -116,6 +116,36 @@ def test_machines_whose_clocks_x_takes_prove_no_absence_before_its_list_can_show
     assert world.request(request_id).state == State.CARD_SENT
 
 
+def test_a_short_lag_believes_clocks_no_more_than_it_waits_for_them(world_of: Any) -> None:
+    world: World = world_of({"list_lag_s": 55, "pair_scope": "off"}, accounts__acme__list_lag="60s")
+    world.customers({"user_id": "501", "can_dm": True})
+    world.clients["acme"] = world.client("acme", Dated(world))
+    world.fault(endpoint=NEW, fault="status_after_commit", times=1)
+    world.clock.forward(seconds=-110)
+    ready(world)
+    world.run()
+    world.clock.forward(seconds=110)
+    for _ in range(90):
+        world.forward(seconds=10)
+        world.run()
+    assert (messages(world, "dm"), messages(world, "card")) == (1, 1)
+
+
+@pytest.mark.parametrize("ahead", [5, 60, 115])
+def test_a_clock_ahead_of_xs_costs_one_look_more_and_not_one_each_turn(world_of: Any, ahead: int) -> None:
+    world: World = world_of({"list_lag_s": 170, "pair_scope": "off"})
+    world.customers({"user_id": "501", "can_dm": True})
+    world.clients["acme"] = world.client("acme", Dated(world))
+    world.fault(endpoint=NEW, fault="drop_before", times=1)
+    world.clock.forward(seconds=ahead)
+    request_id = ready(world)
+    for _ in range(150):
+        world.run()
+        world.forward(seconds=5)
+    assert world.request(request_id).state == State.CARD_SENT
+    assert sum(world.truth()["counts"]["requests"]["direct_messages/events/list"].values()) <= 4
+
+
 def test_an_unprovable_send_ends_unknown(world: World) -> None:
     world.fault(endpoint=NEW, fault="drop_after_commit", times=1)
     world.fault(endpoint="direct_messages/events/list", fault="status", status=503)

@@ -35,7 +35,10 @@ class StaffPlace:
 
 @dataclass(frozen=True, slots=True)
 class StaffPage:
-    """A page: (kind, id, name) each. `next` None: the last page. `problem`: refused | limited | away | other."""
+    """A page: (kind, id, name) each. `next` None: the last page. `problem`: refused | limited | away | other.
+
+    `other` concerns this list alone: `next` is the following one.
+    """
 
     named: tuple[tuple[str, str, str], ...] = ()
     next: StaffPlace | None = None
@@ -54,11 +57,13 @@ def read_staff(definition: Definition, api: Client, at: StaffPlace, now: datetim
             filled(template, {**texts, "cursor": at.cursor or "", "page": str(at.page)}, CURSORS), here.headers
         )
     except Unaskable:
-        return StaffPage(problem="other")
+        return StaffPage(next=_next_list(definition, at), problem="other")
     except NoAnswer as error:
         return StaffPage(problem="refused" if error.reason == "refused" else "away")
     if got.status != OK:
-        return StaffPage(problem=_problem(definition, got), again_in=wait(got.headers, now))
+        return StaffPage(
+            next=_next_list(definition, at), problem=_problem(definition, got), again_in=wait(got.headers, now)
+        )
     return _read(definition, here, at, got.value)
 
 
@@ -73,15 +78,18 @@ def _read(definition: Definition, here: Staff, at: StaffPlace, answer: Any) -> S
     said = {"a": answer, "k": {}}
     items = _found(here.items, said)
     if not isinstance(items, list):
-        return StaffPage(problem="other")
+        return StaffPage(next=_next_list(definition, at), problem="other")
     named = tuple(_named(definition, here, items))
     following = _found(here.next, said) if items else None
     if isinstance(following, str) and following and following != at.cursor:
         return StaffPage(named, StaffPlace(at.number, following, at.page + 1))
     if following is True:
         return StaffPage(named, StaffPlace(at.number, None, at.page + 1))
-    more = at.number + 1 < len(definition.grammar.staff)
-    return StaffPage(named, StaffPlace(at.number + 1) if more else None)
+    return StaffPage(named, _next_list(definition, at))
+
+
+def _next_list(definition: Definition, at: StaffPlace) -> StaffPlace | None:
+    return StaffPlace(at.number + 1) if at.number + 1 < len(definition.grammar.staff) else None
 
 
 def _named(definition: Definition, here: Staff, items: list[Any]) -> Iterator[tuple[str, str, str]]:

@@ -154,7 +154,8 @@ def _figures(context: PageContext, kind: str) -> Response:
         written = iter((BOM, csv_table.written([tuple(COLUMNS), *lines])))
     else:
         heads = [(as_xlsx.head(name, "time" if name in MOMENTS else "text"), says) for name, says in COLUMNS.items()]
-        written = as_xlsx.table(heads, lines, thresholds(context.settings))
+        # made before the answer begins, so that one that cannot be made is refused
+        written = iter([b"".join(as_xlsx.table(heads, lines, thresholds(context.settings)))])
     return _file(written, CONTENT_TYPES[kind], f"figures by {split} {question.first} to {question.last}.{kind}")
 
 
