@@ -128,8 +128,8 @@ class DmListReader:
         Every account asks by the same address, and a cache may take one for another. v2 names the sender alone, and has
         a list with each person. Raises XError.
         """
-        both = [{each.sender_id, each.recipient_id} for each in answer.value.events if each.recipient_id is not None]
-        if not all(self.account.user_id in each for each in both):
+        both = [{each.sender_id, each.recipient_id} for each in answer.value.events]
+        if not all(self.account.user_id in each for each in both if None not in each):
             raise Temporary("This is somebody else's DM list.", reason="not_our_list")
         return answer
 

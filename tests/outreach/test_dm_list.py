@@ -51,10 +51,16 @@ def test_it_is_read_to_a_moment_or_to_its_end(sqlite_engine: Engine) -> None:
 
 @pytest.mark.parametrize(
     ("sender", "recipient", "ours"),
-    [(ACCOUNT.user_id, "501", True), ("501", ACCOUNT.user_id, True), ("501", None, True), ("501", "502", False)],
+    [
+        (ACCOUNT.user_id, "501", True),
+        ("501", ACCOUNT.user_id, True),
+        ("501", None, True),
+        (None, "501", True),
+        ("501", "502", False),
+    ],
 )
 def test_a_page_between_others_is_somebody_elses_list(
-    sqlite_engine: Engine, sender: str, recipient: str | None, ours: bool
+    sqlite_engine: Engine, sender: str | None, recipient: str | None, ours: bool
 ) -> None:
     """Nothing of it counts, and nothing is proven."""
     found = read(sqlite_engine, [DmPage((message(5, sender_id=sender, recipient_id=recipient),), None)], HOUR_AGO)

@@ -41,8 +41,8 @@ class Change:
     """From a to b. `difference` is value b minus value a; `delta` is the adjusted centre of [low, high]."""
 
     method: Annotated[str, "Whose formula; see /v1/definitions"]
-    n_a: Annotated[int, "Answers of a"]
-    n_b: Annotated[int, "Answers of b"]
+    n_a: Annotated[int, "Answers of a; of a rate, out of how many it is"]
+    n_b: Annotated[int, "Answers of b; of a rate, out of how many it is"]
     difference: Annotated[float | None, "Value of b minus value of a, in points"]
     delta: Annotated[float | None, "The same of the adjusted figures: the centre of low and high"]
     low: Annotated[float | None, "Lower bound of the difference"]
