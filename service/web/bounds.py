@@ -53,7 +53,7 @@ def _bound() -> None:
 
 
 def _reads_parts(endpoint: str | None) -> bool:
-    """Whether a view reads multipart bodies itself: some CRMs send those."""
+    """Whether a view reads its body itself, whatever it is said to be: what is read before it is gone."""
     return bool(getattr(flask.current_app.view_functions.get(endpoint or ""), "reads_parts", False))
 
 

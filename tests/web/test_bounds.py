@@ -1,5 +1,7 @@
 """Limits of a request before any view sees it: its size, path, login and framing."""
 
+import base64
+import hmac
 import io
 from typing import Any
 
@@ -202,3 +204,16 @@ def test_robots_and_favicon_are_answered(sqlite_engine: Engine) -> None:
     app = App(sqlite_engine)
     assert app.call("GET", "/robots.txt").text == "User-agent: *\nDisallow: /\n"
     assert app.call("GET", "/favicon.ico").status_code == 204
+
+
+@pytest.mark.parametrize("kind", ["application/json", "application/x-www-form-urlencoded", "text/plain", None])
+@pytest.mark.parametrize("path", ["/webhooks/x", "/webhooks/x/acme"])
+def test_what_x_sends_is_read_whatever_it_is_said_to_be(sqlite_engine: Engine, path: str, kind: str | None) -> None:
+    login = ("x", "a-long-random-password")
+    account = dict(zip(("accounts__acme__webhook_user", "accounts__acme__webhook_password"), login, strict=True))
+    settings = settings_of(**account, accounts__acme__webhook_signature=True)
+    secret, body = settings.accounts["acme"].consumer_secret, b'{"for_user_id": "1", "feedback_events": []}'
+    proof = base64.b64encode(hmac.digest(secret.encode(), body, "sha256")).decode()
+    signed = {"x-twitter-webhooks-signature": f"sha256={proof}"}
+    client = create_app(settings, sqlite_engine).test_client()
+    assert client.post(path, data=body, auth=login, headers=signed, content_type=kind).status_code == 200
