@@ -72,11 +72,16 @@ class AccountReader:
                 holds.hold(connection, self.account.name, why, self.clock())
 
     def _refused(self) -> Hold | None:
-        """Ask X who we are. If it just does not let our app ask that, which few may, it says nothing about sending."""
+        """Ask X who we are. If it just does not let our app ask that, which few may, it says nothing about sending.
+
+        Nor does a refusal without a code, which may be of something before X: several customers in a row tell. Over v2
+        no refusal has one, and a wrong key must show now.
+        """
         try:
             return holds.for_access(self.account, self.client.verify_credentials().value)
         except XError as error:
-            if isinstance(error, AccountProblem) and not error.row.few_may:
+            in_doubt = error.row.few_may or (error.row.may_pass and self.account.api != "v2")
+            if isinstance(error, AccountProblem) and not in_doubt:
                 return Hold(error.code, error.reason)
             log.warning("access_not_checked", account=self.account.name, reason=error.reason)
             return None

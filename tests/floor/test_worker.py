@@ -125,7 +125,8 @@ def test_a_wrong_key_holds_the_account_with_what_x_said(world: World, part: str)
 @pytest.mark.parametrize(
     ("status", "code", "reason"),
     [
-        (404, 34, None), (404, 0, None), (410, 251, None), (403, 453, None), (403, 220, None), (429, 88, None),
+        (401, 0, None), (403, 0, None), (404, 34, None), (404, 0, None), (410, 251, None), (403, 453, None),
+        (403, 220, None), (429, 88, None),
         (401, 32, "not_authenticated"), (403, 64, "account_suspended"), (403, 326, "account_locked"),
     ],
 )  # fmt: skip
@@ -136,6 +137,13 @@ def test_only_a_refusal_of_every_call_holds_at_the_start(
     said = httpx.Response(status, json={"errors": [{"code": code, "message": ""}]} if code else None)
     found = checked(world, acme=client_of(world, httpx.MockTransport(lambda _: said)))["acme"]
     assert found == ((code, reason) if reason else FREE)
+
+
+def test_over_v2_a_wrong_key_shows_at_the_start_although_no_refusal_has_a_code(world: World) -> None:
+    said = httpx.Response(401, json={"title": "Unauthorized", "type": "about:blank", "status": 401})
+    account = replace(ACME, api="v2")
+    reader_of(world, account, client_of(world, httpx.MockTransport(lambda _: said))).check_access()
+    assert held(world.engine)["acme"] == (None, "unauthorized")
 
 
 def test_an_x_outage_holds_no_account(world: World) -> None:
