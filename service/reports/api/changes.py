@@ -6,7 +6,6 @@ are answered at once. Knows flask.
 
 import threading
 import time
-from dataclasses import asdict
 from typing import Any
 
 import flask
@@ -16,14 +15,13 @@ from service.reports.api import row_schemas, schemas
 from service.reports.api.routes import Routes
 from service.reports.roles import READERS_OF_ANSWERS
 from service.reports.rows import changes
-from service.reports.rows.changes import ChangedRequest, ChangePosition, ChangesPage
+from service.reports.rows.changes import ChangePosition, Changes, ChangesPage
 from service.reports.rows.cursor import change_cursors
 from service.web import a_slot, reads_in_turns
 
 NAME = "dm_feedback_waiting"
 WAITING_AT_ONCE = 2  # of one process; fewer where that is more than half of its threads
 LOOK_EVERY_S = 0.25
-Changes = tuple[ChangesPage, tuple[ChangedRequest, ...]]
 SAYS = (
     "What changed, in the order of the commits: the feed a mirror follows, resumable for ever from any cursor. An item "
     "is a request as it is now; replace what you hold by request_id, and forget the answer of `erased` ones. Items may "
@@ -51,32 +49,31 @@ def add(routes: Routes) -> None:
             found, told = _waited(routes, found, asked["limit"], asked["wait"])
         if told:
             routes.log("changes.list", {"rows": len(told), "on": position is not None})
-        items = [{"change": each.change, **asdict(each.row)} for each in told]
-        return {"items": items, "next_cursor": places.write(found.next), "more": found.more}
+        return {"items": told, "next_cursor": places.write(found.next), "more": found.more}
 
 
-def _read(routes: Routes, position: ChangePosition | None, limit: int) -> Changes:
+def _read(routes: Routes, position: ChangePosition | None, limit: int) -> tuple[ChangesPage, Changes]:
     with a_slot(), reading(routes.engine) as connection:
         return changes.feed(routes.query(connection), position, limit)
 
 
-def _waited(routes: Routes, found: ChangesPage, limit: int, seconds: int) -> Changes:
+def _waited(routes: Routes, found: ChangesPage, limit: int, seconds: int) -> tuple[ChangesPage, Changes]:
     """Wait for something to tell, if there is room to wait."""
     room = min(WAITING_AT_ONCE, routes.settings.web.threads // 2)
     waiting: threading.BoundedSemaphore = flask.current_app.extensions.setdefault(
         NAME, threading.BoundedSemaphore(room)
     )
     if not waiting.acquire(blocking=False):
-        return found, ()
+        return found, []
     try:
         return _heard(routes, found, limit, time.monotonic() + seconds)
     finally:
         waiting.release()
 
 
-def _heard(routes: Routes, found: ChangesPage, limit: int, until: float) -> Changes:
+def _heard(routes: Routes, found: ChangesPage, limit: int, until: float) -> tuple[ChangesPage, Changes]:
     """Read again whenever there is news, until some of it may be told: it may be another account's, or embargoed."""
-    told: tuple[ChangedRequest, ...] = ()
+    told: Changes = []
     while not told and _news(routes, found.here, until):
         found, told = _read(routes, found.next, limit)
     return found, told

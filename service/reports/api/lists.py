@@ -21,7 +21,7 @@ from service.reports.rows.changes import ChangePosition
 from service.reports.rows.cursor import Bookmark, Cursors, SignedText, cursors
 from service.reports.rows.order import Kind, Order
 from service.reports.rows.position import Page, Position
-from service.reports.rows.row import Row
+from service.reports.rows.row import COLUMNS, Row, objects_of
 from service.reports.visible import cutoff
 from service.web.idempotency import PARAMETER, once
 from service.web.parameters import StrictSchema
@@ -130,9 +130,11 @@ def _page(routes: Routes, asked: dict[str, Any], kind: Kind) -> dict[str, Any]:
             page, on, resume = _next(routes.query(connection, wanted), order, place, asked["limit"], known)
     link_next(on)
     if kind == "results":
-        routes.log("results.list", {"filter": wanted.logged(), "rows": len(page.rows), "on": place is not None})
+        routes.log("results.list", {"filter": wanted.logged(), "rows": len(page.columns[0]), "on": place is not None})
+    names = COLUMNS if kind == "results" else row_schemas.WITHOUT_ANSWER
     told = {
-        "items": page.rows, "next_cursor": on, "resume_cursor": resume, "withheld": page.withheld, "left": page.left,
+        "items": objects_of(page.columns, names), "next_cursor": on, "resume_cursor": resume,
+        "withheld": page.withheld, "left": page.left,
     }  # fmt: skip
     return told if kind == "requests" else {**told, "erased": page.erased}
 

@@ -21,7 +21,7 @@ from service.reports.rows.order import Kind, Order
 from service.reports.rows.position import Page
 from service.reports.rows.query import page_of
 from service.reports.rows.redaction import told
-from service.reports.rows.row import COLUMNS, Row, rows_of
+from service.reports.rows.row import COLUMNS, objects_of
 from service.reports.rows.search import with_words
 from service.reports.rows.select import meets, select_rows
 from service.reports.visible import View, cutoff, told_until
@@ -31,6 +31,9 @@ from service.settings import Settings
 fr = feedback_request.c
 ID = COLUMNS.index("request_id")
 What = Literal["result", "request", "erased"]
+Changes = list[dict[str, Any]]
+"""Requests as they are now, as JSON objects: a row's columns, and `change`. result: answered; request: not, or not yet;
+erased: delete the answer you hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +42,6 @@ class ChangePosition:
 
     epoch: str
     number: int
-
-
-@dataclass(frozen=True, slots=True)
-class ChangedRequest:
-    """A request as it is now. result: answered; request: not, or not yet; erased: delete the answer you hold."""
-
-    change: What
-    row: Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +77,13 @@ def is_news(connection: Connection, position: ChangePosition) -> bool:
     return here(connection) != position
 
 
-def feed(
-    asked: ReportQuery, position: ChangePosition | None, limit: int
-) -> tuple[ChangesPage, tuple[ChangedRequest, ...]]:
+def feed(asked: ReportQuery, position: ChangePosition | None, limit: int) -> tuple[ChangesPage, Changes]:
     """Return up to `limit` changes after a place; None: from the beginning. Raises Gone."""
     connection, view = asked.connection, asked.view
     query = select_rows(view, Filter(include_test=True), Order("updated_at", "both"))
     found = _after(connection, view, query, position or ChangePosition(seals.epoch(connection), 0), limit)
-    rows = rows_of(told(connection, found.rows, asked.settings))
-    return found, tuple(ChangedRequest(_what(raw), row) for raw, row in zip(found.rows, rows, strict=True))
+    rows = objects_of(told(connection, found.rows, asked.settings), COLUMNS)
+    return found, [{"change": _what(raw), **row} for raw, row in zip(found.rows, rows, strict=True)]
 
 
 def resumed(asked: ReportQuery, kind: Kind, position: ChangePosition, limit: int) -> tuple[ChangesPage, Page]:

@@ -3,7 +3,7 @@
 A page of rows is held by column, times as microseconds since 1970: files are made without an object per row.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
@@ -115,6 +115,14 @@ def rows_of(columns: Columns) -> tuple[Row, ...]:
     return tuple(Row(*each) for each in zip(*made, strict=True))
 
 
+def objects_of(columns: Columns, names: Collection[str]) -> list[dict[str, Any]]:
+    """Return a page as JSON has it: an object a row, with these columns."""
+    kept = [each for each in zip(COLUMNS, KINDS, columns, strict=True) if each[0] in names]
+    shown = tuple(name for name, _, _ in kept)
+    made = [_AS_JSON[kind](column) if kind in _AS_JSON else column for _, kind, column in kept]
+    return [dict(zip(shown, each, strict=True)) for each in zip(*made, strict=True)]
+
+
 def stamp(micros: int) -> str:
     """Return microseconds since 1970 as `clock.rfc3339` writes them, quickly."""
     seconds, micros = divmod(micros, SECOND)
@@ -130,7 +138,12 @@ def _flags(column: Sequence[Any]) -> list[bool]:
     return [bool(each) for each in column]
 
 
+def _stamps(column: Sequence[int | None]) -> list[str | None]:
+    return [None if each is None else stamp(each) for each in column]
+
+
 _MADE = {"time": _times, "flag": _flags}
+_AS_JSON = {"time": _stamps, "flag": _flags}
 
 
 @lru_cache(4096)
