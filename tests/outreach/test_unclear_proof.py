@@ -189,7 +189,7 @@ def test_the_list_is_read_beyond_the_oldest_of_all_that_is_looked_for(world_of: 
 @pytest.mark.parametrize(
     ("second", "ends"),
     [
-        (replace(WHOLE, read_at=START + MINUTE), (START + MINUTE, None)),
+        (replace(WHOLE, read_at=START + MINUTE), (START, None)),
         (replace(WHOLE, readable=False), (None, START + 3 * MINUTE)),
         (replace(WHOLE, back_to=START + MINUTE, pages=0), (None, START + MINUTE)),
     ],
@@ -204,6 +204,26 @@ def test_of_several_lists_each_must_have_been_read_far_enough(world: World, seco
     with reading(world.engine) as connection:
         row = connection.execute(sa.select(account_state)).one()
     assert (row.looked_at, row.lookup_lease_until, row.x_away_since) == (*ends, None)
+
+
+@pytest.mark.parametrize(
+    ("behind", "ends"), [(timedelta(0), (True, None)), (MINUTE, (False, MINUTE)), (9 * MINUTE, (False, ACME.list_lag))]
+)
+def test_a_list_that_x_dates_before_an_absence_is_proof_is_read_again_so_much_later(
+    world: World, behind: timedelta, ends: Any
+) -> None:
+    proof, now = START + 5 * MINUTE, START + 5 * MINUTE + TICK
+    with writing(world.engine) as connection:
+        token = list_lease.begin(connection, "acme", 2 * MINUTE, now)
+    assert token is not None
+    each = unclear_send()
+    assert each.settles_at == proof
+    unclear._end_look(world.place, ACME, token, [(each, replace(WHOLE, pages=1, read_at=now - behind))], now)
+    with reading(world.engine) as connection:
+        row = connection.execute(sa.select(account_state)).one()
+    looked, again = ends
+    assert row.looked_at == (now if looked else None)
+    assert row.lookup_lease_until == (None if again is None else now + again)
 
 
 @pytest.mark.parametrize("meanwhile", ["it ended", "somebody was quicker"])
