@@ -44,7 +44,6 @@ from tests.support import Clock, request_row, tree
 HEADINGS = (
     "processor ms each", "server ms each", "wall ms each", "statements each", "commits each", "of X's limit"
 )  # fmt: skip
-DM = {"type": "message_create", "message_create": {"target": {"recipient_id": "1"}, "message_data": {"text": "x"}}}
 
 
 class AtOnce(httpx.BaseTransport):
@@ -56,13 +55,14 @@ class AtOnce(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         time.sleep(self._takes_s)
-        return httpx.Response(200, content=json.dumps(self._answer(request.url.path, str(next(self._ids)))))
+        return httpx.Response(200, content=json.dumps(self._answer(request, str(next(self._ids)))))
 
-    def _answer(self, path: str, new: str) -> dict[str, Any]:
-        if path.endswith("users/show.json"):
-            return {"id_str": "1", "can_dm": True}
-        if path.endswith("events/new.json"):
-            return {"event": {"id": new, "created_timestamp": "1795348800000", **DM}}
+    def _answer(self, request: httpx.Request, new: str) -> dict[str, Any]:
+        if request.url.path.endswith("users/show.json"):
+            return {"id_str": request.url.params["user_id"], "can_dm": True}
+        if request.url.path.endswith("events/new.json"):
+            said = json.loads(request.read())["event"]
+            return {"event": {"id": new, "created_timestamp": "1795348800000", **said}}
         return {"id": new, "dm_id": new, "test": False}
 
 
