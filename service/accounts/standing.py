@@ -20,8 +20,8 @@ acct = account_state.c
 # A pause further away than any X announces was written before the clock was set back: it does not count.
 PAUSED = sa.and_(acct.paused_until > sa.bindparam("now"), acct.paused_until <= sa.bindparam("believable"))
 RESTS = sa.or_(acct.hold_reason.is_not(None), PAUSED, acct.moved.is_not(None))
-STRANGE = sa.exists().where(strange_refusal.c.account == acct.account)
-LOCKED_ROW = (RESTS.label("rests"), acct.x_away_since, STRANGE.label("met_unexplained"))
+UNEXPLAINED = sa.exists().where(strange_refusal.c.account == acct.account)
+LOCKED_ROW = (RESTS.label("rests"), acct.x_away_since, UNEXPLAINED.label("met_unexplained"))
 LOCKED = sa.select(*LOCKED_ROW).where(acct.account == sa.bindparam("this"))
 
 # built once, as they are asked for every call to X

@@ -46,7 +46,7 @@ def blueprint(reception: Reception) -> Blueprint:
         return Response(status=200, headers=headers)
 
     receive.largest_body = largest  # type: ignore[attr-defined]  # read by web/bounds.py
-    receive.reads_parts = True  # type: ignore[attr-defined]  # as above
+    receive.reads_body = True  # type: ignore[attr-defined]  # as above
     for view, methods in ((receive, ["POST"]), (greet, ["GET", "HEAD"]), (consent, ["OPTIONS"])):
         view.authentication = "source signature"  # type: ignore[attr-defined]  # read by the test of all routes
         for path in PATHS:

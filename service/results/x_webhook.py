@@ -75,7 +75,7 @@ def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime])
 
     receive.authentication = "X: Basic auth, or its signature"  # type: ignore[attr-defined]  # read by a test of all routes
     receive.largest_body = settings.web.max_body_bytes  # type: ignore[attr-defined]  # read by web/bounds.py
-    receive.reads_parts = True  # type: ignore[attr-defined]  # as above
+    receive.reads_body = True  # type: ignore[attr-defined]  # as above
     answer_challenge.authentication = "nobody: X's challenge, answered with a proof"  # type: ignore[attr-defined]  # the same
     views.add_url_rule("/webhooks/x/<account>", "receive", receive, methods=["POST"])
     views.add_url_rule("/webhooks/x/<account>", "answer_challenge", answer_challenge, methods=["GET"])

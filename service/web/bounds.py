@@ -43,18 +43,18 @@ def _bound() -> None:
         raise TooLarge("body_too_large", f"A body may have at most {limit} bytes here.")
     request.max_content_length = limit + 1  # of one without a declared length; the extra byte proves it too large
     request.environ["wsgi.input"] = GuardedBody(request.environ["wsgi.input"])
-    if request.mimetype == FILES and not _reads_parts(request.endpoint):
+    if request.mimetype == FILES and not _reads_body(request.endpoint):
         raise UnknownEncoding("no_files", "Files are not accepted here; send JSON, or a form without them.")
-    if request.mimetype == FORM and not _reads_parts(request.endpoint):
+    if request.mimetype == FORM and not _reads_body(request.endpoint):
         _demand_few_fields(request.get_data())
     if any("\0" in str(value) for value in (request.view_args or {}).values()):
         raise NotFound("not_found", "An address must not contain a NUL character.")
     _demand_readable_login(request)
 
 
-def _reads_parts(endpoint: str | None) -> bool:
+def _reads_body(endpoint: str | None) -> bool:
     """Whether a view reads its body itself, whatever it is said to be: what is read before it is gone."""
-    return bool(getattr(flask.current_app.view_functions.get(endpoint or ""), "reads_parts", False))
+    return bool(getattr(flask.current_app.view_functions.get(endpoint or ""), "reads_body", False))
 
 
 def _demand_few_fields(form: bytes) -> None:

@@ -76,15 +76,6 @@ def test_of_several_first_cards_that_the_list_leaves_out_one_is_repeated_and_not
     assert sorted(got(world, str(number), "card") for number in range(501, 506)) == [1, 1, 1, 1, 2]
 
 
-def test_first_cards_that_never_arrived_are_sent_again_for_one_and_then_for_all(world_of: Any) -> None:
-    world: World = world_of(OFF)
-    world.fault(endpoint=CREATE, fault="drop_before", times=5)
-    requests = [asked(world, str(number)) for number in range(501, 506)]
-    go_on(world, 30)
-    assert {world.request(each).state for each in requests} == {State.CARD_SENT}
-    assert [got(world, str(number), "card") for number in range(501, 506)] == [1] * 5
-
-
 def test_a_list_without_cards_still_proves_openings(world_of: Any) -> None:
     world: World = world_of({"card_dm_in_list": False, **OFF})
     asked(world, "501")
@@ -180,13 +171,14 @@ def test_where_nothing_is_known_an_empty_list_costs_one_customer_a_second_messag
     assert sorted(got(world, str(number), "dm") for number in range(501, 506)) == [1, 1, 1, 1, 2]
 
 
-def test_what_never_arrived_is_sent_again_for_one_and_then_for_all(world_of: Any) -> None:
+@pytest.mark.parametrize(("endpoint", "kind"), [(NEW, "dm"), (CREATE, "card")])
+def test_what_never_arrived_is_sent_again_for_one_and_then_for_all(world_of: Any, endpoint: str, kind: str) -> None:
     world: World = world_of(OFF)
-    world.fault(endpoint=NEW, fault="drop_before", times=5)
+    world.fault(endpoint=endpoint, fault="drop_before", times=5)
     requests = [asked(world, str(number)) for number in range(501, 506)]
     go_on(world, 30)
     assert {world.request(each).state for each in requests} == {State.CARD_SENT}
-    assert [got(world, str(number), "dm") for number in range(501, 506)] == [1] * 5
+    assert [got(world, str(number), kind) for number in range(501, 506)] == [1] * 5
 
 
 def test_a_card_x_tells_of_was_sent_whatever_its_list_showed(world_of: Any) -> None:
