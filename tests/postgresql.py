@@ -24,6 +24,7 @@ from sqlalchemy.engine import make_url
 from service.models import metadata
 from tests import postgres_wheel
 from tests.postgresql_sessions import Shelf
+from tests.processes.orphans import end_with_us
 
 NOT_DURABLE = {
     "fsync": "off",
@@ -78,6 +79,7 @@ def start(folder: str, settings: Mapping[str, str] = NOT_DURABLE) -> Any:
     with (Path(folder) / "postgresql.conf").open("a") as conf:
         conf.writelines(f"{name} = {value}\n" for name, value in settings.items())
     patiently(server.start)
+    end_with_us(server.get_pid())
     return server
 
 

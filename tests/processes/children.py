@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 from tests.processes import nursery
+from tests.processes.orphans import end_with_us
 
 ROOT = Path(__file__).parents[2]
 CLI = (sys.executable, "-m", "service.cli")
@@ -81,6 +82,7 @@ class Child:
     def start(self) -> Self:
         ours = tuple(self.command[: len(CLI)]) == CLI and self._preexec is None and _as_born()
         self._process = Forked(self.command[len(CLI) :], self.log, self.log) if ours else self._from_nothing()
+        end_with_us(self.pid)
         return self
 
     def _from_nothing(self) -> Process:
