@@ -163,8 +163,8 @@ def damaged(place: str) -> Unavailable:
     table, _, row = place.partition("\x1f")
     return Unavailable(
         "encrypted_value_refused",
-        f"A value of {table} (row {row.replace(chr(31), ', ')}) was changed or moved in the database, and cannot be "
-        "read: restore this row from a backup. `dm-feedback privacy check` names all such rows.",
+        f"A value of {table} (row {row.replace(chr(31), ', ')}) was changed or moved in the database and cannot be "
+        "decrypted. Restore this row from a backup. `dm-feedback privacy check` names all such rows.",
     )
 
 

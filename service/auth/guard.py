@@ -85,7 +85,7 @@ class Guard:
         if used > self._per_minute:
             raise TooMany(
                 "rate_limited",
-                f"This key may call {self._per_minute} times a minute; try again in {left} s.",
+                f"This key is limited to {self._per_minute} calls a minute; try again in {left} s.",
                 headers={"Retry-After": str(left), **flask.g.rate_headers},
             )
 
@@ -114,7 +114,8 @@ def demand_role(reader: Reader, roles: tuple[str, ...]) -> None:
     """Refuse a reader without one of the roles. Raises NotAllowed."""
     if reader.role not in roles:
         raise NotAllowed(
-            "role_not_allowed", f"A key with the role '{reader.role}' may not do this; it needs {' or '.join(roles)}."
+            "role_not_allowed",
+            f"A key with the role '{reader.role}' may not do this; the role must be {' or '.join(roles)}.",
         )
 
 

@@ -74,7 +74,9 @@ class Reader:
     def demand_all(self) -> None:
         """Raise NotAllowed if the key covers only some accounts."""
         if self.accounts:
-            raise NotAllowed("whole_service_only", "This concerns all accounts, and needs a key for all of them.")
+            raise NotAllowed(
+                "whole_service_only", "This affects all accounts, so it needs a key without a limit to some accounts."
+            )
 
     def may_see(self, account: str) -> bool:
         """Say whether this reader may know of the account."""

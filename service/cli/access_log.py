@@ -80,7 +80,7 @@ def stream(context: click.Context, after: int, state: Path | None, *, follow: bo
 def _kept(state: Path) -> int:
     number = state.read_text("utf-8", "replace").strip() or "0"
     if not (number.isascii() and number.isdecimal()):
-        raise Invalid("bad_state", f"{state} does not hold the number of a line: name another file for --state.")
+        raise Invalid("bad_state", f"{state} does not contain a line number; give another file with --state.")
     return int(number)
 
 

@@ -70,7 +70,9 @@ def release(context: click.Context, account: str) -> None:
     account_of(settings, account)
     with writing(engine) as connection:
         if not holds.release(connection, account, now()):
-            raise Conflict("not_held", f"The account '{account}' is neither held nor paused, and no way is barred.")
+            raise Conflict(
+                "not_held", f"The account '{account}' is neither on hold nor paused, and no way of asking is blocked."
+            )
         log_access(connection, me(), "account.release", {"account": account}, now())
     console.print(f"{account} goes on.")
 

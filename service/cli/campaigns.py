@@ -34,7 +34,7 @@ def try_(context: click.Context, name: str, handle: str, account_name: str | Non
     campaign = campaign_of(settings, name)
     account = account_asking(settings, campaign, account_name)
     if X_HANDLE.fullmatch(handle.removeprefix("@")) is None:
-        raise Invalid("not_a_handle", "Write your handle at X, e.g. --to @acme.")
+        raise Invalid("not_a_handle", "Give your handle on X, e.g. --to @acme.")
     request = rehearsal.begin(place, campaign, account, handle, now())
     with writing(engine) as connection:
         log_access(connection, me(), "campaign.try", {"campaign": name, "request_id": request.id}, now())

@@ -54,9 +54,11 @@ def code_of(pasted: str, challenge: Pkce) -> str:
     """Read the code from the address X sent the browser to. Raises Invalid if it is not our call-back."""
     query = parse_qs(urlsplit(pasted.strip()).query)
     if query.get("state") != [challenge.state]:
-        raise Invalid("not_this_sign_in", "This is not the address of this sign-in; paste all of it, or start again.")
+        raise Invalid(
+            "not_this_sign_in", "This is not the address of this sign-in. Paste the whole address, or start again."
+        )
     if len(query.get("code", [])) != 1:
-        raise Invalid("no_consent", f"X gave no code ({', '.join(query.get('error', ['none named']))[:40]}).")
+        raise Invalid("no_consent", f"X returned no code ({', '.join(query.get('error', ['none named']))[:40]}).")
     return query["code"][0]
 
 
@@ -66,7 +68,7 @@ def _whose(account: Account, granted: IssuedTokens) -> str:
         with client_with(account, granted, now) as client:
             who = client.verify_credentials().value
     except XError as error:
-        raise Conflict("not_connected", f"X does not take the new tokens: {error.sentence}") from error
+        raise Conflict("not_connected", f"X does not accept the new tokens: {error.sentence}") from error
     if (why := holds.for_access(account, who)) is not None:
         raise Conflict("another_account", f"X says that this is {who.id}, but the settings say {account.user_id} "
                        f"({why.reason}); sign in as @{account.screen_name}.")  # fmt: skip

@@ -32,7 +32,7 @@ def release(context: click.Context, name: str) -> None:
     source_of(settings, name)
     with writing(engine) as connection:
         if not holds.release(connection, name, now()):
-            raise Conflict("not_held", f"The source '{name}' is neither held nor paused.")
+            raise Conflict("not_held", f"The source '{name}' is neither on hold nor paused.")
         log_access(connection, me(), "source.release", {"source": name}, now())
     click.echo(f"{name} goes on; who waits is looked up within seconds.")
 

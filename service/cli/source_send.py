@@ -70,7 +70,7 @@ def _delivery(settings: Settings, definition: Definition, file: str | None, said
     for each in read(definition, inbound, now()):
         if isinstance(each, ConversationEnded) and (each.x_user_id, each.x_handle) == (said.x_user_id, said.x_handle):
             return inbound
-    raise Invalid("not_told", "The preset's example does not say this with your settings: name a FILE.")
+    raise Invalid("not_told", "With your settings, the preset's example does not report this event; give a FILE.")
 
 
 def _proven(definition: Definition, inbound: Inbound) -> Inbound:
@@ -81,7 +81,8 @@ def _proven(definition: Definition, inbound: Inbound) -> Inbound:
             return found
     raise Invalid(
         "cannot_sign",
-        "This source's proof cannot be made here: it needs a private key of the vendor, or a token within the body.",
+        "A delivery of this source cannot be signed here: that needs the vendor's private key, or a token inside the "
+        "body.",
     )
 
 

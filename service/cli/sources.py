@@ -136,7 +136,7 @@ def explain(
     matched and over which bytes, what each expression found, and which campaign would take it.
     """
     if (source is None) == (preset is None) or (preset and delivery):
-        raise Invalid("source_or_preset", "Name either --source, one of your settings, or --preset.")
+        raise Invalid("source_or_preset", "Give either --source (a source in your settings) or --preset.")
     if preset is not None:
         _explain_preset(preset, file)
         return
@@ -171,7 +171,7 @@ def lookup(context: click.Context, /, source: str, *, show_body: bool, **known: 
     api = settings.sources[source].api
     if api is None or not definition.grammar.lookup:
         what = f"sources.{source}.api" if api is None else f"sources.{source}.lookup"
-        raise Invalid("no_lookup", f"There is nothing to look up with: [{what}] is missing.")
+        raise Invalid("no_lookup", f"There is nothing to look up: [{what}] is missing.")
     names = {"customer": "customer_ref", "conversation": "conversation_id"}
     given = {names.get(name, name): value for name, value in known.items()}
     looked = look_up(definition, Client(api, now), given, now(), show=show_body)

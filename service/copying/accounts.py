@@ -139,12 +139,13 @@ def _demand_databases(source: Engine, target: Engine) -> None:
         sentence = "Accounts go from one PostgreSQL to another. Carry an SQLite ledger over whole, without --accounts."
         raise Conflict("copy_accounts_postgresql", sentence)
     if same(source, target):
-        raise Conflict("copy_onto_itself", "Both addresses are of one database; name another in --to.")
+        raise Conflict("copy_onto_itself", "Both addresses are the same database; give another one with --to.")
     migrations.require_fitting(source)
     if migrations.current(target) is None:
         if sa.inspect(target).get_table_names():
             raise Conflict(
-                "copy_not_empty", "The database of --to holds other tables; name an empty one, or one of dm-feedback."
+                "copy_not_empty",
+                "The database given by --to holds other tables; use an empty one, or one of dm-feedback.",
             )
         migrations.upgrade(target)
     migrations.require_fitting(target)
@@ -156,7 +157,7 @@ def _demand_databases(source: Engine, target: Engine) -> None:
 def _move_of(source: Engine, accounts: Collection[str]) -> AccountMove:
     with reading(source) as ours:
         if unknown := sorted(set(accounts) - standing.known(ours, accounts)):
-            raise NotFound("unknown_account", f"This ledger knows no account '{unknown[0]}'.")
+            raise NotFound("unknown_account", f"This database has no account '{unknown[0]}'.")
         sources = of_accounts.sources_of(ours, accounts)
         others = of_accounts.beside(ours, accounts, sources)
     if others:
@@ -180,7 +181,7 @@ def _demand_free(target: Engine, move: AccountMove) -> None:
                 )
                 raise Conflict("copy_left_behind", sentence)
             if name not in moved and _has_requests(theirs, name):
-                raise Conflict("copy_account_there", f"{name} lives in the database of --to already.")
+                raise Conflict("copy_account_there", f"{name} is already in the database given by --to.")
 
 
 def _has_requests(connection: Connection, account: str) -> bool:

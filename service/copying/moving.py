@@ -63,7 +63,7 @@ def every_table() -> tuple[Rows, ...]:
 def demand_place(source: Engine, target: Engine) -> None:
     """Prepare the target. Raises Conflict, Unavailable with the reason why not."""
     if same(source, target):
-        raise Conflict("copy_onto_itself", "Both addresses are of one database; name another in --to.")
+        raise Conflict("copy_onto_itself", "Both addresses are the same database; give another one with --to.")
     at = migrations.current(source)
     if at not in {migrations.head(), MOVED}:
         migrations.require_fitting(source)

@@ -44,7 +44,7 @@ def turn_off(connection: Connection, now: datetime) -> None:
     """Change to no key. Raises Conflict if nothing is encrypted."""
     keyring, found = keyring_of(connection.dialect), progress(connection)
     if keyring is None or found is None or found.key_id is None:
-        raise Conflict("not_encrypted", "Nothing is encrypted here, or it is being decrypted already.")
+        raise Conflict("not_encrypted", "Nothing is encrypted here, or decryption is already under way.")
     _demand_held(living(connection, now), None)
     _go_over(connection, keyring, None, now)
 
@@ -65,7 +65,9 @@ def _go_over(connection: Connection, keyring: Keyring, to: str | None, now: date
 def _demand_idle(found: WalkProgress | None, wanted: str) -> None:
     if found is not None and found.key_id == wanted and found.ids is not None:
         state = "everything is" if found.finished_at else "everything is being"
-        raise Conflict("encrypted_already", f"The first key of privacy.encryption_key is in force, {state} encrypted.")
+        raise Conflict(
+            "encrypted_already", f"The first key of privacy.encryption_key is already in use, {state} encrypted."
+        )
 
 
 def _demand_held(processes: Iterable[ProcessKeys], wanted: str | None) -> None:

@@ -60,7 +60,9 @@ def _confirmed(address: str) -> Reply:
     try:
         fetch_text(address)
     except NoAnswer as error:
-        raise Unavailable("subscription_unconfirmed", f"{error} The subscription waits; it is asked again.") from error
+        raise Unavailable(
+            "subscription_unconfirmed", f"{error} The subscription is not confirmed yet; it is tried again."
+        ) from error
     return {}
 
 
@@ -100,7 +102,7 @@ def options_headers(definition: Definition | None, inbound: Inbound) -> dict[str
         return {"Allow": ALLOW}
     if definition is None or origin.lower() not in definition.grammar.handshake.cloudevents_origins:
         raise NotAllowed(
-            "origin_not_allowed", "This origin may not send here; list it under handshake.cloudevents_origins."
+            "origin_not_allowed", "This origin may not send here; add it to handshake.cloudevents_origins."
         )
     headers = {"Allow": ALLOW, "WebHook-Allowed-Origin": origin}
     asked = inbound.headers.get("webhook-request-rate")

@@ -101,7 +101,7 @@ class Reception:
         if isinstance(verdict, NotProvenYet):
             PROCESS_COUNTS.add("deliveries", definition.name, "not_proven_yet")
             log.warning("intake.not_proven_yet", source=definition.name, code=verdict.code)
-            raise Unavailable("not_proven_yet", "The request cannot be verified at the moment; send it again.")
+            raise Unavailable("not_proven_yet", "The request cannot be verified right now; send it again.")
         PROCESS_COUNTS.add("deliveries", definition.name, "refused")
         log.warning(
             "intake.refused", source=definition.name, code=verdict.code, why=verdict.sentence,

@@ -36,8 +36,8 @@ def retry(place: Workplace, request_id: str, *, by: str, accept_second_message: 
         if not accept_second_message and _may_have_arrived(connection, request):
             raise Conflict(
                 "may_be_second_message",
-                "Nobody knows whether the customer has this message already. If a second one is acceptable, "
-                "say so: --i-accept-a-second-message.",
+                "The customer may already have this message. If a second one is acceptable, add "
+                "--i-accept-a-second-message.",
             )
         was, back = request.state, Resume(_furthest(request), "retried", now + NOT_STALE_FOR)
         state = _write(connection, place, request, back, by, now)
@@ -50,13 +50,13 @@ def cancel(place: Workplace, request_id: str, *, by: str, now: datetime) -> Stat
     with writing(place.engine) as connection:
         request = _found(connection, request_id)
         if not request.is_open:
-            raise Conflict("already_ended", f"The request has ended already: {request.state}.")
+            raise Conflict("already_ended", f"The request has already ended: {request.state}.")
         if not has_ended(request.lease_until, now, place.settings.worker.lease):
-            raise Conflict("in_flight", "A call to X is under way for this request; try again in a few seconds.")
+            raise Conflict("in_flight", "A call to X is in progress for this request; try again in a few seconds.")
         if sends.is_unclear(connection, request_id):
             raise Conflict(
                 "being_looked_up",
-                "A send of this request is being looked up at X; it cannot be ended until that is done.",
+                "dm-feedback is checking at X whether a message of this request was sent; try again when that is done.",
             )
         state = _write(connection, place, request, Stop(State.SKIPPED, Skip.CANCELLED), by, now)
         log_access(connection, by, "request.cancel", {"request_id": request_id}, now)
@@ -100,15 +100,16 @@ def _demand_somebody(request: Request) -> None:
     if nobody and forgotten:
         raise Conflict(
             "identity_forgotten",
-            "The customer's identity was deleted after privacy.keep_identities, so there is nobody to write to; "
-            "leave this request, the customer's next conversation is asked about as usual.",
+            "The customer's identity was deleted after privacy.keep_identities, so there is nobody to write to. The "
+            "customer's next conversation is asked about as usual.",
         )
 
 
 def _demand_no_card(connection: Connection, request_id: str) -> None:
     if appeared(connection, [request_id]):
         raise Conflict(
-            "card_is_out", "X has reported this request's card: the customer has it, and must not get another."
+            "card_is_out",
+            "X has reported this request's card, so the customer already has it and must not get another.",
         )
 
 

@@ -80,7 +80,7 @@ def _given(connection: Connection, place: Workplace, request: Request, by: str, 
     """End the request as handed over, or as a rule says; either is recorded."""
     _demand_nothing_sent(connection, request, place.settings.worker.lease, now)
     if withheld(place.settings, request, now) is not None:
-        raise Conflict("withdrawn", "The source or campaign of this conversation has left the settings.")
+        raise Conflict("withdrawn", "The source or campaign of this conversation is no longer in the settings.")
 
     def tell(outcome: Outcome) -> Request:
         return write(connection, request, outcome, now, place.writer_for(by))
@@ -109,7 +109,7 @@ def _demand_nothing_sent(connection: Connection, request: Request, lease: timede
     begun = begun or lost is not None
     held = not has_ended(request.lease_until, now, lease)
     if begun or (held and request.state is State.DM_ALLOWED):
-        raise Conflict("being_asked", "We are writing to this customer ourselves; there is nothing to hand over.")
+        raise Conflict("being_asked", "dm-feedback is writing to this customer itself; there is no link to give out.")
 
 
 def _forbidden(connection: Connection, place: Workplace, request: Request, now: datetime) -> Stop | None:
@@ -122,7 +122,5 @@ def _forbidden(connection: Connection, place: Workplace, request: Request, now: 
 
 def _not_asked(request: Request) -> Conflict:
     if request.state is State.SKIPPED:
-        return Conflict("not_asked", f"The rules skipped this conversation ({request.reason}): there is no link.")
-    return Conflict(
-        "asked_already", f"This conversation's request is '{request.state}': there is nothing to hand over."
-    )
+        return Conflict("not_asked", f"This conversation was skipped ({request.reason}): there is no link.")
+    return Conflict("asked_already", f"This conversation's request is '{request.state}': there is no link to give out.")

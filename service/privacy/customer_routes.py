@@ -180,7 +180,8 @@ def _demand_second_person(engine: Engine, settings: Settings, x_user_id: str, re
     if not agreed:
         raise Conflict(
             "second_person_needed",
-            "Erasing needs two people here (privacy.erase_by_two). Somebody else must ask for the same within a week.",
+            "Erasing needs two people here (privacy.erase_by_two). A second person must send the same request within "
+            "a week.",
         )
 
 

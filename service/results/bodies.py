@@ -34,10 +34,12 @@ def crc_token(given: Request) -> str:
     """The token of X's challenge. Raises BadRequest."""
     token = given.args.get("crc_token", "")
     if TOKEN.fullmatch(token) is None:
-        raise BadRequest("crc_token", "A crc_token of 1 to 256 letters, digits and + / = _ . ~ - is needed.")
+        raise BadRequest("crc_token", "A crc_token is required: 1 to 256 letters, digits and + / = _ . ~ -")
     return token
 
 
 def store_away() -> Unavailable:
     """The answer to X while the database is away."""
-    return Unavailable("store_away", "The database is away; please send it again.", headers={"Retry-After": "5"})
+    return Unavailable(
+        "store_away", "The database does not answer; send the delivery again.", headers={"Retry-After": "5"}
+    )

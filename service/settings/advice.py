@@ -42,7 +42,7 @@ def _left_from_the_example(parts: Mapping[str, Any]) -> Iterator[Mistake]:
     }
     for path, url in shown.items():
         if re.match(r"https?://([^/]+\.)?example\.com\b", url):
-            yield Mistake(path, "is an example's address; write your own")
+            yield Mistake(path, "is the example's address; write your own")
 
 
 def _never_reached(campaigns: Sequence[Campaign]) -> Iterator[Mistake]:
@@ -50,7 +50,9 @@ def _never_reached(campaigns: Sequence[Campaign]) -> Iterator[Mistake]:
     for place, campaign in enumerate(campaigns):
         above = next((each for each in campaigns[:place] if _takes_all_of(each, campaign)), None)
         if above is not None:
-            sentence = f"gets no conversation, as '{above.name}' above it takes them all; write it above that one"
+            sentence = (
+                f"never gets a conversation, because '{above.name}' above it matches them all; move it above that one"
+            )
             yield Mistake(f"campaigns.{campaign.name}", sentence)
 
 
@@ -78,13 +80,15 @@ def _short_keys(name: str, source: Source) -> Iterator[Mistake]:
 def _account_warnings(account: Account, campaigns: Mapping[str, Campaign]) -> Iterator[Mistake]:
     path = f"accounts.{account.name}"
     if _open_to_the_road(account.base_url):
-        sentence = "is http:// to another machine: tokens and texts could be read on the way; write https://"
+        sentence = "uses http:// to another machine, so tokens and texts could be read on the network; write https://"
         yield Mistake(f"{path}.base_url", sentence)
     if account.token_of not in {None, account.user_id}:
-        sentence = f"is of X's user {account.token_of}, and user_id says {account.user_id}: take both from one account"
+        sentence = (
+            f"belongs to X user {account.token_of}, but user_id is {account.user_id}; use both from the same account"
+        )
         yield Mistake(f"{path}.token", sentence)
     if account.webhook_password is not None and len(account.webhook_password) < STRONG_PASSWORD:
-        yield Mistake(f"{path}.webhook_password", "X asks for at least 20 random characters")
+        yield Mistake(f"{path}.webhook_password", "is too short: X requires at least 20 random characters")
     if account.webhook_user is None and _asks_by_card(campaigns, account.name):
         yield Mistake(f"{path}.webhook_user", "is not set: answers arrive by polling only, up to a day late")
 
@@ -97,20 +101,23 @@ def _asks_by_card(campaigns: Mapping[str, Campaign], account: str) -> bool:
 
 def _campaign_warnings(path: str, campaign: Campaign) -> Iterator[Mistake]:
     if campaign.stale_after <= campaign.delay:
-        yield Mistake(f"{path}.stale_after", "is over before the delay is: nobody would ever be asked")
+        yield Mistake(f"{path}.stale_after", "is shorter than the delay, so nobody would ever be asked")
     if campaign.test:
-        yield Mistake(f"{path}.test", "is true: its answers count nowhere, neither at X nor here")
+        yield Mistake(f"{path}.test", "is true, so its answers count neither at X nor here")
     if "quick_reply" in campaign.ways:
-        sentence = "a tap is a message in the account's DMs: whoever reads those, agents too, sees whose score it is"
-        yield Mistake(f"{path}.ways", f"has quick_reply: {sentence}; card and page keep that from them")
+        sentence = (
+            "a tap is a message in the account's DMs, so anyone who reads them (agents too) sees who gave which score"
+        )
+        yield Mistake(f"{path}.ways", f"has quick_reply: {sentence}; card and page avoid this")
     if campaign.type == "nps" and "card" in campaign.ways:
         yield Mistake(
-            f"{path}.type", "some X clients (XChat) show an NPS card as a raw id; prefer csat until X mends it"
+            f"{path}.type",
+            "is nps, but some X clients (XChat) show an NPS card as a raw id; prefer csat until X fixes this",
         )
     codes = {f"{path}.texts.{each}": each for each in campaign.texts}
     codes |= {f"{path}.languages[{i}]": each for i, each in enumerate(campaign.languages)}
     for where in (where for where, code in codes.items() if TAG.fullmatch(code) is None):
-        yield Mistake(where, "is no code of a language, so it fits no conversation; write one such as 'de' or 'pt-BR'")
+        yield Mistake(where, "is not a language code, so it matches no conversation; write one such as 'de' or 'pt-BR'")
     for language, texts in campaign.texts.items():
         yield from _text_warnings(f"{path}.texts.{language}", texts, by_card="card" in campaign.ways)
 
@@ -118,14 +125,16 @@ def _campaign_warnings(path: str, campaign: Campaign) -> Iterator[Mistake]:
 def _text_warnings(path: str, texts: Texts, *, by_card: bool) -> Iterator[Mistake]:
     yield from _unseen(path, texts)
     if NEEDS_CARD.search(texts.card):
-        sentence = "makes sense only when the card shows; X's web client and old apps do not show it"
+        sentence = "makes sense only with the card, which X's web client and old apps do not show"
         yield Mistake(f"{path}.card", sentence)
     if texts.page and by_card and not any("{page}" in each for each in (texts.card, texts.opening or "")):
-        sentence = "lacks {page}, and so does the opening: who sees no card cannot answer; write it into one of them"
+        sentence = (
+            "and the opening both lack {page}, so a customer who sees no card cannot answer; add it to one of them"
+        )
         yield Mistake(f"{path}.card", sentence)
     for key in SENT:
         if BEGS.search(getattr(texts, key) or ""):
-            yield Mistake(f"{path}.{key}", "begs for a score; honest feedback needs a neutral question")
+            yield Mistake(f"{path}.{key}", "asks for a particular score; honest feedback needs a neutral question")
 
 
 def _unseen(where: str, texts: Texts) -> Iterator[Mistake]:
@@ -133,26 +142,32 @@ def _unseen(where: str, texts: Texts) -> Iterator[Mistake]:
     for key in SENT:
         hidden = sorted({f"U+{ord(char):04X}" for char in UNSEEN.findall(getattr(texts, key) or "")})
         if hidden:
-            sentence = f"holds {', '.join(hidden)}, which nobody sees and X may leave out where it shows the text"
+            sentence = f"contains {', '.join(hidden)}, which is invisible and which X may drop when it shows the text"
             yield Mistake(f"{where}.{key}", f"{sentence}; take it out")
 
 
 def _web_warnings(service: Service, web: Web) -> Iterator[Mistake]:
     if _open_to_the_road(service.public_url):
-        sentence = "is http://: answers and keys could be read on the way; put TLS before us and write https://"
+        sentence = (
+            "uses http://, so answers and keys could be read on the network; put TLS in front of dm-feedback "
+            "and write https://"
+        )
         yield Mistake("service.public_url", sentence)
     if not web.secure_cookies and not is_this_machine(urlsplit(service.public_url).hostname):
-        sentence = "is false: sessions of the dashboard travel without TLS too; leave it out but on your own machine"
+        sentence = "is false, so dashboard sessions are also sent without TLS; set it only on your own machine"
         yield Mistake("web.secure_cookies", sentence)
     alone = is_this_machine(host_and_port(web.bind)[0])
     if not web.trusted_proxies and not alone:
         sentence = (
-            "is 0 and the port is open to others: put a reverse proxy that buffers requests before us and say how many "
-            "there are, or its address would be taken for that of every client"
+            "is 0, but other machines can reach the port. Put a reverse proxy that buffers requests in front of "
+            "dm-feedback and write how many there are; otherwise the proxy's address is taken for every client's"
         )
         yield Mistake("web.trusted_proxies", sentence)
     elif web.trusted_proxies and not web.proxy_networks and not alone:
-        sentence = "is not set: whoever reaches the port may claim any address; write the networks of your proxies"
+        sentence = (
+            "is not set, so anyone who reaches the port may claim any client address; write the networks of "
+            "your proxies"
+        )
         yield Mistake("web.proxy_networks", sentence)
 
 
@@ -163,12 +178,14 @@ def _database_warnings(name: str, url: str) -> Iterator[Mistake]:
     except ValueError:  # opening it says what is right
         return
     if not is_this_machine(host) and mode in {"disable", "allow", "prefer"}:
-        sentence = f"says sslmode={mode}: answers could be read on the way; leave it out (require) or write verify-full"
+        sentence = (
+            f"has sslmode={mode}, so answers could be read on the network; leave it out (require) or write verify-full"
+        )
         yield Mistake(f"database.{name}", sentence)
     elif not is_this_machine(host) and parts.scheme.startswith("postgresql") and not mode.startswith("verify-"):
         sentence = (
-            "demands TLS and asks nobody whose certificate it is: write sslmode=verify-full and sslrootcert=FILE, "
-            "unless the way there is all yours"
+            "uses TLS without checking the server's certificate; write sslmode=verify-full and sslrootcert=FILE, "
+            "unless you control the whole network path"
         )
         yield Mistake(f"database.{name}", sentence)
 
@@ -185,10 +202,12 @@ def _secret_warnings(parts: Mapping[str, Any]) -> Iterator[Mistake]:
 def _one_too_many(text: str) -> str | None:
     ends = text[:1] + text[-1:]
     if any(end.isspace() or not end.isprintable() for end in ends):
-        what = "a space, a line break or something that cannot be seen"
-        return f"begins or ends with {what}; it belongs to the secret, if you meant it"
+        what = "a space, a line break or an invisible character"
+        return f"begins or ends with {what}, which counts as part of the secret; remove it unless you meant it"
     if len(ends) > 1 and ends in {'""', "''", "``"}:
-        return "stands in quotes, and they belong to the secret (env files keep them); take out what you did not mean"
+        return (
+            "is in quotes, which count as part of the secret (env files keep them); remove them unless you meant them"
+        )
     return None
 
 
@@ -211,7 +230,10 @@ def _shared_keys(sources: Mapping[str, Source]) -> Iterator[Mistake]:
     for name, source in sources.items():
         for i, key in enumerate(source.keys):
             if first.setdefault(key, name) != name:
-                sentence = f"is a key of '{first[key]}' too: what was sent there can be sent again here; use one each"
+                sentence = (
+                    f"is also a key of '{first[key]}', so a delivery to one could be replayed to the other; "
+                    "use one each"
+                )
                 yield Mistake(f"sources.{name}.keys[{i}]", sentence)
 
 

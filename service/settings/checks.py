@@ -35,9 +35,13 @@ def _replica_crossings(database: Database) -> Iterator[Mistake]:
     if database.read_url is None:
         return
     if not all(each.startswith("postgresql") for each in (database.url, database.read_url)):
-        yield Mistake("database.read_url", "is for PostgreSQL at both addresses: SQLite has no replica; leave it out")
+        yield Mistake(
+            "database.read_url", "needs PostgreSQL at both addresses, because SQLite has no replica; leave it out"
+        )
     elif database.read_url == database.url:
-        yield Mistake("database.read_url", "is database.url itself; write the address of a replica, or leave it out")
+        yield Mistake(
+            "database.read_url", "is the same as database.url; write the address of a replica, or leave it out"
+        )
 
 
 def _account_crossings(accounts: dict[str, Account]) -> Iterator[Mistake]:
@@ -46,11 +50,11 @@ def _account_crossings(accounts: dict[str, Account]) -> Iterator[Mistake]:
         # X's limits are per account: two tables for one would double them
         if first.setdefault(account.user_id, name) != name:
             other = first[account.user_id]
-            yield Mistake(f"accounts.{name}.user_id", f"is that of '{other}' too; one table is enough for an account")
+            yield Mistake(f"accounts.{name}.user_id", f"is also the one of '{other}'; write one table per account")
         yield from _sign_in_crossings(f"accounts.{name}", account)
         for here, there in (("webhook_user", "webhook_password"), ("webhook_password", "webhook_user")):
             if not getattr(account, here) and getattr(account, there):
-                yield Mistake(f"accounts.{name}.{here}", f"is missing; {there} is of no use without it")
+                yield Mistake(f"accounts.{name}.{here}", f"is missing; {there} does nothing without it")
 
 
 def _sign_in_crossings(path: str, account: Account) -> Iterator[Mistake]:
@@ -60,9 +64,11 @@ def _sign_in_crossings(path: str, account: Account) -> Iterator[Mistake]:
             Mistake(f"{path}.{key}", MISSING) for key in ("token", "token_secret") if getattr(account, key) is None
         )
     elif account.api != "v2":
-        yield Mistake(f"{path}.client_id", 'is for api = "v2": X refuses OAuth 2.0 on v1.1')
+        yield Mistake(f"{path}.client_id", 'works only with api = "v2", because X refuses OAuth 2.0 on v1.1')
     if account.api == "v2" and account.dms_per_day > MOST_DMS_OVER_V2:
-        yield Mistake(f"{path}.dms_per_day", f"X takes {MOST_DMS_OVER_V2} in 24 h over v2; write at most that")
+        yield Mistake(
+            f"{path}.dms_per_day", f"is more than X accepts over v2 in 24 h; write at most {MOST_DMS_OVER_V2}"
+        )
 
 
 def _way_crossings(path: str, campaign: Campaign, accounts: dict[str, Account]) -> Iterator[Mistake]:
@@ -71,26 +77,30 @@ def _way_crossings(path: str, campaign: Campaign, accounts: dict[str, Account]) 
         if account is None or (campaign.accounts and name not in campaign.accounts):
             continue
         if account.api == "v2" and "quick_reply" in campaign.ways:
-            yield Mistake(f"{path}.ways", f"'quick_reply' is not in v2, which accounts.{name}.api names; leave it out")
+            yield Mistake(
+                f"{path}.ways",
+                f"has 'quick_reply', which v2 does not support, and accounts.{name}.api is v2; leave it out",
+            )
         if account.client_id is not None and "card" in campaign.ways:
             yield Mistake(
-                f"{path}.ways", f"'card' is v1.1 alone, and accounts.{name} signs in by OAuth 2.0; use 'page'"
+                f"{path}.ways",
+                f"has 'card', which only v1.1 supports, but accounts.{name} signs in with OAuth 2.0; use 'page'",
             )
 
 
 def _campaign_crossings(path: str, campaign: Campaign, parts: dict[str, Any]) -> list[Mistake]:
     problems = []
     if campaign.type == "nps" and campaign.question_variant_id > MAX_NPS_VARIANT:
-        problems.append(Mistake(f"{path}.question_variant_id", "X has nps questions 0 to 9"))
+        problems.append(Mistake(f"{path}.question_variant_id", "must be 0 to 9: X has no other nps questions"))
     if campaign.default_language not in campaign.texts:
         problems.append(
             Mistake(
                 f"{path}.default_language",
-                f"there are no texts in '{campaign.default_language}'; write one of {_list(campaign.texts)}",
+                f"is '{campaign.default_language}', which has no texts; write one of {_list(campaign.texts)}",
             )
         )
     if not campaign.ways or len(set(campaign.ways)) < len(campaign.ways):
-        problems.append(Mistake(f"{path}.ways", "name at least one way, and each once"))
+        problems.append(Mistake(f"{path}.ways", "must name at least one way of asking, and each only once"))
     problems.extend(_way_crossings(path, campaign, parts["accounts"]))
     for language, texts in campaign.texts.items():
         problems.extend(_text_crossings(f"{path}.texts.{language}", campaign, texts))
@@ -108,11 +118,11 @@ def _text_crossings(where: str, campaign: Campaign, texts: Texts) -> Iterator[Mi
     if campaign.opening and not texts.opening:
         yield Mistake(f"{where}.opening", "is missing; write it, or set opening = false for the campaign")
     if "page" in campaign.ways and "{page}" not in (texts.page or ""):
-        yield Mistake(f"{where}.page", "is missing or lacks {page}, which stands for the link")
+        yield Mistake(f"{where}.page", "is missing, or does not contain {page}, the placeholder for the link")
     if "quick_reply" in campaign.ways and not texts.quick_reply:
         yield Mistake(f"{where}.quick_reply", "is missing; the way 'quick_reply' needs a text")
     if texts.thanks is not None and placeholders_of(texts.thanks) - {"page"}:
-        yield Mistake(f"{where}.thanks", "takes {page} and no other placeholder")
+        yield Mistake(f"{where}.thanks", "may contain {page}, but no other placeholder")
     for key in ("opening", "card", "quick_reply", "page"):
         for wrong in _wrong_braces(getattr(texts, key) or ""):
             yield Mistake(f"{where}.{key}", wrong)
@@ -129,9 +139,13 @@ def _wrong_braces(template: str) -> list[str]:
     try:
         found = placeholders(template)
     except ValueError:
-        return ["has a brace without its partner; close the placeholder, or write {{ or }} where a brace is meant"]
+        return ["has an unmatched brace; close the placeholder, or write {{ or }} for a literal brace"]
     known = _list(PLACEHOLDERS)
-    return [f"there is no placeholder {{{each}}}; there are {known}" for each in found if each not in PLACEHOLDERS]
+    return [
+        f"has the unknown placeholder {{{each}}}; the known ones are {known}"
+        for each in found
+        if each not in PLACEHOLDERS
+    ]
 
 
 def placeholders_of(template: str) -> set[str]:

@@ -32,12 +32,12 @@ def load(path: Path, environ: Mapping[str, str] | None = None, withheld: Collect
         raise SettingsError([Mistake(str(path), sentence)]) from error
     except OSError as error:
         raise SettingsError(
-            [Mistake(str(path), f"cannot be read ({error.strerror}); mend the path or its rights")]
+            [Mistake(str(path), f"cannot be read ({error.strerror}); correct the path or the file's permissions")]
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError([Mistake(str(path), f"is not TOML: {error}")]) from error
     except (RecursionError, ValueError) as error:  # ValueError: a number of more digits than Python reads
-        sentence = "holds brackets too deep or a number too long to be settings"
+        sentence = "has brackets nested too deeply, or a number that is too long"
         raise SettingsError([Mistake(str(path), sentence)]) from error
     tree["accounts"] = _without(tree.get("accounts"), withheld)
     return from_tree(tree, os.environ if environ is None else environ, path.absolute().parent)
@@ -95,7 +95,9 @@ def _load_named(section: str, shape: type, data: Any, problems: list[Mistake]) -
         elif shape is Source:
             loaded[name] = _load(shape, _split_definition(given, name), path, problems)
         elif "name" in given:
-            problems.append(Mistake(f"{path}.name", f"no such setting; the name is that of the table, '{name}'"))
+            problems.append(
+                Mistake(f"{path}.name", f"no such setting; the name comes from the table's heading, '{name}'")
+            )
         else:
             loaded[name] = _load(shape, {**given, "name": name}, path, problems)
     return loaded
@@ -156,7 +158,7 @@ def _placed(database: Database, beside: Path, problems: list[Mistake]) -> Databa
         return database
     place = beside / file
     if Path(file).is_file() and not place.is_file():  # as before: never start an empty ledger beside a full one
-        sentence = f"there is a database in {Path(file).absolute()}, but the path begins beside the settings file"
+        sentence = f"is relative to the settings file, but there is a database at {Path(file).absolute()}"
         problems.append(Mistake("database.url", f"{sentence}; move it to {place}, or write its full path"))
     return replace(database, url=f"{SQLITE}{place}{query}{options}")
 

@@ -43,7 +43,9 @@ def resolve(value: Any, around: Environment, path: str, problems: list[Mistake])
             found[key] = resolve(each, around, where, problems)
         elif _ways(reference[1], value)[0] != key:
             forms = f"'{reference[1]}_env', '{reference[1]}_file' or '{reference[1]}_command'"
-            problems.append(Mistake(where, f"'{reference[1]}' is given twice; write it, {forms}"))
+            problems.append(
+                Mistake(where, f"'{reference[1]}' is given twice; write only one of '{reference[1]}', {forms}")
+            )
         elif (text := _followed(reference[2], each, around, where, problems)) is not None:
             found[reference[1]] = text
     return found
@@ -84,7 +86,7 @@ def _file(name: str, around: Environment) -> str:
     try:
         return _text((around.folder / name).read_bytes(), f"the file '{name}'")
     except OSError as error:
-        sentence = f"the file '{name}' cannot be read ({error.strerror}); mount it or mend the path"
+        sentence = f"the file '{name}' cannot be read ({error.strerror}); mount it, or correct the path"
         raise _NotHadError(sentence) from error
     except ValueError as error:  # NUL in a path
         raise _NotHadError(f"the file '{name}' is not text in UTF-8") from error
@@ -102,7 +104,7 @@ def _command(words: list[str], around: Environment) -> str:
             check=False,
         )
     except (OSError, ValueError) as error:
-        raise _NotHadError(f"the command '{words[0]}' cannot be run; mend its path or its rights") from error
+        raise _NotHadError(f"the command '{words[0]}' cannot be run; correct its path or its permissions") from error
     except subprocess.TimeoutExpired as error:
         raise _NotHadError(f"the command '{words[0]}' did not end within {COMMAND_WITHIN_S} s") from error
     if done.returncode or not done.stdout.strip():

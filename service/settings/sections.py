@@ -69,19 +69,26 @@ class Service:
     """Who we are: the secret key, and the address by which the world reaches us."""
 
     secret_key: str = setting(
-        REQUIRED, "behind every keyed hash: samples, opt-outs, cursors, sessions", A_SECRET, secret=True
+        REQUIRED, "key of every keyed hash: samples, opt-outs, cursors, sessions", A_SECRET, secret=True
     )
     public_url: str = setting(
-        "http://127.0.0.1:8000", "the address by which CRMs and X reach us; signatures over URLs use it", our_address
+        "http://127.0.0.1:8000",
+        "the address at which CRMs and X reach dm-feedback; signatures over URLs use it",
+        our_address,
     )
-    time_zone: ZoneInfo = setting("UTC", "zone of days in reports, by IANA name")
-    company: str | None = setting(None, "your organisation's name, as reports print it", A_COMPANY)
+    time_zone: ZoneInfo = setting("UTC", "time zone of days in reports (IANA name)")
+    company: str | None = setting(None, "your organisation's name, printed on reports", A_COMPANY)
     log_format: str = setting("json", "json for machines, text for a terminal", one_of("json", "text"))
     outgoing_proxy: str | None = setting(
-        None, "carries calls to X and CRMs, unopened: http://[user:password@]proxy:3128", proxy, secret=True
+        None,
+        "proxy for calls to X and CRMs, which it cannot read: http://[user:password@]proxy:3128",
+        proxy,
+        secret=True,
     )
     trusted_ca: str | None = setting(
-        None, "certificates (PEM) to trust besides the public ones, for X and CRMs; trusted_ca_file reads them", pem
+        None,
+        "certificate authorities (PEM) to trust besides the public ones, for X and CRMs; trusted_ca_file reads a file",
+        pem,
     )
     traces_to: str | None = setting(
         None, "an OpenTelemetry collector, e.g. http://127.0.0.1:4318; needs pip install 'dm-feedback[otel]'", http_url
@@ -104,24 +111,26 @@ class Database:
         secret=True,
     )
     read_url: str | None = setting(
-        None, "a streaming replica of the same PostgreSQL, for figures and exports alone", DATABASE, secret=True
+        None, "a streaming replica of the same PostgreSQL, used only for figures and exports", DATABASE, secret=True
     )
-    read_behind: timedelta = setting("30s", "a replica that is further behind is not read, database.url is", some_time)
+    read_behind: timedelta = setting(
+        "30s", "if the replica lags more than this, database.url is read instead", some_time
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Web:
     """How we listen."""
 
-    bind: str = setting("127.0.0.1:8000", "host:port we listen on", to_listen_on)
+    bind: str = setting("127.0.0.1:8000", "host:port to listen on", to_listen_on)
     workers: int = setting(2, "gunicorn processes", whole(1, 64))
     threads: int = setting(4, "threads in each process", whole(1, 64))
     max_body_bytes: int = setting(1_048_576, "largest webhook body; more is answered 413", whole(1024, 16_777_216))
     trusted_proxies: int = setting(
-        0, "how many reverse proxies stand before us; 0 trusts no forwarded header", whole(0, 8)
+        0, "how many reverse proxies are in front of dm-feedback; with 0 no forwarded header is trusted", whole(0, 8)
     )
     proxy_networks: tuple[str, ...] = setting(
-        [], "if set, forwarded headers are believed from these networks only, e.g. 10.0.0.0/8", network
+        [], "if set, forwarded headers are trusted only from these networks, e.g. 10.0.0.0/8", network
     )
     origins: tuple[str, ...] = setting(
         [], "origins whose pages may read the API from a browser, e.g. https://board.example.com", origin
@@ -129,9 +138,9 @@ class Web:
     requests_per_minute: int = setting(600, "API calls per key and minute; more is answered 429", whole(1, 1_000_000))
     session_idle: timedelta = setting("30m", "a dashboard session ends after this time without a click", some_time)
     security_contact: str | None = setting(
-        None, "mailto: or https: address for those who find a fault; stands in /.well-known/security.txt", contact
+        None, "mailto: or https: address for reporting vulnerabilities; published in /.well-known/security.txt", contact
     )
-    secure_cookies: bool = setting(True, "cookies only over https; false only for trying on one machine")
+    secure_cookies: bool = setting(True, "send cookies only over https; set false only to try things on one machine")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,13 +148,19 @@ class Worker:
     """How the worker works. `lease` must outlast the slowest X call."""
 
     concurrency: int = setting(8, "X calls in flight at once in one worker", whole(1, 128))
-    lease: timedelta = setting("60s", "how long a claim lasts; a dead worker's rows are taken over after it")
+    lease: timedelta = setting(
+        "60s", "how long a worker's claim lasts; after that, other workers take over a dead worker's requests"
+    )
     idle: timedelta = setting("500ms", "how long the worker sleeps when nothing is due", some_time)
     shutdown_within: timedelta = setting("20s", "how long a stopping worker may finish its calls")
     max_attempts: int = setting(12, "failed attempts in one state before a request fails", whole(1, 100))
-    give_up_after: timedelta = setting("3d", "a request that could not be sent for this long after its end fails")
+    give_up_after: timedelta = setting(
+        "3d", "a request fails if it could not be sent this long after the conversation ended"
+    )
     metrics_bind: str | None = setting(
-        None, "host:port of the worker's own /metrics, off by default; of several the first has it", to_listen_on
+        None,
+        "host:port of the worker's own /metrics, off by default; with several workers the first one uses it",
+        to_listen_on,
     )
 
 
@@ -157,41 +172,45 @@ class Privacy:
     keep_texts: timedelta = setting("730d", "what customers wrote")
     keep_identities: timedelta = setting(
         "180d",
-        "X user ids, handles and the CRM's ids of customers on requests, never shorter than a cooldown; a keyed "
-        "hash of X's stays",
+        "X user ids, handles and the CRM's customer ids on requests; never shorter than a cooldown. A keyed hash of "
+        "the X id stays",
     )
-    keep_history: timedelta = setting("365d", "transitions and superseded updates")
+    keep_history: timedelta = setting("365d", "history of requests, and replaced answers")
     keep_access_log: timedelta = setting("730d", "who read what")
     keep_repeats: timedelta = setting(
-        "180d", "by what a delivery is known again that led to no request; and with `db partition` every other one"
+        "180d", "keys that recognise repeated deliveries that led to no request; with `db partition`, of all deliveries"
     )
     stop_words: tuple[str, ...] = setting(
-        STOP_WORDS, "a DM of just such a word, in any case, puts its sender on the opt-out list", NOT_EMPTY
+        STOP_WORDS,
+        "a DM that consists of just one of these (upper or lower case) puts its sender on the opt-out list",
+        NOT_EMPTY,
     )
-    erase_scores: bool = setting(False, "erasing a person removes the score too, not only text and identity")
+    erase_scores: bool = setting(False, "erasing a person also removes the score, not only text and identity")
     encryption_key: Secrets = setting(
-        [], "encrypts comments, notes, DMs, raw deliveries, ids, names at rest, once `dm-feedback privacy encrypt` has "
-        "said so; new and old while one is changed", keys_of_their_own, secret=True
+        [], "encrypts comments, notes, DMs, raw deliveries, ids and names at rest, from `dm-feedback privacy encrypt` "
+            "on; to change it, list new and old", keys_of_their_own, secret=True
     )  # fmt: skip
-    erase_by_two: bool = setting(False, "erasing a person over the API takes two people with keys, within a week")
+    erase_by_two: bool = setting(False, "erasing a person over the API needs two people with keys, within a week")
 
 
 @dataclass(frozen=True, slots=True)
 class Reports:
     """Small-group thresholds and the answer window."""
 
-    min_score_n: int = setting(5, "scores of fewer answers are hidden", whole(3, 100))
-    min_comments_n: int = setting(8, "comments of an agent with fewer answers are hidden", whole(3, 100))
+    min_score_n: int = setting(5, "with fewer answers than this, the score is hidden", whole(3, 100))
+    min_comments_n: int = setting(8, "comments of an agent with fewer answers than this are hidden", whole(3, 100))
     min_ranking_n: int = setting(
-        30, "nobody is ranked, and a figure is marked 'low base', below this", whole(5, 10_000)
+        30, "with fewer answers than this, nobody is ranked and a figure is marked 'low base'", whole(5, 10_000)
     )
     smallest_difference: int = setting(
-        5, "points: a difference that cannot be larger either way is 'about the same'", whole(1, 50)
+        5, "in points: a difference that is certainly smaller than this, up or down, is 'about the same'", whole(1, 50)
     )
     answer_window: timedelta = setting(
-        "28d", "answers later than this after the card are kept but not counted as outstanding", some_time
+        "28d", "later answers are kept, but after this time a card no longer counts as outstanding", some_time
     )
-    embargo: str = setting("none", "next_day shows an answer from the day after it came", one_of("none", "next_day"))
+    embargo: str = setting(
+        "none", "next_day: an answer is shown from the day after it came", one_of("none", "next_day")
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ LONGEST = timedelta(days=36_500)  # beyond that, dates before year 1 could resul
 UNIT_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 NAME = validate.Regexp(
     r"^[a-z][a-z0-9_-]{0,63}\Z",
-    error="names are lower-case letters, digits, '-' and '_', at most 64, first a letter",
+    error="a name has lower-case letters, digits, '-' and '_', starts with a letter, and has at most 64 characters",
 )
 HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]*):[0-9]{1,5}")
 X_USER_ID = r"^[1-9][0-9]{0,18}$"  # for JSON Schema too; the hash of one with a leading zero is nobody's
@@ -125,7 +125,9 @@ class QuietHours(fields.Field[tuple[time, time]]):
         if start.tzinfo or end.tzinfo:
             raise ValidationError("quiet hours are times of the account's time_zone; write them without an offset")
         if start == end:
-            raise ValidationError("quiet hours that start when they end are the whole day; leave them out instead")
+            raise ValidationError(
+                "quiet hours that end when they start would cover the whole day; leave them out instead"
+            )
         return start, end
 
 
@@ -140,13 +142,13 @@ def keys_of_their_own(values: Secrets) -> None:
     if any(len(each) < LEAST_OF_A_KEY for each in values):
         raise ValidationError(f"must have at least {LEAST_OF_A_KEY} characters; `openssl rand -base64 32` makes one")
     if len(set(values)) < len(values):
-        raise ValidationError("names a key twice")
+        raise ValidationError("contains the same key twice")
 
 
 def some_time(value: timedelta) -> None:
     """A span that cannot be 0, which would make a busy loop. Raises ValidationError."""
     if not value:
-        raise ValidationError("must be longer than nothing")
+        raise ValidationError("must be longer than 0")
 
 
 def a_minute(value: timedelta) -> None:

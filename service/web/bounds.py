@@ -66,7 +66,7 @@ def _demand_readable_login(request: flask.Request) -> None:
     try:
         _ = request.authorization
     except ValueError as error:  # what base64 cannot hold
-        raise NotAuthenticated("login_unreadable", "The Authorization header cannot be read.") from error
+        raise NotAuthenticated("login_unreadable", "The Authorization header is malformed.") from error
 
 
 class GuardedBody:
@@ -82,4 +82,6 @@ class GuardedBody:
         except (OSError, ValueError):
             raise  # werkzeug knows these
         except Exception as error:  # the server's own kinds, which we do not know
-            raise BadRequest("broken_body", "The body was not sent as announced; send it again.") from error
+            raise BadRequest(
+                "broken_body", "The body does not match its announced length or encoding; send it again."
+            ) from error

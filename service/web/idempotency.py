@@ -58,7 +58,7 @@ class IdempotencyKey:
         if known.digest not in {call, keyed_digest_of(self.connection)(call)}:
             raise Invalid(
                 "idempotency_key_reused",
-                f"This {HEADER} was sent with another call; give each call a key of its own.",
+                f"This {HEADER} was already used for a different call; give each call its own key.",
             )
         if is_unreadable(known.answer):
             raise damaged(f"posted_once.answer\x1f{self.key_id}\x1f{self.name}")

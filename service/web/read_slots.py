@@ -59,7 +59,7 @@ class Slots:
         if not self._exporting.acquire(blocking=False):
             raise TooMany(
                 "exports_busy",
-                f"All {self.exports} exports that may run at once are running; try again in {AGAIN_S} s.",
+                f"The limit of {self.exports} exports at once is reached; try again in {AGAIN_S} s.",
                 headers={"Retry-After": str(AGAIN_S)},
             )
         return self._exporting.release
@@ -116,7 +116,7 @@ def _slots() -> Slots:
 def _busy() -> Unavailable:
     return Unavailable(
         "reading_busy",
-        f"Too much is being read at the moment; try again in {AGAIN_S} s.",
+        f"Too many large reads are running; try again in {AGAIN_S} s.",
         headers={"Retry-After": str(AGAIN_S)},
     )
 

@@ -131,7 +131,7 @@ def test_an_account_is_held_shown_and_released(cli: Cli) -> None:
     assert cli.says("accounts", "release", "acme") == "acme goes on.\n"
     assert "free" in cli.says("accounts", "list")
     assert cli.refuses("accounts", "release", "acme") == (
-        "The account 'acme' is neither held nor paused, and no way is barred.",
+        "The account 'acme' is neither on hold nor paused, and no way of asking is blocked.",
         "not_held",
     )
     assert [action for action, _ in cli.audit()] == ["account.hold", "account.release"]

@@ -31,8 +31,8 @@ def test_correct_settings_are_reported_correct(cli: Cli) -> None:
 def test_advice_is_shown_and_is_no_mistake(cli: Cli) -> None:
     cli.write(campaigns__care__test=True, campaigns__care__type="nps")
     lines = cli.says("config", "check").splitlines()
-    assert lines[0].startswith("campaigns.care.test is true: its answers count nowhere")
-    assert lines[1].startswith("campaigns.care.type some X clients")
+    assert lines[0].startswith("campaigns.care.test is true, so its answers count neither at X nor here")
+    assert lines[1].startswith("campaigns.care.type is nps, but some X clients")
     assert lines[-1].endswith("2 warnings.")
 
 
@@ -182,7 +182,7 @@ def test_the_example_can_be_used_at_once(cli: Cli, monkeypatch: pytest.MonkeyPat
         monkeypatch.setenv(name, SOURCE_KEY if "WEBHOOK_KEY" in name else f"{name}-0123456789abcdefghij")
     *warnings, last = cli.says("config", "check").splitlines()
     assert last.endswith("3 warnings.")
-    assert all(each.endswith("is an example's address; write your own") for each in warnings)
+    assert all(each.endswith("is the example's address; write your own") for each in warnings)
 
 
 # -- db

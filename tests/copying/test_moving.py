@@ -154,7 +154,7 @@ def test_another_applications_database_and_the_same_database_are_refused(app: Ap
         connection.exec_driver_sql("CREATE TABLE theirs (id int)")
     with pytest.raises(Conflict, match="holds other tables"):
         demand_place(app.engine, target)
-    with pytest.raises(Conflict, match="one database"):
+    with pytest.raises(Conflict, match="the same database"):
         demand_place(app.engine, app.engine)
 
 

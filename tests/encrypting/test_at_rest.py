@@ -234,7 +234,7 @@ def test_a_process_without_the_key_prevents_the_change(in_sqlite: Poisoned) -> N
         in_sqlite.turn_on()
     in_sqlite.app.clock.forward(minutes=2)  # it is dead
     in_sqlite.turn_on()
-    with pytest.raises(Conflict, match="is in force"):
+    with pytest.raises(Conflict, match="is already in use"):
         in_sqlite.turn_on()
     bare.dispose()
 

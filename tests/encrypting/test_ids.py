@@ -200,7 +200,7 @@ def test_a_process_of_the_previous_release_postpones_the_change(poisoned: Poison
         poisoned.turn_on()
     keeper.keep(poisoned.app.clock.now)
     poisoned.turn_on()
-    with pytest.raises(Conflict, match="is in force"):
+    with pytest.raises(Conflict, match="is already in use"):
         poisoned.turn_on()
 
 

@@ -93,10 +93,10 @@ def test_a_file_with_ten_mistakes_names_all_ten_at_once(tmp_path: Path) -> None:
         "worker.idle": "a span of time is a number and a unit, such as '90s', '5m', '24h' or '7d'",
         "accounts.acme.user_id": "an X user id is 1 to 19 digits without a leading zero, written as a string",
         "accounts.acme.token_secret_file": "the file '/no/such/file' cannot be read (No such file or directory); "
-        "mount it or mend the path",
+        "mount it, or correct the path",
         "sources.crm.account": "there is no account 'acne'; write one of 'acme'",
         "campaigns.care.privacy_url": "must be a full address such as 'https://feedback.example.com'",
-        "campaigns.later.texts.en.card": "there is no placeholder {agent_name}; there are 'display_name', "
+        "campaigns.later.texts.en.card": "has the unknown placeholder {agent_name}; the known ones are 'display_name', "
         "'screen_name', 'handle', 'question', 'scale', 'page'",
     }
     assert len(caught.value.problems) == 10
@@ -163,8 +163,11 @@ def test_a_command_is_not_given_what_is_piped_to_us() -> None:
     [
         (["false"], "the command 'false' ended with 1; it must print the secret and end with 0"),
         (["true"], "the command 'true' printed nothing; it must print the secret and end with 0"),
-        (["/no/such/vault", "hunter2"], "the command '/no/such/vault' cannot be run; mend its path or its rights"),
-        (["a\0b"], "the command 'a\0b' cannot be run; mend its path or its rights"),
+        (
+            ["/no/such/vault", "hunter2"],
+            "the command '/no/such/vault' cannot be run; correct its path or its permissions",
+        ),
+        (["a\0b"], "the command 'a\0b' cannot be run; correct its path or its permissions"),
         (["printf", r"\377"], "what the command 'printf' printed is not text in UTF-8"),
         ("vault read", 'must be a command and its words, such as ["vault", "read", "…"]'),
         ([], "must be a text in quotes"),
@@ -206,7 +209,8 @@ def test_what_is_given_twice_is_a_mistake(given: dict[str, str]) -> None:
     (path, sentence) = mistakes({"KEY": "k" * 40}, service=given).popitem()
     assert path in {"service.secret_key_env", "service.secret_key_file"}
     assert sentence == (
-        "'secret_key' is given twice; write it, 'secret_key_env', 'secret_key_file' or 'secret_key_command'"
+        "'secret_key' is given twice; write only one of 'secret_key', 'secret_key_env', 'secret_key_file' or "
+        "'secret_key_command'"
     )
 
 
@@ -217,7 +221,7 @@ def test_what_is_given_twice_is_a_mistake(given: dict[str, str]) -> None:
         ({"secret_key_file": 5}, "must be the name of a file, in quotes"),
         ({"secret_key_env": "LATIN"}, "the variable 'LATIN' is not text in UTF-8"),
         ({"secret_key_file": "/proc/self/exe"}, "the file '/proc/self/exe' is not text in UTF-8"),
-        ({"secret_key_file": "/"}, "the file '/' cannot be read (Is a directory); mount it or mend the path"),
+        ({"secret_key_file": "/"}, "the file '/' cannot be read (Is a directory); mount it, or correct the path"),
         ({"secret_key_file": "a\0b"}, "the file 'a\0b' is not text in UTF-8"),
     ],
 )
@@ -230,7 +234,7 @@ def test_a_reference_that_cannot_be_followed_is_named_once(given: dict[str, Any]
     [
         ("sqlite:///a.db", "postgresql://u:p@h/n", "SQLite has no replica"),
         ("postgresql://u:p@h/n", "sqlite:///a.db", "SQLite has no replica"),
-        ("postgresql://u:p@h/n", "postgresql://u:p@h/n", "is database.url itself"),
+        ("postgresql://u:p@h/n", "postgresql://u:p@h/n", "is the same as database.url"),
         ("postgresql://u:p@h/n", "mysql://u:p@h/n", "must be sqlite:/// and a file"),
     ],
 )
@@ -279,7 +283,7 @@ def test_a_span_too_long_to_calculate_with_is_a_mistake(written: str) -> None:
     ],
 )
 def test_an_interval_cannot_be_zero(path: str) -> None:
-    assert mistakes(**{path: "0s"}) == {path.replace("__", "."): "must be longer than nothing"}
+    assert mistakes(**{path: "0s"}) == {path.replace("__", "."): "must be longer than 0"}
 
 
 @given(st.text() | st.integers() | st.floats() | st.booleans() | st.lists(st.text(), max_size=3) | st.none())
@@ -363,7 +367,7 @@ def test_invalid_quiet_hours_are_a_mistake(written: Any) -> None:
         ("accounts__acme__token", "", "must not be empty"),
         ("accounts__acme__screen_name", 1212, "a text in quotes"),
         ("accounts__acme__expected_per_day", 0, "from 1 to 1000000"),
-        ("accounts__acme__name", "other", "the name is that of the table"),
+        ("accounts__acme__name", "other", "the name comes from the table"),
         ("campaigns__care__type", "stars", "'csat' or 'nps'"),
         ("campaigns__care__question_variant_id", 38, "from 0 to 37"),
         ("campaigns__care__display_name", "x" * 21, "1 to 20 characters"),
@@ -465,7 +469,7 @@ def test_the_first_language_is_the_one_to_fall_back_to() -> None:
         ({"sources__crm__account": "acne"}, "sources.crm.account", "there is no account 'acne'; write one of 'acme'"),
         ({"campaigns__care__sources": ["crm", "cmr"]}, "campaigns.care.sources", "no 'cmr' in [sources]"),
         ({"campaigns__care__accounts": ["acne"]}, "campaigns.care.accounts", "no 'acne' in [accounts]"),
-        ({"campaigns__care__default_language": "fr"}, "campaigns.care.default_language", "no texts in 'fr'"),
+        ({"campaigns__care__default_language": "fr"}, "campaigns.care.default_language", "is 'fr', which has no texts"),
         (
             {"campaigns__care__texts": {"en": {"card": "Hi"}}},
             "campaigns.care.texts.en.opening",
@@ -476,12 +480,12 @@ def test_the_first_language_is_the_one_to_fall_back_to() -> None:
             "campaigns.care.question_variant_id",
             "0 to 9",
         ),
-        ({"accounts__acme__webhook_password": None}, "accounts.acme.webhook_password", "webhook_user is of no use"),
-        ({"accounts__acme__webhook_user": None}, "accounts.acme.webhook_user", "webhook_password is of no use"),
+        ({"accounts__acme__webhook_password": None}, "accounts.acme.webhook_password", "webhook_user does nothing"),
+        ({"accounts__acme__webhook_user": None}, "accounts.acme.webhook_user", "webhook_password does nothing"),
         (
             {"accounts__other": {**SECOND, "user_id": "1212121212121"}, "sources__crm__account": "acme"},
             "accounts.other.user_id",
-            "is that of 'acme' too",
+            "is also the one of 'acme'",
         ),
     ],
 )
@@ -499,7 +503,7 @@ def test_sections_are_checked_against_each_other(changes: dict[str, Any], where:
 def test_a_brace_without_its_partner_is_a_mistake_in_the_text(text: str, key: str) -> None:
     ((path, sentence),) = mistakes(**{f"campaigns__care__texts__en__{key}": text}).items()
     assert path == f"campaigns.care.texts.en.{key}"
-    assert sentence.startswith("has a brace without its partner;")
+    assert sentence.startswith("has an unmatched brace;")
 
 
 @pytest.mark.parametrize(
@@ -508,7 +512,7 @@ def test_a_brace_without_its_partner_is_a_mistake_in_the_text(text: str, key: st
 def test_only_the_plain_placeholders_are_placeholders(inside: str) -> None:
     ((path, sentence),) = mistakes(campaigns__care__texts__en__card=f"Hi {{{inside}}}!").items()
     assert path == "campaigns.care.texts.en.card"
-    assert sentence.startswith(f"there is no placeholder {{{inside}}}; there are 'display_name', ")
+    assert sentence.startswith(f"has the unknown placeholder {{{inside}}}; the known ones are 'display_name', ")
 
 
 VALUES = dict.fromkeys(PLACEHOLDERS, "x")
@@ -556,7 +560,7 @@ def test_an_account_without_cards_needs_no_card_webhook() -> None:
             "accounts.acme.webhook_user",
             "by polling only",
         ),
-        ({"campaigns__care__test": True}, "campaigns.care.test", "count nowhere"),
+        ({"campaigns__care__test": True}, "campaigns.care.test", "count neither at X nor here"),
         ({"campaigns__care__type": "nps"}, "campaigns.care.type", "raw id"),
         (
             {
@@ -564,22 +568,34 @@ def test_an_account_without_cards_needs_no_card_webhook() -> None:
                 "campaigns__care__texts__en__quick_reply": "How was it?",
             },
             "campaigns.care.ways",
-            "agents too, sees whose score it is",
+            "sees who gave which score",
         ),
         (
             {"campaigns__care__texts__german": {"opening": "x", "card": "y"}},
             "campaigns.care.texts.german",
-            "is no code of a language",
+            "is not a language code",
         ),
-        ({"campaigns__care__languages": ["en", "Deutsch"]}, "campaigns.care.languages[1]", "is no code of a language"),
-        ({"campaigns__care__texts__en__card": "Please tap a number."}, "campaigns.care.texts.en.card", "when the card"),
+        ({"campaigns__care__languages": ["en", "Deutsch"]}, "campaigns.care.languages[1]", "is not a language code"),
+        (
+            {"campaigns__care__texts__en__card": "Please tap a number."},
+            "campaigns.care.texts.en.card",
+            "only with the card",
+        ),
         (
             {"campaigns__care__texts__de": {"opening": "x", "card": "Hier:"}},
             "campaigns.care.texts.de.card",
-            "the card shows",
+            "only with the card",
         ),
-        ({"campaigns__care__texts__en__opening": "Give us 5 stars!"}, "campaigns.care.texts.en.opening", "begs"),
-        ({"service__public_url": "http://feedback.acme.example"}, "service.public_url", "put TLS before us"),
+        (
+            {"campaigns__care__texts__en__opening": "Give us 5 stars!"},
+            "campaigns.care.texts.en.opening",
+            "asks for a particular score",
+        ),
+        (
+            {"service__public_url": "http://feedback.acme.example"},
+            "service.public_url",
+            "put TLS in front of dm-feedback",
+        ),
         (
             {"service__public_url": "https://feedback.acme.example", "web__secure_cookies": False},
             "web.secure_cookies",
@@ -596,19 +612,19 @@ def test_an_account_without_cards_needs_no_card_webhook() -> None:
         ),
         ({"database__url": "postgresql://u:p@db.example/n"}, "database.url", "sslmode=verify-full"),
         ({"web__bind": "0.0.0.0:8000"}, "web.trusted_proxies", "buffers requests"),
-        ({"web__bind": "0.0.0.0:8000", "web__trusted_proxies": 1}, "web.proxy_networks", "claim any address"),
-        ({"accounts__acme__base_url": "http://x.example"}, "accounts.acme.base_url", "could be read on the way"),
+        ({"web__bind": "0.0.0.0:8000", "web__trusted_proxies": 1}, "web.proxy_networks", "claim any client address"),
+        ({"accounts__acme__base_url": "http://x.example"}, "accounts.acme.base_url", "could be read on the network"),
         (
             {"sources__other": {"preset": "standard", "keys": [SOURCE_KEY]}},
             "sources.other.keys[0]",
-            "is a key of 'crm' too",
+            "is also a key of 'crm'",
         ),
         ({"sources__crm__keys": [f"{SOURCE_KEY} "]}, "sources.crm.keys[0]", "ends with a space"),
         ({"accounts__acme__token_secret": "\nts-acme"}, "accounts.acme.token_secret", "begins or ends"),
         ({"accounts__acme__token_secret": "ts-acme\u200b"}, "accounts.acme.token_secret", "begins or ends"),
-        ({"accounts__acme__token_secret": "'ts-acme'"}, "accounts.acme.token_secret", "stands in quotes"),
+        ({"accounts__acme__token_secret": "'ts-acme'"}, "accounts.acme.token_secret", "is in quotes"),
         ({"campaigns__care__texts__en__card": "How\u200b did we do?"}, "campaigns.care.texts.en.card", "U+200B"),
-        ({"accounts__acme__token": "99-t-acme"}, "accounts.acme.token", "is of X's user 99"),
+        ({"accounts__acme__token": "99-t-acme"}, "accounts.acme.token", "belongs to X user 99"),
         (
             {"campaigns__care__delay": "5m", "campaigns__care__stale_after": "5m"},
             "campaigns.care.stale_after",
@@ -647,7 +663,7 @@ def test_a_campaign_below_one_that_takes_all_of_its_conversations_is_named(
     care = tree()["campaigns"]["care"]
     found = advice(campaigns__care=care | above, campaigns__late=care | below)
     assert list(found) == ([] if reached else ["campaigns.late"])
-    assert all("as 'care' above it takes them all" in each for each in found.values())
+    assert all("because 'care' above it matches them all" in each for each in found.values())
 
 
 # -- no secret shown
@@ -776,7 +792,7 @@ def test_a_database_at_the_former_place_is_never_ignored(tmp_path: Path, monkeyp
         load(file, example_environment())
     (problem,) = caught.value.problems
     assert problem.path == "database.url"
-    assert f"there is a database in {tmp_path}/x.db" in problem.sentence
+    assert f"there is a database at {tmp_path}/x.db" in problem.sentence
     (tmp_path / "etc" / "x.db").touch()
     assert load(file, example_environment()).database.url == f"sqlite:///{tmp_path}/etc/x.db"
 
@@ -791,8 +807,8 @@ def test_a_database_at_the_former_place_is_never_ignored(tmp_path: Path, monkeyp
         (lambda file: file.mkdir(), "cannot be read (Is a directory)"),
         (lambda file: file.write_text("[service", "utf-8"), "is not TOML"),
         (lambda file: file.write_bytes(b"[service]\nsecret_key = '\xff'"), "is not TOML"),
-        (lambda file: file.write_text(f"a = {'[' * 5000}{']' * 5000}", "utf-8"), "brackets too deep"),
-        (lambda file: file.write_text(f"a = {'9' * 5000}", "utf-8"), "a number too long"),
+        (lambda file: file.write_text(f"a = {'[' * 5000}{']' * 5000}", "utf-8"), "brackets nested too deeply"),
+        (lambda file: file.write_text(f"a = {'9' * 5000}", "utf-8"), "a number that is too long"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_one_clear_mistake(
@@ -815,7 +831,7 @@ def example_environment() -> dict[str, str]:
 
 def test_the_example_is_accepted_and_needs_only_its_secrets() -> None:
     settings = load(EXAMPLE, example_environment())
-    assert {each.sentence for each in settings.warnings} == {"is an example's address; write your own"}
+    assert {each.sentence for each in settings.warnings} == {"is the example's address; write your own"}
     assert list(load_definitions(settings.sources, tuple(settings.accounts))) == ["crm"]
     with pytest.raises(SettingsError) as caught:
         load(EXAMPLE, {})
@@ -885,7 +901,7 @@ def test_customers_without_cards_should_get_a_link(ways: list[str], texts: dict[
 def test_a_text_that_begs_for_a_good_score_is_reported(key: str) -> None:
     texts = {"opening": "Thanks.", "card": "How did we do?", "page": "Here: {page}", "quick_reply": "Tap."}
     begging = {"en": {**texts, key: f"{texts[key]} Please give 5 stars."}}
-    assert "begs" in str(advice(campaigns__care__texts=begging))
+    assert "asks for a particular score" in str(advice(campaigns__care__texts=begging))
 
 
 # -- files of the settings

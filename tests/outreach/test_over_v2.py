@@ -549,9 +549,13 @@ def test_a_message_of_a_worker_that_slept_is_not_let_out(over: Callable[..., Ove
 @pytest.mark.parametrize(
     ("changes", "path", "words"),
     [
-        ({"accounts__acme__api": "v2", "campaigns__care__ways": ["quick_reply"]}, "campaigns.care.ways", "not in v2"),
+        (
+            {"accounts__acme__api": "v2", "campaigns__care__ways": ["quick_reply"]},
+            "campaigns.care.ways",
+            "v2 does not support",
+        ),
         ({"accounts__acme__client_id": "a"}, "accounts.acme.client_id", "refuses OAuth 2.0 on v1.1"),
-        ({**OAUTH_2, "campaigns__care__ways": ["card", "page"]}, "campaigns.care.ways", "v1.1 alone"),
+        ({**OAUTH_2, "campaigns__care__ways": ["card", "page"]}, "campaigns.care.ways", "only v1.1 supports"),
         ({"accounts__acme__token": None}, "accounts.acme.token", "is missing"),
         ({**V2, "accounts__acme__dms_per_day": 1500}, "accounts.acme.dms_per_day", "1440"),
     ],

@@ -170,7 +170,7 @@ def test_possibly_sent_requests_are_not_handed_over(backed: Backed) -> None:
     backed.world.ended()
     backed.save()
     backed.put_back()
-    with pytest.raises(Conflict, match="We are writing to this customer"):
+    with pytest.raises(Conflict, match="is writing to this customer itself"):
         hand_over(backed.world.place, "acme", "crm", "c-1", by="crm", now=backed.world.clock.now)
 
 

@@ -117,7 +117,7 @@ def test_after_a_restore_an_old_cursor_is_gone_and_says_what_to_do(world):
     for path, old in (("/v1/changes", cursor), ("/v1/results", resume)):
         answer = client.get(path, cursor=old)
         assert (answer.status_code, answer.get_json()["code"]) == (410, "changes_begin_anew")
-        assert "Begin again without a cursor" in answer.get_json()["detail"]
+        assert "Start again without a cursor" in answer.get_json()["detail"]
     assert len(changed(client)[0]) == 1
 
 

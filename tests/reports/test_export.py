@@ -450,7 +450,7 @@ def test_what_is_no_file_is_never_replaced_nor_written_through(told, tmp_path, n
     (folder / "noted.csv.manifest.json").symlink_to(target)
     os.mkfifo(folder / "pipe.csv")
     before = {each.name for each in folder.iterdir()}
-    with pytest.raises(Invalid, match="is no file"):
+    with pytest.raises(Invalid, match="is not a regular file"):
         export.write_file(told.engine, told.settings, ADMIN, Filter(), folder / name, "csv", told.clock.now)
     assert {each.name for each in folder.iterdir()} == before
     assert (target.read_text("utf-8"), (folder / "pipe.csv").is_fifo()) == ("somebody's", True)

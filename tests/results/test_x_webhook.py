@@ -268,7 +268,7 @@ def test_a_webhook_without_a_password_or_signature_is_closed(engine):
     "account", [{"webhook_password": None}, {"webhook_user": "x", "webhook_password": ""}], ids=str
 )
 def test_half_a_login_is_a_mistake_in_the_settings(engine, account):
-    with pytest.raises(SettingsError, match="of no use without it"):
+    with pytest.raises(SettingsError, match="does nothing without it"):
         browser(engine, **account)
 
 

@@ -106,7 +106,7 @@ def moves_words(place: Place) -> str:
 
 def loses_the_key(place: Place) -> str:
     text = place.site.config.read_text("utf-8")
-    for key, said in (("another key that nobody would guess", "does not hold"), ("", "not set")):
+    for key, said in (("another key that nobody would guess", "does not contain"), ("", "not set")):
         line = f"encryption_key = {json.dumps([key] if key else [])}"
         place.site.config.write_text(text.replace(f"encryption_key = {json.dumps([KEY])}", line), "utf-8")
         for words in (("status",), ("worker",), ("web",)):
@@ -127,7 +127,7 @@ def listens(place: Place) -> str:
         place.site.config.read_text("utf-8").replace(place.site.web_url, "http://feedback.example"), "utf-8"
     )
     warned = run_cli("--config", str(road), "config", "check")
-    assert "put TLS before us" in " ".join((warned.stdout + warned.stderr).split())
+    assert "put TLS in front of dm-feedback" in " ".join((warned.stdout + warned.stderr).split())
     return "to another machine's database TLS is demanded; config check warns of a public address without https"
 
 

@@ -114,7 +114,8 @@ def _add_made(routes: Routes) -> None:
             if call.before(now) is not None:
                 raise Conflict(
                     "feed_made_already",
-                    "This Idempotency-Key has made its feed; the address was shown then. Revoke it and make another.",
+                    "This Idempotency-Key has already created its feed, and the address was shown then. Revoke that "
+                    "feed and create another.",
                 )
             made, secret = feeds.create(connection, asked["name"], question, reader.accounts, reader.actor, now)
             log_access(connection, reader.actor, "feed.create", {"feed": made.id, "question": question}, now)

@@ -113,7 +113,7 @@ def _lines(items: list[dict[str, Any]], routes: Routes) -> list[NameLine]:
         except ValueError as error:
             wrong[f"items.{number}"] = [str(error)]
     if wrong:
-        raise Invalid("wrong_names", "Some names cannot be kept, so none was.", errors=wrong)
+        raise Invalid("wrong_names", "Some names are not valid, so none was stored.", errors=wrong)
     if twice := names_csv.twice(found):
         raise Invalid("wrong_names", f"{twice[0]}. None was kept.")
     return found

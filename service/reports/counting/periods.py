@@ -46,7 +46,7 @@ def demand_few(points: int) -> None:
         raise Invalid(
             "too_many_points",
             f"All groups together have {points} points, and an answer at most {MOST_OF_GROUPS}; shorten "
-            "[since, until), take longer periods, or ask for some of the groups.",
+            "[since, until), use longer periods, or request fewer groups.",
         )
 
 

@@ -184,7 +184,7 @@ def _marked(connection: Connection, row: Row, form: Mapping[str, str], by: str, 
     elif what == "give":
         marks.give(connection, row, form.get("owner") or None, by, now)
     else:
-        raise Invalid("unknown_mark", "An answer is finished, opened again (reopen) or given to somebody.")
+        raise Invalid("unknown_mark", "Use finish, reopen or a new owner for an answer.")
     return {"do": what, **({"owner": form.get("owner") or None} if what == "give" else {})}
 
 

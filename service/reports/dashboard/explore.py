@@ -56,7 +56,7 @@ def by_of(question: PageQuery, reader: Reader) -> str:
     """Return what to tell apart: teams, or the first that this reader may with this filter. Raises Invalid."""
     by = question.given("by") or next((name for name, _ in _tabs(question, reader)), "team")
     if by not in NAMED:
-        raise Invalid("unknown_breakdown", f"Nothing is grouped by '{by}' here; there are {_labels(NAMED)}.")
+        raise Invalid("unknown_breakdown", f"There is no grouping by '{by}' here; there are {_labels(NAMED)}.")
     return by
 
 

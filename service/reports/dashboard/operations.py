@@ -116,7 +116,7 @@ def _coverage(query: ReportQuery, question: PageQuery) -> dict[str, Any]:
     if by not in COVERED:
         raise Invalid(
             "unknown_breakdown",
-            f"Nothing is grouped by '{by}' here; there are {', '.join(name for _, name in TABS)}.",
+            f"There is no grouping by '{by}' here; there are {', '.join(name for _, name in TABS)}.",
         )
     found = figures.coverage(query, by)
     outside = figure_charts.unusual(found.rows)

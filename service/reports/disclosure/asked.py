@@ -87,7 +87,7 @@ def partition_of(asked: PeriodQuestion) -> str:
         raise Invalid(
             "one_at_a_time",
             f"Figures for analysts are released by team and agent, or by one of {_labels(ONE_AT_A_TIME, ', ')}; "
-            f"{_labels([*people, *contexts], ' and ')} together are for who may list the rows.",
+            f"{_labels([*people, *contexts], ' and ')} can only be combined by readers who may list the rows.",
         )
     if contexts:
         return contexts[0]

@@ -85,12 +85,12 @@ def differences(
 def periods_of(wanted: Filter, other: Filter | None, zone: ZoneInfo, now: datetime) -> Periods:
     """Both periods: the other one as given, or as many days just before. Raises Invalid for half of one."""
     if wanted.since is None:
-        raise Invalid("since_needed", "Give 'since': without it there is no period before.")
+        raise Invalid("since_needed", "Give 'since'; without it there is no earlier period to compare with.")
     until = wanted.until or now
     if other is None:
         return Periods(*before(wanted.since, until, zone), wanted.since, until)
     if other.since is None or other.until is None:
-        raise Invalid("two_sides_needed", "The other period needs a beginning and an end.")
+        raise Invalid("two_sides_needed", "The other period needs both a start and an end.")
     if other.since < until and wanted.since < other.until:
         raise Invalid("periods_overlap", "The two periods share days; compare periods that do not overlap.")
     return Periods(other.since, other.until, wanted.since, until)

@@ -41,7 +41,7 @@ def trend(query: ReportQuery, period: str = "day", zone: ZoneInfo | None = None,
         found = live.trends(inquiry.asking(query, zone), period, query.settings.reports.answer_window, by)
         return Trends(labels.of_trends(found, query, by))
     if zone is not None and zone.key != query.zone.key:
-        raise Invalid("zone_not_allowed", f"Releases are made of days of {query.zone.key}: leave zone out.")
+        raise Invalid("zone_not_allowed", f"Figures for analysts use days of {query.zone.key}: leave out zone.")
     told = released_groups.trends(released.asking(query), "week" if period == SEVEN_DAYS else period, by)
     return Trends(labels.of_trends(told, query, by))
 
@@ -146,7 +146,8 @@ def _demand_rows(query: ReportQuery, other: Filter) -> None:
     """Refuse to compare ways of asking without rows: that takes two at once, and releases tell one context."""
     if not query.sees_rows and query.filter.of("way") != other.of("way"):
         raise Invalid(
-            "mode_effect_not_released", "Ways of asking are only compared for readers who may list rows; see breakdown."
+            "mode_effect_not_released",
+            "Only readers who may list rows can compare ways of asking; use the breakdown instead.",
         )
 
 
@@ -156,7 +157,9 @@ def _demand_two(query: ReportQuery, by: str, and_by: str | None) -> None:
         return
     _demand(and_by, tuple(name for name in BY if name != by), "and_by")
     if not query.sees_rows:
-        raise Invalid("one_at_a_time", "Releases are available by one dimension at a time: leave 'and_by' out.")
+        raise Invalid(
+            "one_at_a_time", "Figures for analysts are available by one dimension at a time; leave out 'and_by'."
+        )
 
 
 def _rising(query: ReportQuery, a_until: datetime, b_until: datetime) -> Rising | None:

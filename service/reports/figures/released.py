@@ -105,7 +105,7 @@ def asking(query: ReportQuery) -> DaysInquiry:
     if query.filter.date_field is not None:
         raise Invalid(
             "one_clock",
-            "Figures for analysts are dated by the day on which we first saw the answer: leave date_field out.",
+            "Figures for analysts use the day on which dm-feedback first saw the answer; leave out date_field.",
         )
     demand_told(query.filter.chosen)
     return DaysInquiry(query.connection, query.settings, query.view, query.filter, query.now)
@@ -157,7 +157,9 @@ def funnel(ask: DaysInquiry) -> Funnel:
 def coverage(ask: DaysInquiry, by: str) -> Coverage:
     """Conversations by agent or team, in whole weeks of teams or four weeks of agents."""
     for name in (*(each for each in (by, *ask.wanted) if each not in PEOPLE), *(["type"] if ask.filter.types else [])):
-        raise Invalid("by_people_only", f"Coverage for analysts is released by team and agent: leave {name} out.")
+        raise Invalid(
+            "by_people_only", f"Coverage for analysts is available only by team and agent; leave out {name} out."
+        )
     found = conversations.coverage(ask.connection, ask.accounts, by, ask.wanted, *ask.days)
     groups = {row.label: row for row in found.rows}
     rest = () if found.few is None else ((REST, found.few),)

@@ -15,7 +15,10 @@ def demand_file(path: Path) -> None:
     Root would put a file in the place of a device or pipe, or of what a link leads to that others have laid.
     """
     if path.is_symlink() or (path.exists() and not path.is_file()):
-        raise Invalid("not_a_file", f"{path} is there and is no file: name one, which appears when it is whole.")
+        raise Invalid(
+            "not_a_file",
+            f"{path} exists and is not a regular file; give the name of a file. It appears once it is complete.",
+        )
 
 
 @contextmanager

@@ -116,8 +116,8 @@ def _after(
     if position.epoch != end.epoch or position.number > end.number:
         raise Gone(
             "changes_begin_anew",
-            "The database was restored from a backup (`dm-feedback db restored`), and this cursor may tell of changes "
-            "it does not know. Begin again without a cursor, and forget the rows that do not come again.",
+            "The database was restored from a backup (`dm-feedback db restored`), and this cursor may refer to "
+            "changes that no longer exist. Start again without a cursor, and delete the rows that do not come again.",
         )
     until = max(position.number, _told(connection, end, view.cutoff).number)
     between = query.add_columns(fr.sealed).where(fr.sealed > position.number, fr.sealed <= until)

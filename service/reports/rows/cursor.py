@@ -50,8 +50,8 @@ class SignedText:
         if scope != self.scope:
             raise Invalid(
                 "cursor_of_another_question",
-                "This cursor belongs to another filter, order or key. Keep all parameters while you page, "
-                "or begin again without a cursor.",
+                "This cursor belongs to another filter, order or key. Keep all parameters the same while you page, or "
+                "start again without a cursor.",
             )
         found: Sequence[Any] = values
         return found
@@ -111,7 +111,7 @@ def _position(micros: Any, request_id: Any) -> Position:
 
 
 def _not_ours() -> Invalid:
-    return Invalid("bad_cursor", "This is not a cursor of ours. Send 'next_cursor' back unchanged, or leave it out.")
+    return Invalid("bad_cursor", "This cursor is not valid. Send 'next_cursor' back unchanged, or leave it out.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,9 @@ def one(connection: Connection, request_id: str, note_id: str) -> ReviewNote:
     """Return a note that was written. Raises Conflict if it was erased with its customer."""
     found = next((each for each in listed(connection, request_id) if each.id == note_id), None)
     if found is None:
-        raise Conflict("note_gone", "This call has made its note, and the note was erased with its customer since.")
+        raise Conflict(
+            "note_gone", "This call created its note earlier, but the note has since been erased with its customer."
+        )
     return found
 
 
