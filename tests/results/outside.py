@@ -22,7 +22,7 @@ class Outside:
         self.world = self.app.extensions["sandbox"]
         keys = demo_account()
         self.calls = []
-        self.client = XClient(
+        self.client = _InTens(
             Credentials(keys.consumer_key, keys.consumer_secret, keys.token, keys.token_secret),
             base_url=BASE,
             clock=lambda: self.now,
@@ -41,6 +41,11 @@ class Outside:
         answer = self.app.test_client().open(f"/_control{path}", method=method, base_url=BASE, json=body)
         assert answer.status_code == 200, answer.data
         return answer.get_json()
+
+    def others_call(self, endpoint, times):
+        """Somebody else, with the same account: X counts their calls together with ours."""
+        window = self.world.windows.setdefault((demo_account().user_id, endpoint), [self.world.clock.now_ms(), 0])
+        window[1] += times
 
     def send_card(self, engine, **recorded):
         """A card at X and its request with us, as outreach leaves it; `recorded` is what it could not record."""
@@ -80,6 +85,13 @@ class Outside:
         if card.score is None and text is None:
             return None
         return (card.score, _second(card.score, card.score_ms), text, _second(text, card.text_ms))
+
+
+class _InTens(XClient):
+    """Reads events in pages of ten, so that a few answers fill several."""
+
+    def list_feedback_events(self, **wanted):
+        return super().list_feedback_events(**wanted, count=10)
 
 
 class _Counting(httpx.BaseTransport):

@@ -168,7 +168,7 @@ def test_nothing_is_asked_before_it_is_time(engine):
 )
 def test_everything_is_found_however_odd_xs_pages_are(engine, oddity):
     x = Outside(**oddity)
-    rows = answered(engine, x, count=70)
+    rows = answered(engine, x, count=7)
     x.advance(2 * DAY)
     drain(engine, x)
     assert [answer_of(engine, row) for row in rows] == [x.truth_of(row) for row in rows]
@@ -199,7 +199,7 @@ def test_time_passing_during_a_reading_is_left_for_the_next(engine):
 
 def test_a_worker_that_dies_in_the_middle_costs_only_time(engine):
     x = Outside()
-    rows = answered(engine, x, count=120)
+    rows = answered(engine, x, count=12)
     x.advance(DAY + 3 * HOUR)
     assert poll(engine, x).more
     middle = poll_windows(engine)[0].cursor
@@ -235,7 +235,7 @@ def test_a_worker_that_slept_through_its_lease_records_nothing(engine):
 
 def test_an_unknown_cursor_restarts_the_window(engine):
     x = Outside()
-    rows = answered(engine, x, count=120)
+    rows = answered(engine, x, count=12)
     x.advance(DAY + 3 * HOUR)
     poll(engine, x)
     x.world.event_cursors.clear()
@@ -278,7 +278,7 @@ class NotYet:
 
 def test_an_empty_page_that_leads_to_itself_is_not_the_end_either(engine):
     x = Outside()
-    rows, slow = answered(engine, x, count=120), NotYet(x, 3)
+    rows, slow = answered(engine, x, count=12), NotYet(x, 3)
     x.advance(DAY + 3 * HOUR)
     found = []
     for _ in range(4):
@@ -294,7 +294,7 @@ def test_an_empty_page_that_leads_to_itself_is_not_the_end_either(engine):
 
 def test_an_empty_page_that_leads_to_itself_for_hours_is_the_end(engine):
     x = Outside()
-    answered(engine, x, count=120)
+    answered(engine, x, count=12)
     x.advance(DAY + 3 * HOUR)
     for _ in range(30):
         poll_once(engine, SHOP, NotYet(x, 1), x.now, worker="w1")
@@ -378,9 +378,7 @@ def test_xs_remaining_count_overrides_ours(engine):
     x = Outside()
     answered(engine, x)
     x.advance(5 * DAY)
-    since, until = x.now - 2 * DAY, x.now - DAY
-    for _ in range(998):  # somebody else, with the same account
-        x.client.list_feedback_events(from_time=since, to_time=until)
+    x.others_call("feedback/events", 998)
     reports = drain(engine, x)
     assert [each.outcome for each in reports] == ["read", "read", "paused"]
     assert reports[-1].come_back_at == x.now + 15 * MINUTE
@@ -393,7 +391,7 @@ def test_a_week_of_outage_is_caught_up_within_one_allowance(engine):
     x = Outside()
     rows = []
     for _ in range(7):
-        rows += answered(engine, x, count=40)
+        rows += answered(engine, x, count=4)
         x.advance(23 * HOUR)
     x.advance(DAY)
     x.calls.clear()
@@ -419,14 +417,14 @@ def test_a_clock_set_back_stops_nothing_for_long_and_skips_nothing(engine):
 def test_reconcile_reads_a_range_again_and_finds_what_was_lost(engine):
     x = Outside()
     start = x.now
-    rows = answered(engine, x, count=150)
+    rows = answered(engine, x, count=15)
     x.advance(3 * DAY)
     drain(engine, x)
     with writing(engine) as connection:  # a restored backup: what was read is gone, the windows are not
         connection.exec_driver_sql("DELETE FROM result_update")
         connection.exec_driver_sql("DELETE FROM result")
     done = reconcile(engine, SHOP, x.client, start, x.now, x.now)
-    assert (done.complete, done.found_missing) == (True, 150)
+    assert (done.complete, done.found_missing) == (True, 15)
     assert done.read_until <= x.now - DAY
     assert all(answer_of(engine, row) == x.truth_of(row) for row in rows)
 

@@ -488,9 +488,8 @@ anything = st.recursive(
 
 @examples(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=anything)
-def test_any_json_is_answered_200(engine, body):
-    request(engine)
-    assert post(browser(engine), body).status_code == 200
+def test_any_json_is_answered_200(client, body):
+    assert post(client, body).status_code == 200
 
 
 def test_the_account_is_that_of_the_address(engine, client):
