@@ -22,7 +22,7 @@ from service.requests.queries import locked, open_names, overdue_elsewhere
 from service.requests.request import Request
 from service.requests.writer import write
 from service.settings import Settings
-from service.states import OPENED_STATES, Doubt, Failure, Skip, State
+from service.states import OPENED_STATES, Failure, Skip, State
 
 log = structlog.get_logger(__name__)
 LOOK_AGAIN = timedelta(minutes=10)
@@ -87,9 +87,7 @@ def _end_some(place: Workplace, now: datetime) -> int:
             if request is None or not request.is_open or now < _over(settings, request):
                 continue
             end = _end(request, f"accounts.{request.account}")
-            if sends.is_unclear(connection, request_id):
-                end = Stop(State.UNKNOWN, Doubt.UNCLEAR_SEND, Doubt.UNCLEAR_SEND.sentence)
-            write(connection, request, end, now, place.writer)
+            write(connection, request, sends.unless_unclear(connection, request_id, end), now, place.writer)
             ended += 1
     return ended
 

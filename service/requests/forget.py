@@ -43,7 +43,8 @@ def erase(connection: Connection, x_user_id: str, writer: Writer, now: datetime)
     requests = [request_of(row) for row in theirs]
     for request in requests:
         if request.is_open:
-            write(connection, request, Stop(State.SKIPPED, Skip.OPTED_OUT), now, writer)
+            end = sends.unless_unclear(connection, request.id, Stop(State.SKIPPED, Skip.OPTED_OUT))
+            write(connection, request, end, now, writer)
         gone = {
             **NOBODY,
             "person": None,

@@ -15,9 +15,10 @@ from service.at_rest.unreadable import is_unreadable
 from service.db.leases import is_over
 from service.ids import new_id
 from service.models import IS_OPEN, SAYS_TO_WHOM, feedback_request, send_attempt
+from service.requests.outcomes import Stop
 from service.requests.request import Attempt, Request
 from service.requests.rows import ATTEMPT, CARD, REQUEST, attempt_of, request_of
-from service.states import Kind
+from service.states import Doubt, Kind, State
 
 Verdict = Literal["sent", "not_sent", "unknown"]
 Evidence = Literal["answer", "refused", "never_begun", "dm_list", "feedback", "alike", "duplicate", "answered"]
@@ -172,6 +173,13 @@ def is_unclear(connection: Connection, request_id: str) -> bool:
     """Whether a send of this request has no outcome yet."""
     found = sa.select(snd.id).where(snd.request_id == request_id, snd.outcome.is_(None))
     return connection.scalar(found.limit(1)) is not None
+
+
+def unless_unclear(connection: Connection, request_id: str, end: Stop) -> Stop:
+    """Return this end, or `unknown` where a send has no outcome yet: the customer may have the message."""
+    if not is_unclear(connection, request_id):
+        return end
+    return Stop(State.UNKNOWN, Doubt.UNCLEAR_SEND, end.detail or Doubt.UNCLEAR_SEND.sentence)
 
 
 def may_have_arrived(connection: Connection, request_id: str, kind: Kind) -> bool:

@@ -294,6 +294,20 @@ def test_erasing_a_person_leaves_an_outcome_and_nobody(world: World) -> None:
     assert world.request(again).reason == "opted_out"
 
 
+@pytest.mark.parametrize("endpoint", ["direct_messages/events/new", "feedback/create"])
+def test_whoever_is_erased_while_a_message_is_under_way_may_have_it(world: World, endpoint: str) -> None:
+    request_id = ready(world)
+    world.fault(endpoint=endpoint, fault="drop_after_commit", times=1)
+    world.run()
+    housekeeping.erase(world.engine, world.settings, "501", by="ana", now=world.clock.now)
+    row = world.request(request_id)
+    assert (row.state, row.reason, row.x_user_id) == (State.UNKNOWN, "unclear_send", None)
+    assert {each.outcome for each in world.attempts(request_id)} <= {"sent", "unknown"}
+    world.forward(hours=3)
+    world.run()
+    assert world.request(request_id) == row
+
+
 def test_identities_are_pruned_after_their_retention_and_a_dry_run_changes_nothing(world: World) -> None:
     request_id = ready(world, x_handle="ada")
     world.run()
