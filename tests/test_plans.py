@@ -112,8 +112,8 @@ def test_walking_a_conversation_scans_no_table(world: World) -> None:
         for _ in range(4):
             world.forward(hours=8)
             world.run()
-        refresh_once(world.engine, account, client, world.clock.now, worker="w")
-        poll_once(world.engine, account, client, world.clock.now, worker="w")
+        refresh_once(world.engine, account, client, lambda: world.clock.now, answer_window=timedelta(days=28))
+        poll_once(world.engine, account, client, world.clock.now)
     assert [row.state for row in app.rows(feedback_request)] == ["card_sent"]
     assert len(found) > 30, "the hot path is in it"
     assert_it_reads_little(found)

@@ -78,19 +78,18 @@ class Reconciled:
 @dataclass(frozen=True, slots=True)
 class _Turn:
     token: str
-    worker: str
     from_time: datetime
     to_time: datetime
     cursor: str | None
 
 
-def poll_once(engine: Engine, account: Account, client: XClient, now: datetime, *, worker: str) -> PollReport:
+def poll_once(engine: Engine, account: Account, client: XClient, now: datetime) -> PollReport:
     """Read the account's next page, if it is due and nobody else does."""
     with reading(engine) as connection:
         if not task_leases.may_begin(connection, account.name, TASK, now, account.poll_every):
             return PollReport("idle")
     with writing(engine) as connection:
-        turn = _begin(connection, account, now, worker)
+        turn = _begin(connection, account, now)
     if isinstance(turn, PollReport):
         return turn
     try:
@@ -145,11 +144,11 @@ def reconcile(
     return done
 
 
-def _begin(connection: Connection, account: Account, now: datetime, worker: str) -> _Turn | PollReport:
+def _begin(connection: Connection, account: Account, now: datetime) -> _Turn | PollReport:
     token = task_leases.begin(connection, account.name, TASK, now, account.poll_every)
     if token is None:
         return PollReport("idle")
-    turn = _window(connection, account, now, token, worker)
+    turn = _window(connection, account, now, token)
     if turn is None:
         task_leases.end(connection, account.name, TASK, token, now + account.poll_every)
         return PollReport("idle")
@@ -160,12 +159,12 @@ def _begin(connection: Connection, account: Account, now: datetime, worker: str)
     return turn
 
 
-def _window(connection: Connection, account: Account, now: datetime, token: str, worker: str) -> _Turn | None:
+def _window(connection: Connection, account: Account, now: datetime, token: str) -> _Turn | None:
     """The window to continue, or the next one; None: X serves nothing new yet."""
     newest = sa.select(poll_window).where(pw.account == account.name).order_by(pw.from_time.desc()).limit(1)
     row = connection.execute(newest.where(pw.done_at.is_(None))).first()
     if row is not None and row.cursor is not None:
-        return _Turn(token, worker, row.from_time, row.to_time, row.cursor)
+        return _Turn(token, row.from_time, row.to_time, row.cursor)
     start = row.from_time if row is not None else _start(connection, account, now)
     end = min(start + account.poll_window, _horizon(account, now))
     if end <= start:
@@ -177,7 +176,7 @@ def _window(connection: Connection, account: Account, now: datetime, token: str,
     else:
         # Nothing of it has been read: its end may follow a changed setting, or X would refuse it for ever.
         connection.execute(sa.update(poll_window).where(_this(account, start)).values(to_time=end))
-    return _Turn(token, worker, start, end, None)
+    return _Turn(token, start, end, None)
 
 
 def _start(connection: Connection, account: Account, now: datetime) -> datetime:
@@ -208,7 +207,7 @@ def _record(
     # What became readable while we read waits for the next turn: window by tiny window we would never stop asking.
     more = not waits and (cursor is not None or turn.to_time + account.poll_every <= _horizon(account, now))
     if not task_leases.end(connection, account.name, TASK, turn.token, now if more else now + account.poll_every):
-        log.warning("poll_turn_lost", account=account.name, worker=turn.worker)
+        log.warning("poll_turn_lost", account=account.name)
         return PollReport("lost")
     x_outage.ended(connection, account.name)
     missing = _take_in(connection, account, answer, now)
@@ -254,7 +253,7 @@ def _take_in(connection: Connection, account: Account, answer: XAnswer[FeedbackP
         log.warning("event_unreadable", account=account.name, field=problem.field)
     if answer.rate is not None and answer.rate.remaining == 0:
         windows.exhausted(connection, account.name, ENDPOINT, answer.rate.reset_at, now)
-    cards = [event.feedback for event in answer.value.events]
+    cards = answer.value.events
     verdicts = take_in(connection, account, cards, "events", now)
     return sum(verdict in NEWS and card.is_answered for card, verdict in zip(cards, verdicts, strict=True))
 

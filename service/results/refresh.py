@@ -7,7 +7,6 @@ answer window if that is shorter. A look that fell due while nobody worked is st
 missed.
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -56,7 +55,6 @@ GRACE = timedelta(days=7)
 OVERLAP = timedelta(minutes=10)
 """A card's row may be committed this long after the moment written in it."""
 
-ANSWER_WINDOW = timedelta(days=28)
 log = structlog.get_logger(__name__)
 fr = feedback_request.c
 rf = refresh.c
@@ -89,17 +87,13 @@ def refresh_once(
     engine: Engine,
     account: Account,
     client: XClient,
-    now: datetime,
+    clock: Callable[[], datetime],
     *,
-    worker: str,
+    answer_window: timedelta,
     limit: int = 10,
-    answer_window: timedelta = ANSWER_WINDOW,
-    stopwatch: Callable[[], float] = time.monotonic,
 ) -> RefreshReport:
-    """Ask about up to `limit` due cards, one call each with no transaction open meanwhile.
-
-    `now` is the same for the whole turn; `stopwatch` measures in seconds how long the turn has lasted.
-    """
+    """Ask about up to `limit` cards that are due now, one call each with no transaction open meanwhile."""
+    now = clock()
     with reading(engine) as connection:
         if not task_leases.may_begin(connection, account.name, TASK, now, TROUBLE):
             return RefreshReport()
@@ -109,15 +103,15 @@ def refresh_once(
             return RefreshReport()
         report = RefreshReport(enrolled=_enrol(connection, account, now))
         _close_settled(connection, account, now)
-    work = _Work(engine, account, client, now, token, _schedule(account, answer_window), stopwatch)
+    turn = _RefreshTurn(engine, account, client, clock, now, token, _schedule(account, answer_window))
     for _ in range(limit):
-        step = work.ask_next()
+        step = turn.ask_next()
         report = replace(step, asked=report.asked + step.asked, news=report.news + step.news, enrolled=report.enrolled)
         if not report.more:
             break
     with writing(engine) as connection:
         if not task_leases.end(connection, account.name, TASK, token, _next_turn(report, now)):
-            log.warning("refresh_turn_lost", account=account.name, worker=worker)
+            log.warning("refresh_turn_lost", account=account.name)
     return report
 
 
@@ -129,94 +123,88 @@ def _next_turn(report: RefreshReport, now: datetime) -> datetime:
     return min(report.come_back_at or now + EVERY, now + EVERY)
 
 
-class _Work:
-    """One turn: the same account, moment and token for all its cards."""
+@dataclass(slots=True)
+class _RefreshTurn:
+    """The same account, moment and token for all cards of a turn."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        account: Account,
-        client: XClient,
-        now: datetime,
-        token: str,
-        schedule: tuple[timedelta, ...],
-        stopwatch: Callable[[], float],
-    ) -> None:
-        self._engine, self._account, self._client = engine, account, client
-        self._now, self._token, self._schedule = now, token, schedule
-        self._stopwatch, self._began = stopwatch, stopwatch()
-        self._refused = 0  # cards in a row
+    engine: Engine
+    account: Account
+    client: XClient
+    clock: Callable[[], datetime]
+    now: datetime
+    token: str
+    schedule: tuple[timedelta, ...]
+    refused: int = 0  # cards in a row
 
     def ask_next(self) -> RefreshReport:
         """Ask about the card that has been due longest."""
-        with reading(self._engine) as connection:
+        with reading(self.engine) as connection:
             card = self._due(connection)
         if card is None:
             return RefreshReport()
-        with writing(self._engine) as connection:
-            again = windows.take(connection, self._account.name, ENDPOINT, LIMIT, self._account.window, self._now)
+        with writing(self.engine) as connection:
+            again = windows.take(connection, self.account.name, ENDPOINT, LIMIT, self.account.window, self.now)
         if again is not None:
             return RefreshReport(come_back_at=again)
         try:
-            answer = self._client.show_feedback(card.feedback_id)
+            answer = self.client.show_feedback(card.feedback_id)
         except XError as error:
             return self._in_vain(card, error) if _is_about_the_card(error) else self._failed(card, error)
-        self._refused = 0
+        self.refused = 0
         return self._record(card, answer)
 
     def _due(self, connection: Connection) -> DueCard | None:
         columns = (rf.request_id, rf.feedback_id, rf.checks, fr.card_sent_at)
         found = (
-            sa.select(*columns).join(feedback_request, fr.id == rf.request_id).where(rf.account == self._account.name)
+            sa.select(*columns).join(feedback_request, fr.id == rf.request_id).where(rf.account == self.account.name)
         )
         # Later than any schedule reaches: written before the clock was set back. A query of its own, because with an
         # OR the database would read the cards of all years.
-        reach = self._now + max(self._account.refresh_schedule, default=timedelta()) + task_leases.LEASE
-        for due in (rf.due_at <= self._now, rf.due_at > reach):
+        reach = self.now + max(self.account.refresh_schedule, default=timedelta()) + task_leases.LEASE
+        for due in (rf.due_at <= self.now, rf.due_at > reach):
             row = connection.execute(found.where(due).order_by(rf.due_at, rf.request_id).limit(1)).first()
             if row is not None:
                 return DueCard(row.request_id, row.feedback_id, row.checks, row.card_sent_at)
         return None
 
     def _record(self, card: DueCard, answer: XAnswer[Feedback] | None) -> RefreshReport:
-        with writing(self._engine) as connection:
+        with writing(self.engine) as connection:
             if not self._goes_on(connection):
                 return RefreshReport(asked=1)
             news = answer is not None and self._take_in(connection, answer)
-            _reschedule(connection, card, _next_due(card.card_sent_at, self._schedule, self._now))
+            _reschedule(connection, card, _next_due(card.card_sent_at, self.schedule, self.now))
         return RefreshReport(asked=1, news=int(news), more=True)
 
     def _goes_on(self, connection: Connection) -> bool:
         """Whether the turn is still ours; extends it by a whole lease from this moment, however slow X was."""
-        moment = self._now + timedelta(seconds=self._stopwatch() - self._began)
-        return task_leases.extend(connection, self._account.name, TASK, self._token, moment)
+        return task_leases.extend(connection, self.account.name, TASK, self.token, self.clock())
 
     def _in_vain(self, card: DueCard, error: XError) -> RefreshReport:
         """X does not show the card yet, or no longer; the schedule says when to look again."""
-        log.info("refresh_in_vain", account=self._account.name, request_id=card.request_id, reason=error.reason)
+        log.info("refresh_in_vain", account=self.account.name, request_id=card.request_id, reason=error.reason)
         return self._record(card, None)
 
     def _take_in(self, connection: Connection, answer: XAnswer[Feedback]) -> bool:
         if answer.rate is not None and answer.rate.remaining == 0:
-            windows.exhausted(connection, self._account.name, ENDPOINT, answer.rate.reset_at, self._now)
-        return take_in(connection, self._account, [answer.value], "show", self._now)[0] in NEWS
+            windows.exhausted(connection, self.account.name, ENDPOINT, answer.rate.reset_at, self.now)
+        return take_in(connection, self.account, [answer.value], "show", self.now)[0] in NEWS
 
     def _failed(self, card: DueCard, error: XError) -> RefreshReport:
-        log.warning("refresh_failed", account=self._account.name, reason=error.reason, x_code=error.code)
-        with writing(self._engine) as connection:
+        log.warning("refresh_failed", account=self.account.name, reason=error.reason, x_code=error.code)
+        with writing(self.engine) as connection:
             if isinstance(error, RateLimited):
-                again = windows.exhausted(connection, self._account.name, ENDPOINT, error.reset_at, self._now)
+                again = windows.exhausted(connection, self.account.name, ENDPOINT, error.reset_at, self.now)
                 return RefreshReport(asked=1, come_back_at=again, problem=error.reason)
             if goes_on := self._goes_on(connection):
-                end = card.card_sent_at + max(self._schedule, default=timedelta()) + GRACE
-                _reschedule(connection, card, self._now + RETRY if self._now < end else None)
+                end = card.card_sent_at + max(self.schedule, default=timedelta()) + GRACE
+                _reschedule(connection, card, self.now + RETRY if self.now < end else None)
         more = goes_on and self._may_be_about_the_card(error)
         return RefreshReport(asked=1, more=more, problem=None if more else error.reason)
 
     def _may_be_about_the_card(self, error: XError) -> bool:
         """Whether an unknown refusal may concern just this card: if X refuses one after another, it is about us."""
-        self._refused += 1
-        return isinstance(error, UnknownToX | Unexplained | Retired) and self._refused < IN_A_ROW
+        self.refused += 1
+        return isinstance(error, UnknownToX | Unexplained | Retired) and self.refused < IN_A_ROW
 
 
 def _is_about_the_card(error: XError) -> bool:

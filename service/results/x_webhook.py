@@ -178,7 +178,7 @@ def _feedbacks(account: Account, raw: bytes) -> Iterator[Feedback]:
     """Every card in the body: one event, a list of them, or `{"events": [...]}`."""
     for item in _items(account, raw):
         try:
-            yield parse_feedback_event(item).feedback
+            yield parse_feedback_event(item)
         except ParseProblem as problem:
             log.warning("x_webhook_unreadable", account=account.name, field=problem.field)
 

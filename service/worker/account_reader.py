@@ -112,8 +112,8 @@ class AccountReader:
         """Read one page of everything; whether there is more."""
         place, account, client, clock = self.place, self.account, self.client, self.clock
         window = place.settings.reports.answer_window
-        cards = refresh_once(place.engine, account, client, clock(), worker=place.worker, answer_window=window)
-        page = poll_once(place.engine, account, client, clock(), worker=place.worker)
+        cards = refresh_once(place.engine, account, client, clock, answer_window=window)
+        page = poll_once(place.engine, account, client, clock())
         said = read_inbox(place.engine, place.settings, account, client, clock)
         if problem := cards.problem or page.problem or said.problem:
             with writing(place.engine) as connection:

@@ -12,8 +12,8 @@ from typing import Any, cast
 
 from marshmallow import ValidationError, fields, post_load
 
-from service.x_api.facts import Feedback, FeedbackEvent, FeedbackPage, ParseProblem
-from service.x_api.fields import Identifier, Label, RawScore, TestFlag, Variant, When, Words, parse_date, plain
+from service.x_api.facts import Feedback, FeedbackPage, ParseProblem
+from service.x_api.fields import Identifier, Label, RawScore, TestFlag, Variant, When, Words
 from service.x_api.schemas import Lenient, each, load, mapping, next_cursor
 
 
@@ -31,13 +31,13 @@ def parse_feedback(raw: Mapping[str, Any]) -> Feedback:
     return replace(card, unread=tuple(".".join(place) for place in odd))
 
 
-def parse_feedback_event(raw: Mapping[str, Any]) -> FeedbackEvent:
-    """One event of feedback/events, the whole body of a feedback webhook, or a bare card."""
+def parse_feedback_event(raw: Mapping[str, Any]) -> Feedback:
+    """The card of one event of feedback/events, of the whole body of a feedback webhook, or a bare card."""
     event = mapping(raw, "body")
     bare = "id" in event and not {"feedback", "event_type"} & event.keys()
     card = mapping(event if bare else event.get("feedback"), "feedback")
     try:
-        return FeedbackEvent(plain(event.get("event_type")) or None, _dated(event), parse_feedback(card))
+        return parse_feedback(card)
     except ParseProblem as problem:
         raise problem.within("feedback") from None
 
@@ -122,14 +122,6 @@ def _without(raw: Mapping[str, Any], place: tuple[str, ...]) -> Mapping[str, Any
     first, *rest = place
     kept = {name: value for name, value in raw.items() if name != first}
     return {**kept, first: _without(raw[first], tuple(rest))} if rest else kept
-
-
-def _dated(event: Mapping[str, Any]) -> datetime | None:
-    """When X made the event; nothing hangs on it."""
-    try:
-        return parse_date(event.get("created_at"))
-    except ValueError:
-        return None
 
 
 def _answer(part: dict[str, Any] | None) -> tuple[Any, datetime | None]:

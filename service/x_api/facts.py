@@ -120,18 +120,12 @@ class Feedback:
 
 
 @dataclass(frozen=True, slots=True)
-class FeedbackEvent:
-    """An event of one card: `feedback.created` or `feedback.updated`."""
-
-    event_type: str | None
-    created_at: datetime | None
-    feedback: Feedback
-
-
-@dataclass(frozen=True, slots=True)
 class FeedbackPage:
-    """One page of events in no particular order. Only `next_cursor` None is the end; an empty page is not."""
+    """One page of events, each a card as it was, in no particular order.
 
-    events: tuple[FeedbackEvent, ...]
+    Only `next_cursor` None is the end; an empty page is not.
+    """
+
+    events: tuple[Feedback, ...]
     next_cursor: str | None
     problems: tuple[ParseProblem, ...] = ()

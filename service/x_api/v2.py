@@ -42,7 +42,7 @@ class XClientV2(XClient):
     def show_friendship(self, target_id: str) -> XAnswer[Friendship]:
         """Whether we may write to `target_id`."""
         shown = self.show_user(user_id=target_id)
-        return XAnswer(Friendship(shown.value.can_dm, shown.value.id), shown.rate, shown.transaction)
+        return XAnswer(Friendship(shown.value.can_dm, shown.value.id), shown.rate, shown.dated)
 
     def send_dm(
         self, to_user_id: str, text: str, *, signed_at: datetime, options: Sequence[Option] = ()

@@ -76,11 +76,10 @@ TIMEOUTS = Timeouts()
 
 @dataclass(frozen=True, slots=True)
 class XAnswer(Generic[T]):
-    """What X said, what is left of the window (None: X did not say), X's transaction number, and when it said so."""
+    """What X said, what is left of the window (None: X did not say), and when it said so."""
 
     value: T
     rate: RateLimit | None
-    transaction: str | None = None
     dated: datetime | None = None
 
 
@@ -97,7 +96,7 @@ class Reply:
     def read(self, parse: Callable[[Any], T]) -> XAnswer[T]:
         """The answer as a fact. An unreadable answer is no success, and after a send no failure either."""
         try:
-            return XAnswer(parse(self.json), self.rate, transaction_of(self.headers), date_of(self.headers))
+            return XAnswer(parse(self.json), self.rate, date_of(self.headers))
         except ParseProblem as problem:
             _unreadable(self.status, self.headers, str(problem), sends=self.sends)
 

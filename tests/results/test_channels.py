@@ -71,7 +71,7 @@ def play(x, rows, script):
 
 
 def poll_all(engine, x):
-    while poll_once(engine, SHOP, x.client, x.now, worker="w1").more:
+    while poll_once(engine, SHOP, x.client, x.now).more:
         pass
 
 
@@ -92,7 +92,7 @@ def test_after_the_polls_our_rows_equal_the_truth(engine, data, script, odd):
     assert all(post(client, body).status_code == 200 for body in arrive[:late])
     for hours in data.draw(st.lists(st.integers(1, 20), max_size=4), label="looks at single cards"):
         x.advance(hours * HOUR)
-        refresh_once(engine, SHOP, x.client, x.now, worker="w1")
+        refresh_once(engine, SHOP, x.client, lambda: x.now, answer_window=28 * DAY)
     x.advance(2 * DAY)
     poll_all(engine, x)
     assert all(post(client, body).status_code == 200 for body in arrive[late:])

@@ -21,7 +21,7 @@ MINUTE = timedelta(minutes=1)
 
 
 def poll(engine, x, now=None, account=SHOP):
-    return poll_once(engine, account, x.client, now or x.now, worker="w1")
+    return poll_once(engine, account, x.client, now or x.now)
 
 
 def drain(engine, x, account=SHOP):
@@ -228,7 +228,7 @@ def test_a_worker_that_slept_through_its_lease_records_nothing(engine):
             return answer
 
     slow = Slow()
-    assert poll_once(engine, SHOP, slow, x.now, worker="slow").outcome == "lost"
+    assert poll_once(engine, SHOP, slow, x.now).outcome == "lost"
     assert poll_windows(engine) == slow.seen
     assert answer_of(engine, row) == x.truth_of(row)
 
@@ -257,7 +257,7 @@ def test_a_cursor_that_leads_back_to_itself_ends_the_window(engine):
             page = type(answer.value)(answer.value.events, "same", ())
             return type(answer)(page, answer.rate)
 
-    reports = [poll_once(engine, SHOP, Circle(), x.now, worker="w1") for _ in range(3)]
+    reports = [poll_once(engine, SHOP, Circle(), x.now) for _ in range(3)]
     assert [each.outcome for each in reports] == ["read", "read", "idle"]
     assert poll_windows(engine)[0].done_at is not None
     assert answer_of(engine, row) == x.truth_of(row)
@@ -282,7 +282,7 @@ def test_an_empty_page_that_leads_to_itself_is_not_the_end_either(engine):
     x.advance(DAY + 3 * HOUR)
     found = []
     for _ in range(4):
-        found.append(poll_once(engine, SHOP, slow, x.now, worker="w1"))
+        found.append(poll_once(engine, SHOP, slow, x.now))
         if not found[-1].more:
             x.advance(SHOP.poll_every)
     assert [(each.outcome, each.more) for each in found] == [("read", True), *[("read", False)] * 3]
@@ -297,7 +297,7 @@ def test_an_empty_page_that_leads_to_itself_for_hours_is_the_end(engine):
     answered(engine, x, count=12)
     x.advance(DAY + 3 * HOUR)
     for _ in range(30):
-        poll_once(engine, SHOP, NotYet(x, 1), x.now, worker="w1")
+        poll_once(engine, SHOP, NotYet(x, 1), x.now)
         x.advance(SHOP.poll_every)
     assert poll_windows(engine)[0].done_at is not None
 
@@ -315,7 +315,7 @@ def test_one_unreadable_event_hides_no_other(engine):
             problem = ParseProblem("events[0].feedback.id", "This is not an id.")
             return type(answer)(FeedbackPage(answer.value.events, answer.value.next_cursor, (problem,)), answer.rate)
 
-    report = poll_once(engine, SHOP, Torn(), x.now, worker="w1")
+    report = poll_once(engine, SHOP, Torn(), x.now)
     assert (report.unreadable, report.found_missing) == (1, 1)
     assert poll_windows(engine)[0].unreadable == 1
     assert answer_of(engine, row) == x.truth_of(row)

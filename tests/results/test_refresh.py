@@ -20,7 +20,8 @@ SHOP = shop(refresh_schedule=(HOUR, 4 * HOUR, DAY))
 
 
 def run(engine, x, account=SHOP, **options):
-    return refresh_once(engine, account, options.pop("client", x.client), x.now, worker="w1", **options)
+    given = {"client": x.client, "clock": lambda: x.now, "answer_window": 28 * DAY, **options}
+    return refresh_once(engine, account, **given)
 
 
 def drain(engine, x, **options):
@@ -329,7 +330,7 @@ def test_a_card_committed_while_the_clock_was_set_back_is_enrolled(engine):
     run(engine, x)
     back = x.now - 6 * HOUR
     request(engine, card_sent_at=back + MINUTE, updated_at=back + MINUTE)
-    refresh_once(engine, SHOP, x.client, back + 2 * MINUTE, worker="w1")
+    run(engine, x, clock=lambda: back + 2 * MINUTE)
     assert len(debts(engine)) == 1
 
 
@@ -404,7 +405,7 @@ def test_a_slow_x_costs_no_worker_its_turn(engine):
                 free.append(task_leases.may_begin(connection, "shop", "refresh", moment, MINUTE))
             return x.client.show_feedback(feedback_id)
 
-    assert run(engine, x, client=Slow(), stopwatch=lambda: seconds[0]).asked == len(rows)
+    assert run(engine, x, client=Slow(), clock=lambda: x.now + timedelta(seconds=seconds[0])).asked == len(rows)
     assert free == [False] * len(rows)
 
 
@@ -427,7 +428,7 @@ def test_a_clock_set_back_far_delays_no_card_that_long(engine):
     run(engine, x)
     x.answer(row, score=4, text="ok")
     past = x.now - 400 * DAY
-    assert refresh_once(engine, SHOP, x.client, past, worker="w1").asked == 1
+    assert run(engine, x, clock=lambda: past).asked == 1
     assert answer_of(engine, row) == x.truth_of(row)
 
 
@@ -436,7 +437,7 @@ def test_a_card_of_a_clock_set_back_is_not_asked_about_without_end(engine):
     x.send_card(engine)
     run(engine, x)
     past = x.now - 400 * DAY
-    asked = [refresh_once(engine, SHOP, x.client, past + n * MINUTE, worker="w1").asked for n in range(10)]
+    asked = [run(engine, x, clock=lambda n=n: past + n * MINUTE).asked for n in range(10)]
     assert sum(asked) == 1
 
 

@@ -57,7 +57,7 @@ def test_what_the_webhook_missed_and_how_far_all_is_read(engine):
         if each["feedback"]["id"] == brought["feedback_id"]:
             post(browser(engine, x.now), event(each["feedback"]))
     x.advance(2 * DAY)
-    while poll_once(engine, SHOP, x.client, x.now, worker="w1").more:
+    while poll_once(engine, SHOP, x.client, x.now).more:
         pass
     found = health(engine, x.now)
     assert found.missed_by_webhook_recent == 1
@@ -72,12 +72,12 @@ def test_answers_found_by_refresh_count_as_missed_by_the_webhook(engine):
     for row in rows[:2]:
         x.answer(row, score=1)
     post(browser(engine, x.now), event(x.news()[-1]["feedback"]))
-    refresh_once(engine, SHOP, x.client, x.now, worker="w1")
+    refresh_once(engine, SHOP, x.client, lambda: x.now, answer_window=28 * DAY)
     x.advance(HOUR)
-    assert refresh_once(engine, SHOP, x.client, x.now, worker="w1").asked == 3
+    assert refresh_once(engine, SHOP, x.client, lambda: x.now, answer_window=28 * DAY).asked == 3
     assert health(engine, x.now).missed_by_webhook_recent == 1, "one was brought, and one card has no answer"
     x.advance(DAY + HOUR)
-    while poll_once(engine, SHOP, x.client, x.now, worker="w1").more:
+    while poll_once(engine, SHOP, x.client, x.now).more:
         pass
     assert health(engine, x.now).missed_by_webhook_recent == 1, "polling meets what refresh brought"
 
@@ -95,7 +95,7 @@ def test_unreadable_events_are_counted_with_their_window(engine):
             return replace(answer, value=replace(answer.value, problems=problems))
 
     windows = 1
-    while poll_once(engine, SHOP, Torn(), x.now, worker="w1").more:
+    while poll_once(engine, SHOP, Torn(), x.now).more:
         windows += 1
     assert health(engine, x.now).unreadable_recent == windows
     assert health(engine, x.now + 40 * DAY).unreadable_recent == 0
@@ -106,7 +106,7 @@ def test_a_window_polling_is_stuck_in_shows(engine):
     x.send_card(engine)
     x.advance(2 * DAY)
     x.control("POST", "/faults", endpoint="feedback/events", fault="status")
-    poll_once(engine, SHOP, x.client, x.now, worker="w1")
+    poll_once(engine, SHOP, x.client, x.now)
     assert health(engine, x.now).poll_window_open
 
 
@@ -121,7 +121,7 @@ def test_what_is_recent_is_of_the_last_thirty_days_to_the_microsecond(engine):
 def test_refreshes_strays_and_contradictions_are_counted(engine):
     x = Outside()
     rows = [x.send_card(engine) for _ in range(3)]
-    refresh_once(engine, SHOP, x.client, x.now, worker="w1")
+    refresh_once(engine, SHOP, x.client, lambda: x.now, answer_window=28 * DAY)
     x.advance(2 * HOUR)
     take(engine, snapshot(rows[0], x.now, score=1), now=x.now)
     take(engine, snapshot(rows[0], x.now + HOUR, score=2), now=x.now)

@@ -261,8 +261,8 @@ def debt_of(engine, row):
 SCHEDULED = shop(refresh_schedule=(HOUR, 4 * HOUR, 3 * DAY))
 
 
-def asks(engine, x, now=NOW, **options):
-    return refresh_once(engine, SCHEDULED, x, now, worker="w1", **options)
+def asks(engine, x, clock=lambda: NOW):
+    return refresh_once(engine, SCHEDULED, x, clock, answer_window=28 * DAY)
 
 
 @pytest.mark.parametrize(
@@ -294,11 +294,6 @@ def test_ten_cards_a_turn_and_then_the_next_at_once(engine):
     assert asks(engine, Shows()).asked == 1
 
 
-def test_by_itself_a_card_is_asked_about_for_four_weeks(engine):
-    ages = shop(refresh_schedule=(28 * DAY, 29 * DAY))
-    assert refreshing._schedule(ages, refreshing.ANSWER_WINDOW) == (28 * DAY,)
-
-
 @pytest.mark.parametrize(("sent_ago", "again"), [(10 * DAY - TICK, True), (10 * DAY, False)])
 def test_a_failing_card_is_retried_hourly_until_a_week_after_its_schedule(engine, sent_ago, again):
     row = debt(engine, NOW, sent_at=NOW - sent_ago)
@@ -318,7 +313,7 @@ def test_a_limit_is_waited_for_and_the_card_stays_where_it_is(engine):
 
 
 def test_each_answer_extends_the_lease(engine):
-    seconds, until = [1000.0], []
+    seconds, until = [0.0], []
 
     class Slow(Shows):
         def show_feedback(self, feedback_id):
@@ -330,7 +325,7 @@ def test_each_answer_extends_the_lease(engine):
 
     for _ in range(3):
         debt(engine, NOW)
-    asks(engine, Slow(), stopwatch=lambda: seconds[0])
+    asks(engine, Slow(), lambda: NOW + timedelta(seconds=seconds[0]))
     lease = task_leases.LEASE
     assert until == [NOW + lease, NOW + 5 * SECOND + lease, NOW + 10 * SECOND + lease]
 
@@ -446,7 +441,7 @@ SERVED = NOW - DAY - MINUTE
 
 
 def polls(engine, x, now=NOW):
-    return poll_once(engine, POLLED, x, now, worker="w1")
+    return poll_once(engine, POLLED, x, now)
 
 
 def begun(engine, until, **columns):
@@ -493,7 +488,7 @@ def test_another_window_is_read_at_once_where_a_whole_turn_is_left(engine, left,
 def test_events_of_a_page_are_counted_with_its_window(engine):
     row = request(engine, card_sent_at=SERVED - HOUR)
     begun(engine, SERVED - HOUR)
-    card = SimpleNamespace(feedback=poll_card(row, score=4))
+    card = poll_card(row, score=4)
     unread = ParseProblem("events[0].id", "This is not an id.")
     x = Events(FeedbackPage((card, card), "next", (unread,)), FeedbackPage((card,), None))
     first = polls(engine, x)
@@ -517,7 +512,7 @@ def poll_card(row, **given):
 def test_a_card_without_an_answer_is_not_missing(engine):
     row = request(engine, card_sent_at=SERVED - HOUR, feedback_id=None)
     begun(engine, SERVED - HOUR)
-    card = SimpleNamespace(feedback=poll_card({**row, "feedback_id": "77"}))
+    card = poll_card({**row, "feedback_id": "77"})
     assert polls(engine, Events(FeedbackPage((card,), None))).found_missing == 0
 
 
@@ -571,7 +566,7 @@ def test_without_remaining_calls_no_further_page_is_read(engine, remaining, outc
 
 def test_a_range_is_read_again_window_by_window_and_page_by_page(engine):
     row = request(engine, card_sent_at=SERVED - 9 * HOUR)
-    card = SimpleNamespace(feedback=poll_card(row, score=4))
+    card = poll_card(row, score=4)
     unread = ParseProblem("events[0].id", "This is not an id.")
     x = Events(FeedbackPage((card,), "next", (unread,)), FeedbackPage((card,), None), FeedbackPage((), None))
     start = SERVED - 3 * HOUR

@@ -321,16 +321,11 @@ def test_an_invalid_date_is_refused(written):
 
 def test_an_event_carries_the_card():
     raw = {"event_type": "feedback.updated", "created_at": "Sat Dec 15 17:58:22 +0000 2015", "feedback": ANSWERED}
-    event = parse_feedback_event(raw)
-    assert (event.event_type, event.created_at, event.feedback) == (
-        "feedback.updated",
-        at(17, 58, 22),
-        parse_feedback(ANSWERED),
-    )
+    assert parse_feedback_event(raw) == parse_feedback(ANSWERED)
 
 
 def test_a_card_with_nothing_around_it_is_an_event_too():
-    assert parse_feedback_event(ANSWERED).feedback == parse_feedback(ANSWERED)
+    assert parse_feedback_event(ANSWERED) == parse_feedback(ANSWERED)
 
 
 @pytest.mark.parametrize(
@@ -352,7 +347,7 @@ def test_an_event_without_a_readable_card_is_a_problem(raw, field):
 def test_one_unreadable_event_does_not_hide_the_others():
     events = [{"feedback": {"id": "1"}}, {"feedback": answered(value="9")}, "?", {"feedback": {"id": "2"}}]
     page = parse_feedback_page({"events": events, "next_cursor": "10011"})
-    assert [event.feedback.id for event in page.events] == ["1", "2"]
+    assert [card.id for card in page.events] == ["1", "2"]
     assert [problem.field for problem in page.problems] == ["events[1].feedback.response.score.value", "events[2].body"]
     assert page.next_cursor == "10011"
 
@@ -398,7 +393,7 @@ def test_an_answer_that_only_complains_is_no_empty_page(parse, rest):
 
 def test_a_page_that_complains_beside_what_it_shows_is_not_all_there_is():
     page = parse_feedback_page({"events": [{"feedback": {"id": "1"}}], "errors": [{"code": 63}]})
-    assert ([event.feedback.id for event in page.events], [each.field for each in page.problems]) == (["1"], ["errors"])
+    assert ([card.id for card in page.events], [each.field for each in page.problems]) == (["1"], ["errors"])
 
 
 SENT = {
