@@ -8,9 +8,11 @@ import structlog
 from flask import Blueprint, Request, Response, jsonify, request
 from werkzeug.exceptions import ClientDisconnected
 
+from service.auth import declares
 from service.intake.delivery.inbound import DELIVERIES, Inbound, make_inbound
 from service.intake.handshake import options_headers, unsigned_answer
 from service.intake.reception import Reception, Spoken, Unsettled, headers_of, spoken, too_large, truncated
+from service.web.bounds import takes
 from service.web.deferred import DeferredResponse, PlainText
 from service.web.headers import request_id
 
@@ -25,6 +27,7 @@ def blueprint(reception: Reception) -> Blueprint:
     find, largest = reception.find, reception.largest
     public_url = reception.settings.service.public_url
 
+    @takes(largest, reads_itself=True)
     def receive(source: str) -> Response:
         """Receive a delivery of a source."""
         inbound = _inbound(request, public_url, _read_body(request, largest))
@@ -45,10 +48,8 @@ def blueprint(reception: Reception) -> Blueprint:
             log.info("intake.callback_not_fetched", source=definition.name)
         return Response(status=200, headers=headers)
 
-    receive.largest_body = largest  # type: ignore[attr-defined]  # read by web/bounds.py
-    receive.reads_body = True  # type: ignore[attr-defined]  # as above
     for view, methods in ((receive, ["POST"]), (greet, ["GET", "HEAD"]), (consent, ["OPTIONS"])):
-        view.authentication = "source signature"  # type: ignore[attr-defined]  # read by the test of all routes
+        declares("source signature")(view)
         for path in PATHS:
             room.add_url_rule(path, view_func=view, methods=methods, provide_automatic_options=False)
     return room

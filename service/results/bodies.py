@@ -4,13 +4,20 @@ Read before anything is checked, decompressed after the signature was. An unknow
 an empty body.
 """
 
-from flask import Request
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+import structlog
+from flask import Request
+from sqlalchemy.exc import SQLAlchemyError
+
+from service.db.outages import is_away
 from service.errors import BadRequest, TooLarge, Unavailable
 from service.network.content_encoding import layers, undone
 from service.x_api.webhook import TOKEN
 
 CHUNK = 64 * 1024
+log = structlog.get_logger(__name__)
 
 
 def read(given: Request, limit: int) -> bytes:
@@ -38,8 +45,15 @@ def crc_token(given: Request) -> str:
     return token
 
 
-def store_away() -> Unavailable:
-    """The answer to X while the database is away."""
-    return Unavailable(
-        "store_away", "The database does not answer; send the delivery again.", headers={"Retry-After": "5"}
-    )
+@contextmanager
+def sent_again_while_away(event: str, account: str) -> Iterator[None]:
+    """Have X send again what cannot be stored because the database is away. Raises Unavailable."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        if not is_away(error):
+            raise
+        log.error(event, account=account, kind=type(error).__name__)  # noqa: TRY400 - it quotes what we tried to store
+        raise Unavailable(
+            "store_away", "The database does not answer; send the delivery again.", headers={"Retry-After": "5"}
+        ) from None

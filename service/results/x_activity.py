@@ -12,13 +12,13 @@ from typing import Any
 import structlog
 from flask import Blueprint, request
 from sqlalchemy.engine import Engine
-from sqlalchemy.exc import SQLAlchemyError
 
+from service.auth import declares
 from service.db import writing
-from service.db.outages import is_away
 from service.errors import NotAuthenticated, NotFound
 from service.results import bodies, replies
 from service.settings import Account, Settings
+from service.web.bounds import takes
 from service.x_api import DirectMessage, ParseProblem
 from service.x_api.activity import parse_activity
 from service.x_api.bodies import parsed
@@ -32,6 +32,9 @@ def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime])
     secrets = tuple(dict.fromkeys(account.consumer_secret for account in settings.accounts.values()))
     views = Blueprint("x_activity", __name__)
 
+    @views.post("/webhooks/x")
+    @declares("X: the app's signature over the raw body")
+    @takes(settings.web.max_body_bytes, reads_itself=True)
     def receive() -> tuple[dict[str, Any], int]:
         raw = bodies.read(request, settings.web.max_body_bytes)
         secret = _signer(secrets, raw, request.headers.get(SIGNATURE_HEADER))
@@ -39,16 +42,12 @@ def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime])
         theirs = [each for each in settings.accounts.values() if each.consumer_secret == secret]
         return {"received": _take_in(engine, settings, theirs, body, clock())}, 200
 
+    @views.get("/webhooks/x")
+    @declares("nobody: X's challenge, answered with a proof")
     def answer_challenge() -> tuple[dict[str, Any], int]:
         token = bodies.crc_token(request)
         return {"response_token": crc_response(_asked(settings.accounts, request.args.get("app")), token)}, 200
 
-    receive.authentication = "X: the app's signature over the raw body"  # type: ignore[attr-defined]  # read by a test of all routes
-    receive.largest_body = settings.web.max_body_bytes  # type: ignore[attr-defined]  # read by web/bounds.py
-    receive.reads_body = True  # type: ignore[attr-defined]  # as above
-    answer_challenge.authentication = "nobody: X's challenge, answered with a proof"  # type: ignore[attr-defined]  # the same
-    views.add_url_rule("/webhooks/x", "receive", receive, methods=["POST"])
-    views.add_url_rule("/webhooks/x", "answer_challenge", answer_challenge, methods=["GET"])
     return views
 
 
@@ -100,14 +99,8 @@ def _commit(
     )
     if not inbound:
         return 0
-    try:
-        with writing(engine) as connection:
-            verdicts = [replies.take(connection, settings, account, each, now) for each in inbound]
-    except SQLAlchemyError as error:
-        if not is_away(error):
-            raise
-        log.error("x_activity_not_stored", account=account.name, kind=type(error).__name__)  # noqa: TRY400 - it quotes what we tried to store
-        raise bodies.store_away() from None
+    with bodies.sent_again_while_away("x_activity_not_stored", account.name), writing(engine) as connection:
+        verdicts = [replies.take(connection, settings, account, each, now) for each in inbound]
     answers = [str(each) for each in verdicts if each is not None]
     log.info("x_activity_received", account=account.name, messages=len(inbound), answers=answers)
     return len(answers)

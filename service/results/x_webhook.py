@@ -20,17 +20,17 @@ from typing import Any
 import structlog
 from flask import Blueprint, Request, request
 from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from service.accounts import task_leases
+from service.auth import declares
 from service.db import reading, writing
-from service.db.outages import is_away
 from service.errors import NotAllowed, NotAuthenticated, NotFound
 from service.network.addresses import Network, is_inside, networks
 from service.results import bodies
 from service.results.card import fresh, take_in
 from service.results.status import SEEN_EVERY, WEBHOOK
 from service.settings import Account, Settings
+from service.web.bounds import takes
 from service.x_api.bodies import parsed
 from service.x_api.cards import parse_feedback_event
 from service.x_api.facts import Feedback, ParseProblem
@@ -58,6 +58,9 @@ def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime])
     }
     views = Blueprint("x_webhook", __name__)
 
+    @views.post("/webhooks/x/<account>")
+    @declares("X: Basic auth, or its signature")
+    @takes(settings.web.max_body_bytes, reads_itself=True)
     def receive(account: str) -> tuple[dict[str, Any], int]:
         door = _door(doors, account)
         _check_network(door, request.remote_addr)
@@ -67,18 +70,14 @@ def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime])
         body = bodies.unpacked(raw, request.headers.get("Content-Encoding"), settings.web.max_body_bytes)
         return {"received": _take_in(engine, door, body, clock())}, 200
 
+    @views.get("/webhooks/x/<account>")
+    @declares("nobody: X's challenge, answered with a proof")
     def answer_challenge(account: str) -> tuple[dict[str, Any], int]:
         door = _door(doors, account)
         _check_network(door, request.remote_addr)
         token = bodies.crc_token(request)
         return {"response_token": crc_response(door.account.consumer_secret, token)}, 200
 
-    receive.authentication = "X: Basic auth, or its signature"  # type: ignore[attr-defined]  # read by a test of all routes
-    receive.largest_body = settings.web.max_body_bytes  # type: ignore[attr-defined]  # read by web/bounds.py
-    receive.reads_body = True  # type: ignore[attr-defined]  # as above
-    answer_challenge.authentication = "nobody: X's challenge, answered with a proof"  # type: ignore[attr-defined]  # the same
-    views.add_url_rule("/webhooks/x/<account>", "receive", receive, methods=["POST"])
-    views.add_url_rule("/webhooks/x/<account>", "answer_challenge", answer_challenge, methods=["GET"])
     return views
 
 
@@ -145,14 +144,8 @@ def _take_in(engine: Engine, door: _Entrance, raw: bytes, now: datetime) -> int:
 
 
 def _store(engine: Engine, account: Account, feedbacks: list[Feedback], now: datetime) -> None:
-    try:
+    with bodies.sent_again_while_away("x_webhook_not_stored", account.name):
         verdicts = _commit(engine, account, feedbacks, now)
-    except SQLAlchemyError as error:
-        if not is_away(error):
-            raise
-        kind = type(error).__name__
-        log.error("x_webhook_not_stored", account=account.name, kind=kind)  # noqa: TRY400 - it quotes what we tried to store
-        raise bodies.store_away() from None
     log.info("x_webhook_received", account=account.name, cards=len(feedbacks), news=verdicts)
 
 

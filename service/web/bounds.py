@@ -16,11 +16,12 @@ FILES, FORM = "multipart/form-data", "application/x-www-form-urlencoded"
 MOST_FIELDS = 250  # of a form: 64 kB hold 16,000, which are a tenth of a second's work, and no form of ours has fifty
 
 
-def takes(size: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Say that a view's body may have `size` bytes."""
+def takes(size: int, *, reads_itself: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Say that a view's body may have `size` bytes, and whether it reads them itself, whatever they are said to be."""
 
     def mark(view: Callable[..., Any]) -> Callable[..., Any]:
         view.largest_body = size  # type: ignore[attr-defined]  # read below
+        view.reads_body = reads_itself  # type: ignore[attr-defined]  # the same
         return view
 
     return mark
