@@ -152,7 +152,7 @@ def give_back(place: Workplace, ready: Ready, now: datetime) -> None:
     """Return a claimed request whose call was never made, because we are shutting down or it took too long to begin."""
     with writing(place.engine) as connection:
         this = ready.request.id
-        mine = leases.still_mine(connection, this, ready.lease_token)
+        mine = still_mine(connection, this, ready.lease_token, now)
         waits = None if mine is not None else still_unsettled(connection, this, ready.attempt_id, now)
         if mine is None and waits is None:
             return

@@ -47,7 +47,7 @@ class Runner:
         flew = self.in_flight  # a call that lands while we claim may have held the account's row: look once more
         claimed = self.claim_some()
         if self.in_flight:
-            self._wait_for_one(patience)
+            wait(self._flying, patience.total_seconds(), FIRST_COMPLETED)
             return True
         return claimed + flew > 0
 
@@ -67,9 +67,6 @@ class Runner:
             for ready in found.ready:
                 self._flying[self._pool.submit(self._walk, ready)] = name
         return claimed
-
-    def _wait_for_one(self, patience: timedelta) -> None:
-        wait(self._flying, patience.total_seconds(), FIRST_COMPLETED)
 
     def stop(self, within: timedelta) -> None:
         """Finish the calls in flight and return the rest. What does not finish in time is looked up by a successor."""
@@ -109,17 +106,14 @@ class Runner:
 
     def _walk(self, ready: Ready) -> None:
         """Take step after step of one request until it waits or ends. Its id stands in every line logged meanwhile."""
+        step: Ready | None = ready
         with bound_contextvars(account=ready.account.name, request_id=ready.request.id):
-            self._walk_on(ready)
-
-    def _walk_on(self, step: Ready | None) -> None:
-        while step is not None:
-            now = self._clock()
-            late = now > step.intended_at + self._place.settings.worker.lease * BEGIN_WITHIN
-            if late or self._stopping.is_set():
-                return give_back(self._place, step, now)
-            found = self._taken(step)
-            step = self._record(step, found)
+            while step is not None:
+                now = self._clock()
+                late = now > step.intended_at + self._place.settings.worker.lease * BEGIN_WITHIN
+                if late or self._stopping.is_set():
+                    return give_back(self._place, step, now)
+                step = self._record(step, self._taken(step))
         return None
 
     def _taken(self, step: Ready) -> StepResult:

@@ -14,8 +14,8 @@ from service.db import Micros
 from service.db.leases import beyond, is_over_at
 from service.models import IS_BEGUN, IS_OPEN, account_state, feedback_request
 from service.requests.request import Request
-from service.requests.rows import REQUEST, SELECT, request_of
-from service.requests.writer import CHANGE, THIS
+from service.requests.rows import REQUEST, request_of
+from service.requests.writer import CHANGE
 
 fr = feedback_request.c
 acct = account_state.c
@@ -49,7 +49,6 @@ TAKE = (
     .values(lease_token=sa.bindparam("token"), lease_until=sa.bindparam("until", type_=Micros))
     .returning(*REQUEST, IS_BEGUN.label("is_begun"))
 )
-MINE = SELECT.where(THIS, fr.lease_token == sa.bindparam("token")).with_for_update()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +64,6 @@ def take_due(connection: Connection, account: str, limit: int, lease: Lease, now
     lent = {"token": lease.token, "until": lease.until, "far": beyond(now, lease.until - now)}
     leased = connection.execute(TAKE, {"this": account, "now": now, "most": limit, **lent}).all()
     return [request_of(row) for row in sorted(leased, key=lambda row: (not row.is_begun, row.scheduled_at))]
-
-
-def still_mine(connection: Connection, request_id: str, token: str) -> Request | None:
-    """Lock a request and return it, if the lease with this token is still valid."""
-    row = connection.execute(MINE, {"this": request_id, "token": token}).one_or_none()
-    return None if row is None else request_of(row)
 
 
 def taken(request: Request, lease: Lease) -> Request:
