@@ -4,12 +4,12 @@ Needs X's Feedback API privilege. Our request's id travels as `external_id`, so 
 with unknown outcome is found in the DM list by the card's text, or by the feedback object that appears.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from service.settings import Account, Texts
+from service.settings import Account
 from service.states import Kind
 from service.ways.way import Asking, Delivered, Way
 from service.x_api import Card, Feedback, XClient
@@ -22,11 +22,6 @@ class CardReference:
 
     by: Literal["feedback_id", "external_id", "dm_id"]
     value: str
-
-
-def freeze(texts: Texts, values: Mapping[str, str]) -> str:
-    """Return the message the card hangs on."""
-    return texts.card.format_map(values)
 
 
 def send(x: XClient, asking: Asking, signed_at: datetime) -> Delivered:
@@ -62,4 +57,4 @@ def per_day(account: Account) -> int:
     return account.cards_per_day
 
 
-WAY = Way("card", "create_feedback", CARD_AGAIN_AFTER, freeze, send, per_day, (Kind.ASKING,))
+WAY = Way("card", "create_feedback", CARD_AGAIN_AFTER, send, per_day, (Kind.ASKING,))

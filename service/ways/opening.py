@@ -17,6 +17,11 @@ def send(x: XClient, to_user_id: str, text: str, signed_at: datetime) -> Deliver
     return Delivered(sent.id, sent.id, None, sent.created_at)
 
 
+def dms_per_day(account: Account) -> int:
+    """Return how many DMs X lets this account send in 24 hours, openings and those that ask together."""
+    return account.dms_per_day
+
+
 def per_day(account: Account, way: Way) -> int:
     """Return how many openings a day allows: no more than messages that ask can follow."""
     most = min(account.dms_per_day, way.per_day(account))

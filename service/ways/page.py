@@ -4,20 +4,13 @@ Needs no privilege at X. The answer comes to the page and names its request by t
 found in the DM list by its text.
 """
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from service.settings import Account, Texts
 from service.states import Kind
 from service.ways import opening
 from service.ways.links import token_hash
 from service.ways.way import Asking, Delivered, Way
 from service.x_api import XClient
-
-
-def freeze(texts: Texts, values: Mapping[str, str]) -> str:
-    """Return the message with the link's place in it."""
-    return (texts.page or "").format_map(values)
 
 
 def send(x: XClient, asking: Asking, signed_at: datetime) -> Delivered:
@@ -30,9 +23,4 @@ def recognise(token: str) -> str | None:
     return token_hash(token)
 
 
-def per_day(account: Account) -> int:
-    """Return how many such DMs X lets this account send in 24 hours, openings included."""
-    return account.dms_per_day
-
-
-WAY = Way("page", opening.ENDPOINT, timedelta(0), freeze, send, per_day, (Kind.OPENING, Kind.ASKING))
+WAY = Way("page", opening.ENDPOINT, timedelta(0), send, opening.dms_per_day, (Kind.OPENING, Kind.ASKING))

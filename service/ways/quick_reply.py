@@ -4,21 +4,14 @@ Each option carries signed metadata with request and score, which `results/repli
 outcome is found in the DM list by its text.
 """
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from service.settings import Account, Texts
 from service.states import Kind
 from service.ways import opening
 from service.ways.catalogue import choose
 from service.ways.scale import words
 from service.ways.way import Asking, Delivered, Way
 from service.x_api import XClient, taps
-
-
-def freeze(texts: Texts, values: Mapping[str, str]) -> str:
-    """Return the message the options stand under."""
-    return (texts.quick_reply or "").format_map(values)
 
 
 def send(x: XClient, asking: Asking, signed_at: datetime) -> Delivered:
@@ -35,9 +28,4 @@ def recognise(key: str, metadata: str) -> taps.Tap | None:
     return taps.read(key, metadata)
 
 
-def per_day(account: Account) -> int:
-    """Return how many such DMs X lets this account send in 24 hours, openings included."""
-    return account.dms_per_day
-
-
-WAY = Way("quick_reply", opening.ENDPOINT, timedelta(0), freeze, send, per_day, (Kind.OPENING, Kind.ASKING))
+WAY = Way("quick_reply", opening.ENDPOINT, timedelta(0), send, opening.dms_per_day, (Kind.OPENING, Kind.ASKING))

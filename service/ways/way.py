@@ -50,10 +50,13 @@ class Way:
     name: str
     endpoint: str
     rest: timedelta
-    freeze: Callable[[Texts, Mapping[str, str]], str]
     send: Callable[[XClient, Asking, datetime], Delivered]
     per_day: Callable[[Account], int]
     shares: tuple[Kind, ...]  # the kinds of message that use up the same allowance at X
+
+    def freeze(self, texts: Texts, values: Mapping[str, str]) -> str:
+        """Return the message that asks, which stands in the settings under the way's own name."""
+        return str(getattr(texts, self.name) or "").format_map(values)
 
     def bound(self, account: Account) -> Bound:
         """Return how many messages that ask X lets this account send."""
