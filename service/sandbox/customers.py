@@ -1,7 +1,7 @@
 """Turns profiles from /_control into people of this X, one by one or 20,000 at once. scripts.py says what they do."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -16,10 +16,12 @@ _NEVER = {"never": True}
 
 def create(world: World, profile: Mapping[str, Any]) -> Person:
     """One customer from a profile on top of the default one; a known id is replaced. ValueError says what is wrong."""
-    return _create(world, {**world.default_profile, **profile}, {})
+    person = _person(world, {**world.default_profile, **profile}, {})
+    _enter(world, person)
+    return person
 
 
-def create_many(world: World, profiles: Sequence[Mapping[str, Any]]) -> int:
+def create_many(world: World, profiles: Iterable[Mapping[str, Any]]) -> int:
     """Many customers; nothing is created when one profile is wrong."""
     cache: dict[int, tuple[Action, ...]] = {}
     people = [_person(world, {**world.default_profile, **one}, cache) for one in profiles]
@@ -31,26 +33,13 @@ def create_many(world: World, profiles: Sequence[Mapping[str, Any]]) -> int:
 def create_range(world: World, first_id: int, count: int, profile: Mapping[str, Any]) -> int:
     """`count` customers with consecutive ids and one profile; `{n}` in screen_name is the running number from 0."""
     name = str(profile.get("screen_name", "customer_{n}"))
-    cache: dict[int, tuple[Action, ...]] = {}
-    base = {**world.default_profile, **profile}
-    people = [
-        _person(world, {**base, "user_id": str(first_id + n), "screen_name": name.replace("{n}", str(n))}, cache)
-        for n in range(count)
-    ]
-    for person in people:
-        _enter(world, person)
-    return len(people)
+    ids = ({"user_id": str(first_id + n), "screen_name": name.replace("{n}", str(n))} for n in range(count))
+    return create_many(world, ({**profile, **each} for each in ids))
 
 
 def check_profile(profile: Mapping[str, Any]) -> None:
     """ValueError when a profile would not do."""
     _person(None, {**profile, "user_id": "1"}, {})
-
-
-def _create(world: World, profile: Mapping[str, Any], cache: dict[int, tuple[Action, ...]]) -> Person:
-    person = _person(world, profile, cache)
-    _enter(world, person)
-    return person
 
 
 def _enter(world: World, person: Person) -> None:

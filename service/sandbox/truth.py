@@ -5,7 +5,7 @@ Copies references under the lock, builds nothing deep.
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from service.sandbox.state import Exchange, Message, Push, StoredCard, World
@@ -78,18 +78,7 @@ def card_row(one: StoredCard) -> dict[str, Any]:
 
 def request_row(one: Exchange) -> dict[str, Any]:
     """A request and its answer; status null: none was sent. `committed`: id of the DM or card it made."""
-    return {
-        "id": one.id,
-        "at_ms": one.at_ms,
-        "endpoint": one.endpoint,
-        "method": one.method,
-        "account": one.account,
-        "recipient": one.recipient,
-        "status": one.status,
-        "code": one.code,
-        "fault": one.fault,
-        "committed": one.committed,
-    }
+    return {each.name: getattr(one, each.name) for each in fields(one)}
 
 
 def push_row(one: Push) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def user(call: Call) -> dict[str, Any]:
 def user_by_name(call: Call) -> dict[str, Any]:
     """users/by/username/:name."""
     name = call.path_id or ""
-    return _shown(call, call.world.people.get(call.world.names.get(name.lower(), "")), name)
+    return _shown(call, users.find_named(call.world, name), name)
 
 
 def send(call: Call) -> tuple[int, dict[str, Any]]:

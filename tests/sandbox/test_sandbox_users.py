@@ -135,3 +135,14 @@ def test_a_made_up_customer_is_found_by_a_made_up_name_too(x, control):
     control.switch(auto_create_customers=True)
     assert x.get("users/show", screen_name="User5158").body["id_str"] == "5158"
     assert x.get("users/show", screen_name="somebody").status == 404
+
+
+def test_over_v2_too(x, control):
+    def named(name):
+        url, headers, _ = x.signed("GET", f"/2/users/by/username/{name}")
+        return x.send("GET", url, headers).body
+
+    assert "errors" in named("user5158")
+    control.switch(auto_create_customers=True)
+    assert named("User5158")["data"]["id"] == "5158"
+    assert "errors" in named("somebody")

@@ -24,7 +24,6 @@ class CrmServer:
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._thread.join(timeout=5)
-        self._server.server_close()
 
     def _serve(self) -> None:
         self._server.serve_forever(poll_interval=0.05)
