@@ -88,9 +88,6 @@ def _is_within(each: SavedFeed, reader: Reader) -> bool:
     return not reader.accounts or (bool(each.accounts) and set(each.accounts) <= set(reader.accounts))
 
 
-def _feed(row: sa.Row[*tuple[object, ...]]) -> SavedFeed:
-    r = row._mapping  # noqa: SLF001 - SQLAlchemy's public way to columns by name
-    return SavedFeed(
-        r["id"], r["name"], r["question"], tuple(r["accounts"]), r["created_at"], r["created_by"], r["last_used_at"],
-        r["revoked_at"],
-    )  # fmt: skip
+def _feed(row: sa.Row[Any]) -> SavedFeed:
+    times = (row.created_at, row.created_by, row.last_used_at, row.revoked_at)
+    return SavedFeed(row.id, row.name, row.question, tuple(row.accounts), *times)

@@ -8,8 +8,9 @@ import hmac
 import re
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -129,8 +130,7 @@ def rotate(connection: Connection, key_id: str, overlap: timedelta, now: datetim
     if row is None:
         raise NotFound("unknown_key", f"There is no valid key '{key_id}'; see `dm-feedback keys list`.")
     lasts = None if row.expires_at is None else now + (row.expires_at - row.created_at)
-    bounds = Bounds(tuple(row.routes or ()), tuple(row.networks or ()), lasts)
-    new = create(connection, row.name, row.role, row.accounts, now, bounds)
+    new = create(connection, row.name, row.role, row.accounts, now, replace(_bounds(row), expires_at=lasts))
     ends = now + overlap if row.expires_at is None else min(row.expires_at, now + overlap)
     connection.execute(sa.update(api_key).where(ak.id == key_id).values(expires_at=ends))
     return new
@@ -219,14 +219,15 @@ def _is_valid(now: datetime) -> sa.ColumnElement[bool]:
     return ak.revoked_at.is_(None) & (ak.expires_at.is_(None) | (ak.expires_at > now))
 
 
-def _reader(row: sa.Row[*tuple[object, ...]]) -> Reader:
-    r = row._mapping  # noqa: SLF001 - SQLAlchemy's public way to columns by name
-    routes, places = tuple(r["routes"] or ()), tuple(r["networks"] or ())
-    return Reader(r["id"], r["name"], r["role"], tuple(r["accounts"]), routes, places)
+def _reader(row: sa.Row[Any]) -> Reader:
+    bounds = _bounds(row)
+    return Reader(row.id, row.name, row.role, tuple(row.accounts), bounds.routes, bounds.networks)
 
 
-def _line(row: sa.Row[*tuple[object, ...]]) -> KeyLine:
-    r = row._mapping  # noqa: SLF001 - as above
-    bounds = Bounds(tuple(r["routes"] or ()), tuple(r["networks"] or ()), r["expires_at"])
-    times = (r["created_at"], r["last_used_at"], r["revoked_at"])
-    return KeyLine(r["id"], r["name"], r["role"], tuple(r["accounts"]), bounds, *times)
+def _line(row: sa.Row[Any]) -> KeyLine:
+    times = (row.created_at, row.last_used_at, row.revoked_at)
+    return KeyLine(row.id, row.name, row.role, tuple(row.accounts), _bounds(row), *times)
+
+
+def _bounds(row: sa.Row[Any]) -> Bounds:
+    return Bounds(tuple(row.routes or ()), tuple(row.networks or ()), row.expires_at)
