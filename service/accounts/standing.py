@@ -6,16 +6,18 @@ Sends of one account lock its row, so that they share its limits. Of the row, th
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from service.accounts import x_outage
 from service.db import insert_missing
 from service.db.leases import beyond
 from service.models import account_state, strange_refusal
 
 LONGEST_PAUSE = timedelta(days=1)
+Status = Literal["held", "paused", "x_away", "free"]
 acct = account_state.c
 # A pause further away than any X announces was written before the clock was set back: it does not count.
 PAUSED = sa.and_(acct.paused_until > sa.bindparam("now"), acct.paused_until <= sa.bindparam("believable"))
@@ -39,10 +41,14 @@ class AccountStanding:
     paused_until: datetime | None = None
     x_away_since: datetime | None = None
 
-    def pause(self, now: datetime) -> datetime | None:
-        """Return when the present pause ends, by the workers' own rule; None: there is none."""
-        until = self.paused_until
-        return until if until is not None and now < until <= beyond(now, LONGEST_PAUSE) else None
+    def status(self, now: datetime) -> tuple[Status, datetime | None]:
+        """Return how it stands: held or x_away since a moment, paused until one (by the workers' own rule), or free."""
+        if self.hold_reason is not None:
+            return "held", self.held_at
+        if self.paused_until is not None and now < self.paused_until <= beyond(now, LONGEST_PAUSE):
+            return "paused", self.paused_until
+        away_since = x_outage.since(self.x_away_since, now)
+        return ("free", None) if away_since is None else ("x_away", away_since)
 
 
 @dataclass(frozen=True, slots=True)

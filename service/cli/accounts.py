@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import click
-from rich.table import Table
 
-from service.accounts import holds, refused_ways, standing, x_outage
+from service.accounts import holds, refused_ways, standing
 from service.accounts.holds import Hold
 from service.auth import log_access
-from service.cli.common import account_of, console, me, now, opened, when
+from service.cli.common import account_of, console, me, now, opened, table_of, when
 from service.cli.connect import connect
 from service.db import reading, writing
 from service.errors import Conflict
@@ -38,7 +37,7 @@ def show(context: click.Context) -> None:
     Counts cover the last 30 days.
     """
     settings, engine = opened(context)
-    table = Table(*HEADINGS, box=None)
+    table = table_of(*HEADINGS)
     moment = now()
     with writing(engine) as connection:
         standing.enrol(connection, settings.accounts, moment)
@@ -122,11 +121,7 @@ def _to_look_at(account: Account, health: ChannelHealth, moment: datetime) -> It
 
 
 def _standing(each: standing.AccountStanding, moment: datetime) -> tuple[str, str]:
-    if each.hold_reason is not None:
-        code = f" (X code {each.hold_code})" if each.hold_code is not None else ""
-        return f"held: {each.hold_reason}{code}", when(each.held_at)
-    if (until := each.pause(moment)) is not None:
-        return "paused", when(until)
-    if (away_since := x_outage.since(each.x_away_since, moment)) is not None:
-        return "X does not answer", when(away_since)
-    return "free", ""
+    status, at = each.status(moment)
+    code = f" (X code {each.hold_code})" if each.hold_code is not None else ""
+    words = {"held": f"held: {each.hold_reason}{code}", "x_away": "X does not answer"}
+    return words.get(status, status), when(at)

@@ -3,11 +3,10 @@
 from typing import Any
 
 import click
-from rich.table import Table
 
 from service.auth import Reader, log_access
 from service.auth import feeds as stored
-from service.cli.common import account_of, console, me, now, opened, when
+from service.cli.common import account_of, console, me, now, opened, table_of, when
 from service.cli.data import pairs
 from service.db import reading, writing
 from service.reports.api.feeds import address_of
@@ -52,7 +51,7 @@ def create(context: click.Context, /, name: str, given: tuple[str, ...], account
 def show(context: click.Context) -> None:
     """Show all feeds without their secrets."""
     _, engine = opened(context)
-    table = Table("id", "name", "question", "accounts", "created", "by", "last used", "revoked", box=None)
+    table = table_of("id", "name", "question", "accounts", "created", "by", "last used", "revoked")
     with reading(engine) as connection:
         for each in stored.listed(connection, Reader("cli", me(), "admin", ())):
             asked = ", ".join(f"{name}={value}" for name, value in each.question.items())

@@ -4,12 +4,11 @@ from datetime import timedelta
 
 import click
 from marshmallow import ValidationError
-from rich.table import Table
 
 from service import migrations
 from service.auth import ROLES, log_access
 from service.auth import keys as stored
-from service.cli.common import account_of, console, engine_of, me, now, opened, settings_of, when
+from service.cli.common import account_of, console, engine_of, me, now, opened, settings_of, table_of, when
 from service.customers import hash_key
 from service.db import reading, writing
 from service.errors import Conflict, NotFound
@@ -88,7 +87,7 @@ def rotate(context: click.Context, key_id: str, overlap: timedelta) -> None:
 def show(context: click.Context) -> None:
     """Show all keys without their secrets."""
     _, engine = opened(context)
-    table = Table("id", "name", "role", "accounts", "bound to", "created", "last used", "expires", "revoked", box=None)
+    table = table_of("id", "name", "role", "accounts", "bound to", "created", "last used", "expires", "revoked")
     with reading(engine) as connection:
         for key in stored.listed(connection):
             table.add_row(

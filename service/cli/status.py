@@ -6,9 +6,8 @@ from dataclasses import asdict
 from typing import Any
 
 import click
-from rich.table import Table
 
-from service.cli.common import console, now, opened, when
+from service.cli.common import console, now, opened, table_of, when
 from service.db import reading
 from service.humanize import age, many
 from service.metrics.overview import AccountOverview, Overview, overview
@@ -63,7 +62,7 @@ def _head(found: Overview) -> None:
 
 def _accounts(accounts: tuple[AccountOverview, ...]) -> None:
     headings = ("account", "stands", "open", "due for", "unclear", "DMs left", "cards left", "read until", "webhook")
-    table = Table(*headings, box=None)
+    table = table_of(*headings)
     for each in sorted(accounts, key=lambda one: -(one.oldest_due or 0))[:MOST]:
         table.add_row(
             each.name, each.held or ("X away" if each.x_away else "free"), str(each.open), age(each.oldest_due),

@@ -129,18 +129,19 @@ def readiness(settings: Settings, engine: Engine, now: datetime) -> dict[str, An
 
 
 def _account(connection: Connection, each: AccountStanding, now: datetime) -> dict[str, Any]:
-    if each.hold_reason is not None:
-        return {
-            "status": "held", "reason": each.hold_reason, "x_code": each.hold_code, "what_to_do": _advice(each),
-        }  # fmt: skip
-    if (until := each.pause(now)) is not None:
-        return {"status": "paused", "until": until.isoformat()}
-    if (since := x_outage.since(each.x_away_since, now)) is not None:
-        return {"status": "x_away", "since": since.isoformat(), "waiting": _waiting(connection, each.account)}
+    match each.status(now):
+        case "held", _:
+            more = {"reason": each.hold_reason, "x_code": each.hold_code, "what_to_do": advice(each)}
+            return {"status": "held", **more}
+        case "paused", datetime() as until:
+            return {"status": "paused", "until": until.isoformat()}
+        case "x_away", datetime() as since:
+            return {"status": "x_away", "since": since.isoformat(), "waiting": _waiting(connection, each.account)}
     return {"status": "ok"}
 
 
-def _advice(each: AccountStanding) -> str:
+def advice(each: AccountStanding) -> str:
+    """What lets a held account go on."""
     if each.hold_reason == SIGN_IN_LOST.reason:
         return f"run `dm-feedback accounts connect {each.account}`, which signs it in and lets it go on"
     by_x = each.hold_code is not None  # no code: held by a person

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from service.cli.common import console
 from service.process import write_utf8
 from service.text import harmless
 from tests.cli.installation import Cli
@@ -38,6 +39,19 @@ def test_no_command_that_shows_foreign_text_lets_it_through(cli: Cli) -> None:
         for said in (done.stdout, done.stderr):
             assert not {"\x1b", "\x9b", "\x07", "\u202e"} & set(said), words
     assert "\\x1b]0;owned\\x07" in cli.says("requests", "show", request_id)
+
+
+@pytest.mark.parametrize(
+    "words", [("keys", "list"), ("feeds", "list"), ("accounts", "list"), ("status",), ("requests", "list")]
+)
+def test_no_list_cuts_what_it_shows_on_a_narrow_terminal(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    cli.says("keys", "create", "--name", "somebody whose name is long")
+    cli.says("feeds", "create", "--name", "a spreadsheet with a long name", "--figure", "summary")
+    cli.answered("crm-1", 1)
+    monkeypatch.setattr(console, "_width", 60)
+    assert "\u2026" not in cli.says(*words)
 
 
 class Stream(io.TextIOWrapper):

@@ -10,12 +10,13 @@ from sqlalchemy.engine import Engine
 from service import migrations
 from service.accounts import holds, standing, x_outage
 from service.accounts.holds import Hold
-from service.db import open_engine, writing
+from service.db import open_engine, reading, writing
 from service.metrics.health import Writes, why_not_ready
 from service.models import feedback_request, worker_seen
 from service.reports.dashboard.account_standing import standings
 from service.sources import holds as source_standing
 from service.sources import waiting
+from service.x_api.codes import SIGN_IN_LOST
 from tests.floor.app import App
 from tests.support import OTHER, START, request_row, settings_of
 
@@ -105,6 +106,15 @@ def test_a_held_account_degrades_and_says_what_to_do(app: App) -> None:
     assert report["accounts"]["other"] == {"status": "ok"}
 
 
+def test_a_lost_sign_in_is_mended_by_signing_in(app: App) -> None:
+    with writing(app.engine) as connection:
+        holds.hold(connection, "acme", Hold(None, SIGN_IN_LOST.reason), app.clock.now)
+        [shown] = standings(connection, [("acme", "")], app.clock.now, silent=False)
+    advice = ready(app)["accounts"]["acme"]["what_to_do"]
+    assert advice == "run `dm-feedback accounts connect acme`, which signs it in and lets it go on"
+    assert advice.replace("`", "") in shown.advice
+
+
 def test_a_manual_hold_advises_nothing_at_x(app: App) -> None:
     with writing(app.engine) as connection:
         holds.hold(connection, "acme", Hold(None, "held_by_hand"), app.clock.now)
@@ -129,7 +139,7 @@ def test_a_pause_from_before_the_clock_was_set_back_is_not_shown(app: App) -> No
         holds.pause(connection, "other", now + timedelta(days=3), now)
         assert not standing.lock(connection, "other", now).rests
         [shown] = standings(connection, [("other", "")], now, silent=False)
-    assert shown.status == "sending"
+    assert shown.status == "Sending"
     assert ready(app)["accounts"]["other"] == {"status": "ok"}
 
 
@@ -145,6 +155,9 @@ def test_an_x_outage_degrades_and_says_since_when_and_how_many_wait(app: App) ->
     report = ready(app)
     assert (report["status"], report["worker"]) == ("degraded", "ok")
     assert report["accounts"]["acme"] == {"status": "x_away", "since": since.isoformat(), "waiting": 1}
+    with reading(app.engine) as connection:
+        [shown] = standings(connection, [("acme", "")], app.clock.now, silent=False)
+    assert (shown.status, shown.at) == ("X does not answer", since), "the page says what /readyz says"
 
 
 def test_a_missing_worker_is_reported(app: App) -> None:

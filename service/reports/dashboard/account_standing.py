@@ -11,20 +11,20 @@ from sqlalchemy.engine import Connection
 
 from service.accounts import standing
 from service.accounts.standing import AccountStanding
+from service.metrics.health import advice
 from service.reports.dashboard import words
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One account. `status` is sending, waiting (for a worker), paused or held."""
+    """One account. `status` in words; `at`: since when, or of a pause until when."""
 
     account: str
     screen_name: str
     status: str
-    since: datetime | None
-    until: datetime | None
+    at: datetime | None
     why: str
-    advice: str
+    advice: str = ""
 
 
 def standings(
@@ -33,34 +33,26 @@ def standings(
     """Return how each of the accounts (name, screen name) stands."""
     stand = {each.account: each for each in standing.standings(connection)}
     return [
-        _standing(stand.get(name, AccountStanding(name)), screen_name, now, silent=silent)
+        Standing(name, screen_name, *_stands(stand.get(name, AccountStanding(name)), now, silent=silent))
         for name, screen_name in accounts
     ]
 
 
-def _standing(each: AccountStanding, screen_name: str, now: datetime, *, silent: bool) -> Standing:
-    name = each.account
-    if each.hold_reason is not None:
+def _stands(each: AccountStanding, now: datetime, *, silent: bool) -> tuple[str, datetime | None, str, str]:
+    status, at = each.status(now)
+    if status == "held":
         code = f" (X's code {each.hold_code})" if each.hold_code is not None else ""
-        first = (
-            "Put it right (at X, or the keys in the settings, then restart)"
-            if each.hold_code is not None
-            else "See to the reason"
-        )  # no code: held by a person
-        return Standing(
-            name,
-            screen_name,
-            "held",
-            each.held_at,
-            None,
+        why = (
             f"{words.heading(each.hold_reason)}{code}. Nothing is sent; conversations wait, and nobody is asked about "
-            "those that ended too long ago.",
-            f"{first}, then an operator runs: dm-feedback accounts release {name}",
+            "those that ended too long ago."
         )
-    if (until := each.pause(now)) is not None:
-        why = "X asked us to slow down; conversations wait."
-        return Standing(name, screen_name, "paused", None, until, why, "Nothing to do: it ends by itself.")
+        return "Held", at, why, f"For an operator: {advice(each).replace('`', '')}."
+    if status == "paused":
+        return "Paused", at, "X asked us to slow down; conversations wait.", "Nothing to do: it ends by itself."
     if silent:
         why = "No worker is running: conversations are accepted, and nothing is sent."
-        return Standing(name, screen_name, "waiting", None, None, why, "An operator starts: dm-feedback worker")
-    return Standing(name, screen_name, "sending", None, None, "Customers are asked as conversations end.", "")
+        return "Waiting", None, why, "An operator starts: dm-feedback worker"
+    if status == "x_away":
+        why = "X answers no call; conversations wait, and nothing is lost."
+        return "X does not answer", at, why, "The worker's log (x_called, reason) says why."
+    return "Sending", None, "Customers are asked as conversations end.", ""
