@@ -25,7 +25,8 @@ from service.accounts.holds import Hold
 from service.db import reading, writing
 from service.ids import new_id
 from service.metrics import totals
-from service.metrics.overview import ATTENTION_FROM, overview
+from service.metrics.attention import ATTENTION_FROM
+from service.metrics.overview import overview
 from service.models import (
     access_log,
     account_state,
@@ -45,7 +46,7 @@ from service.sources import call_counts, sweeps, waiting
 from service.sources import holds as source_holds
 from service.telemetry.counters import ProcessCounts
 from tests.floor.app import App
-from tests.support import request_row, settings_of
+from tests.support import OTHER, request_row, settings_of
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
 ALERTS = DEPLOY / "prometheus" / "alerts.yml"
@@ -313,6 +314,18 @@ def test_an_account_in_no_workers_settings_is_told_before_its_backlog(engine: En
     assert "acme: no worker that lives has it in its settings" in only
     totals.Keeper(engine, "worker", place.now, ProcessCounts(), serves=["accounts.acme"]).keep(place.now)
     assert "more workers" in told()[0]
+
+
+def test_the_last_day_is_that_of_all_accounts_and_sends_nobody_knows_of_are_told(engine: Engine) -> None:
+    app = App(engine, settings_of(accounts__other=OTHER, sources__crm__account="acme"))
+    ended = {"state": "unknown", "reason": "unclear_send", "outcome_at": app.clock.now}
+    with writing(engine) as connection:
+        for number, account in enumerate(("acme", "acme", "other")):
+            row = request_row(app.clock.now, account=account, conversation_id=f"c-{number}", **ended)
+            connection.execute(sa.insert(feedback_request).values(row))
+        found = overview(connection, app.settings, app.clock.now)
+    assert found.day["requests"] == {"unknown unclear_send": 3}
+    assert "Nobody knows what became of 3 messages" in str(found.needs_a_hand)
 
 
 def test_a_log_that_somebody_keeps_from_being_emptied_is_told(sqlite_engine: Engine) -> None:

@@ -1,11 +1,11 @@
 """What operators see of the service. Counts only: never a customer, a text or a score.
 
-    prometheus.py  /metrics                             overview.py  the same on one screen, and what needs a hand
+    prometheus.py  /metrics                             overview.py  the same on one screen
     gauge.py       what a figure of the ledger is       source_gauges.py  figures of sources' APIs
     gauges.py      figures read from the ledger         budgets.py   X's daily limits: used, and left
     totals.py      counters of all processes together   families.py  a figure in Prometheus' format
     health.py      /healthz and /readyz                 otel.py      traces for an OpenTelemetry collector
-    served.py      which accounts and sources are served at the moment
+    served.py      the same, of accounts and sources in use   attention.py  what needs attention, in sentences
 
 What a single process counts is in `service/telemetry/counters.py`.
 """

@@ -44,10 +44,8 @@ class Figures(Collector):
         """Yield every gauge and every counter."""
         now = self._clock()
         with reading(self._engine) as connection:
-            whom = served.now_served(connection, self._settings, now)
-            for each in GAUGES:
-                figures = served.figures(connection, each.query(now), each.labels, whom)
-                yield gauge(each.name, each.text, each.labels, ((*values, number) for values, number in figures))
+            for each, rows in served.figures(connection, GAUGES, self._settings, now):
+                yield gauge(each.name, each.text, each.labels, rows)
             yield from budgets.families(connection, self._settings.accounts, now)
             yield from totals.families(connection, now)
             yield from _unplaced(connection)

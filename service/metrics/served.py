@@ -3,7 +3,7 @@
 An account or source that is in nobody's settings any more is left out: how it stood when it left needs no mending.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.encrypting.in_force import is_alive
+from service.metrics.gauge import Gauge
 from service.models import process_count
 from service.settings import Settings
 
@@ -44,10 +45,13 @@ def by_workers(connection: Connection, now: datetime) -> Served:
 
 
 def figures(
-    connection: Connection, query: sa.Select[*tuple[Any, ...]], labels: Sequence[str], served: Served
-) -> Iterator[tuple[list[str], float]]:
-    """Query a figure; yield label values and number of each account or source that is served."""
-    section = SECTIONS.get(labels[0]) if labels and served is not None else None
-    for *values, number in connection.execute(query):
-        if section is None or f"{section}.{values[0]}" in (served or ()):
-            yield [str(value) for value in values], float(number)
+    connection: Connection, gauges: Iterable[Gauge], ours: Settings, now: datetime
+) -> Iterator[tuple[Gauge, Sequence[Sequence[Any]]]]:
+    """Query each figure; yield it with its rows, labels first and the number last, of who is served."""
+    served = now_served(connection, ours, now)
+    for each in gauges:
+        rows = connection.execute(each.query(now)).all()
+        section = SECTIONS.get(each.labels[0]) if each.labels else None
+        if served is not None and section is not None:
+            rows = [row for row in rows if f"{section}.{row[0]}" in served]
+        yield each, rows
