@@ -4,6 +4,8 @@ import re
 import unicodedata
 from typing import Literal
 
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+"""What no database of ours can hold: NUL, and half of a letter beyond UTF-16's first plane."""
 MARKS_AT_ONCE = re.compile(r"[^\x00-\u02ff\w]{30}")
 JOINER = "\u034f"  # shows as nothing, and no mark is sorted past it
 STEERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")

@@ -16,7 +16,7 @@ from service.auth.keys import Reader
 from service.errors import Invalid
 from service.reports.days import midnight
 from service.reports.dimensions import FILTERED, NAMED, Dimension, Value
-from service.reports.query_values import WHEN, Moment, SearchWords, WholeNumber, Word, YesNo, known
+from service.reports.query_values import WHEN, Moment, SearchWords, WholeNumber, Word, YesNo, known, one_of_these
 from service.settings import CARD_TYPES, Settings
 from service.settings.values import one_of
 from service.states import Failure, Skip, State
@@ -126,10 +126,6 @@ def _parameter(each: Dimension) -> fields.List[Any]:
     return several(WholeNumber() if each.whole_number else Word(), f"{each.says}; may be repeated{empty}")
 
 
-def _clock(clocks: tuple[str, ...], says: str) -> fields.String:
-    return fields.String(validate=known(clocks), metadata={"description": says})
-
-
 class FigureFilterSchema(Schema):
     """What figures can be narrowed by."""
 
@@ -141,7 +137,7 @@ class FigureFilterSchema(Schema):
 
     since = Moment(says=f"Beginning of the period, part of it. {WHEN}.".replace("write", "Write"))
     until = Moment(says="End of the period, not part of it. Written like `since`.")
-    date_field = _clock(
+    date_field = one_of_these(
         FIGURE_CLOCKS,
         "The clock the period is read on. Without it figures use their own: scores the day they were given, rates the "
         "day the card was sent.",
@@ -152,7 +148,7 @@ class FigureFilterSchema(Schema):
 class FilterSchema(FigureFilterSchema):
     """Filters for rows: those of figures, and those that would allow subtraction there."""
 
-    date_field = _clock(
+    date_field = one_of_these(
         ROW_CLOCKS,
         "The clock the period is read on; without it `updated_at`. `answered_at`: when the comment was written, or "
         "else the score given.",

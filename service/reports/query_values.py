@@ -11,11 +11,13 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate
 
+from service.text import UNSTORABLE
+
 WHEN = "write RFC 3339 like 2026-11-22T12:00:00Z, epoch seconds or milliseconds, or a date"
 LONGEST = 256
 LARGEST = 999_999_999
 EPOCH_MS_FROM = 100_000_000_000  # smaller numbers are seconds: in milliseconds this is March 1973
-YEARS = (1900, 2200)  # a date outside is a mistake, and some of them overflow in other zones
+YEARS = range(1900, 2200)  # a date outside is a mistake, and some of them overflow in other zones
 WRITTEN = (
     "^((19|20|21)[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
     "([Tt ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]+)?)?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9]))?"
@@ -46,14 +48,19 @@ class Moment(fields.Field[datetime | date]):
             raise ValidationError(f"must be a time; {WHEN}") from error
         if isinstance(found, datetime) and found.tzinfo is None:
             raise ValidationError(f"has no offset; {WHEN}")
-        if not YEARS[0] <= found.year < YEARS[1]:
-            raise ValidationError(f"lies outside the years {YEARS[0]} to {YEARS[1]}; {WHEN}")
+        if found.year not in YEARS:
+            raise ValidationError(f"lies outside the years {YEARS.start} to {YEARS.stop}; {WHEN}")
         return found
 
 
 def known(words: Sequence[str]) -> validate.OneOf:
     """Demand one of these words."""
     return validate.OneOf(words, error=f"must be one of {', '.join(words)}")
+
+
+def one_of_these(words: Sequence[str], says: str, **more: Any) -> fields.String:
+    """A parameter that is one of these words."""
+    return fields.String(validate=known(words), metadata={"description": says}, **more)
 
 
 def is_whole(text: str) -> bool:
@@ -84,7 +91,7 @@ class Word(fields.String):
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
         word = super()._deserialize(value, *args, **kwargs)
-        if word is None or "\0" in word or len(word) > LONGEST or any("\ud800" <= c <= "\udfff" for c in word):
+        if word is None or len(word) > LONGEST or UNSTORABLE.search(word):
             raise ValidationError(f"must be text of at most {LONGEST} characters without NUL")
         return word
 

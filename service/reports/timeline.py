@@ -16,11 +16,11 @@ from service.at_rest.columns import encrypting
 from service.auth.keys import Reader
 from service.errors import Invalid, NotAllowed, NotFound
 from service.models import timeline_note
+from service.reports.query_values import YEARS
 
 tn = timeline_note.c
 LONGEST = 120
 LONGEST_AUTHOR = 96
-YEARS = range(1900, 2200)
 
 
 @dataclass(frozen=True, slots=True)

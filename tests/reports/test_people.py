@@ -256,6 +256,12 @@ def test_a_day_begins_in_the_zone_of_reports(quick):
     assert line.since == MARCH - timedelta(hours=1)
 
 
+def test_a_name_is_known_again_where_a_day_has_two_midnights(world):
+    world.settings = settings_of(service__time_zone="America/Havana")
+    lines = file("kind,id,name,since\nagent,1,Ana,2026-11-01\n", world)
+    assert [named(world, *lines) for _ in range(2)] == [1, 0]
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

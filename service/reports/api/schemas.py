@@ -14,7 +14,7 @@ from service.reports.counting.periods import PERIODS, SEVEN_DAYS
 from service.reports.dimensions import BY, COVERED, FILTERED
 from service.reports.figures.batch import FIGURES
 from service.reports.filters import FigureFilterSchema, FilterSchema
-from service.reports.query_values import WHEN, Moment, WholeNumber, Word, YesNo, known
+from service.reports.query_values import WHEN, Moment, WholeNumber, Word, YesNo, known, one_of_these
 from service.reports.rows.as_csv import SEPARATORS
 from service.reports.rows.order import SORTS
 from service.reports.rows.query import DEFAULT_LIMIT, MOST
@@ -28,19 +28,19 @@ class Time(fields.DateTime):
         return None if value is None else rfc3339(value)
 
 
-def text(says: str = "", *, none: bool = False) -> fields.String:
+def text(says: str, *, none: bool = False) -> fields.String:
     """A text that may be missing."""
-    return fields.String(allow_none=none, metadata={"description": says} if says else {})
+    return fields.String(allow_none=none, metadata={"description": says})
 
 
-def number(says: str = "", *, none: bool = False) -> fields.Integer:
+def number(says: str) -> fields.Integer:
     """A whole number, strictly."""
-    return fields.Integer(strict=True, allow_none=none, metadata={"description": says} if says else {})
+    return fields.Integer(strict=True, metadata={"description": says})
 
 
-def time(says: str = "", *, none: bool = True) -> Time:
+def time(says: str, *, none: bool = True) -> Time:
     """A moment that may be missing."""
-    return Time(allow_none=none, metadata={"description": says} if says else {})
+    return Time(allow_none=none, metadata={"description": says})
 
 
 # -- what is asked ---------------------------------------------------------------------------------------------------
@@ -56,13 +56,10 @@ class PageSchema(FilterSchema):
         load_default=DEFAULT_LIMIT, validate=LIMIT, metadata={"description": f"Rows a page, at most {MOST}"}
     )
     cursor = fields.String(load_default="", metadata={"description": "`next_cursor` or `resume_cursor`, unchanged"})
-    sort = fields.String(
+    sort = one_of_these(
+        SORTS,
+        "updated_at: for pulling what changed; ended_at: never moves. The oldest first; with a minus the newest",
         load_default="updated_at",
-        validate=known(SORTS),
-        metadata={
-            "description": "updated_at: for pulling what changed; ended_at: never moves. The oldest first; "
-            "with a minus the newest"
-        },
     )
 
 
@@ -125,10 +122,7 @@ class TrendSchema(FigureFilterSchema):
     """A trend's filters and its pieces."""
 
     period = _period()
-    by = fields.String(
-        validate=known(BY),
-        metadata={"description": "One line a group of this dimension"},
-    )
+    by = one_of_these(BY, "One line a group of this dimension")
     zone = Word(metadata={"description": "IANA zone of the days; supervisors and admins may take another than ours"})
 
 
@@ -147,13 +141,8 @@ class SeveralAskSchema(FigureFilterSchema):
         validate=validate.Length(max=len(BY)),
         metadata={"description": "The dimensions of breakdowns; may be repeated"},
     )
-    trend_by = fields.String(
-        validate=known(BY),
-        metadata={"description": "The trend as one line a group of this dimension"},
-    )
-    coverage_by = fields.String(
-        load_default="agent", validate=known(COVERED), metadata={"description": "The dimension of coverage"}
-    )
+    trend_by = one_of_these(BY, "The trend as one line a group of this dimension")
+    coverage_by = one_of_these(COVERED, "The dimension of coverage", load_default="agent")
     period = _period()
     zone = Word(metadata={"description": "As in the trend"})
 
@@ -161,25 +150,19 @@ class SeveralAskSchema(FigureFilterSchema):
 class BreakdownSchema(FigureFilterSchema):
     """A breakdown's filters and its dimension."""
 
-    by = fields.String(required=True, validate=known(BY), metadata={"description": "A row a group of this dimension"})
+    by = one_of_these(BY, "A row a group of this dimension", required=True)
 
 
 class CoverageAskSchema(FigureFilterSchema):
     """Coverage's filters and its dimension."""
 
-    by = fields.String(
-        load_default="agent", validate=known(COVERED), metadata={"description": "A row a group of this dimension"}
-    )
+    by = one_of_these(COVERED, "A row a group of this dimension", load_default="agent")
 
 
 class DifferencesSchema(BreakdownSchema):
     """Two periods of every group; without the other one, as many days just before."""
 
-    and_by = fields.String(
-        validate=known(BY),
-        metadata={"description": "Tell groups apart by this dimension too; for who may list rows"},
-    )
-
+    and_by = one_of_these(BY, "Tell groups apart by this dimension too; for who may list rows")
     other_since = Moment(says=f"Beginning of the earlier period. {WHEN[:1].upper()}{WHEN[1:]}.")
     other_until = Moment(says="End of the earlier period, not part of it")
 
@@ -192,7 +175,7 @@ class CompareSchema(FigureFilterSchema):
 
     other_since = Moment(says=f"Beginning of the later period. {WHEN[:1].upper()}{WHEN[1:]}.")
     other_until = Moment(says="End of the later period, not part of it")
-    by = fields.String(validate=known(SIDES), metadata={"description": "Two groups of this dimension, `a` and `b`"})
+    by = one_of_these(SIDES, "Two groups of this dimension, `a` and `b`")
     a = Word(metadata={"description": "With `by`: the first group"})
     b = Word(metadata={"description": "With `by`: the second group"})
 

@@ -18,7 +18,7 @@ from service.reports.dimensions import BY
 from service.reports.figures.batch import WhichFigures, several
 from service.reports.figures.csv_table import HEADS, as_csv
 from service.reports.filters import FigureFilterSchema, Filter, from_values
-from service.reports.query_values import WholeNumber, known
+from service.reports.query_values import WholeNumber, one_of_these
 from service.reports.report_query import ReportQuery
 from service.settings import Settings
 from service.web.validation_errors import refused
@@ -31,11 +31,8 @@ LONGEST = validate.Range(min=1, max=3660, error="must be 1 to 3660")
 class SavedSchema(FigureFilterSchema):
     """One figure, how it is split and filtered, as analysts may ask."""
 
-    figure = fields.String(required=True, validate=known(tuple(HEADS)), metadata={"description": "Which figure"})
-    by = fields.String(
-        validate=known(BY),
-        metadata={"description": "The dimension of a breakdown, a trend or coverage"},
-    )
+    figure = one_of_these(tuple(HEADS), "Which figure", required=True)
+    by = one_of_these(BY, "The dimension of a breakdown, a trend or coverage")
     period = fields.String(
         validate=validate.OneOf(PERIODS, error="must be day, week or month"),
         metadata={"description": "Of a trend; by default week"},

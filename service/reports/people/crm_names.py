@@ -8,13 +8,14 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.db import EPOCH
 from service.models import person_name
+from service.reports.days import midnight
 from service.reports.people.names_csv import CONTROL, LONGEST_ID, LONGEST_NAME
 from service.reports.people.stored import NameLine, StoredName, keep
 from service.settings import Settings
@@ -37,7 +38,7 @@ def learn(
     connection: Connection, settings: Settings, found: Sequence[ToldName], account: str, by: str, now: datetime
 ) -> int:
     """Store what is new; return how many names that were. The worker updates their rows."""
-    today = datetime.combine(now.astimezone(settings.service.time_zone), time.min, settings.service.time_zone)
+    today = midnight(now.astimezone(settings.service.time_zone).date(), settings.service.time_zone)
     fit = [each for each in found if _fits(each) and not _is_settings(settings, each)]
     total = 0
     for begin in range(0, len(fit), AT_ONCE):

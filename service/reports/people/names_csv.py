@@ -11,20 +11,21 @@ Without `since` a name holds from the beginning, without `account` everywhere; a
 import csv
 import re
 from collections.abc import Callable, Iterator, Mapping
-from datetime import date, datetime, time
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from service.db import EPOCH
 from service.errors import Invalid
+from service.reports.days import midnight
 from service.reports.formula_injection import unguarded
 from service.reports.people.name_at import EVERY_ACCOUNT, KINDS
 from service.reports.people.stored import NameLine
+from service.reports.query_values import YEARS
 from service.settings import Settings
 
 COLUMNS = ("kind", "id", "name", "since", "account")
 NEEDED, LISTED = COLUMNS[:3], (*COLUMNS, "given_by")
 LONGEST_NAME, LONGEST_ID, MOST_TOLD = 120, 256, 20
-YEARS = range(1900, 2200)
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -88,7 +89,7 @@ def _moment(given: str, zone: ZoneInfo) -> datetime:
         raise ValueError("since must be a day like 2026-03-01, or empty for the beginning") from error
     if day.year not in YEARS:
         raise ValueError(f"since must be a day of the years {YEARS.start} to {YEARS.stop - 1}")
-    return datetime.combine(day, time.min, zone)
+    return midnight(day, zone)
 
 
 def twice(found: list[NameLine]) -> list[str]:

@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 from service.at_rest.columns import encrypting
 from service.errors import Conflict, Invalid
 from service.models import feedback_request, review_note
+from service.text import UNSTORABLE
 
 rn = review_note.c
 LONGEST = 4000
@@ -33,7 +34,7 @@ class ReviewNote:
 def add(connection: Connection, request_id: str, author: str, text: str, now: datetime) -> ReviewNote:
     """Store a note. Raises Invalid for an empty one, or one no database can hold."""
     words = text.strip()
-    if not words or len(words) > LONGEST or "\0" in words or any("\ud800" <= c <= "\udfff" for c in words):
+    if not words or len(words) > LONGEST or UNSTORABLE.search(words):
         raise Invalid("invalid_note", f"A note has 1 to {LONGEST} characters, without NUL.")
     row = {"request_id": request_id, "at": now, "author": author[:LONGEST_AUTHOR], "text": words}
     one = sa.insert(review_note).values(encrypting(review_note, row, request_id, now))
