@@ -73,8 +73,7 @@ def copy(context: click.Context, to: str, accounts: str | None, finish: bool) ->
     source, target = engine_of(context, settings), open_engine(to)
     context.call_on_close(target.dispose)
     if accounts is not None:
-        names = tuple(dict.fromkeys(name for each in accounts.split(",") if (name := each.strip())))
-        _copy_accounts(source, target, names, settings.service.secret_key, finish=finish)
+        _copy_accounts(source, target, _names(accounts), settings.service.secret_key, finish=finish)
         return
     moving.demand_place(source, target)
     if not finish:
@@ -106,8 +105,12 @@ def forget_accounts(context: click.Context, accounts: str) -> None:
     Also deletes what has arrived of a copy into this database that was given up. Mirrors of this database start anew.
     """
     _, engine = opened(context)
-    moving_accounts.forget(engine, accounts.split(","), _progress, me(), now())
+    moving_accounts.forget(engine, _names(accounts), _progress, me(), now())
     console.print(f"Nothing is left here of {accounts}. Cursors given before are answered 410, changes_begin_anew.")
+
+
+def _names(accounts: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for each in accounts.split(",") if (name := each.strip())))
 
 
 def _progress(table: str, rows: int) -> None:

@@ -5,7 +5,7 @@ import sqlalchemy as sa
 
 from service.auth import log_access
 from service.cli.common import console, me, now, opened, table_of, when
-from service.cli.sources import definition_of
+from service.cli.source_send import definition_of
 from service.db import reading, writing
 from service.humanize import many
 from service.intake.inbox.records import IGNORED, UNMAPPABLE

@@ -40,7 +40,7 @@ def send(context: click.Context, /, source: str, file: str | None, to: str | Non
     is not accepted.
     """
     settings = settings_of(context)
-    definition = _definition_of(settings, source)
+    definition = definition_of(settings, source)
     inbound = _proven(definition, _delivery(settings, definition, file, TryOf(**said)))
     address = _address(settings, inbound, to)
     click.echo(f"POST {urlsplit(address)._replace(query='').geturl()}   {len(inbound.body)} bytes, signed")
@@ -54,7 +54,8 @@ def send(context: click.Context, /, source: str, file: str | None, to: str | Non
         context.exit(1)
 
 
-def _definition_of(settings: Settings, source: str) -> Definition:
+def definition_of(settings: Settings, source: str) -> Definition:
+    """Return one source of the settings, compiled. Raises NotFound."""
     source_of(settings, source)
     return load_definitions(settings.sources, tuple(settings.accounts))[source]
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from service.cli.common import console, if_set_up, now, opened, settings_of, source_of, table_of
+from service.cli.common import console, if_set_up, now, opened, settings_of, table_of
 from service.cli.source_apis import apis, release
 from service.cli.source_seen import NOTHING, SourceWeek, seen
-from service.cli.source_send import send
+from service.cli.source_send import definition_of, send
 from service.crm_api.client import Client
 from service.db import reading
 from service.errors import Invalid, NotFound
@@ -115,7 +115,7 @@ def grammar() -> None:
 def check(context: click.Context) -> None:
     """Compile every definition and report every mistake, and what works but deserves a thought."""
     settings = settings_of(context)
-    definitions = definitions_of(settings)
+    definitions = load_definitions(settings.sources, tuple(settings.accounts))
     for careful in advice(definitions, settings):
         console.print(f"{careful.path} {careful.sentence}", style="yellow", soft_wrap=True)
     console.print(f"right: {many(len(definitions), 'definition')}, {', '.join(definitions)}")
@@ -208,17 +208,6 @@ def _explain_preset(preset: str, file: str | None) -> None:
     inbound = parse_request_file(content, EXAMPLE_URL, preset)
     click.echo(harmless(render(explain_delivery(preset_definition(preset, as_tried=True), inbound, now()))))
     click.echo(f"further payloads of this preset: {', '.join(own)}")
-
-
-def definitions_of(settings: Settings) -> dict[str, Definition]:
-    """Compile every source of the settings."""
-    return load_definitions(settings.sources, tuple(settings.accounts))
-
-
-def definition_of(settings: Settings, source: str) -> Definition:
-    """Return one source of the settings. Raises NotFound."""
-    source_of(settings, source)
-    return definitions_of(settings)[source]
 
 
 def _mine(settings: Settings, lately: Mapping[str, SourceWeek]) -> Table:

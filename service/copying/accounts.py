@@ -20,7 +20,7 @@ from service.accounts import moving as standing
 from service.auth import log_access
 from service.copying import of_accounts
 from service.copying.known import known_again
-from service.copying.moving import CarriedTable, ProvenTable, Tell, alive_in, carry, carry_and_prove, same, unhurried
+from service.copying.moving import CarriedTable, ProvenTable, alive_in, carry, carry_and_prove, demand_two, unhurried
 from service.copying.numbering import keep_apart
 from service.copying.rows import Rows
 from service.copying.same_keys import demand_same_keys
@@ -28,6 +28,7 @@ from service.db import reading, writing
 from service.encrypting import in_force
 from service.errors import Conflict, NotFound, ServiceError
 from service.models import feedback_request, process_count
+from service.partitions.delivery_keys import Tell
 from service.requests import seals
 
 pct = process_count.c
@@ -138,15 +139,9 @@ def _demand_databases(source: Engine, target: Engine) -> None:
     if {source.dialect.name, target.dialect.name} != {"postgresql"}:
         sentence = "Accounts go from one PostgreSQL to another. Carry an SQLite ledger over whole, without --accounts."
         raise Conflict("copy_accounts_postgresql", sentence)
-    if same(source, target):
-        raise Conflict("copy_onto_itself", "Both addresses are the same database; give another one with --to.")
+    demand_two(source, target)
     migrations.require_fitting(source)
     if migrations.current(target) is None:
-        if sa.inspect(target).get_table_names():
-            raise Conflict(
-                "copy_not_empty",
-                "The database given by --to holds other tables; use an empty one, or one of dm-feedback.",
-            )
         migrations.upgrade(target)
     migrations.require_fitting(target)
     if migrations.current(source) != migrations.current(target):

@@ -5,7 +5,6 @@ target gets a key for each delivery, and an unpartitioned one gets an emptied de
 expired.
 """
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
@@ -16,8 +15,8 @@ from service.db import reading, writing
 from service.db.partitioned import partitioned_tables
 from service.models import delivery_key, webhook_delivery
 from service.partitions import delivery_keys
+from service.partitions.delivery_keys import Tell
 
-Tell = Callable[[str, int], None]
 NEVER = datetime.max.replace(tzinfo=UTC)
 ID_AT = slice(4, 16)  # whd_ and the milliseconds of its arrival, in hexadecimal
 wd, dlk = webhook_delivery.c, delivery_key.c

@@ -26,6 +26,7 @@ from service.errors import Conflict
 from service.metrics.totals import KEEP_EVERY
 from service.migrations import COPYING, MOVED
 from service.models import metadata, process_count, schema_floor, worker_seen
+from service.partitions.delivery_keys import Tell
 
 FILLED_BY_MIGRATIONS = frozenset({"access_chain", "change_counter", "naming_place", "schema_floor", "tally_book"})
 QUIET = KEEP_EVERY * 3 / 2  # a process that lives has said so by then
@@ -51,10 +52,6 @@ class ProvenTable:
     hash: str
 
 
-Tell = Callable[[str, int], None]
-"""Told of a table's name and how many of its rows have been looked at so far."""
-
-
 def every_table() -> tuple[Rows, ...]:
     """Return every table with all its rows, referenced tables first."""
     return tuple(Rows(each) for each in metadata.sorted_tables if each is not schema_floor)
@@ -62,8 +59,7 @@ def every_table() -> tuple[Rows, ...]:
 
 def demand_place(source: Engine, target: Engine) -> None:
     """Prepare the target. Raises Conflict, Unavailable with the reason why not."""
-    if same(source, target):
-        raise Conflict("copy_onto_itself", "Both addresses are the same database; give another one with --to.")
+    demand_two(source, target)
     at = migrations.current(source)
     if at not in {migrations.head(), MOVED}:
         migrations.require_fitting(source)
@@ -74,9 +70,6 @@ def demand_place(source: Engine, target: Engine) -> None:
     found = migrations.current(target)
     if found == COPYING:
         return
-    if found is None and sa.inspect(target).get_table_names():
-        sentence = "The database of --to holds other tables; name an empty one."
-        raise Conflict("copy_not_empty", sentence)
     if found is not None and (full := _not_empty(target)):
         sentence = f"The database of --to is in use: {', '.join(full)} hold rows. Name one that is empty."
         raise Conflict("copy_not_empty", sentence)
@@ -149,10 +142,13 @@ def _heard(source: Engine) -> dict[str, datetime]:
         return {name: seen for query in (counting, working) for name, seen in connection.execute(query)}
 
 
-def same(source: Engine, target: Engine) -> bool:
-    """Whether both addresses are of one database."""
+def demand_two(source: Engine, target: Engine) -> None:
+    """Refuse one database under both addresses, and one that is another application's. Raises Conflict."""
     parts = ("host", "port", "database", "query")
-    return all(getattr(source.url, each) == getattr(target.url, each) for each in parts)
+    if all(getattr(source.url, each) == getattr(target.url, each) for each in parts):
+        raise Conflict("copy_onto_itself", "Both addresses are the same database; give another one with --to.")
+    if migrations.current(target) is None and sa.inspect(target).get_table_names():
+        raise Conflict("copy_not_empty", "The database given by --to holds other tables; use an empty one.")
 
 
 def _not_empty(target: Engine) -> list[str]:

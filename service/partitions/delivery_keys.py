@@ -49,6 +49,7 @@ WITH these AS (
 SELECT max(id), count(*) FROM these
 """)
 Tell = Callable[[str, int], None]
+"""Told of a table's name and how many of its rows have been looked at so far."""
 
 
 def watch(connection: Connection) -> None:

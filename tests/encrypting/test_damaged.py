@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from service.at_rest.columns import Encrypted, bound, stored
 from service.at_rest.keyring import MOST_TOLD, Keyring
 from service.at_rest.unreadable import TEXT, WORD
-from service.cli.sources import definition_of
+from service.cli.source_send import definition_of
 from service.db import reading, writing
 from service.encrypting import checking
 from service.encrypting.in_force import demand_keys
