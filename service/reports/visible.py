@@ -28,6 +28,11 @@ from service.settings import Settings
 
 fr = feedback_request.c
 res = result.c
+COMMENTED = sa.or_(res.text.is_not(None), res.text_at.is_not(None))
+"""There is a comment, or was one; as all below, whatever an embargo holds back."""
+ANSWERED = sa.or_(res.score.is_not(None), COMMENTED)
+SCORED_AT = sa.func.coalesce(res.score_at, res.first_seen_at, type_=res.score_at.type)
+"""When a score was given, or if X did not say, when we first saw it."""
 
 
 class Unindexed(FunctionElement[str]):
@@ -105,8 +110,8 @@ class View:
 
     @cached_property
     def score_at(self) -> sa.ColumnElement[Any]:
-        """When the score was given, or if X did not say, when we first saw it. NULL without a visible score."""
-        return sa.case((self.score.is_not(None), self._scored_at))
+        """When the score was given. NULL without a visible score."""
+        return sa.case((self.score.is_not(None), SCORED_AT))
 
     @cached_property
     def score_way(self) -> sa.ColumnElement[Any]:
@@ -144,8 +149,7 @@ class View:
     def held_back(self) -> sa.ColumnElement[bool]:
         """Results of which something may not be known yet. Other changes of today, as by retention, change no count."""
         late_score = sa.and_(res.score.is_not(None), sa.not_(self._score_came))
-        commented = sa.or_(res.text.is_not(None), res.text_at.is_not(None))
-        return sa.or_(sa.not_(self.came), late_score, sa.and_(commented, sa.not_(self._text_came)))
+        return sa.or_(sa.not_(self.came), late_score, sa.and_(COMMENTED, sa.not_(self._text_came)))
 
     @cached_property
     def answered(self) -> sa.ColumnElement[bool]:
@@ -153,13 +157,9 @@ class View:
         return sa.or_(self.score.is_not(None), self.commented)
 
     @cached_property
-    def _scored_at(self) -> sa.ColumnElement[Any]:
-        return sa.func.coalesce(res.score_at, res.first_seen_at, type_=res.score_at.type)
-
-    @cached_property
     def _score_came(self) -> sa.ColumnElement[bool]:
         """Known before the cutoff by our own clock; rows of older versions lack that: given before it by X's clock."""
-        older = sa.or_(self._scored_at < self.cutoff, res.updated_at < self.cutoff)
+        older = sa.or_(SCORED_AT < self.cutoff, res.updated_at < self.cutoff)  # noqa: SIM300 - SQL
         return sa.case((res.score_seen_at.is_not(None), res.score_seen_at < self.cutoff), else_=older)
 
     @cached_property

@@ -11,10 +11,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from service.db import EPOCH, MICROSECOND
+from service.db import from_micros, to_micros
 from service.models import feedback_request, result, tally
 from service.reports.dimensions import DIMENSIONS, Value
-from service.reports.visible import View
+from service.reports.visible import ANSWERED, COMMENTED, SCORED_AT, View
 from service.states import OPEN_STATES, State
 
 fr = feedback_request.c
@@ -50,7 +50,7 @@ class Facts:
 
     def short(self, generation: int) -> list[Any]:
         """The short form, as it stands beside the request."""
-        micros = [None if each is None else (each - EPOCH) // MICROSECOND for each in self.moments]
+        micros = [None if each is None else to_micros(each) for each in self.moments]
         said = (self.type, self.state, self.reason, self.score, int(self.answered), int(self.commented))
         return [generation, *micros, *said, *self.values]
 
@@ -59,7 +59,7 @@ def counted_facts(short: Sequence[Any] | None, generation: int) -> Facts | None:
     """Read the short form; None if nothing is counted, or only by another generation."""
     if short is None or short[0] != generation:
         return None
-    moments = tuple(None if each is None else EPOCH + each * MICROSECOND for each in short[1:4])
+    moments = tuple(None if each is None else from_micros(each) for each in short[1:4])
     kind, state, reason, score, answered, commented = short[4:10]
     return Facts(tuple(short[10:]), kind, state, reason, moments, score, bool(answered), bool(commented))
 
@@ -85,10 +85,8 @@ def facts_of(
 
 def _answer(view: View | None) -> tuple[sa.ColumnElement[Any], ...]:
     """When the score was given, the score, whether there is an answer, and whether it has a comment."""
-    scored_at = sa.func.coalesce(res.score_at, res.first_seen_at, type_=res.score_at.type)
     if view is None:
-        commented = sa.or_(res.text.is_not(None), res.text_at.is_not(None))
-        return scored_at, res.score, sa.or_(res.score.is_not(None), commented), commented
+        return SCORED_AT, res.score, ANSWERED, COMMENTED
     score = sa.case((view.came, view.score))
     commented = sa.and_(view.came, view.commented)
-    return scored_at, score, sa.or_(score.is_not(None), commented), commented
+    return SCORED_AT, score, sa.or_(score.is_not(None), commented), commented

@@ -16,7 +16,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from service.db import EPOCH, MICROSECOND
+from service.db import EPOCH, MICROSECOND, to_micros
 
 DAY = timedelta(days=1) // MICROSECOND
 HOUR = timedelta(hours=1) // MICROSECOND
@@ -37,7 +37,7 @@ def local_hour(column: sa.ColumnElement[Any], zone: ZoneInfo) -> sa.ColumnElemen
 
 def day_and_hour(moment: datetime, zone: ZoneInfo) -> tuple[int, int]:
     """The local day of a moment, in days since 1970, and its hour."""
-    at = (moment - EPOCH) // MICROSECOND
+    at = to_micros(moment)
     first, changes = _offsets(zone.key)
     place = bisect_right(changes, at, key=lambda change: change[0])
     local = at + (changes[place - 1][1] if place else first)
@@ -100,7 +100,7 @@ def _offsets(key: str) -> tuple[int, tuple[Change, ...]]:
         if _offset(following, zone) != before:
             at = _changes_at(day, zone)
             before = _offset(following, zone)
-            found.append(((at - EPOCH) // MICROSECOND, before // MICROSECOND))
+            found.append((to_micros(at), before // MICROSECOND))
         day = following
     return first // MICROSECOND, tuple(found)
 

@@ -17,10 +17,9 @@ from service.reports.disclosure import cohorts, frozen, partitions, store, work
 from service.reports.disclosure.days import ReleaseTerms, close_days, first_day, put_back_on
 from service.reports.disclosure.partitions import PARTITIONS, REST
 from service.reports.disclosure.spans import over_at, span_of
-from service.reports.disclosure.store import Release, ReleaseSeries
+from service.reports.disclosure.store import ANY_KIND, Release, ReleaseSeries
 from service.settings import CARD_TYPES, Settings
 
-ANY_KIND = ""
 STEPS_AT_ONCE = 200
 
 

@@ -22,13 +22,14 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.db import MICROSECOND
-from service.models import feedback_request, release, result
+from service.models import feedback_request, result
 from service.reports.counting.zones import day_of, local_day
 from service.reports.days import ONE_DAY
 from service.reports.disclosure import store
 from service.reports.disclosure.days import GIVEN_SINCE, ReleaseTerms, put_back_on
 from service.reports.disclosure.store import Leaf, Release
 from service.reports.disclosure.work import became, heard
+from service.reports.visible import ANSWERED, COMMENTED
 from service.settings import CARD_TYPES
 from service.states import State
 
@@ -68,7 +69,8 @@ def walk(connection: Connection, terms: ReleaseTerms, before: date, due: date) -
     due = min(due, _days_walked(connection, terms) - _window(terms))
     if due <= before:
         return None
-    first = _end_of_last(connection, terms) or min(first_heard(connection, terms) or before, before)
+    last = store.end_of_last(connection, terms.series, "cohort")
+    first = last or min(first_heard(connection, terms) or before, before)
     first = max(first, put_back_on(connection, terms))
     end = _end_of_next(connection, terms, first, due)
     store.step(connection, terms.series, "cohort", before, end or due)
@@ -88,12 +90,6 @@ def _days_walked(connection: Connection, terms: ReleaseTerms) -> date:
     return min(
         walk["day"] for series, walk in store.walks(connection).items() if series.account == account and "day" in walk
     )
-
-
-def _end_of_last(connection: Connection, terms: ReleaseTerms) -> date | None:
-    rel, series = release.c, terms.series
-    mine = (rel.account == series.account, rel.type == series.type, rel.partition == "cohort")
-    return connection.scalar(sa.select(sa.func.max(rel.end_day)).where(*mine))
 
 
 def _end_of_next(connection: Connection, terms: ReleaseTerms, first: date, due: date) -> date | None:
@@ -173,7 +169,7 @@ class _Before:
 
 def _scored(connection: Connection, terms: ReleaseTerms, first: date, latest: date) -> list[Scored]:
     """Answers in time to conversations heard of in these days, and to earlier ones whose answers may come later."""
-    days = _releases_of_days(connection, terms, first)
+    days = store.spans_of_days(connection, terms.series.account, first)
     earliest = min([first, *(begin for begin, end in days.values() if end > first)])
     heard_on = local_day(fr.received_at, terms.zone).label("heard_on")
     seen_on = local_day(res.first_seen_at, terms.zone).label("seen_on")
@@ -190,17 +186,11 @@ def _scored(connection: Connection, terms: ReleaseTerms, first: date, latest: da
     return found
 
 
-def _releases_of_days(connection: Connection, terms: ReleaseTerms, after: date) -> Mapping[int, tuple[date, date]]:
-    rel = release.c
-    mine = (rel.account == terms.series.account, rel.partition == "day", rel.end_day > after)
-    return {row.id: (row.first_day, row.end_day) for row in connection.execute(sa.select(release).where(*mine))}
-
-
 def _answered(connection: Connection, terms: ReleaseTerms, first: date, latest: date) -> Mapping[tuple[str, date], int]:
     """Answers in time, including comments without a score, by kind and day."""
     heard_on = local_day(fr.received_at, terms.zone).label("heard_on")
     query = sa.select(fr.type, heard_on, sa.func.count()).select_from(_join())
-    query = query.where(*heard(terms, first, latest), _in_time(terms), _says_something())
+    query = query.where(*heard(terms, first, latest), _in_time(terms), ANSWERED)
     rows = connection.execute(query.group_by(fr.type, heard_on))
     return {(kind or "", day_of(day)): n for kind, day, n in rows}
 
@@ -219,9 +209,8 @@ def _counts(connection: Connection, terms: ReleaseTerms, first: date, end: date)
 
 
 def _answers(connection: Connection, terms: ReleaseTerms, first: date, end: date) -> Counter[str]:
-    commented = sa.or_(res.text.is_not(None), res.text_at.is_not(None))
-    query = sa.select(fr.type, sa.func.count(), sa.func.sum(sa.case((commented, 1), else_=0))).select_from(_join())
-    query = query.where(*heard(terms, first, end), _in_time(terms), _says_something()).group_by(fr.type)
+    query = sa.select(fr.type, sa.func.count(), sa.func.sum(sa.case((COMMENTED, 1), else_=0))).select_from(_join())
+    query = query.where(*heard(terms, first, end), _in_time(terms), ANSWERED).group_by(fr.type)
     found: Counter[str] = Counter()
     for kind, answered, comments in connection.execute(query):
         found.update({f"{kind}:answered": answered, f"{kind}:commented": int(comments)})
@@ -239,7 +228,3 @@ def _in_time(terms: ReleaseTerms) -> sa.ColumnElement[bool]:
     """Answers to delivered questions, seen within the answer window, by our own clock throughout."""
     took = sa.type_coerce(res.first_seen_at, sa.BigInteger) - sa.type_coerce(fr.received_at, sa.BigInteger)
     return sa.and_(fr.type.is_not(None), fr.state == State.CARD_SENT, took <= terms.answer_window // MICROSECOND)
-
-
-def _says_something() -> sa.ColumnElement[bool]:
-    return sa.or_(res.score.is_not(None), res.text.is_not(None), res.text_at.is_not(None))

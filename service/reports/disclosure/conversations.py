@@ -15,9 +15,8 @@ from service.reports.counting.periods import start_of
 from service.reports.disclosure import store
 from service.reports.disclosure.asked import PEOPLE, Value
 from service.reports.disclosure.published import last_day
-from service.reports.disclosure.store import Leaf, Release, ReleaseSeries
+from service.reports.disclosure.store import ANY_KIND, Leaf, Release, ReleaseSeries
 
-ANY_KIND = ""
 WORK_OF = {"team": "team_work", "agent": "agent_work"}
 
 

@@ -18,13 +18,14 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from service.models import feedback_request, release, release_cell, result
+from service.models import feedback_request, release_cell, result
 from service.reports.counting.zones import local_hour
 from service.reports.days import ONE_DAY, midnight
 from service.reports.disclosure import store
 from service.reports.disclosure.frozen import HIDDEN_THEN
 from service.reports.disclosure.naming import HIDDEN, named
 from service.reports.disclosure.store import Leaf, Release, ReleaseSeries
+from service.reports.visible import SCORED_AT
 from service.requests import restored
 from service.requests.rows import ASKED_BY
 
@@ -41,7 +42,7 @@ CONTEXTS: Mapping[str, sa.ColumnElement[Any]] = {
 """What an answer is asked about besides whose it is; the hour of the day on which it was seen comes beside them."""
 HOUR = "hour"
 AT_ONCE = 500
-GIVEN_SINCE = sa.func.coalesce(res.score_at, res.first_seen_at, type_=res.score_at.type) >= restored.LAST
+GIVEN_SINCE = SCORED_AT >= restored.LAST
 """Answers that no lost release can have told."""
 
 
@@ -67,7 +68,7 @@ def close_days(connection: Connection, terms: ReleaseTerms, until: date, due: da
     day = _enough_at(connection, terms, until, due)
     if day is None:
         return due
-    first = _end_of_last(connection, terms) or first_day(connection, terms) or day
+    first = store.end_of_last(connection, terms.series, "day") or first_day(connection, terms) or day
     _close(connection, terms, min(max(first, put_back_on(connection, terms)), day), day + ONE_DAY)
     return day + ONE_DAY
 
@@ -104,12 +105,6 @@ def _open(terms: ReleaseTerms) -> tuple[sa.ColumnElement[bool], ...]:
         fr.test.is_(False),
     )
     return res.released.is_(None), res.score.is_not(None), GIVEN_SINCE, *theirs
-
-
-def _end_of_last(connection: Connection, terms: ReleaseTerms) -> date | None:
-    rel, series = release.c, terms.series
-    mine = (rel.account == series.account, rel.type == series.type, rel.partition == "day")
-    return connection.scalar(sa.select(sa.func.max(rel.end_day)).where(*mine))
 
 
 def _close(connection: Connection, terms: ReleaseTerms, first: date, end: date) -> None:

@@ -4,6 +4,7 @@ Answers whose rows did not say whose they are on that day are nobody's in every 
 others, and would subtract them.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from sqlalchemy.engine import Connection
 
 from service.models import release_cell
 from service.reports.disclosure.store import Release
-from service.reports.statistics.statistics import csat_classes, nps_classes
+from service.reports.statistics.statistics import classes_of
 
 rc = release_cell.c
 HIDDEN_THEN = "hidden"
@@ -55,11 +56,10 @@ def answers(connection: Connection, days: Sequence[Release]) -> list[Cell]:
 
 def classes(kind: str, cells: Iterable[Cell]) -> dict[str, int]:
     """Return answers by outcome class, as releases of groups tell them."""
-    counts: dict[int, int] = {}
+    counts: Counter[int] = Counter()
     for cell in cells:
-        counts[cell.score] = counts.get(cell.score, 0) + cell.n
-    found: Sequence[int] = nps_classes(counts) if kind == "nps" else csat_classes(counts)
-    return {f"c{i}": n for i, n in enumerate(found)}
+        counts[cell.score] += cell.n
+    return {f"c{i}": n for i, n in enumerate(classes_of(kind, counts))}
 
 
 def forget(connection: Connection, days: Sequence[Release]) -> None:

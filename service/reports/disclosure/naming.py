@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from service.db import MICROSECOND, insert_missing, reading, writing
 from service.models import feedback_request, naming, naming_answer, naming_place, result
-from service.reports.visible import Unindexed, cutoff, told_until
+from service.reports.visible import ANSWERED, Unindexed, cutoff, told_until
 from service.requests.rows import ASKED_OR_MAY_BE, MAY_BE_ASKED_YET
 from service.requests.seals import regroup
 from service.settings import Settings
@@ -33,7 +33,6 @@ AT_ONCE = 500
 KIND = sa.case((fr.agent_id.is_not(None), "agent"), else_="team")
 NAME = sa.func.coalesce(fr.agent_id, fr.team_id, type_=fr.agent_id.type)
 PERSON = (na.account, na.kind, na.name)
-ANSWERED = sa.or_(res.score.is_not(None), res.text.is_not(None), res.text_at.is_not(None))
 TO_ANSWER = sa.or_(ASKED_OR_MAY_BE, ANSWERED)
 """What was asked about or still may be, and what was answered however it ended: a name could be paired with it.
 

@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 
 from service.errors import Invalid
 from service.reports.counting.periods import start_of
+from service.reports.days import ONE_DAY
 from service.reports.dimensions import NAMED
 from service.reports.disclosure import store
 from service.reports.disclosure.asked import (
@@ -29,7 +30,7 @@ from service.reports.disclosure.asked import (
 from service.reports.disclosure.partitions import REST
 from service.reports.disclosure.spans import over_at
 from service.reports.disclosure.store import Leaf, Release, ReleaseSeries
-from service.reports.statistics.statistics import csat_classes, nps_classes
+from service.reports.statistics.statistics import classes_of
 from service.settings import Settings
 
 TOO_SHORT = {"team": ("day",), "agent": ("day", "week")}
@@ -115,7 +116,7 @@ def _answer(
 
 def last_day(release: Release) -> date:
     """Return the last day of a release; it decides to which week or month it belongs."""
-    return date.fromordinal(release.end.toordinal() - 1)
+    return release.end - ONE_DAY
 
 
 def _of_account(asked: PeriodQuestion, partition: str, said: AccountReleases) -> PublishedFigures:
@@ -179,9 +180,7 @@ def _sum(type: str, label: Value | Pooled, leaves: Iterable[Leaf]) -> Group:
         counts.update(leaf.counts)
     scores = {int(name): n for name, n in counts.items() if not name.startswith("c")}
     if scores:
-        return Group(
-            label, nps_classes(scores) if type == "nps" else csat_classes(scores), dict(sorted(scores.items()))
-        )
+        return Group(label, classes_of(type, scores), dict(sorted(scores.items())))
     return Group(label, tuple(counts[f"c{i}"] for i in range(len(REPRESENTATIVE[type]))))
 
 

@@ -21,6 +21,8 @@ from service.reports.disclosure.pools import Label
 
 rel = release.c
 rw = release_walk.c
+ANY_KIND = ""
+"""In place of a kind of card: what is told of conversations, whatever they were asked with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,10 @@ class ReleaseSeries:
 
     account: str
     type: str
+
+    def of(self, partition: str) -> tuple[sa.ColumnElement[bool], ...]:
+        """As SQL: the releases of a partition."""
+        return rel.account == self.account, rel.type == self.type, rel.partition == partition
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +60,25 @@ def releases(
     connection: Connection, series: ReleaseSeries, partition: str, first: date | None = None, end: date | None = None
 ) -> tuple[Release, ...]:
     """Return the whole releases of a period, oldest first, without damaged ones."""
-    query = sa.select(release).where(
-        rel.account == series.account,
-        rel.type == series.type,
-        rel.partition == partition,
-        rel.first_day >= (first or date.min),
-        rel.end_day <= (end or date.max),
-    )
-    return _read(connection, series, partition, query)
+    within = (rel.first_day >= (first or date.min), rel.end_day <= (end or date.max))
+    return _read(connection, series, partition, sa.select(release).where(*series.of(partition), *within))
 
 
 def days_of(connection: Connection, series: ReleaseSeries, first: date, end: date) -> tuple[Release, ...]:
     """Return the days' releases that end within [first, end): a longer span consists of these."""
-    mine = (rel.account == series.account, rel.type == series.type, rel.partition == "day")
-    return _read(connection, series, "day", sa.select(release).where(*mine, rel.end_day > first, rel.end_day <= end))
+    within = (rel.end_day > first, rel.end_day <= end)
+    return _read(connection, series, "day", sa.select(release).where(*series.of("day"), *within))
+
+
+def end_of_last(connection: Connection, series: ReleaseSeries, partition: str) -> date | None:
+    """Return the day after the last release; None: there is none yet."""
+    return connection.scalar(sa.select(sa.func.max(rel.end_day)).where(*series.of(partition)))
+
+
+def spans_of_days(connection: Connection, account: str, after: date) -> Mapping[int, tuple[date, date]]:
+    """Return [first, end) of the days' releases of both kinds of card that end after a day, by their ids."""
+    mine = (rel.account == account, rel.partition == "day", rel.end_day > after)
+    return {row.id: (row.first_day, row.end_day) for row in connection.execute(sa.select(release).where(*mine))}
 
 
 def labels(connection: Connection, accounts: Sequence[str], kind: str, partition: str) -> frozenset[Label]:

@@ -4,14 +4,13 @@ Rows leave with the names of people who must not be named already blanked (see `
 """
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from service.db import EPOCH
+from service.db import from_micros
 from service.errors import NotFound
 from service.models import feedback_request
 from service.reports.disclosure.naming import hides_somebody
@@ -116,7 +115,7 @@ def _behind(columns: Columns, order: Order) -> Position:
 
 
 def _position(order: Order, kind: str | None, score: int | None, micros: int, request_id: str) -> Position:
-    at = EPOCH + timedelta(microseconds=micros)
+    at = from_micros(micros)
     return Position(place_of(kind, score, at) if order.sort == WORST else at, request_id)
 
 
@@ -132,7 +131,7 @@ def page_of(
     """Return what was found as a page; a result that is no longer answered becomes a tombstone."""
     gone = [each for each in found if kind == "results" and not each.answered]
     shown = [each for each in found if each.answered] if gone else found
-    erased = tuple(Erased(each.id, EPOCH + timedelta(microseconds=each.erased_at)) for each in gone)
+    erased = tuple(Erased(each.id, from_micros(each.erased_at)) for each in gone)
     return Page(told(connection, shown, settings), next, withheld, erased)
 
 
