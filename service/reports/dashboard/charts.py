@@ -14,12 +14,12 @@ from typing import Literal
 
 from markupsafe import Markup
 
-from service.reports.dashboard.svg import WIDTH, Caption, Scale, clean, svg, tag, text
+from service.reports.dashboard.svg import WIDTH, Caption, Scale, svg, tag, text
 from service.reports.dashboard.words import figure
 from service.reports.statistics.statistics import CSAT_SCALE, NPS_SCALE
 
 RIGHT = 352
-LONGEST_NAME = 24
+NPS_CLASSES = {"Detractors (0 to 6)": "c-neg", "Passives (7 and 8)": "c-mid", "Promoters (9 and 10)": "c-pos"}
 KIND_OF_SCORE = {
     "nps": {score: "c-neg" if score <= 6 else "c-mid" if score <= 8 else "c-pos" for score in NPS_SCALE},  # noqa: PLR2004 - the card's own classes
     "csat": {score: "c-neg" if score <= 3 else "c-pos" for score in CSAT_SCALE},  # noqa: PLR2004 - the card's own classes
@@ -36,16 +36,9 @@ class FunnelStep:
 
 def stacked_nps(detractors: int, passives: int, promoters: int, caption: Caption) -> Markup:
     """One bar of three parts, each named below with its count and share."""
-    parts = [
-        ("Detractors (0 to 6)", detractors, "c-neg"),
-        ("Passives (7 and 8)", passives, "c-mid"),
-        ("Promoters (9 and 10)", promoters, "c-pos"),
-    ]
-    total = detractors + passives + promoters
-    if not total:
-        return svg(caption, 40, [text(4, 24, "No answers")])
-    body, x = [], 4.0
-    for index, (label, count, kind) in enumerate(parts):
+    counts = (detractors, passives, promoters)
+    body, x, total = [], 4.0, sum(counts)
+    for index, ((label, kind), count) in enumerate(zip(NPS_CLASSES.items(), counts, strict=True)):
         width = (WIDTH - 8) * count / total
         body.append(_block(x, 8, width, 26, kind, caption))
         body.append(_block(4, 44 + 20 * index, 14, 14, kind, caption))
@@ -78,19 +71,10 @@ def funnel(steps: Sequence[FunnelStep], caption: Caption) -> Markup:
     for index, step in enumerate(steps):
         before = steps[index - 1].n if index else 0
         share = f" ({figure(100 * step.n / before, before)} % of the step before)" if before else ""
-        body.append(_label(4, 38 * index + 14, step.label, f"{step.n:,}{share}"))
+        body.append(text(4, 38 * index + 14, step.label))
+        body.append(text(RIGHT, 38 * index + 14, f"{step.n:,}{share}", "c-small", "end"))
         body.append(tag("rect", x=4, y=38 * index + 20, width=length.at(step.n), height=12, class_="c-n"))
     return svg(caption, 38 * max(1, len(steps)), body)
-
-
-def _label(x: float, y: float, name: str, says: str) -> Markup:
-    """A name on the left, shortened to fit, its text on the right, and both in full on hover."""
-    words = (text(x, y, _short(name, LONGEST_NAME)), text(RIGHT, y, says, "c-small", "end"))
-    return tag("g", tag("title", clean(f"{name}: {says}")), *words)
-
-
-def _short(words: str, room: int) -> str:
-    return words if len(words) <= room else words[: room - 1] + "\u2026"
 
 
 def _block(x: float, y: float, width: float, height: float, kind: str, caption: Caption) -> Markup:

@@ -56,9 +56,9 @@ def of_score(score: Score) -> list[Picture]:
 
 
 def _classes(counts: Mapping[int, int]) -> Picture:
-    names = ("Detractors (0 to 6)", "Passives (7 and 8)", "Promoters (9 and 10)")
     parts = nps_classes(counts)
-    rows = tuple((name, words.count(n), _share(n, sum(parts))) for name, n in zip(names, parts, strict=True))
+    names = zip(charts.NPS_CLASSES, parts, strict=True)
+    rows = tuple((name, words.count(n), _share(n, sum(parts))) for name, n in names)
     caption = Caption("nps-classes", "Detractors, passives and promoters", _spoken(rows))
     drawn = charts.stacked_nps(*parts, caption)
     return Picture(drawn, "The classes", "Classes of the Net Promoter Score", ("Class", "Answers", "Share"), rows)

@@ -20,7 +20,7 @@ from service.reports.dashboard.facets import choices
 from service.reports.dashboard.names import REST, group_name
 from service.reports.dashboard.page_context import PageContext, shared_query
 from service.reports.dashboard.question import PageQuery
-from service.reports.dashboard.this_week import most_frequent
+from service.reports.dashboard.sentences import most_frequent
 from service.reports.dimensions import COVERED, NAMED
 from service.reports.figures import figures
 from service.reports.report_query import ReportQuery

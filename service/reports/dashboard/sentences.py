@@ -1,10 +1,13 @@
 """Figures as sentences one can read aloud. Decides nothing, rounds by `words`."""
 
+from collections.abc import Iterable
+
 from service.reports.dashboard import words
-from service.reports.figures.shapes import Rate, Score
+from service.reports.figures.shapes import Rate, Reasoned, Score
 from service.reports.figures.then_now import ThenNow
 from service.reports.statistics.judging import Judgement
 from service.reports.statistics.statistics import Change
+from service.states import sentence_of
 
 JUDGED = {
     "better": "better",
@@ -94,3 +97,9 @@ def difference(change: Change) -> str:
     fewer = min(change.n_a, change.n_b)
     low, high = (words.signed(each, words.digits(fewer)) for each in (change.low, change.high))
     return f"difference between {low} and {high} points"
+
+
+def most_frequent(reasons: Iterable[Reasoned]) -> list[tuple[str, str, int]]:
+    """Reason, sentence and number, the most frequent first."""
+    lines = [(one.reason, sentence_of(one.reason), one.n) for one in reasons]
+    return sorted(lines, key=lambda line: (-line[2], line[0]))

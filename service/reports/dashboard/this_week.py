@@ -28,7 +28,7 @@ from service.reports.dashboard.question import PageQuery
 from service.reports.days import midnight
 from service.reports.dimensions import NAMED
 from service.reports.figures import figures
-from service.reports.figures.shapes import Reasoned, Summary, Trend
+from service.reports.figures.shapes import Summary, Trend
 from service.reports.figures.then_now import Differences, ThenNow
 from service.reports.report_query import ReportQuery
 from service.reports.roles import sees_rows
@@ -36,7 +36,6 @@ from service.reports.statistics.definitions import define
 from service.reports.statistics.judging import CHANCE, holm
 from service.reports.thresholds import thresholds
 from service.reports.timeline import TimelineNote
-from service.states import sentence_of
 from service.web import reads
 from service.web.replica_lag import read
 
@@ -223,10 +222,4 @@ def drill_down(question: PageQuery, by: str, row: ThenNow, and_by: str | None = 
 def _missing(query: ReportQuery) -> list[tuple[str, str, int]]:
     """Why people were not asked: the reasons with most conversations."""
     found = figures.funnel(query)
-    return most_frequent((*found.skipped, *found.failed))[:MOST_REASONS]
-
-
-def most_frequent(reasons: Iterable[Reasoned]) -> list[tuple[str, str, int]]:
-    """Reason, sentence and number, the most frequent first."""
-    lines = [(one.reason, sentence_of(one.reason), one.n) for one in reasons]
-    return sorted(lines, key=lambda line: (-line[2], line[0]))
+    return sentences.most_frequent((*found.skipped, *found.failed))[:MOST_REASONS]

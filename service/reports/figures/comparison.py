@@ -18,10 +18,8 @@ def change_of(a: Score, b: Score, counts: Sequence[Counted] | None) -> statistic
     """The difference, if both sides have a value. `counts`: for scores without a distribution."""
     if a.suppressed or b.suppressed:
         return None
-    compare = statistics.compare_nps if a.type == "nps" else statistics.compare_csat
-    if counts is None:
-        return compare(dict(a.distribution), dict(b.distribution))
-    return compare(counts[0][a.type], counts[1][a.type])
+    one, two = (dict(a.distribution), dict(b.distribution)) if counts is None else (each[a.type] for each in counts)
+    return statistics.compare(a.type, one, two)
 
 
 def ways_differ(a: Score, b: Score) -> bool:

@@ -91,9 +91,15 @@ def periods_of(wanted: Filter, other: Filter | None, zone: ZoneInfo, now: dateti
         return Periods(*before(wanted.since, until, zone), wanted.since, until)
     if other.since is None or other.until is None:
         raise Invalid("two_sides_needed", "The other period needs both a start and an end.")
-    if other.since < until and wanted.since < other.until:
-        raise Invalid("periods_overlap", "The two periods share days; compare periods that do not overlap.")
+    demand_apart(replace(wanted, until=until), other)
     return Periods(other.since, other.until, wanted.since, until)
+
+
+def demand_apart(a: Filter, b: Filter) -> None:
+    """Raise Invalid for periods that share a moment; an open end has no end."""
+    pairs = ((a.since, b.until), (b.since, a.until))
+    if all(since is None or until is None or since < until for since, until in pairs):
+        raise Invalid("periods_overlap", "The two periods share days; compare periods that do not overlap.")
 
 
 def before(since: datetime, until: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
@@ -129,8 +135,7 @@ def _difference(kind: str, name: Name, then: SideRow, now: SideRow, everybody: S
 def _change(kind: str, then: SideRow, now: SideRow) -> Change | None:
     if then.score.value is None or now.score.value is None:
         return None
-    compare = statistics.compare_nps if kind == "nps" else statistics.compare_csat
-    return compare(then.counts, now.counts)
+    return statistics.compare(kind, then.counts, now.counts)
 
 
 def rate_change(then: Rate, now: Rate) -> Change | None:

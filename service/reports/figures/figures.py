@@ -59,8 +59,8 @@ def breakdown(query: ReportQuery, by: str) -> Breakdowns:
 def compare(query: ReportQuery, other: Filter) -> Compared:
     """Say whether two periods or groups really differ."""
     asked = query.filter
-    if replace(asked, since=None, until=None) == replace(other, since=None, until=None) and _overlap(asked, other):
-        raise Invalid("periods_overlap", "The two periods share days; compare periods that do not overlap.")
+    if replace(asked, since=None, until=None) == replace(other, since=None, until=None):
+        between.demand_apart(asked, other)
     _demand_rows(query, other)
     sides = (query, query.filtered(other))
     one, two = map(summary, sides)
@@ -167,16 +167,6 @@ def _rising(query: ReportQuery, a_until: datetime, b_until: datetime) -> Rising 
     if not query.sees_rows:
         return None
     return rising(min(a_until, query.now), min(b_until, query.now), query.now - query.settings.reports.answer_window)
-
-
-def _overlap(a: Filter, b: Filter) -> bool:
-    begins = [each.since for each in (a, b) if each.since is not None]
-    ends = [each.until for each in (a, b) if each.until is not None]
-    if not begins or not ends:
-        return True
-    latest_begin = max(begins) if len(begins) == 2 else begins[0]  # noqa: PLR2004 - two sides
-    earliest_end = min(ends) if len(ends) == 2 else ends[0]  # noqa: PLR2004 - two sides
-    return latest_begin < earliest_end
 
 
 def _demand(given: str, known: tuple[str, ...], name: str) -> None:

@@ -51,9 +51,7 @@ def trends(ask: DaysInquiry, period: str, by: str | None) -> tuple[Trend, ...]:
 def _breakdown(ask: DaysInquiry, by: str, kind: str, found: PublishedFigures) -> Breakdown:
     rows = [
         BreakdownRow(
-            key=_key(group.label),
-            rest=rest_of(group.label),
-            of=_of(group.label),
+            *name_of(group.label),
             ended=None,
             delivered=None,
             score=score(ask, kind, found, group),
@@ -64,19 +62,11 @@ def _breakdown(ask: DaysInquiry, by: str, kind: str, found: PublishedFigures) ->
     return ordered(kind, by, rows, score(ask, kind, found, found.total), ask.view.thresholds.ranking)
 
 
-def _key(label: Value | Pooled) -> Value:
-    return None if isinstance(label, Pooled) else label
-
-
-def _of(label: Value | Pooled) -> str | None:
-    return label.of if isinstance(label, Pooled) else None
-
-
-def rest_of(label: Value | Pooled) -> str | None:
-    """What a pool holds; None: it is a group."""
-    if not isinstance(label, Pooled):
-        return None
-    return "other_groups" if label.of_all else "others"
+def name_of(label: Value | Pooled) -> tuple[Value, str | None, str | None]:
+    """What a row says of itself: the key of a group; or what a pool holds, and of which team."""
+    if isinstance(label, Pooled):
+        return None, "other_groups" if label.of_all else "others", label.of
+    return label, None, None
 
 
 def _trend(ask: DaysInquiry, kind: str, period: str, cohorts: Mapping[date, Cohort]) -> Trend:
@@ -103,7 +93,7 @@ def _trends_by(ask: DaysInquiry, kind: str, period: str, by: str) -> Iterable[Tr
         lines = {begin: (each, _group(each, label)) for begin, each in releases.items()}
         points = tuple(_point_of(ask, kind, pieces(begin, begin, period)[0], *lines[begin]) for begin in sorted(lines))
         total = score(ask, kind, found, totals.get(label))
-        yield Trend(kind, by, _key(label), rest_of(label), _of(label), period, ask.zone.key, points, total)
+        yield Trend(kind, by, *name_of(label), period, ask.zone.key, points, total)
 
 
 def _group(found: PublishedFigures, label: Value | Pooled) -> Group | None:

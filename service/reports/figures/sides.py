@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from service.reports.counting.counts import Answers, Counts, answers_by, counts, counts_by
 from service.reports.counting.lines import Line
 from service.reports.dimensions import Value
-from service.reports.disclosure.asked import Group, Pooled, PublishedFigures
+from service.reports.disclosure.asked import Group, PublishedFigures
 from service.reports.figures import live, printed, released
 from service.reports.figures.differences import Name, Side, SideRow
 from service.reports.figures.inquiry import NOT_NAMED, Inquiry, kinds_of
 from service.reports.figures.released import BY_ACCOUNT, NOBODY, DaysInquiry
-from service.reports.figures.released_groups import rest_of
+from service.reports.figures.released_groups import name_of
 
 
 def of_rows(ask: Inquiry, *by: str) -> Mapping[str, Side]:
@@ -52,11 +52,5 @@ def _released(ask: DaysInquiry, kind: str, found: PublishedFigures) -> Side:
     def told(group: Group | None) -> SideRow:
         return SideRow(released.score(ask, kind, found, group), group.counts(kind) if group else {}, rate)
 
-    groups = {_label(group.label): told(group) for group in found.groups}
+    groups = {Name(*name_of(group.label)): told(group) for group in found.groups}
     return Side(groups, told(found.total), told(None))
-
-
-def _label(label: Value | Pooled) -> Name:
-    if isinstance(label, Pooled):
-        return Name(None, rest_of(label), label.of)
-    return Name(label, None, None)

@@ -14,9 +14,8 @@ from service.reports.statistics.statistics import (
     Limits,
     Place,
     at_most,
-    csat_classes,
+    classes_of,
     exactly,
-    nps_classes,
 )
 
 WORTH = {"csat": (0, 100), "nps": (-100, 0, 100)}
@@ -26,11 +25,6 @@ EXACT_UP_TO = 2_000
 
 FAR = 10
 """Standard errors beyond which nothing is left to count."""
-
-
-def classes_of(kind: str, counts: Counts) -> tuple[int, ...]:
-    """Give the outcome classes, the worst first."""
-    return nps_classes(counts) if kind == "nps" else csat_classes(counts)
 
 
 def score_limits(kind: str, everybody: Counts, n: int) -> Limits | None:

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from service.reports.statistics.chance import WORTH, classes_of
-from service.reports.statistics.statistics import Counts, Z
+from service.reports.statistics.chance import WORTH
+from service.reports.statistics.statistics import Counts, Z, classes_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,6 +112,11 @@ def mean(counts: Counts, scale: range) -> Figure:
     return Figure("wilson_bounded", n, value, lowest + width * low, lowest + width * high, cells)
 
 
+def compare(kind: str, counts_a: Counts, counts_b: Counts) -> Change:
+    """Whether the score of a kind of card changed from a to b."""
+    return compare_nps(counts_a, counts_b) if kind == "nps" else compare_csat(counts_a, counts_b)
+
+
 def compare_nps(counts_a: Counts, counts_b: Counts) -> Change:
     """Whether the NPS changed from a to b: both adjusted (n + 3), then the two-sided z test (MeasuringU)."""
     a, b = nps(counts_a), nps(counts_b)
@@ -195,6 +200,11 @@ def exactly(k: int, n: int, p: float) -> float:
         return float(k == n * p)
     ways = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
     return math.exp(ways + k * math.log(p) + (n - k) * math.log1p(-p))
+
+
+def classes_of(kind: str, counts: Counts) -> tuple[int, ...]:
+    """Give the outcome classes of a kind of card, the worst first."""
+    return nps_classes(counts) if kind == "nps" else csat_classes(counts)
 
 
 def nps_classes(counts: Counts) -> tuple[int, int, int]:

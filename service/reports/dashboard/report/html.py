@@ -64,7 +64,7 @@ def sheet(facts: ReportFacts, made: MadeBy, limits: Thresholds, scope: str) -> M
         headline=sentences.headline([one.total for one in facts.totals]),
         drawn=drawn,
         teams=_tables(facts.teams),
-        missing=_missing(facts),
+        missing=sentences.most_frequent((*facts.funnel.skipped, *facts.funnel.failed))[:MOST_REASONS],
         limits=limits,
         releases=any(one.total.now.date_field == "seen_at" for one in facts.totals),
         sentences=sentences,
@@ -125,9 +125,3 @@ def _counted(score: Score, zone: tzinfo) -> str:
     if score.date_field != "seen_at" or score.since is None or score.until is None:
         return ""
     return f"{words.day(score.since, zone)} {words.DASH} {words.day(score.until - MICROSECOND, zone)}"
-
-
-def _missing(facts: ReportFacts) -> list[tuple[str, int]]:
-    """Why customers were not asked: the reasons with most conversations."""
-    reasons = sorted((*facts.funnel.skipped, *facts.funnel.failed), key=lambda one: (-one.n, one.reason))
-    return [(one.reason, one.n) for one in reasons[:MOST_REASONS]]
