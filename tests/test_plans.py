@@ -26,7 +26,7 @@ from service.reports.counting.lines import Slice
 from service.reports.counting.live import lines
 from service.reports.counting.sealing import seal
 from service.reports.days import midnight
-from service.reports.dimensions import PEOPLE
+from service.reports.dimensions import ACCOUNT_AND_PEOPLE
 from service.reports.filters import Filter
 from service.reports.rows import query
 from service.reports.rows.order import Order
@@ -241,7 +241,7 @@ def test_figures_read_roll_ups_and_the_edges_of_the_ledger(world: World) -> None
     view, zone = View(("acme",), None), world.settings.service.time_zone
     with plans(world.engine) as found, reading(world.engine) as connection:
         for clock in CLOCKS:
-            for by in ((), ("team", "account"), PEOPLE, ("campaign",)):
+            for by in ((), ("team", "account"), ACCOUNT_AND_PEOPLE, ("campaign",)):
                 for since in (START - timedelta(days=100), START - timedelta(days=40, hours=3)):
                     lines(connection, view, Slice(clock, zone, since, START, by=by))
     assert any("ix_tally_asked" in step for steps in found.values() for step in steps)

@@ -86,7 +86,8 @@ if len(NAMED) < len(DIMENSIONS):
 BY = tuple(NAMED)
 FILTERED: Mapping[str, Dimension] = {each.parameter: each for each in DIMENSIONS if each.parameter is not None}
 """By their parameters."""
-COVERED = (*(each.name for each in DIMENSIONS if each.people), "way")
-"""What coverage is told by."""
-PEOPLE = ("account", *(each.name for each in DIMENSIONS if each.people))
+PEOPLE = tuple(each.name for each in DIMENSIONS if each.people)
+ACCOUNT_AND_PEOPLE = ("account", *PEOPLE)
 """Agents are in teams, and teams in accounts."""
+COVERED = (*PEOPLE, "way")
+"""What coverage is told by."""

@@ -18,20 +18,20 @@ from sqlalchemy.engine import Connection, Dialect
 from service.models import tally
 from service.reports.counting.facts import CLOCKS, HELD, Facts
 from service.reports.counting.zones import day_and_hour, day_of, number_of
-from service.reports.dimensions import PEOPLE
+from service.reports.dimensions import ACCOUNT_AND_PEOPLE
 
 tl = tally.c
 ALWAYS = ("variant", "way")
 """Which questions are in a figure, and which ways of asking, is said with it, whatever it is split by."""
 
-CONTEXT = tuple(name for name in HELD if name not in (*PEOPLE, *ALWAYS))
+CONTEXT = tuple(name for name in HELD if name not in (*ACCOUNT_AND_PEOPLE, *ALWAYS))
 GRAINS: Mapping[str, tuple[str, ...]] = {
     "account": ("account",),
     "team": ("account", "team"),
-    "people": PEOPLE,
+    "people": ACCOUNT_AND_PEOPLE,
     "hour": ("account", "hour"),
     "context": ("account", *CONTEXT),
-    "full": (*PEOPLE, *CONTEXT),
+    "full": (*ACCOUNT_AND_PEOPLE, *CONTEXT),
 }
 """What each grain tells apart; the smallest that will do is asked."""
 

@@ -9,4 +9,8 @@ cohorts.py     how many answered                    work.py      how many conver
 divide.py      divides answers so that no small group follows from all partitions together
 pools.py       pools groups that are too small      cuts.py      what a table's margins would give away
 frozen.py      what weekly and later releases are made of
+
+In the words of statistical disclosure control: the threshold rule (`min_score_n`) is primary suppression, which `pools`
+does by merging cells and not by blanking them; what `cuts` finds in the margins and `divide` merges is complementary
+suppression; a leaf is a published cell, a release a table that never changes.
 """

@@ -9,11 +9,9 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from service.errors import Invalid
-from service.reports.dimensions import NAMED
+from service.reports.dimensions import NAMED, PEOPLE, Value
 from service.reports.disclosure.days import CONTEXTS, HOUR
 
-Value = str | int | None
-PEOPLE = ("team", "agent")
 ONE_AT_A_TIME = (*CONTEXTS, HOUR)
 REPRESENTATIVE = {"csat": (1, 5), "nps": (0, 7, 9)}
 """A score of each outcome class: what a figure that depends on the classes alone may be calculated with."""

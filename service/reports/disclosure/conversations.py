@@ -12,8 +12,8 @@ from datetime import date
 from sqlalchemy.engine import Connection
 
 from service.reports.counting.periods import start_of
+from service.reports.dimensions import PEOPLE, Value
 from service.reports.disclosure import store
-from service.reports.disclosure.asked import PEOPLE, Value
 from service.reports.disclosure.published import last_day
 from service.reports.disclosure.store import ANY_KIND, Leaf, Release, ReleaseSeries
 

@@ -15,16 +15,14 @@ from sqlalchemy.engine import Connection
 from service.errors import Invalid
 from service.reports.counting.periods import start_of
 from service.reports.days import ONE_DAY
-from service.reports.dimensions import NAMED
+from service.reports.dimensions import NAMED, PEOPLE, Value
 from service.reports.disclosure import store
 from service.reports.disclosure.asked import (
-    PEOPLE,
     REPRESENTATIVE,
     Group,
     PeriodQuestion,
     Pooled,
     PublishedFigures,
-    Value,
     partition_of,
 )
 from service.reports.disclosure.partitions import REST

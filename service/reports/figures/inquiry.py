@@ -17,7 +17,7 @@ from service.errors import Invalid
 from service.reports.counting.lines import Line, Slice
 from service.reports.counting.live import lines
 from service.reports.counting.periods import SEVEN_DAYS
-from service.reports.dimensions import FILTERED, NAMED, PEOPLE, Value
+from service.reports.dimensions import ACCOUNT_AND_PEOPLE, FILTERED, NAMED, Value
 from service.reports.disclosure.naming import Names, is_over, names_of
 from service.reports.filters import ANSWERED, Filter
 from service.reports.report_query import ReportQuery
@@ -87,7 +87,7 @@ class Inquiry:
 
     def crossed(self, clock: str, by: tuple[str, ...], wanted: Literal["scores", "work"]) -> list[Line]:
         """Conversations grouped by several dimensions at once; people as rows name them, or else without any name."""
-        people = PEOPLE if self.filter.names_people or any(NAMED[name].people for name in by) else ()
+        people = ACCOUNT_AND_PEOPLE if self.filter.names_people or any(NAMED[name].people for name in by) else ()
         split = tuple(dict.fromkeys((*by, *people)))
         q = Slice(
             clock, self.zone, self.filter.since, self.until, by=split, chosen=self.filter.chosen,
@@ -124,9 +124,9 @@ class Inquiry:
         return self._named(found, self._split(by))
 
     def _named(self, found: list[Line], split: tuple[str, ...], groups: int = 1) -> list[Line]:
-        if not set(PEOPLE) <= set(split):
+        if not set(ACCOUNT_AND_PEOPLE) <= set(split):
             return found
-        who = itemgetter(*(split.index(name) for name in PEOPLE))
+        who = itemgetter(*(split.index(name) for name in ACCOUNT_AND_PEOPLE))
         named = {each: self._is_named(*each) for each in {who(line.values) for line in found}}  # lines are many more
         shown = []
         for line in found:
@@ -143,7 +143,7 @@ class Inquiry:
 
     def _split(self, by: str | None) -> tuple[str, ...]:
         people = self.filter.names_people or (by is not None and NAMED[by].people)
-        return tuple(dict.fromkeys((*([by] if by else []), *(PEOPLE if people else ()))))
+        return tuple(dict.fromkeys((*([by] if by else []), *(ACCOUNT_AND_PEOPLE if people else ()))))
 
 
 def asking(query: ReportQuery, zone: ZoneInfo | None = None) -> Inquiry:

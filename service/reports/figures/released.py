@@ -17,9 +17,9 @@ from service.reports.completeness import Completeness, completeness_of
 from service.reports.counting.counts import Answers
 from service.reports.counting.periods import end_of_whole_days, first_whole_day
 from service.reports.days import midnight
-from service.reports.dimensions import NAMED, Value
+from service.reports.dimensions import NAMED, PEOPLE, Value
 from service.reports.disclosure import conversations, published
-from service.reports.disclosure.asked import ONE_AT_A_TIME, PEOPLE, Group, PeriodQuestion, PublishedFigures
+from service.reports.disclosure.asked import ONE_AT_A_TIME, Group, PeriodQuestion, PublishedFigures
 from service.reports.disclosure.conversations import Answered, Cohort
 from service.reports.figures.coverage import coverage_of
 from service.reports.figures.inquiry import LEDGER, demand_groups, kinds_of
@@ -156,9 +156,10 @@ def funnel(ask: DaysInquiry) -> Funnel:
 
 def coverage(ask: DaysInquiry, by: str) -> Coverage:
     """Conversations by agent or team, in whole weeks of teams or four weeks of agents."""
-    for name in (*(each for each in (by, *ask.wanted) if each not in PEOPLE), *(["type"] if ask.filter.types else [])):
+    others = [*(name for name in (by, *ask.wanted) if name not in PEOPLE), *(["type"] if ask.filter.types else [])]
+    if others:
         raise Invalid(
-            "by_people_only", f"Coverage for analysts is available only by team and agent; leave out {name} out."
+            "by_people_only", f"Coverage for analysts is available only by team and agent; leave {others[0]} out."
         )
     found = conversations.coverage(ask.connection, ask.accounts, by, ask.wanted, *ask.days)
     groups = {row.label: row for row in found.rows}

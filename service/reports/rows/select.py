@@ -107,4 +107,4 @@ def _changed(view: View, order: Order) -> sa.ColumnElement[Any]:
 
 def names_people(filter: Filter) -> bool:
     """Whether the filter would match somebody who may not be named."""
-    return bool({"team", "agent"} & filter.chosen.keys() or filter.conversation_ids)
+    return filter.names_people or bool(filter.conversation_ids)
