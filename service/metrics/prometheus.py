@@ -10,7 +10,6 @@ from datetime import datetime
 import flask
 import structlog
 from prometheus_client import CollectorRegistry, generate_latest, start_http_server
-from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 from sqlalchemy.engine import Connection, Engine
@@ -21,7 +20,7 @@ from service.clock import utc_now
 from service.db import reading
 from service.db.sqlite import log_bytes
 from service.metrics import budgets, served, totals
-from service.metrics.families import PREFIX, gauge
+from service.metrics.families import gauge
 from service.metrics.gauges import GAUGES
 from service.partitions import creation
 from service.settings import Settings
@@ -95,11 +94,10 @@ def _replica(engine: Engine) -> Iterator[Metric]:
     found = replica.standing(engine)
     if found is None:
         return
-    used = 0.0 if found.problem else 1.0
-    yield GaugeMetricFamily(f"{PREFIX}replica_used", "Whether figures and exports ask the replica.", value=used)
+    yield gauge("replica_used", "Whether figures and exports ask the replica.", (), [(not found.problem,)])
     if found.behind is not None:
-        seconds, text = found.behind.total_seconds(), "How far behind the replica is."
-        yield GaugeMetricFamily(f"{PREFIX}replica_behind_seconds", text, value=seconds)
+        behind = found.behind.total_seconds()
+        yield gauge("replica_behind_seconds", "How far behind the replica is.", (), [(behind,)])
 
 
 def _log(engine: Engine) -> Iterator[Metric]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 import structlog
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 from sqlalchemy.engine import Connection, Engine
 
@@ -24,7 +24,7 @@ from service.db import upsert, writing
 from service.db.outages import is_away
 from service.encrypting import in_force as keys
 from service.ids import new_id
-from service.metrics.families import PREFIX
+from service.metrics.families import PREFIX, gauge
 from service.migrations import head
 from service.models import process_count
 from service.process import name_of
@@ -108,14 +108,9 @@ def families(connection: Connection, now: datetime) -> Iterator[Metric]:
     for figure in METERS.values():
         mine = {labels: numbers for (name, labels), numbers in totals.items() if name == figure.name}
         yield _histogram(figure, mine) if figure.buckets else _counter(figure, mine)
-    alive = GaugeMetricFamily(
-        f"{PREFIX}build_info",
-        "Processes that live, by what they are and which build they run.",
-        labels=["role", "version", "python"],
-    )
-    for build, number in living(connection, now).items():
-        alive.add_metric(build, float(number))
-    yield alive
+    alive = ((*build, number) for build, number in living(connection, now).items())
+    text = "Processes that live, by what they are and which build they run."
+    yield gauge("build_info", text, ("role", "version", "python"), alive)
 
 
 def living(connection: Connection, now: datetime) -> dict[tuple[str, str, str], int]:
