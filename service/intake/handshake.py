@@ -14,7 +14,7 @@ from service.errors import NotAllowed, Unavailable
 from service.intake.definition.tables import Challenge, Definition
 from service.intake.delivery.formats import BodyProblem
 from service.intake.delivery.inbound import Inbound
-from service.intake.expressions.compiled import Expression, ExpressionError
+from service.intake.expressions.compiled import ExpressionError, find
 from service.intake.expressions.evaluate import TooCostly
 from service.intake.mapping.readings import base_context, parse_items
 from service.intake.verify.sns import subscription
@@ -38,7 +38,7 @@ def signed_answer(definition: Definition, inbound: Inbound) -> Reply | None:
     if context is None:
         return None
     found = _answer((each for each in handshake.answers if each.signed), context, definition.words)
-    if found is None and handshake.acknowledge is not None and _matches(handshake.acknowledge, context):
+    if found is None and find(handshake.acknowledge, context) is True:
         return {}
     return found
 
@@ -69,7 +69,7 @@ def _confirmed(address: str) -> Reply:
 def _answer(answers: Iterable[Challenge], context: Mapping[str, Any], words: tuple[bytes, ...] = ()) -> Reply | None:
     """Answer the first question that is asked. Without `words`, the source's keys, nothing is signed."""
     for each in answers:
-        value = _found(each.value, context) if _matches(each.when, context) else None
+        value = find(each.value, context) if find(each.when, context) is True else None
         if isinstance(value, str) and value:
             return _reply(each, value[:MAX_ECHO], words)
     return None
@@ -90,7 +90,7 @@ def _claims_a_proof(definition: Definition, inbound: Inbound) -> bool:
 def _knows_a_key(definition: Definition, answer: Challenge, context: Mapping[str, Any]) -> bool:
     if answer.token is None:
         return True
-    given = _found(answer.token, context)
+    given = find(answer.token, context)
     raw = given.encode("utf-8", "replace") if isinstance(given, str) else b""
     return any([hmac.compare_digest(each, raw) for each in definition.words])  # noqa: C419 - compares all
 
@@ -121,14 +121,3 @@ def _context(definition: Definition, inbound: Inbound) -> dict[str, Any] | None:
     except (BodyProblem, ExpressionError, TooCostly):
         return None
     return {**base_context(definition, inbound, root), "b": root}
-
-
-def _matches(when: Expression, context: Mapping[str, Any]) -> bool:
-    return _found(when, context) is True
-
-
-def _found(expression: Expression, context: Mapping[str, Any]) -> Any:
-    try:
-        return expression.read(context)
-    except (ExpressionError, TooCostly):
-        return None

@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection, Engine
 from service.auth import log_access
 from service.crm_api.client import Client
 from service.db import reading, writing
+from service.intake.crm.list_page import OF_THE_API
 from service.intake.crm.staff_list import StaffPage, StaffPlace, read_staff
 from service.intake.definition.load import load_with_api
 from service.intake.definition.tables import Definition
@@ -90,12 +91,13 @@ def look_up_names(
             return False
     page = read_staff(job.definition, job.api, going.at, clock())
     with writing(engine) as connection:
-        if page.problem == "other" and (page.next is not None or going.named):
-            log.warning("names_not_looked_up", source=job.source, problem=page.problem)  # but those of other lists
-        elif page.problem is not None:
+        rest = page.next is not None or going.named
+        if page.problem in OF_THE_API or (page.problem and not rest):
             _put_off(connection, job, page, clock())
             _begin_anew(going)
             return False
+        if page.problem:
+            log.warning("names_not_looked_up", source=job.source, problem=page.problem)  # but those of other lists
         return _went_on(connection, settings, job, going, page, clock())
 
 
@@ -144,8 +146,8 @@ def _put_off(connection: Connection, job: StaffNamesJob, page: StaffPage, now: d
     """The list could not be read: a refused key concerns the whole source, a missing right or page only the list."""
     until = now + job.every
     match page.problem:
-        case "refused":
-            holds.hold(connection, job.source, "refused_401", now)
+        case "refused_401":
+            holds.hold(connection, job.source, page.problem, now)
         case "limited":
             until = now + (page.again_in or AWAY)
             holds.pause(connection, job.source, until, now)

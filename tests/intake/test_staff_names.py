@@ -169,6 +169,7 @@ def test_unusable_names_are_left_out(staffed: Staffed) -> None:
 
 @pytest.mark.parametrize(("answer", "again", "held"), [
     ((401, {}), None, "refused_401"),
+    ((400, {}), timedelta(days=1), None),
     ((403, {}), timedelta(days=1), None),
     ((404, {}), timedelta(days=1), None),
     ((429, {}, {"Retry-After": "120"}), timedelta(seconds=120), None),
@@ -191,6 +192,24 @@ def test_an_unavailable_list_is_retried_later(
         staffed.clock.now = BEGAN + again
         assert staffed.read() == 2
         assert len(staffed.names) == 1
+
+
+def test_a_refusal_that_says_a_limit_is_used_up_pauses_the_source(build: Build) -> None:
+    staffed = build(limits={"used_up": "a.code == 'LIMIT'"})
+    staffed.tells(ANA)
+    staffed.crm.answers["/users"] = (403, {"code": "LIMIT"}, {"Retry-After": "120"})
+    assert staffed.read() == 1, "no other list is asked meanwhile"
+    staffed.tells(ANA)
+    staffed.clock.forward(seconds=120)
+    assert staffed.read() == 2
+    assert len(staffed.names) == 1
+
+
+def test_a_source_at_an_address_that_may_not_be_called_is_held(build: Build) -> None:
+    staffed = build(api={"base_url": "https://10.1.2.3"})
+    staffed.read()
+    with reading(staffed.engine) as connection:
+        assert holds.standings(connection)["crm"].hold_reason == "refused_401"
 
 
 def test_only_one_worker_reads_and_a_dead_one_costs_five_minutes(staffed: Staffed) -> None:

@@ -18,8 +18,8 @@ from service.crm_api.path import Unaskable, filled
 from service.crm_api.wait import wait
 from service.intake.definition.steps import Step
 from service.intake.definition.tables import Definition
-from service.intake.expressions.compiled import PER_DELIVERY, Expression, ExpressionError
-from service.intake.expressions.evaluate import Budget, TooCostly
+from service.intake.expressions.compiled import ExpressionError, find
+from service.intake.expressions.evaluate import TooCostly
 from service.intake.values import fields, identity
 from service.text import folded
 
@@ -101,8 +101,8 @@ def problem_of(definition: Definition, got: CrmResponse) -> str | None:
     """Name the problem if an answer says nothing about the customer: refused, limited or away; else None."""
     if got.status in {OK, *NOBODY}:
         return None
-    used_up = definition.grammar.limits.used_up
-    if got.status in LIMITED or (used_up is not None and _is_true(used_up, got.value)):
+    used_up = find(definition.grammar.limits.used_up, {"a": got.value, "k": {}})
+    if got.status in LIMITED or used_up is True:
         return "limited"
     return "refused" if got.status in REFUSED else "away"
 
@@ -115,13 +115,6 @@ def _sent_on(got: CrmResponse) -> str | None:
     if not place.hostname:
         return "it sends us on within its own address; is that the path?"
     return f"it sends us on to {place.scheme}://{place.hostname}; is that its address (api.base_url)?"
-
-
-def _is_true(expression: Expression, answer: Any) -> bool:
-    try:
-        return expression.matches({"a": answer, "k": {}}, Budget(PER_DELIVERY))
-    except (ExpressionError, TooCostly):
-        return False
 
 
 def _since(began: float) -> timedelta:
@@ -148,7 +141,7 @@ def _read_answer(step: Step, answer: Any, walk: _Walk) -> tuple[str, ...]:
 
 def _read(expression: Any, context: Mapping[str, Any], walk: _Walk, name: str) -> Any:
     try:
-        return expression.read(context, Budget(PER_DELIVERY))
+        return expression.read(context)
     except (ExpressionError, TooCostly) as error:
         walk.notes.append(f"{name}: {error}")
         return None

@@ -14,7 +14,8 @@ from sqlalchemy.engine import Connection, Engine
 
 from service.crm_api.client import Client
 from service.db import reading, writing
-from service.intake.crm.conversation_list import ListedConversation, ListPage, PageWanted, ended, read_page
+from service.intake.crm.conversation_list import ListedConversation, PageWanted, ended, read_page
+from service.intake.crm.list_page import ListPage
 from service.intake.definition.load import load_with_api
 from service.intake.definition.sweep import Sweep
 from service.intake.definition.tables import Definition
@@ -88,7 +89,7 @@ def sweep_once(engine: Engine, job: SweepJob, clock: Callable[[], datetime]) -> 
         with writing(engine) as connection:
             _put_off(connection, job, taken, page, clock())
         return False
-    found = _store(engine, job.definition, page.listed, since, clock())
+    found = _store(engine, job.definition, page.items, since, clock())
     with writing(engine) as connection:
         _record(connection, job, taken, page, found, clock())
     return True
@@ -140,11 +141,11 @@ def _store(
 
 def _record(connection: Connection, job: SweepJob, taken: Sweeping, page: ListPage, found: int, now: datetime) -> None:
     holds.answered(connection, holds.lock(connection, job.source), now)
-    known = sum(map(ended, page.listed)) - found
+    known = sum(map(ended, page.items)) - found
     for outcome, by in ((call_counts.SWEPT, found), (call_counts.SWEPT_KNOWN, known)):
         if by:
             call_counts.count(connection, job.source, outcome, now, by)
-    if page.more and taken.page < MOST_PAGES and (page.next is None or page.next != taken.cursor):
+    if page.turns(taken.cursor) and taken.page < MOST_PAGES:
         sweeps.turn_page(connection, taken, page.next, now + job.pace)
     else:
         sweeps.done(connection, taken, now + job.every)

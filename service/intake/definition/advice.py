@@ -14,8 +14,7 @@ from service.crm_api.path import GAP
 from service.intake.definition.dead_expressions import only_null
 from service.intake.definition.steps import OF_AN_EVENT
 from service.intake.definition.tables import Definition, Grammar
-from service.intake.expressions.compiled import NOTHING, Expression, ExpressionError
-from service.intake.expressions.evaluate import TooCostly
+from service.intake.expressions.compiled import NOTHING, Expression, find
 from service.intake.values.languages import language_tag
 from service.language_tags import nearest_first
 from service.network.addresses import is_this_machine
@@ -58,7 +57,7 @@ def untold(grammar: Grammar) -> Iterator[tuple[str, str]]:
     context = {**NOTHING, "v": grammar.values}
     for name in ("ended", "reopened"):
         expression: Expression | None = getattr(grammar.events, name)
-        if expression is not None and _is_true(expression, context):
+        if find(expression, context) is True:
             yield (
                 f"events.{name}",
                 "is true of an item that holds nothing, so of every other event too; ask for its word",
@@ -71,13 +70,6 @@ def untold(grammar: Grammar) -> Iterator[tuple[str, str]]:
     elsewhere = any(step.find.channel for step in grammar.lookup)
     if grammar.map.channel is None and (rule.allow or rule.missing == "reject" or (rule.on_x and not elsewhere)):
         yield "map.channel", "is missing, and the rules under channel look at it: all ends are alike to them"
-
-
-def _is_true(expression: Expression, context: Mapping[str, Any]) -> bool:
-    try:
-        return expression.matches(context)
-    except (ExpressionError, TooCostly):
-        return False
 
 
 def _nobody_known(definition: Definition, *, can_ask: bool) -> Iterator[Mistake]:

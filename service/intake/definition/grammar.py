@@ -33,12 +33,7 @@ def load_grammar(tree: Mapping[str, Any], path: str, problems: list[Mistake]) ->
     verify = load_verify(tree["verify"], f"{path}.verify", problems) if "verify" in tree else None
     if grammar is not None:
         problems += _handshake_mistakes(grammar.handshake.answers, f"{path}.handshake.answers")
-        problems += [Mistake(f"{path}.channel.{key}", says) for key, says in grammar.channel.mistakes()]
-        problems += [Mistake(f"{path}.lookup{where}", says) for where, says in step_mistakes(grammar.lookup)]
-        problems += [Mistake(f"{path}.sweep{where}", says) for where, says in _of_sweep(grammar)]
-        problems += [
-            Mistake(f"{path}.staff{where}", says) for where, says in staff_mistakes(grammar.staff, _texts(grammar))
-        ]
+        problems += [Mistake(f"{path}.{where}", says) for where, says in _table_mistakes(grammar)]
         problems += _origin_mistakes(grammar.handshake.cloudevents_origins, f"{path}.handshake.cloudevents_origins")
     return replace(grammar, verify=verify) if grammar and len(problems) == before else None
 
@@ -54,13 +49,15 @@ def _handshake_mistakes(answers: tuple[Challenge, ...], path: str) -> Iterator[M
             yield Mistake(f"{path}[{position}].proof", sentence)
 
 
-def _of_sweep(grammar: Grammar) -> Iterator[tuple[str, str]]:
-    return sweep_mistakes(grammar.sweep, _texts(grammar), grammar.endpoint.body)
-
-
-def _texts(grammar: Grammar) -> frozenset[str]:
-    """The constants that may stand in a path."""
-    return frozenset(name for name, value in grammar.values.items() if isinstance(value, str))
+def _table_mistakes(grammar: Grammar) -> Iterator[tuple[str, str]]:
+    """What is contradictory within a table, and where."""
+    constants = frozenset(name for name, value in grammar.values.items() if isinstance(value, str))  # of paths
+    yield from ((f"channel.{key}", says) for key, says in grammar.channel.mistakes())
+    yield from ((f"lookup{where}", says) for where, says in step_mistakes(grammar.lookup))
+    if grammar.sweep is not None:
+        found = sweep_mistakes(grammar.sweep, constants, grammar.endpoint.body)
+        yield from ((f"sweep{where}", says) for where, says in found)
+    yield from ((f"staff{where}", says) for where, says in staff_mistakes(grammar.staff, constants))
 
 
 def _origin_mistakes(origins: frozenset[str], path: str) -> Iterator[Mistake]:

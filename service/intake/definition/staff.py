@@ -6,9 +6,8 @@ Conversations bring ids, hardly ever names. The list is read page by page, below
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from service.crm_api.path import mistakes
 from service.intake.definition.steps import FromAnswer, Sent
-from service.intake.definition.sweep import FromListed
+from service.intake.definition.sweep import FromListed, path_mistakes
 from service.settings.declare import REQUIRED, setting
 from service.settings.values import one_of
 
@@ -35,12 +34,5 @@ def staff_mistakes(lists: tuple[Staff, ...], values: frozenset[str]) -> Iterator
     if len(lists) > MOST_LISTS:
         yield "", f"has {len(lists)} lists; there are at most {MOST_LISTS}"
     for position, each in enumerate(lists):
-        for name in ("path", "further"):
-            path = getattr(each, name)
-            found = mistakes(path, {*OF_A_PAGE, *values}) if path else ()
-            yield from ((f"[{position}].{name}", sentence) for sentence in found)
-            if "{cursor}" in path.partition("?")[0]:
-                yield (
-                    f"[{position}].{name}",
-                    "may have {cursor} behind its question mark only: it is the CRM's own word",
-                )
+        found = path_mistakes(each, {*OF_A_PAGE, *values})
+        yield from ((f"[{position}]{where}", sentence) for where, sentence in found)

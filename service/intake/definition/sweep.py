@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import NewType
+from typing import Any, NewType
 
 from service.crm_api.path import GAP, mistakes
 from service.intake.definition.steps import FromAnswer, Sent
@@ -41,20 +41,22 @@ class Sweep:
     changed_at: FromListed | None = setting(None, "when it changed last, of a list that begins with the newest")
 
 
-def sweep_mistakes(sweep: Sweep | None, values: frozenset[str], bodies: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+def sweep_mistakes(sweep: Sweep, values: frozenset[str], bodies: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     """What is wrong with a sweep: where, and what would be right. `values` are the names under [values]."""
-    if sweep is None:
-        return
-    known = {*OF_A_READING, *values}
-    for name in ("path", "further"):
-        path = getattr(sweep, name)
-        yield from ((f".{name}", sentence) for sentence in (mistakes(path, known) if path else ()))
-        if "{cursor}" in path.partition("?")[0]:
-            yield f".{name}", "may have {cursor} behind its question mark only: it is the CRM's own word"
+    yield from path_mistakes(sweep, {*OF_A_READING, *values})
     if sweep.body and not _is_json(sweep.body):
         yield ".body", "is no JSON; {since} and {cursor} stand for whole values, without quotation marks"
     if "json" not in bodies:
         yield "", "writes what it finds as JSON, which endpoint.body does not take"
+
+
+def path_mistakes(of: Any, known: set[str]) -> Iterator[tuple[str, str]]:
+    """What is wrong with the paths of a list, of conversations or of staff; `known` are the names of its gaps."""
+    for name in ("path", "further"):
+        path = getattr(of, name)
+        yield from ((f".{name}", sentence) for sentence in (mistakes(path, known) if path else ()))
+        if "{cursor}" in path.partition("?")[0]:
+            yield f".{name}", "may have {cursor} behind its question mark only: it is the CRM's own word"
 
 
 def _is_json(body: str) -> bool:

@@ -64,7 +64,7 @@ class Expression:
 
         `budget` is the item's; an expression may take PER_EXPRESSION of it.
         """
-        if self.names is not None and _is_small(found := _at(context, self.names)):
+        if self.names is not None and _is_small(found := at_path(context, self.names)):
             if budget is not None:
                 budget.left -= 1
             return found
@@ -103,6 +103,25 @@ class Expression:
         return {path for path in _paths(self.tree) if len(path) > 1}
 
 
+def find(expression: Expression | None, context: Any, notes: list[str] | None = None) -> Any:
+    """Return what an expression finds; null where there is none, or where it fails, as `notes` then say."""
+    if expression is None:
+        return None
+    try:
+        return expression.read(context)
+    except (ExpressionError, TooCostly) as error:
+        if notes is not None:
+            notes.append(str(error))
+        return None
+
+
+def at_path(context: Any, names: Iterable[str]) -> Any:
+    """Return the value at the end of a path. Most expressions are no more than that, so it has a shortcut."""
+    for name in names:
+        context = context.get(name) if isinstance(context, dict) else None
+    return context
+
+
 def compile_expression(text: Any, *, root_names: frozenset[str] | None = ROOT_NAMES) -> Expression:
     """Compile `text`. `root_names` None: any name may stand at the root. Raises ExpressionError with a sentence."""
     if not isinstance(text, str) or not text.strip():
@@ -121,13 +140,6 @@ def compile_expression(text: Any, *, root_names: frozenset[str] | None = ROOT_NA
         raise ExpressionError(mistake)
     _try_it(found)
     return found
-
-
-def _at(context: Any, names: Iterable[str]) -> Any:
-    """The value at the end of a path. Most expressions are no more than that, so it has a shortcut."""
-    for name in names:
-        context = context.get(name) if isinstance(context, dict) else None
-    return context
 
 
 def _is_small(value: Any) -> bool:

@@ -13,7 +13,7 @@ from service.intake.definition.tables import Definition
 from service.intake.delivery.body import MAX_ITEMS, parse_root
 from service.intake.delivery.formats import BodyProblem
 from service.intake.delivery.inbound import Inbound, storable
-from service.intake.expressions.compiled import PER_DELIVERY, PER_ITEM, ExpressionError
+from service.intake.expressions.compiled import PER_DELIVERY, PER_ITEM, ExpressionError, at_path
 from service.intake.expressions.evaluate import Budget, TooCostly
 from service.intake.mapping.events import ConversationEnded, ConversationReopened, Ignored, Reading, Unmappable
 from service.intake.mapping.one_item import OneItem
@@ -141,16 +141,10 @@ def _meaning(item: OneItem) -> Callable[[OneItem, str, str | None], Reading] | N
 def _demand_a_known_shape(item: OneItem) -> None:
     """Raise if nothing the filters look at is there: such an item is unknown, not merely something else."""
     looked_at = item.definition.grammar.events.looks_at
-    if looked_at and not any(_leads_somewhere(item.context, path) for path in looked_at):
+    if looked_at and all(at_path(item.context, path) is None for path in looked_at):
         places = ", ".join(".".join(path) for path in sorted(looked_at)[:MOST_PLACES])
         detail = f"Nothing is there of what events.ended looks at ({places}); the source sends another form."
         raise _NotUnderstood("not_understood", detail)
-
-
-def _leads_somewhere(value: Any, path: tuple[str, ...]) -> bool:
-    for name in path:
-        value = value.get(name) if isinstance(value, dict) else None
-    return value is not None
 
 
 def _conversation_id(item: OneItem) -> str:
