@@ -31,22 +31,12 @@ GROUPS = ("any_of", "all_of")
 PRIVATE_PREFIX = "whsk_"
 
 
-@dataclass(frozen=True, slots=True)
-class AllOf:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllOf(Verifier):
     """All of these verifiers must agree."""
 
     kind: ClassVar[str] = "all_of"
     verifiers: tuple[Verifier, ...]
-
-    @property
-    def secret_headers(self) -> frozenset[str]:
-        """The secret headers of all."""
-        return frozenset().union(*(each.secret_headers for each in self.verifiers))
-
-    @property
-    def secret_query(self) -> frozenset[str]:
-        """The secret query parameters of all."""
-        return frozenset().union(*(each.secret_query for each in self.verifiers))
 
     def check(self, inbound: Inbound, now: datetime) -> int | None:
         """Return the index of the first key that was needed. Raises Refusal."""
@@ -67,7 +57,7 @@ class Spec:
     """One table of `verify`, checked: a kind without keys, or a group of them."""
 
     path: str
-    kind: Any = None  # one of KINDS
+    kind: Verifier | None = None  # of one of KINDS, without keys
     group: str = ""
     members: "tuple[Spec, ...]" = ()
 
@@ -129,8 +119,7 @@ def _load_kind(kind: Any, given: Mapping[str, Any], path: str, problems: list[Mi
     except ValidationError as error:
         problems += [Mistake(*each) for each in wrong(error.messages, path, "is missing")]
         return None
-    if hasattr(loaded, "mistakes"):
-        problems += [Mistake(f"{path}.{key}", sentence) for key, sentence in loaded.mistakes()]
+    problems += [Mistake(f"{path}.{key}", sentence) for key, sentence in loaded.mistakes()]
     return loaded
 
 
@@ -155,39 +144,41 @@ def _build(
         built = [_build(each, source_keys, prefixes, keys_path, problems) for each in spec.members]
         # a body is read only after a signature vouched for it
         ordered = sorted((each for each in built if each), key=lambda each: isinstance(each, BodyEquals))
-        return AllOf(tuple(ordered)) if len(ordered) == len(built) else None
-    if isinstance(spec.kind, BodyEquals):
-        return spec.kind
+        return _all_of(tuple(ordered)) if len(ordered) == len(built) else None
+    assert spec.kind is not None, "no group"
     own = spec.kind.keys
     problems += _unfit(own or (), f"{spec.path}.keys")
-    if hasattr(spec.kind, "lacking"):
-        problems += [Mistake(f"{spec.path}.{key}", sentence) for key, sentence in spec.kind.lacking()]
+    problems += [Mistake(f"{spec.path}.{key}", sentence) for key, sentence in spec.kind.lacking()]
     chosen = _chosen(source_keys if own is None else own, spec.kind, prefixes)
     try:
-        needed = getattr(spec.kind, "needs_keys", True)
-        found: Verifier | None = spec.kind.keyed(chosen) if chosen or not needed else None
+        return spec.kind.keyed(chosen) if chosen or not spec.kind.needs_keys else None
     except ValueError as error:
         where = keys_path if own is None else f"{spec.path}.keys"
         problems.append(Mistake(where, f"holds a key that {error}"))
         return None
-    return found
 
 
-def _chosen(keys: Sequence[str], kind: Any, prefixes: frozenset[str]) -> list[tuple[int, str]]:
-    own = getattr(kind, "key_prefix", "")
-    others = tuple(prefixes - {own})
-    only = getattr(kind, "prefixed_only", False)
+def _all_of(verifiers: tuple[Verifier, ...]) -> AllOf:
+    return AllOf(
+        verifiers=verifiers,
+        secret_headers=frozenset().union(*(each.secret_headers for each in verifiers)),
+        secret_query=frozenset().union(*(each.secret_query for each in verifiers)),
+    )
+
+
+def _chosen(keys: Sequence[str], kind: Verifier, prefixes: frozenset[str]) -> list[tuple[int, str]]:
+    own, others = kind.key_prefix, tuple(prefixes - {kind.key_prefix})
     return [
-        (index, key.removeprefix(own) if own else key)
+        (index, key.removeprefix(own))
         for index, key in enumerate(keys)
-        if (own and key.startswith(own)) or (not only and not key.startswith(others))
+        if (own and key.startswith(own)) or (not kind.prefixed_only and not key.startswith(others))
     ]
 
 
 def _prefixes(spec: Spec) -> Iterator[str]:
     for each in spec.members:
         yield from _prefixes(each)
-    if getattr(spec.kind, "key_prefix", ""):
+    if spec.kind is not None and spec.kind.key_prefix:
         yield spec.kind.key_prefix
 
 

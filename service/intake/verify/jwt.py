@@ -27,9 +27,9 @@ from service.intake.verify.public_key import (
     fits,
     load_public_key,
 )
-from service.intake.verify.shared_secret import secret_of
-from service.intake.verify.signed_parts import asked, decode, header
-from service.intake.verify.verifier import HeaderName, Key, Keyed, Refusal
+from service.intake.verify.shared_secret import made_by, secrets_of
+from service.intake.verify.signed_parts import asked, behind, decode
+from service.intake.verify.verifier import HeaderName, Keyed, Refusal
 from service.settings.declare import setting
 from service.settings.values import http_url, one_of
 
@@ -57,7 +57,7 @@ class Token(Keyed):
     key_set: KeySet | None = None
 
     @property
-    def needs_keys(self) -> bool:
+    def needs_keys(self) -> bool:  # type: ignore[override]
         """Whether somebody must give it keys."""
         return self.jwks_url is None
 
@@ -87,7 +87,7 @@ class Token(Keyed):
         if self.jwks_url:
             return replace(found, key_set=KeySet(self.jwks_url))
         if set(self.algorithms) <= set(SHARED):
-            return replace(found, secrets=tuple(Key(index, secret_of(text, "utf8")) for index, text in keys))
+            return replace(found, secrets=secrets_of(keys))
         return replace(found, loaded=tuple((index, self._public(text)) for index, text in keys))
 
     def check(self, inbound: Inbound, now: datetime) -> int | None:
@@ -119,15 +119,11 @@ class Token(Keyed):
     def _given(self, inbound: Inbound) -> str:
         if self.query:
             return asked(inbound, self.query, "token")
-        given = header(inbound, self.header, "token")
-        if given[: len(self.scheme)].lower() != self.scheme.lower():
-            raise Refusal("token_unreadable", f"The header {self.header} must begin with '{self.scheme}'.")
-        return given[len(self.scheme) :].strip()
+        return behind(self.scheme, inbound, self.header)
 
     def _signer(self, algorithm: str, kid: str | None, signature: bytes, signed: bytes, now: datetime) -> int | None:
         if algorithm in SHARED:
-            made = [(key.index, hmac.digest(key.secret, signed, SHARED[algorithm])) for key in self.secrets]
-            hits = [index for index, digest in made if hmac.compare_digest(digest, signature)]
+            hits = made_by(self.secrets, SHARED[algorithm], signed, signature)
         elif self.key_set is not None:
             keys = self.key_set.keys(kid, PUBLIC[algorithm], now)
             if any(fits(PUBLIC[algorithm], key, signature, signed) for key in keys):

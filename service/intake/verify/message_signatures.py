@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 
 from service.intake.delivery.inbound import Inbound
 from service.intake.verify.public_key import ED25519, P256, PSS_512, RSA, PublicKey, fits, load_public_key
-from service.intake.verify.shared_secret import KEY_ENCODINGS, secret_of
+from service.intake.verify.shared_secret import KEY_ENCODINGS, made_by, secrets_of
 from service.intake.verify.signed_parts import decode, demand_fresh, header
-from service.intake.verify.verifier import Key, Keyed, Refusal
+from service.intake.verify.verifier import Keyed, Refusal
 from service.settings.declare import REQUIRED, setting
 from service.settings.values import one_of
 
@@ -59,7 +59,7 @@ class MessageSignature(Keyed):
         """Return it with its keys. Raises ValueError with what is wrong with one."""
         found = replace(self, secret_headers=frozenset({"signature"}))
         if self.algorithm == HMAC:
-            return replace(found, secrets=tuple(Key(i, secret_of(text, self.key_encoding)) for i, text in keys))
+            return replace(found, secrets=secrets_of(keys, self.key_encoding))
         return replace(found, loaded=tuple((i, load_public_key(text, ALGORITHMS[self.algorithm])) for i, text in keys))
 
     def check(self, inbound: Inbound, now: datetime) -> int:
@@ -98,8 +98,7 @@ class MessageSignature(Keyed):
 
     def _signer(self, signature: bytes, base: bytes) -> int:
         if self.algorithm == HMAC:
-            made = [(key.index, hmac.digest(key.secret, base, "sha256")) for key in self.secrets]
-            hits = [index for index, digest in made if hmac.compare_digest(digest, signature)]
+            hits = made_by(self.secrets, "sha256", base, signature)
         else:
             hits = [i for i, key in self.loaded if fits(ALGORITHMS[self.algorithm], key, signature, base)]
         if not hits:

@@ -17,9 +17,9 @@ from service.intake.delivery.formats import BodyProblem
 from service.intake.delivery.inbound import Inbound
 from service.intake.expressions.compiled import Expression, ExpressionError
 from service.intake.expressions.evaluate import TooCostly
-from service.intake.verify.shared_secret import secret_of
-from service.intake.verify.signed_parts import as_sent, asked, demand_short, header
-from service.intake.verify.verifier import HeaderName, Key, Keyed, Refusal
+from service.intake.verify.shared_secret import secrets_of
+from service.intake.verify.signed_parts import as_sent, asked, behind, demand_short, header
+from service.intake.verify.verifier import HeaderName, Key, Keyed, Refusal, Verifier
 from service.settings.declare import REQUIRED, setting
 from service.settings.values import NOT_EMPTY, one_of
 
@@ -48,9 +48,8 @@ class Static(Keyed):
 
     def keyed(self, keys: Sequence[tuple[int, str]]) -> Self:
         """Put the tokens to it."""
-        secrets = tuple(Key(index, secret_of(text, "utf8")) for index, text in keys)
         headers, query = ({name} if name else set() for name in (self.header, self.query))
-        return replace(self, secrets=secrets, secret_headers=frozenset(headers), secret_query=frozenset(query))
+        return replace(self, secrets=secrets_of(keys), secret_headers=frozenset(headers), secret_query=frozenset(query))
 
     def check(self, inbound: Inbound, _now: datetime) -> int:
         """Return the index of the token that was sent. Raises Refusal."""
@@ -60,15 +59,8 @@ class Static(Keyed):
         if self.header is None:
             assert self.query is not None, "one of three places"
             return _index(self.secrets, asked(inbound, self.query, "token"))
-        given = header(inbound, self.header, "token")
-        if given[: len(self.scheme)].lower() != self.scheme.lower():
-            raise Refusal("token_unreadable", f"The header {self.header} must begin with '{self.scheme}'.")
-        text = given[len(self.scheme) :].strip(" \t")
+        text = behind(self.scheme, inbound, self.header)
         return _index(self.secrets, text, as_sent(text))  # headers are read as latin-1, and most write UTF-8
-
-    def covered(self, _inbound: Inbound) -> str:
-        """Say what it covers."""
-        return "no bytes of the body"
 
     def advice(self) -> Iterator[str]:
         """A token that would arrive as another one."""
@@ -93,7 +85,7 @@ class Basic(Keyed):
 
     def keyed(self, keys: Sequence[tuple[int, str]]) -> Self:
         """Put the passwords to it."""
-        return replace(self, secrets=tuple(Key(index, secret_of(text, "utf8")) for index, text in keys))
+        return replace(self, secrets=secrets_of(keys))
 
     def check(self, inbound: Inbound, _now: datetime) -> int:
         """Return the index of the key that was sent with the right user. Raises Refusal."""
@@ -113,18 +105,12 @@ class Basic(Keyed):
             raise Refusal("token_wrong", "The user is not the source's.")
         return index
 
-    def covered(self, _inbound: Inbound) -> str:
-        """Say what it covers."""
-        return "no bytes of the body"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BodyEquals:
+class BodyEquals(Verifier):
     """A value in the body that must be one of the expected ones. Proves nothing alone: only inside all_of."""
 
     kind: ClassVar[str] = "body_equals"
-    secret_headers: ClassVar[frozenset[str]] = frozenset()
-    secret_query: ClassVar[frozenset[str]] = frozenset()
     expression: Expression = setting(REQUIRED, "where the value stands in the body")
     equals: Any = setting(REQUIRED, "a text it must be, or a list of texts")
 
@@ -144,10 +130,6 @@ class BodyEquals:
     def covered(self, _inbound: Inbound) -> str:
         """Say what it covers."""
         return "one value of the body"
-
-    def advice(self) -> Iterator[str]:
-        """It has no key."""
-        return iter(())
 
     @property
     def _expected(self) -> list[str]:

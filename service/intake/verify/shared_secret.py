@@ -34,8 +34,8 @@ class Hmac(Signing):
 
     def keyed(self, keys: Sequence[tuple[int, str]]) -> Self:
         """Give it its keys. Raises ValueError with what is wrong with one."""
-        secrets = tuple(Key(index, secret_of(text, self.key_encoding)) for index, text in keys)
-        return replace(self, secrets=secrets, secret_headers=frozenset({self.signature.header}))
+        secret_headers = frozenset({self.signature.header})
+        return replace(self, secrets=secrets_of(keys, self.key_encoding), secret_headers=secret_headers)
 
     def check(self, inbound: Inbound, now: datetime) -> int:
         """Return the index of the key that made a signature of these bytes. Raises Refusal."""
@@ -76,6 +76,11 @@ class Hash(Hmac):
         return hashlib.new(self.digest, signed_bytes(self, inbound, key.secret)).digest()
 
 
+def secrets_of(keys: Iterable[tuple[int, str]], encoding: str = "utf8") -> tuple[Key, ...]:
+    """Return keys as their bytes. Raises ValueError."""
+    return tuple(Key(index, secret_of(text, encoding)) for index, text in keys)
+
+
 def secret_of(text: str, encoding: str) -> bytes:
     """Return the bytes of a key. Raises ValueError."""
     try:
@@ -90,6 +95,12 @@ def secret_of(text: str, encoding: str) -> bytes:
     if not secret:
         raise ValueError("is empty")
     return secret
+
+
+def made_by(secrets: Iterable[Key], digest: str, message: bytes, signature: bytes) -> list[int]:
+    """Return the indices of the keys whose HMAC of the message this is."""
+    made = [(key.index, hmac.digest(key.secret, message, digest)) for key in secrets]
+    return [index for index, each in made if hmac.compare_digest(each, signature)]
 
 
 def matching(expected: Iterable[tuple[int, str]], offered: Iterable[str]) -> int:

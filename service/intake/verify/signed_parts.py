@@ -100,6 +100,14 @@ def as_sent(value: str) -> bytes:
     return value.encode("latin-1", "replace")
 
 
+def behind(scheme: str, inbound: Inbound, name: str) -> str:
+    """Return the token behind a scheme in a header. Raises Refusal."""
+    given = header(inbound, name, "token")
+    if given[: len(scheme)].lower() != scheme.lower():
+        raise Refusal("token_unreadable", f"The header {name} must begin with '{scheme}'.")
+    return given[len(scheme) :].strip(" \t")
+
+
 def asked(inbound: Inbound, name: str, what: str) -> str:
     """Return the one value of a query parameter. Raises Refusal if it is missing, empty or repeated."""
     if name in inbound.repeated_query:

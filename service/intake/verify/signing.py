@@ -8,11 +8,12 @@ import hmac
 from dataclasses import replace
 from datetime import datetime
 
+from service.intake.delivery.formats import FORM
 from service.intake.delivery.inbound import Inbound
 from service.intake.verify.plain import Basic, Static
 from service.intake.verify.shared_secret import Hmac
 from service.intake.verify.signed_parts import SignedTime, encode
-from service.intake.verify.twilio import FORM, SIGNATURE, Twilio, ending
+from service.intake.verify.twilio import SIGNATURE, Twilio, ending
 from service.intake.verify.verifier import Keyed, Refusal, Verifier
 
 NOT_YET = "0"  # stands for a signature while the bytes are put together that it is made of

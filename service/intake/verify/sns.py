@@ -7,10 +7,10 @@ definition's. A subscription is confirmed only after both checks.
 import base64
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from cryptography.exceptions import InvalidSignature
@@ -21,7 +21,7 @@ from cryptography.x509 import load_pem_x509_certificate
 
 from service.crm_api.get import NoAnswer, fetch_text
 from service.intake.delivery.inbound import Inbound
-from service.intake.verify.verifier import NotNow, Refusal
+from service.intake.verify.verifier import NotNow, Refusal, Verifier
 from service.settings.declare import REQUIRED, setting
 from service.settings.values import NOT_EMPTY
 
@@ -38,20 +38,12 @@ PROVEN: dict[tuple[Callable[[str], str], str], RSAPublicKey] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sns:
+class Sns(Verifier):
     """A notification of Amazon SNS, signed by Amazon."""
 
     kind: ClassVar[str] = "sns"
-    needs_keys: ClassVar[bool] = False
-    keys: ClassVar[None] = None
-    secret_headers: ClassVar[frozenset[str]] = frozenset()
-    secret_query: ClassVar[frozenset[str]] = frozenset()
     topics: tuple[str, ...] = setting(REQUIRED, "the ARNs of the topics that may send here", NOT_EMPTY)
     fetch: Callable[[str], str] = fetch_text
-
-    def keyed(self, _keys: Sequence[tuple[int, str]]) -> Self:
-        """It needs none: Amazon's certificates are public."""
-        return self
 
     def check(self, inbound: Inbound, _now: datetime) -> None:
         """Accept what Amazon signed for one of the topics. Raises Refusal otherwise."""
@@ -78,10 +70,6 @@ class Sns:
     def covered(self, inbound: Inbound) -> str:
         """Say which bytes the signature covers. Raises Refusal."""
         return signed_text(_message(inbound))
-
-    def advice(self) -> Iterator[str]:
-        """It has no key."""
-        return iter(())
 
     def _key(self, url: str) -> RSAPublicKey:
         try:

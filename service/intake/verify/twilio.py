@@ -12,14 +12,13 @@ from datetime import datetime
 from typing import ClassVar, Self
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
+from service.intake.delivery.formats import FORM, MAX_FIELDS
 from service.intake.delivery.inbound import Inbound
-from service.intake.verify.shared_secret import matching, secret_of
+from service.intake.verify.shared_secret import matching, secrets_of
 from service.intake.verify.signed_parts import encode, header
-from service.intake.verify.verifier import Key, Keyed, Refusal
+from service.intake.verify.verifier import Keyed, Refusal
 
-FORM = "application/x-www-form-urlencoded"
 DEFAULT_PORTS = {"https": 443, "http": 80}
-MAX_FORM_FIELDS = 1000
 SIGNATURE = "x-twilio-signature"
 HASHES = ("sha1", "sha256")
 
@@ -32,8 +31,7 @@ class Twilio(Keyed):
 
     def keyed(self, keys: Sequence[tuple[int, str]]) -> Self:
         """Put the account's tokens to it."""
-        secrets = tuple(Key(index, secret_of(text, "utf8")) for index, text in keys)
-        return replace(self, secrets=secrets, secret_headers=frozenset({SIGNATURE}))
+        return replace(self, secrets=secrets_of(keys), secret_headers=frozenset({SIGNATURE}))
 
     def check(self, inbound: Inbound, _now: datetime) -> int:
         """Return the index of the token that signed this address. Raises Refusal."""
@@ -64,7 +62,7 @@ def ending(inbound: Inbound) -> str:
     if inbound.content_type != FORM:
         raise Refusal("body_not_covered", "A JSON body needs bodySHA256 in the address; nothing else protects it.")
     try:
-        fields = parse_qsl(inbound.body.decode(), keep_blank_values=True, max_num_fields=MAX_FORM_FIELDS)
+        fields = parse_qsl(inbound.body.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS)
     except ValueError as error:
         raise Refusal("body_unreadable", "The body is not a form.") from error
     return "".join(name + value for name, value in sorted(set(fields)))

@@ -1,9 +1,10 @@
 """What a verifier is: its verdicts, its keys, and the one method. Reads no request and compares nothing."""
 
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar, NewType, Protocol
+from typing import ClassVar, NewType, Self
 
 from service.intake.delivery.inbound import Inbound
 from service.settings.declare import setting
@@ -46,29 +47,6 @@ class NotNow(Refusal):
     """Somebody's published keys are unreachable. The same request may be proven soon."""
 
 
-class Verifier(Protocol):
-    """One way in which a source proves itself."""
-
-    kind: ClassVar[str]
-
-    @property
-    def secret_headers(self) -> frozenset[str]:
-        """The headers with a token or a signature, which are never stored."""
-
-    @property
-    def secret_query(self) -> frozenset[str]:
-        """The query parameters with one."""
-
-    def check(self, inbound: Inbound, now: datetime) -> int | None:
-        """Return the index of the key that matched; None if none was needed. Raises Refusal."""
-
-    def covered(self, inbound: Inbound) -> str:
-        """Say which bytes the proof covers, for people. Raises Refusal."""
-
-    def advice(self) -> Iterator[str]:
-        """What an operator should know about its keys. Never shows one."""
-
-
 @dataclass(frozen=True, slots=True)
 class Key:
     """A key and its place in the source's list, so that the log can say which one is in use."""
@@ -78,14 +56,49 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Keyed:
-    """Verification by keys: those of the source, or its own."""
+class Verifier(ABC):
+    """One way in which a source proves itself.
 
-    keys: tuple[str, ...] | None = setting(None, "keys of its own, instead of the source's", NOT_EMPTY, secret=True)
-    secrets: tuple[Key, ...] = ()
+    `secret_headers` and `secret_query` are what carries a token or a signature, and is never stored.
+    """
+
+    kind: ClassVar[str]
+    needs_keys: ClassVar[bool] = False
+    keys: tuple[str, ...] | None = None
+    key_prefix: str = ""
+    prefixed_only: bool = False
     secret_headers: frozenset[str] = frozenset()
     secret_query: frozenset[str] = frozenset()
 
-    def advice(self) -> Iterator[str]:
-        """None, if a key cannot be worse than the settings allow."""
+    @abstractmethod
+    def check(self, inbound: Inbound, now: datetime) -> int | None:
+        """Return the index of the key that matched; None if none was needed. Raises Refusal."""
+
+    def covered(self, _inbound: Inbound) -> str:
+        """Say which bytes the proof covers, for people. Raises Refusal."""
+        return "no bytes of the body"
+
+    def mistakes(self) -> Iterator[tuple[str, str]]:
+        """Settings that would accept somebody else's bytes: a key, and what would be right."""
         return iter(())
+
+    def lacking(self) -> Iterator[tuple[str, str]]:
+        """What only the settings can add to a preset."""
+        return iter(())
+
+    def advice(self) -> Iterator[str]:
+        """What an operator should know about its keys. Never shows one."""
+        return iter(())
+
+    def keyed(self, _keys: Sequence[tuple[int, str]]) -> Self:
+        """Return it with its keys. Raises ValueError with what is wrong with one."""
+        return self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keyed(Verifier):
+    """Verification by keys: those of the source, or its own."""
+
+    needs_keys: ClassVar[bool] = True
+    keys: tuple[str, ...] | None = setting(None, "keys of its own, instead of the source's", NOT_EMPTY, secret=True)
+    secrets: tuple[Key, ...] = ()
