@@ -151,7 +151,7 @@ def test_the_type_of_a_problem_leads_to_what_it_means(app: flask.Flask) -> None:
         assert page.status_code == 200
         assert f"<code>{problem['code']}</code>" in page.text
     assert "start again without a cursor" in client.get("/docs/problems/changes_begin_anew").text.lower()
-    before_us = [SLOW, UNREADABLE, FAULT, *(refusal for _, refusal in KINDS)]
+    before_us = [SLOW, UNREADABLE, FAULT, *KINDS.values()]
     for code in ["no_files", "not_proven_yet", *(code for _, _, code, _ in before_us)]:
         assert client.get(f"/docs/problems/{code}").status_code == 200, code
     assert client.get("/docs/problems/no_such_code_at_all").status_code == 404

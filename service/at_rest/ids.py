@@ -130,22 +130,14 @@ class EitherFormOfAny(EitherForm):
 
 @compiles(EitherForm)
 def _either(element: EitherForm, compiler: SQLCompiler, **how: Any) -> str:
-    """Two values rather than a list, whose length the query planner would overestimate."""
     plain, column, wanted = element.clauses
     if keyring_of(compiler.dialect) is None:
         return compiler.process(plain, **how)
     where, forms = compiler.process(column, **how), compiler.process(wanted, **how)
     if compiler.dialect.name == "postgresql":
         forms = f"CAST({forms} AS JSON)"
-    return f"{where} IN (({forms}) ->> 0, ({forms}) ->> 1)"
-
-
-@compiles(EitherFormOfAny)
-def _either_of_any(element: EitherFormOfAny, compiler: SQLCompiler, **how: Any) -> str:
-    plain, column, wanted = element.clauses
-    if keyring_of(compiler.dialect) is None:
-        return compiler.process(plain, **how)
-    where, forms = compiler.process(column, **how), compiler.process(wanted, **how)
+    if not isinstance(element, EitherFormOfAny):  # not as a list, whose length the query planner would overestimate
+        return f"{where} IN (({forms}) ->> 0, ({forms}) ->> 1)"
     if compiler.dialect.name == "postgresql":
-        return f"{where} = ANY (ARRAY(SELECT json_array_elements_text(CAST({forms} AS JSON))))"
+        return f"{where} = ANY (ARRAY(SELECT json_array_elements_text({forms})))"
     return f"{where} IN (SELECT value FROM json_each({forms}))"  # noqa: S608 - names of ours

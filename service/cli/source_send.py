@@ -7,7 +7,7 @@ from urllib.parse import urlencode, urlsplit
 import click
 
 from service.cli.common import now, settings_of, source_of
-from service.crm_api.get import NoAnswer, post
+from service.crm_api.get import NoAnswer, deliver
 from service.errors import Invalid
 from service.intake.definition.load import load_definitions
 from service.intake.definition.tables import Definition
@@ -45,7 +45,7 @@ def send(context: click.Context, /, source: str, file: str | None, to: str | Non
     address = _address(settings, inbound, to)
     click.echo(f"POST {urlsplit(address)._replace(query='').geturl()}   {len(inbound.body)} bytes, signed")
     try:
-        got = post(address, inbound.body, inbound.headers)
+        got = deliver(address, inbound.body, inbound.headers)
     except NoAnswer as error:
         raise Invalid("not_sent", f"{error} Is the service running? --to names another address.") from error
     for line in _told(definition, inbound, got.status, got.value):

@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import partial
 
-from service.crm_api.get import CrmResponse, get, post_json
+from service.crm_api.get import CrmResponse, get, post
 from service.crm_api.sign_in import SignIn
 from service.settings.sources import Api
 
@@ -25,8 +24,8 @@ class Client:
 
     def post(self, path: str, question: bytes, headers: Mapping[str, str] | None = None) -> CrmResponse:
         """POST a question in JSON, for APIs that are searched so. Raises NoAnswer."""
-        ask = partial(post_json, networks=self._api.networks)
-        return self._signed(lambda url, sent: ask(url, question, sent), path, headers or {})
+        beside = {**(headers or {}), "Content-Type": "application/json"}
+        return self._signed(lambda url, sent: post(url, question, sent, self._api.networks), path, beside)
 
     def _signed(
         self, ask: Callable[[str, Mapping[str, str]], CrmResponse], path: str, beside: Mapping[str, str]

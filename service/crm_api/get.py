@@ -48,22 +48,15 @@ def get(
     return _got(*_bytes(url, headers or {}, networks, ask, "application/json"))
 
 
-def post_json(url: str, question: bytes, headers: Mapping[str, str], networks: Iterable[str] = ()) -> CrmResponse:
-    """Ask a question that an API takes by POST and that changes nothing. Raises NoAnswer."""
-    sent = {**headers, "Content-Type": "application/json"}
-    return _got(*_bytes(url, sent, networks, resolve, "application/json", question))
+def post(url: str, body: bytes, headers: Mapping[str, str], networks: Iterable[str] = ()) -> CrmResponse:
+    """Ask by POST what changes nothing; the headers say of what type the body is. Raises NoAnswer."""
+    return _got(*_bytes(url, headers, networks, resolve, "application/json", body))
 
 
-def post(url: str, body: bytes, headers: Mapping[str, str]) -> CrmResponse:
+def deliver(url: str, body: bytes, headers: Mapping[str, str]) -> CrmResponse:
     """Deliver bytes to an address, as a CRM would. Raises NoAnswer."""
     status, said, answer = _bytes(url, headers, (), resolve, "application/json", body)
     return CrmResponse(status, said, _json(said, answer) if answer and "json" in said.get("content-type", "") else None)
-
-
-def post_form(url: str, form: bytes, networks: Iterable[str] = ()) -> CrmResponse:
-    """Change client credentials for a token. Raises NoAnswer."""
-    sent = {"Content-Type": "application/x-www-form-urlencoded"}
-    return _got(*_bytes(url, sent, networks, resolve, "application/json", form))
 
 
 def fetch_json(url: str) -> Any:

@@ -11,11 +11,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from service.crm_api.get import OK, NoAnswer, post_form
+from service.crm_api.get import OK, NoAnswer, post
 from service.settings.sources import Api
 
 EARLY = timedelta(seconds=60)
 DEFAULT_LIFE, LONGEST_S = timedelta(minutes=5), 86_400  # some say by a huge number that a token never ends
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 A_WORD = re.compile("[a-z_]{1,40}")
 
 
@@ -62,7 +63,7 @@ class SignIn:
         api = self._api
         form = {"grant_type": "client_credentials", "client_id": api.client_id, "client_secret": api.client_secret}
         form |= {"scope": api.scope} if api.scope else {}
-        got = post_form(api.token_url or "", urlencode(form).encode(), api.networks)
+        got = post(api.token_url or "", urlencode(form).encode(), FORM, api.networks)
         found: Any = got.value if isinstance(got.value, dict) else {}
         token = found.get("access_token") if got.status == OK else None
         if not isinstance(token, str) or not token:

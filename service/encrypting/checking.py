@@ -6,7 +6,7 @@ values.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -34,51 +34,33 @@ class CheckedColumn:
     refused: Sequence[str]
 
 
-@dataclass
-class _Count:
-    by_key: Counter[str | None] = field(default_factory=Counter)
-    refused: list[str] = field(default_factory=list)
-
-
 def check(engine: Engine) -> Iterator[CheckedColumn]:
     """Decrypt every value."""
     keyring = keyring_of(engine.dialect) or Keyring(())
     for table in TABLES:
         for column in table.c:
-            if isinstance(column.type, Encrypted):
-                counted = _counted(engine, keyring, column, column.type)
-                yield CheckedColumn(column.type.place, counted.by_key, counted.refused)
-            if isinstance(column.type, EncryptedId):
-                counted = _counted_ids(engine, keyring, column, column.type)
-                yield CheckedColumn(str(column), counted.by_key, counted.refused)
+            if isinstance(column.type, Encrypted | EncryptedId):
+                yield _checked(engine, keyring, column, column.type)
 
 
-def _counted(engine: Engine, keyring: Keyring, column: sa.Column[Any], kind: Encrypted) -> _Count:
-    counted = _Count()
-    row_of_it = [raw(column.table.c[name]) for name in kind.by]
-    query = sa.select(stored_sql(column, engine.dialect.name), *row_of_it).where(column.is_not(None))
+def _checked(engine: Engine, keyring: Keyring, column: sa.Column[Any], kind: Encrypted | EncryptedId) -> CheckedColumn:
+    by_key: Counter[str | None] = Counter()
+    refused = []
+    key = [column.table.c[name] for name in kind.by] if isinstance(kind, Encrypted) else column.table.primary_key
+    query = sa.select(stored_sql(column, engine.dialect.name), *map(raw, key)).where(column.is_not(None))
     with reading(engine) as connection:
         for read, *row in connection.execute(query, execution_options={"yield_per": AT_ONCE}):
             given = stored_value(column, read)
-            counted.by_key[key_id_of(keyring, given)] += bool(given)
             try:
-                kind.decrypt(keyring, row_of(*row), given)
+                if isinstance(kind, Encrypted):
+                    by_key[key_id_of(keyring, given)] += bool(given)
+                    kind.decrypt(keyring, row_of(*row), given)
+                else:
+                    by_key[keyring.active if given.startswith(ID_MARK) else None] += bool(given)
+                    keyring.decrypt_id(given, kind.kind)
             except Unavailable:
-                counted.refused.append(row_of(*row).replace("\x1f", ", "))
-    return counted
-
-
-def _counted_ids(engine: Engine, keyring: Keyring, column: sa.Column[Any], kind: EncryptedId) -> _Count:
-    counted = _Count()
-    query = sa.select(raw(column), *(raw(each) for each in column.table.primary_key)).where(column.is_not(None))
-    with reading(engine) as connection:
-        for given, *row in connection.execute(query, execution_options={"yield_per": AT_ONCE}):
-            counted.by_key[keyring.active if given.startswith(ID_MARK) else None] += bool(given)
-            try:
-                keyring.decrypt_id(given, kind.kind)
-            except Unavailable:
-                counted.refused.append(", ".join(map(str, row)))
-    return counted
+                refused.append(", ".join(map(str, row)))
+    return CheckedColumn(kind.place if isinstance(kind, Encrypted) else str(column), by_key, refused)
 
 
 def scrub(engine: Engine) -> None:

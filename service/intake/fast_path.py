@@ -8,6 +8,7 @@ reception. Everything else takes routes.py to the same reception and gets the sa
 import re
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import structlog
@@ -17,7 +18,7 @@ from service.intake.reception import Reception, Unsettled, headers_of, truncated
 from service.web.bounds import GuardedBody
 from service.web.deferred import DeferredBody, ResponseStart
 from service.web.headers import always, id_of
-from service.web.response_times import counting
+from service.web.response_times import count
 
 ROUTE = f"{DELIVERIES}<source>"  # counted like the framework's
 ADDRESS = re.compile(rf"{DELIVERIES}[\w.-]+", re.ASCII)
@@ -37,7 +38,7 @@ def with_fast_path(reception: Reception, framework: Wsgi) -> Wsgi:
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(http_request_id=request_id)
         headers = always(request_id, secure=environ["wsgi.url_scheme"] == "https")
-        counted = counting("POST", ROUTE, time.monotonic())
+        counted = partial(count, "POST", ROUTE, time.monotonic())
         answer = ResponseStart(start_response, list(headers.items()), counted)
         try:
             definition = reception.find(environ["PATH_INFO"].removeprefix(DELIVERIES))

@@ -5,9 +5,9 @@ Never repeats what the client sent, which may be a secret.
 
 import json
 import secrets
+from collections.abc import Mapping
 
 from gunicorn.http.errors import (
-    ConfigurationProblem,
     ExpectationFailed,
     LimitRequestHeaders,
     LimitRequestLine,
@@ -31,39 +31,26 @@ SLOW: Refusal = (
 )
 UNREADABLE: Refusal = (400, "Bad request", "bad_request", "This is no HTTP request that can be read; check its syntax.")
 FAULT: Refusal = (500, "Internal error", "internal_error", FAULT_OF_OURS)
-KINDS: tuple[tuple[type[Exception], Refusal], ...] = (
-    (
-        LimitRequestLine,
-        (
-            414,
-            "URI too long",
-            "uri_too_long",
-            f"An address may have at most {LINE_AT_MOST} bytes; ask for less at once.",
-        ),
+KINDS: Mapping[type[Exception], Refusal] = {
+    LimitRequestLine: (
+        414, "URI too long", "uri_too_long", f"An address may have at most {LINE_AT_MOST} bytes; ask for less at once."
     ),
-    (
-        LimitRequestHeaders,
-        (
-            431,
-            "Headers too large",
-            "headers_too_large",
-            f"At most 100 headers, {HEAD_AT_MOST} bytes in all, 8190 in one.",
-        ),
+    LimitRequestHeaders: (
+        431, "Headers too large", "headers_too_large",
+        f"At most 100 headers, {HEAD_AT_MOST} bytes in all, 8190 in one.",
     ),
-    (BodyTooLarge, (413, "Too large", "body_too_large", "The body is larger than anything here takes.")),
-    (
-        TooManyChunks,
-        (413, "Too large", "body_too_large", f"A body may come in at most {CHUNKS_AT_MOST} chunks; send larger ones."),
+    BodyTooLarge: (413, "Too large", "body_too_large", "The body is larger than anything here takes."),
+    TooManyChunks: (
+        413, "Too large", "body_too_large", f"A body may come in at most {CHUNKS_AT_MOST} chunks; send larger ones."
     ),
-    (ExpectationFailed, (417, "Expectation failed", "expectation_failed", "Nothing but 100-continue can be expected.")),
-    (UnsupportedTransferCoding, (501, "Not implemented", "transfer_coding", "Send the body as it is, or in chunks.")),
-    (ConfigurationProblem, UNREADABLE),
-)
+    ExpectationFailed: (417, "Expectation failed", "expectation_failed", "Nothing but 100-continue can be expected."),
+    UnsupportedTransferCoding: (501, "Not implemented", "transfer_coding", "Send the body as it is, or in chunks."),
+}  # fmt: skip
 
 
 def refusal_of(error: ParseException) -> Refusal:
     """Say what an error of gunicorn's parser means to the client."""
-    return next((refusal for kind, refusal in KINDS if isinstance(error, kind)), UNREADABLE)
+    return next((refusal for kind, refusal in KINDS.items() if isinstance(error, kind)), UNREADABLE)
 
 
 def written(refusal: Refusal) -> bytes:

@@ -9,26 +9,25 @@ from service.settings.asking import Account, Campaign, Texts
 from service.settings.sections import Database, Mistake
 
 
-def crossings(parts: dict[str, Any]) -> list[Mistake]:
+def crossings(parts: dict[str, Any]) -> Iterator[Mistake]:
     """Mistakes that only show when sections are compared. What could not be loaded is None."""
-    loaded = {
-        section: {name: each for name, each in parts[section].items() if each is not None}
+    accounts, sources, campaigns = (
+        {name: each for name, each in parts[section].items() if each is not None}
         for section in ("accounts", "sources", "campaigns")
-    }
-    problems = list(_account_crossings(loaded["accounts"]))
-    for name, source in loaded["sources"].items():
+    )
+    yield from _account_crossings(accounts)
+    for name, source in sources.items():
         if source.api is not None:
-            problems += [Mistake(f"sources.{name}.api.{key}", sentence) for key, sentence in source.api.mistakes()]
+            yield from (Mistake(f"sources.{name}.api.{key}", sentence) for key, sentence in source.api.mistakes())
         if parts["accounts"] and source.account not in parts["accounts"]:
             wrong = f"there is no account '{source.account}'" if source.account else "is missing"
-            problems.append(Mistake(f"sources.{name}.account", f"{wrong}; write one of {_list(parts['accounts'])}"))
-    for name, campaign in loaded["campaigns"].items():
-        problems.extend(_campaign_crossings(f"campaigns.{name}", campaign, parts))
+            yield Mistake(f"sources.{name}.account", f"{wrong}; write one of {_list(parts['accounts'])}")
+    for name, campaign in campaigns.items():
+        yield from _campaign_crossings(f"campaigns.{name}", campaign, parts)
     if parts["database"] is not None:
-        problems.extend(_replica_crossings(parts["database"]))
+        yield from _replica_crossings(parts["database"])
     if parts["worker"] is not None and parts["worker"].lease < timedelta(seconds=2):
-        problems.append(Mistake("worker.lease", "must be at least 2s: it has to outlast a call to X"))
-    return problems
+        yield Mistake("worker.lease", "must be at least 2s: it has to outlast a call to X")
 
 
 def _replica_crossings(database: Database) -> Iterator[Mistake]:
@@ -88,29 +87,22 @@ def _way_crossings(path: str, campaign: Campaign, accounts: dict[str, Account]) 
             )
 
 
-def _campaign_crossings(path: str, campaign: Campaign, parts: dict[str, Any]) -> list[Mistake]:
-    problems = []
+def _campaign_crossings(path: str, campaign: Campaign, parts: dict[str, Any]) -> Iterator[Mistake]:
     if campaign.type == "nps" and campaign.question_variant_id > MAX_NPS_VARIANT:
-        problems.append(Mistake(f"{path}.question_variant_id", "must be 0 to 9: X has no other nps questions"))
+        yield Mistake(f"{path}.question_variant_id", "must be 0 to 9: X has no other nps questions")
     if campaign.default_language not in campaign.texts:
-        problems.append(
-            Mistake(
-                f"{path}.default_language",
-                f"is '{campaign.default_language}', which has no texts; write one of {_list(campaign.texts)}",
-            )
-        )
+        sentence = f"is '{campaign.default_language}', which has no texts; write one of {_list(campaign.texts)}"
+        yield Mistake(f"{path}.default_language", sentence)
     if not campaign.ways or len(set(campaign.ways)) < len(campaign.ways):
-        problems.append(Mistake(f"{path}.ways", "must name at least one way of asking, and each only once"))
-    problems.extend(_way_crossings(path, campaign, parts["accounts"]))
+        yield Mistake(f"{path}.ways", "must name at least one way of asking, and each only once")
+    yield from _way_crossings(path, campaign, parts["accounts"])
     for language, texts in campaign.texts.items():
-        problems.extend(_text_crossings(f"{path}.texts.{language}", campaign, texts))
+        yield from _text_crossings(f"{path}.texts.{language}", campaign, texts)
     for kind in ("sources", "accounts"):
-        problems.extend(
-            Mistake(f"{path}.{kind}", f"there is no '{each}' in [{kind}]; write one of {_list(parts[kind])}")
-            for each in getattr(campaign, kind)
-            if parts[kind] and each not in parts[kind]
-        )
-    return problems
+        for each in getattr(campaign, kind):
+            if parts[kind] and each not in parts[kind]:
+                sentence = f"there is no '{each}' in [{kind}]; write one of {_list(parts[kind])}"
+                yield Mistake(f"{path}.{kind}", sentence)
 
 
 def _text_crossings(where: str, campaign: Campaign, texts: Texts) -> Iterator[Mistake]:

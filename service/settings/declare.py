@@ -137,7 +137,7 @@ def reader_of(shape: Any, base: type[Section] = Section) -> Section:
 
 
 def _field(name: str, kind: Any, what: Declared, base: type[Section]) -> ma.fields.Field[Any]:
-    make = partial(_maker(_without_none(kind), what.rules, base), data_key=name.rstrip("_"))
+    make = partial(_maker(without_none(kind), what.rules, base), data_key=name.rstrip("_"))
     if what.default is REQUIRED:
         return make(required=True)
     return make(load_default=None if what.default is None else make().deserialize(what.default))
@@ -159,7 +159,8 @@ def _maker(kind: Any, rules: tuple[Rule, ...], base: type[Section]) -> Callable[
     return partial(ma.fields.Dict, validate=rules)
 
 
-def _without_none(kind: Any) -> Any:
+def without_none(kind: Any) -> Any:
+    """Return the kind of a value that may be missing."""
     if get_origin(kind) in (Union, UnionType):
         return next(each for each in get_args(kind) if each is not NoneType)
     return kind

@@ -1,11 +1,12 @@
-"""The settings reference: one line per declared setting, for the command line."""
+"""The settings reference: one line per declared setting, for the command line; also that of a source's grammar."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, is_dataclass
+from typing import Any, get_args, get_origin, get_type_hints
 
-from service.settings.asking import Source, Texts
-from service.settings.declare import declared
+from service.settings.asking import Texts
+from service.settings.declare import declared, without_none
 from service.settings.sections import NAMED_SECTIONS, SECTIONS
-from service.settings.sources import Api
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,20 +20,26 @@ class SettingDoc:
 
 def reference() -> list[SettingDoc]:
     """Every setting there is, for `dm-feedback config reference`."""
-    found = [doc for name, shape in SECTIONS.items() for doc in _docs(name, shape)]
-    found += [doc for name, shape in NAMED_SECTIONS.items() for doc in _docs(f"{name}.NAME", shape)]
-    return found + _docs("campaigns.NAME.texts.LANGUAGE", Texts)
+    named = {f"{name}.NAME.": shape for name, shape in NAMED_SECTIONS.items()}
+    tables = {f"{name}.": shape for name, shape in SECTIONS.items()} | named
+    tables["campaigns.NAME.texts.LANGUAGE."] = Texts
+    return [doc for path, shape in tables.items() for doc in docs(shape, path)]
 
 
-def _docs(path: str, shape: type) -> list[SettingDoc]:
-    found = []
+def docs(shape: type[Any], path: str) -> Iterator[SettingDoc]:
+    """Every line that a table may have, and those of the tables within it. `path`: where it stands."""
+    hints = get_type_hints(shape)
     for name, what in declared(shape).items():
-        inner = TABLES.get((shape, name))
+        inner, key = _table(hints[name]), path + name.rstrip("_")
         if inner is not None:
-            found += _docs(f"{path}.{name}", inner)
+            yield from docs(inner, f"{key}[]." if get_origin(hints[name]) is tuple else f"{key}.")
         elif what.sentence is not None:
-            found.append(SettingDoc(f"{path}.{name}", what.shown, what.meaning))
-    return found
+            yield SettingDoc(key, what.shown, what.meaning)
 
 
-TABLES: dict[tuple[type, str], type] = {(Source, "api"): Api}  # tables within a table
+def _table(kind: Any) -> type[Any] | None:
+    """The table a key holds, or a list of; None if it holds a value."""
+    kind = without_none(kind)
+    if get_origin(kind) is tuple:
+        kind = get_args(kind)[0]
+    return kind if isinstance(kind, type) and is_dataclass(kind) and declared(kind) else None

@@ -70,26 +70,26 @@ def take(connection: Connection, source: str, now: datetime, every: timedelta) -
     return Sweeping(*connection.execute(SELECT.where(sw.source == source)).one(), token=token)
 
 
-def turn_page(connection: Connection, taken: Sweeping, cursor: str | None, due_at: datetime) -> bool:
-    """The page is read, and there is another; False: somebody else has taken over meanwhile."""
-    return _write(connection, taken, cursor=cursor, page=taken.page + 1, due_at=due_at, attempts=0, problem=None)
+def turn_page(connection: Connection, taken: Sweeping, cursor: str | None, due_at: datetime) -> None:
+    """The page is read, and there is another. Nothing is written if somebody else has taken over meanwhile."""
+    _write(connection, taken, cursor=cursor, page=taken.page + 1, due_at=due_at, attempts=0, problem=None)
 
 
-def done(connection: Connection, taken: Sweeping, due_at: datetime) -> bool:
+def done(connection: Connection, taken: Sweeping, due_at: datetime) -> None:
     """The list is read to its end; the next reading starts where this one started."""
     begin = {"cursor": None, "page": FIRST, "began_at": None, "attempts": 0, "problem": None}
-    return _write(connection, taken, read_until=taken.began_at, due_at=due_at, **begin)
+    _write(connection, taken, read_until=taken.began_at, due_at=due_at, **begin)
 
 
-def put_off(connection: Connection, taken: Sweeping, problem: str, due_at: datetime, *, anew: bool) -> bool:
+def put_off(connection: Connection, taken: Sweeping, problem: str, due_at: datetime, *, anew: bool) -> None:
     """The page was not read. `anew`: its cursor is no longer usable, so the reading starts again."""
     begin = {"cursor": None, "page": FIRST} if anew else {}
-    return _write(connection, taken, problem=problem, due_at=due_at, attempts=taken.attempts + 1, **begin)
+    _write(connection, taken, problem=problem, due_at=due_at, attempts=taken.attempts + 1, **begin)
 
 
-def _write(connection: Connection, taken: Sweeping, **values: object) -> bool:
+def _write(connection: Connection, taken: Sweeping, **values: object) -> None:
     mine = sa.update(source_sweep).where(sw.source == taken.source, sw.lease_token == taken.token)
-    return connection.execute(mine.values(**values, lease_token=None, lease_until=None)).rowcount == 1
+    connection.execute(mine.values(**values, lease_token=None, lease_until=None))
 
 
 def _due(source: str, now: datetime, every: timedelta) -> tuple[sa.ColumnElement[bool], ...]:

@@ -33,20 +33,23 @@ class Slots:
         self._reading = threading.BoundedSemaphore(at_once)
         self._exporting = threading.BoundedSemaphore(self.exports)
 
-    @contextmanager
-    def reading(self) -> Iterator[None]:
-        """Read in a slot. Raises Unavailable if none is free in time."""
-        free = self._taken()
-        try:
-            yield
-        finally:
-            free()
+    def reading(self) -> ExitStack:
+        """Take a slot until the end of a block. Raises Unavailable if none is free in time."""
+        with ExitStack() as held:
+            if not self._inside.acquire(blocking=False):
+                raise _busy()
+            held.callback(self._inside.release)
+            if not self._reading.acquire(timeout=WAIT_S):
+                raise _busy()
+            held.callback(self._reading.release)
+            return held.pop_all()
 
     def export(self, made: Callable[[], flask.Response]) -> flask.Response:
         """Return what `made` makes; the slot is freed with its last byte or when the client leaves. Raises TooMany."""
         with ExitStack() as held:
-            held.callback(self._exporting_taken())
-            held.callback(self._taken())
+            self._demand_export()
+            held.callback(self._exporting.release)
+            held.enter_context(self.reading())
             response = made()
             if not response.is_streamed:
                 return response
@@ -55,24 +58,13 @@ class Slots:
         response.call_on_close(free)
         return response
 
-    def _exporting_taken(self) -> Callable[[], None]:
+    def _demand_export(self) -> None:
         if not self._exporting.acquire(blocking=False):
             raise TooMany(
                 "exports_busy",
                 f"The limit of {self.exports} exports at once is reached; try again in {AGAIN_S} s.",
                 headers={"Retry-After": str(AGAIN_S)},
             )
-        return self._exporting.release
-
-    def _taken(self) -> Callable[[], None]:
-        with ExitStack() as held:
-            if not self._inside.acquire(blocking=False):
-                raise _busy()
-            held.callback(self._inside.release)
-            if not self._reading.acquire(timeout=WAIT_S):
-                raise _busy()
-            held.callback(self._reading.release)
-            return held.pop_all().close
 
 
 def register_slots(app: flask.Flask, threads: int) -> None:

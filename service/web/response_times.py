@@ -4,7 +4,6 @@ An answer that waits for a commit is counted when it is known, a stream when it 
 """
 
 import time
-from collections.abc import Callable
 from functools import partial
 
 import flask
@@ -29,7 +28,7 @@ def _begin() -> None:
 def _end(response: flask.Response) -> flask.Response:
     route = flask.request.url_rule.rule if flask.request.url_rule is not None else UNKNOWN
     method = flask.request.method if flask.request.method in METHODS else UNKNOWN
-    counted = counting(method, route, flask.g.began)
+    counted = partial(count, method, route, flask.g.began)
     if isinstance(response, DeferredResponse):
         response.counted = counted
     else:
@@ -37,11 +36,7 @@ def _end(response: flask.Response) -> flask.Response:
     return response
 
 
-def counting(method: str, route: str, began: float) -> Callable[[int], None]:
-    """Return a function to call with the status of an answer that began at this monotonic time."""
-    return partial(_count, method, route, began)
-
-
-def _count(method: str, route: str, began: float, status: int) -> None:
+def count(method: str, route: str, began: float, status: int) -> None:
+    """Count an answer that began at this monotonic time."""
     PROCESS_COUNTS.add("http_requests", method, route, str(status))
     PROCESS_COUNTS.observe("http_request_seconds", time.monotonic() - began, method, route)

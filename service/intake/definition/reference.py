@@ -2,23 +2,18 @@
 
 import inspect
 from collections.abc import Iterator
-from dataclasses import is_dataclass
-from types import NoneType, UnionType
-from typing import Any, get_args, get_origin, get_type_hints
 
 from service.intake.definition.proofs import KINDS
 from service.intake.definition.tables import Grammar, Map
 from service.intake.expressions.functions import OurFunctions
 from service.settings.declare import declared
-from service.settings.reference import SettingDoc
+from service.settings.reference import SettingDoc, docs
 
 
 def grammar_reference() -> list[SettingDoc]:
     """Every key a definition may have, and those of each kind of proof."""
-    found = list(_docs(Grammar, ""))
-    for name, kind in KINDS.items():
-        found += _docs(kind, f"verify[kind={name}].")
-    return found
+    tables = {"": Grammar} | {f"verify[kind={name}].": kind for name, kind in KINDS.items()}
+    return [doc for path, shape in tables.items() for doc in docs(shape, path)]
 
 
 def functions_of() -> Iterator[tuple[str, str]]:
@@ -59,23 +54,3 @@ def _asked(grammar: Grammar) -> Iterator[tuple[str, str, str]]:
         yield "ended, by list", f"{how} {grammar.sweep.path.partition('?')[0]}", "ends whose webhook never came"
     for each in grammar.staff:
         yield f"names of {each.kind}s", f"GET {each.path.partition('?')[0]}", "what people call them, asked once a day"
-
-
-def _docs(shape: type[Any], path: str) -> Iterator[SettingDoc]:
-    hints = get_type_hints(shape)
-    for name, what in declared(shape).items():
-        inner = _table(hints[name])
-        key = path + name.rstrip("_")
-        if inner is None:
-            yield SettingDoc(key, what.shown, what.meaning)
-        else:
-            yield from _docs(inner, f"{key}[]." if get_origin(hints[name]) is tuple else f"{key}.")
-
-
-def _table(kind: Any) -> type[Any] | None:
-    """The table a key holds, or a list of; None if it holds a value."""
-    if get_origin(kind) is UnionType:
-        kind = next(each for each in get_args(kind) if each is not NoneType)
-    if get_origin(kind) is tuple:
-        kind = get_args(kind)[0]
-    return kind if isinstance(kind, type) and is_dataclass(kind) and declared(kind) else None

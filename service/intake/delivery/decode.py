@@ -49,7 +49,7 @@ def unpacked(inbound: Inbound, limit: int) -> Inbound:
 
 def charset_of(inbound: Inbound) -> str | None:
     """Return the codec of the declared charset, or the one its first bytes declare. Raises UnknownEncoding."""
-    declared = inbound.charset
+    declared = inbound.parameter("charset")
     if declared is None:
         marked = next((codec for bom, codec in BOMS if inbound.body.startswith(bom)), None)
         return marked or WIDTHS.get(tuple(byte != 0 for byte in inbound.body[:4]))

@@ -33,11 +33,6 @@ class Inbound:
         """The content type without parameters, in lower case."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
-    @property
-    def charset(self) -> str | None:
-        """The charset the content type declares."""
-        return self.parameter("charset")
-
     def parameter(self, wanted: str) -> str | None:
         """Return a parameter of the content type."""
         for each in self.headers.get("content-type", "").split(";")[1:]:

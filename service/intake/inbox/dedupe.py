@@ -19,10 +19,5 @@ def by_arrival(body_digest: str, delivery_id: str) -> str:
     return _digest(f":{body_digest}:{delivery_id}")
 
 
-def body_digest(body: bytes) -> str:
-    """SHA-256 of a body, in hex, as `Inbound.digest`."""
-    return hashlib.sha256(body).hexdigest()
-
-
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()

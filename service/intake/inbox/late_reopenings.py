@@ -67,24 +67,17 @@ def _let_in(book: Book, told: DeliveryReading, opened: Opened, repeats: Iterable
 
 
 def _accept(book: Book, told: DeliveryReading, opened: Opened, repeat: TakenForRepeat) -> None:
-    found, end = opened(repeat.delivery_id), _read(opened, repeat)
-    if found is None or end is None:
-        return
-    request_id = book.open_request(told, found[0], end)
-    said = notes(end.notes)
-    item = Item(repeat.position, ACCEPTED, "late_reopening", said, end.conversation_id, request_id, end.ended_at)
-    book.items.append((found[0], item, told.now))
-
-
-def _read(opened: Opened, repeat: TakenForRepeat) -> ConversationEnded | None:
-    """Read the item again; None if the definition has changed and it now says something else."""
     found = opened(repeat.delivery_id)
     if found is None or repeat.position >= len(found[1]):
-        return None
-    reading = found[1].read(repeat.position)
-    if not isinstance(reading, ConversationEnded) or reading.conversation_id != repeat.key[1]:
-        return None
-    return reading if reading.ended_at == repeat.ended_at else None
+        return
+    delivery, end = found[0], found[1].read(repeat.position)
+    says = (repeat.key[1], repeat.ended_at)
+    if not isinstance(end, ConversationEnded) or (end.conversation_id, end.ended_at) != says:
+        return  # the definition has changed since
+    request_id = book.open_request(told, delivery, end)
+    said = notes(end.notes)
+    item = Item(repeat.position, ACCEPTED, "late_reopening", said, end.conversation_id, request_id, end.ended_at)
+    book.items.append((delivery, item, told.now))
 
 
 def _opener(connection: Connection, definition: Definition) -> Opened:

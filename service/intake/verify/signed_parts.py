@@ -29,7 +29,7 @@ WHOLE_PARTS: Mapping[str, Callable[[Inbound], bytes]] = {
     "body": lambda inbound: inbound.body,
     "body_compact": lambda inbound: _compact(inbound.body),
     "body_sha256": lambda inbound: hashlib.sha256(inbound.body).digest(),
-    "body_sha256:hex": lambda inbound: hashlib.sha256(inbound.body).hexdigest().encode(),
+    "body_sha256:hex": lambda inbound: inbound.digest.encode(),
     "body_sha256:base64": lambda inbound: encode(hashlib.sha256(inbound.body).digest(), "base64").encode(),
 }
 PLAIN_PARTS = WHOLE_PARTS.keys() | {"key"}

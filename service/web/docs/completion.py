@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from service.web.docs import examples
-from service.web.statuses import PHRASES
+from service.web.statuses import component
 
 JSON, PROBLEM = "application/json", "application/problem+json"
 IN_PATHS = {
@@ -50,15 +50,8 @@ def _responses(spec: dict[str, Any]) -> Iterator[tuple[int, dict[str, Any]]]:
                 for status, response in operation.get("responses", {}).items():
                     if "$ref" not in response and str(status).isdigit():
                         yield int(status), response
-    for response in spec["components"].get("responses", {}).values():
-        shown = [status for status, (title, *_) in examples.ERRORS.items() if _is(response, status, title)]
-        if shown:
-            yield shown[0], response
-
-
-def _is(response: dict[str, Any], status: int, title: str) -> bool:
-    phrase = PHRASES.get(status, title)
-    return str(response.get("description", "")).casefold() == phrase.casefold()
+    shared = spec["components"].get("responses", {})
+    yield from ((status, shared[component(status)]) for status in examples.ERRORS if component(status) in shared)
 
 
 def _told(spec: dict[str, Any], schemas: dict[str, Any]) -> set[str]:
