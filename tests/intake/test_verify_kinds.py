@@ -153,6 +153,11 @@ def test_ecdsa_is_read_as_der_and_side_by_side() -> None:
         )
 
 
+OF_AN_UNKNOWN_CURVE = (
+    "MEAwEAYHKoZIzj0CAQYFK4EEAAEDLAAEBElQFkkmypDq9itQjx+1YEJ1uPjDBaSFv5CCuItuKrqTvWJInkb9i9bS"  # sect163k1
+)
+
+
 @pytest.mark.parametrize(
     ("algorithm", "key"),
     [
@@ -160,6 +165,7 @@ def test_ecdsa_is_read_as_der_and_side_by_side() -> None:
         ("rsa-pss-sha256", lambda: pem(EC_KEY)),
         ("ecdsa-p256-sha256", lambda: pem(ec.generate_private_key(ec.SECP384R1()))),
         ("ed25519", lambda: pem(EC_KEY)),
+        ("ecdsa-p256-sha256", lambda: OF_AN_UNKNOWN_CURVE),
     ],
 )
 def test_a_key_of_another_kind_is_refused_with_the_settings(algorithm: str, key: Callable[[], str]) -> None:

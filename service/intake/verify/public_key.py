@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import ClassVar, Self
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS, PKCS1v15
@@ -142,9 +142,9 @@ def _load(text: str, inside: bytes) -> object:
     try:
         # Freshchat labels a SubjectPublicKeyInfo "RSA PUBLIC KEY": the inside decides, not the label
         return load_der_public_key(inside)
-    except ValueError:
+    except (ValueError, UnsupportedAlgorithm):
         pass
     try:
         return load_pem_public_key(text.encode())
-    except ValueError as error:
+    except (ValueError, UnsupportedAlgorithm) as error:  # the second: of a curve that is not known here
         raise ValueError("is no public key we can read; paste the whole PEM") from error

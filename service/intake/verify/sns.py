@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256
@@ -76,7 +76,7 @@ class Sns(Verifier):
             found = load_pem_x509_certificate(self.fetch(url).encode()).public_key()
         except NoAnswer as error:
             raise NotNow("sns_certificate_away", "Amazon's certificate cannot be had now.") from error
-        except ValueError as error:
+        except (ValueError, UnsupportedAlgorithm) as error:
             raise Refusal("sns_certificate", "There is no certificate at the address.") from error
         if not isinstance(found, RSAPublicKey):
             raise Refusal("sns_certificate", "Amazon's certificate holds no RSA key.")
