@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection, Engine
 from service.db import ConnectionWait, open_engine, reading, watchdog, writing
 from service.db.outages import is_away
 from service.db.postgresql import take_your_time
-from service.intake.inbox import accept, group
+from service.intake.inbox import group
 from service.models import webhook_delivery
 from tests.floor.app import App
 from tests.partitions.partitioned import retold
@@ -98,8 +98,7 @@ def test_an_idle_connection_is_not_cut(engine: Engine) -> None:
 def test_a_delivery_whose_commit_is_not_answered_is_asked_for_again_and_taken_once(
     postgresql_url: str, signalled: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for each in (accept, group):
-        monkeypatch.setattr(each, "STANDS_STILL_S", 0.2)
+    monkeypatch.setattr(group, "STANDS_STILL_S", 0.2)
     app = App(open_engine(postgresql_url))
     at = app.clock.now
     once: list[int] = []

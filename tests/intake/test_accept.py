@@ -16,7 +16,7 @@ from service.db import open_engine, writing
 from service.errors import Unavailable
 from service.intake.definition.tables import Definition
 from service.intake.delivery.inbound import Inbound
-from service.intake.inbox.accept import AcceptedDelivery, accept, arrive
+from service.intake.inbox.accept import AcceptedDelivery, arrive
 from service.intake.inbox.group import commit
 from service.intake.inbox.replay import replay
 from service.intake.mapping.readings import read
@@ -35,9 +35,12 @@ def send(app: App, body: bytes, **headers: str) -> dict[str, int]:
 
 
 def stored(engine: Engine, definition: Definition, inbound: Inbound, now: datetime) -> AcceptedDelivery:
-    """A verified delivery, stored by itself."""
+    """A verified delivery, stored by itself. Raises what its answer would be made of."""
     readings = read(definition, inbound, now)
-    return accept(engine, arrive(definition, inbound, Verified(0, "static"), readings, now))
+    [outcome] = commit(engine, [arrive(definition, inbound, Verified(0, "static"), readings, now)])
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
 
 
 def test_an_ended_conversation_becomes_one_request_and_the_raw_delivery_stays(engine: Engine, now: datetime) -> None:

@@ -1,7 +1,7 @@
 """Stores verified deliveries once, with everything that follows from them, in one commit before the 2xx.
 
-accept.py                       one transaction, deduplicated
-group.py                        many deliveries in one commit
+accept.py                       within one transaction, deduplicated
+group.py                        commits many deliveries at once
 dedupe.py                       recognises a repeated delivery
 ends.py                         is this end new?
 judging.py, late_reopenings.py  what becomes of each item; reopenings that came late

@@ -1,8 +1,7 @@
-"""Stores verified deliveries once and says what became of each item; committed when this returns.
+"""Stores verified deliveries once, in the caller's transaction, and says what became of each item.
 
 The raw deliveries and everything that follows are one transaction: the 2xx to the source rests on it. A repeated
-delivery costs no write. If the database is away nothing is half-written, and the source is asked to repeat. `accept`
-stores one delivery; `group.py` stores many in one commit, with the same functions.
+delivery costs no write. `group.py` commits.
 """
 
 from collections import Counter
@@ -10,11 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Connection
 
-from service.db import writing
-from service.db.outages import is_away, why_away
-from service.db.partitioned import look_again
+from service.db.outages import why_away
 from service.errors import Unavailable
 from service.ids import new_id
 from service.intake.definition.tables import Definition
@@ -39,7 +36,6 @@ from service.intake.mapping.events import Reading
 from service.intake.verify.verifier import Verified
 
 RETRY_AFTER_S = 30  # Zendesk ignores a minute or more
-STANDS_STILL_S = 10  # after that a silent database is given up: no CRM waits longer, and another node may lead
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +56,6 @@ class AcceptedDelivery:
             "ignored": tally[IGNORED],
             "unmappable": tally[UNMAPPABLE],
         }
-
-
-def accept(engine: Engine, arrived: ArrivedDelivery) -> AcceptedDelivery:
-    """Store one delivery in a commit of its own. Raises Unavailable if the database cannot."""
-    try:
-        with writing(engine, STANDS_STILL_S) as connection:
-            return store_arrived(connection, [arrived])[0]
-    except Exception as error:
-        look_again(engine)
-        if is_away(error):
-            raise store_unavailable(error) from error
-        raise
 
 
 def arrive(

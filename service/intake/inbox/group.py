@@ -1,4 +1,4 @@
-"""Stores several verified deliveries in one commit and says what became of each.
+"""Commits verified deliveries, several at once, and says what became of each.
 
 A disk that syncs two hundred times a second can then take more than two hundred deliveries a second. Each is judged as
 if it had come alone, and one that cannot be stored does not hinder the others. Nothing may be answered before this
@@ -14,17 +14,17 @@ from service.db import writing
 from service.db.outages import is_away, why_away
 from service.db.partitioned import look_again
 from service.errors import Unavailable
-from service.intake.inbox.accept import STANDS_STILL_S, AcceptedDelivery, accept, store_arrived
+from service.intake.inbox.accept import AcceptedDelivery, store_arrived, store_unavailable
 from service.intake.inbox.stored import ArrivedDelivery
 
+STANDS_STILL_S = 10  # after that a silent database is given up: no CRM waits longer, and another node may lead
 log = structlog.get_logger("intake")
 
 
 def commit(engine: Engine, arrived: Sequence[ArrivedDelivery]) -> list[AcceptedDelivery | Exception]:
     """Store deliveries in one commit, or if that fails, each in its own. Returns errors instead of raising them."""
     try:
-        with writing(engine, STANDS_STILL_S) as connection:
-            return list(store_arrived(connection, arrived))
+        return _stored(engine, arrived)
     except Exception as error:  # noqa: BLE001 - whose fault it was shows when each is tried alone
         why = f"the database {why_away(error)}" if is_away(error) else type(error).__name__
         log.warning("intake.group_parted", why=why, deliveries=len(arrived))
@@ -40,6 +40,12 @@ def commit(engine: Engine, arrived: Sequence[ArrivedDelivery]) -> list[AcceptedD
 
 def _alone(engine: Engine, arrived: ArrivedDelivery) -> AcceptedDelivery | Exception:
     try:
-        return accept(engine, arrived)
+        return _stored(engine, [arrived])[0]
     except Exception as error:  # noqa: BLE001 - raised again where its answer is written
-        return error
+        look_again(engine)
+        return store_unavailable(error) if is_away(error) else error
+
+
+def _stored(engine: Engine, arrived: Sequence[ArrivedDelivery]) -> list[AcceptedDelivery | Exception]:
+    with writing(engine, STANDS_STILL_S) as connection:
+        return list(store_arrived(connection, arrived))
