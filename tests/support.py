@@ -22,7 +22,7 @@ from service.outreach.run import Runner
 from service.outreach.unclear import attach_once, look_up_once
 from service.requests import rows
 from service.requests.request import Request
-from service.sandbox import Assumptions, SandboxConfig, create_sandbox
+from service.sandbox import Assumptions, SandboxConfig, create_sandbox, schedule
 from service.sandbox import BusinessAccount as SandboxAccount
 from service.settings import Settings, from_tree
 from service.x_api import Credentials, XClient
@@ -141,7 +141,7 @@ class World:
 
     def forward(self, **span: float) -> None:
         self.clock.forward(**span)
-        self.control("/clock", {"advance_s": timedelta(**span).total_seconds()})
+        later(self.x_app, timedelta(**span))
 
     def run(self) -> int:
         return work(self.place, self.clients, self.clock)
@@ -186,6 +186,14 @@ class World:
         with writing(self.engine) as connection:
             values = encrypting(feedback_request, columns, request_id)
             connection.execute(sa.update(feedback_request).where(feedback_request.c.id == request_id).values(values))
+
+
+def later(x_app: flask.Flask, span: timedelta) -> None:
+    """Move X's clock as POST /_control/clock does, which most of a test's turns begin with."""
+    x = x_app.extensions["sandbox"]
+    with x.lock:
+        x.clock.advance(span.total_seconds())
+        schedule.settle(x)
 
 
 def work(place: Workplace, clients: Mapping[str, XClient], clock: AnyClock) -> int:

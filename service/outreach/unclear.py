@@ -71,7 +71,7 @@ def look_up_once(place: Workplace, account: Account, x: XClient, clock: Callable
     now, lease = clock(), place.settings.worker.lease
     with reading(place.engine) as connection:
         opened = [_opened(*each, account, place.links) for each in sends.unclear(connection, account.name, now, lease)]
-        looked_at = list_lease.looked_at(connection, account.name)
+        looked_at = list_lease.looked_at(connection, account.name) if opened else None
     if not opened:
         return 0
     settled = _by_what_came(place, opened, now)

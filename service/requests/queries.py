@@ -22,6 +22,13 @@ BY_PROMPT = ("page", "quick_reply")
 USED = sa.or_(res.score_way.in_(BY_PROMPT), res.text_way.in_(BY_PROMPT))
 """An answer by a link or a tap; it may have been the link of the opening (`_has_link`), which no SQL looks into."""
 
+PROOF = sa.or_(res.feedback_id.is_not(None), sa.and_(fr.state == State.UNKNOWN, USED))
+UNPROVEN = (
+    sa.select(*REQUEST, res.feedback_id)
+    .join(result, res.request_id == fr.id)
+    .where(IS_UNPROVEN, PROOF, fr.account.in_(sa.bindparam("among", expanding=True)))
+)
+
 
 def locked(connection: Connection, request_id: str) -> Request | None:
     """Return a request, locked against every change until the transaction ends."""
@@ -50,12 +57,7 @@ def unproven(connection: Connection, accounts: Sequence[str], limit: int) -> Seq
 
     That is a feedback object of X, or None if the customer has answered: either shows that we asked.
     """
-    proof = sa.or_(res.feedback_id.is_not(None), sa.and_(fr.state == State.UNKNOWN, USED))
-    rows = connection.execute(
-        sa.select(*REQUEST, res.feedback_id)
-        .join(result, res.request_id == fr.id)
-        .where(IS_UNPROVEN, proof, fr.account.in_(accounts))
-    )
+    rows = connection.execute(UNPROVEN, {"among": list(accounts)})
     shown = ((request_of(row), row[-1]) for row in rows)
     return list(islice((each for each in shown if each[1] is not None or not _has_link(each[0].opening_text)), limit))
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.at_rest.unreadable import is_unreadable
-from service.db.leases import is_over
+from service.db.leases import beyond, is_over_at
 from service.ids import new_id
 from service.models import IS_OPEN, SAYS_TO_WHOM, feedback_request, send_attempt
 from service.requests.outcomes import Stop
@@ -37,6 +37,14 @@ DOUBTFUL = (
     .where(this.c.id == sa.bindparam("attempt"), sa.or_(snd.evidence.is_(None), snd.evidence.not_in(PLAINLY_UNSENT)))
     .order_by(snd.intended_at.desc())
     .limit(1)
+)
+UNCLEAR = (
+    sa.select(*REQUEST, *ATTEMPT)
+    .join(send_attempt, snd.request_id == fr.id)
+    .where(snd.account == sa.bindparam("of"), snd.outcome.is_(None), IS_OPEN)
+    .where(is_over_at(fr.lease_until, sa.bindparam("now"), sa.bindparam("far")))
+    .order_by(snd.intended_at)
+    .limit(AT_ONCE)
 )
 
 
@@ -194,13 +202,7 @@ def unclear(connection: Connection, account: str, now: datetime, lease: timedelt
 
     Messages whose text is unreadable are not looked for: not finding them would count as unsent.
     """
-    rows = connection.execute(
-        sa.select(*REQUEST, *ATTEMPT)
-        .join(send_attempt, snd.request_id == fr.id)
-        .where(snd.account == account, snd.outcome.is_(None), IS_OPEN, is_over(fr.lease_until, now, lease))
-        .order_by(snd.intended_at)
-        .limit(AT_ONCE)
-    )
+    rows = connection.execute(UNCLEAR, {"of": account, "now": now, "far": beyond(now, lease)})
     found = [(request_of(row), attempt_of(row[len(REQUEST) :])) for row in rows]
     return [(one, attempt) for one, attempt in found if not (one.unreadable or is_unreadable(attempt.x_user_id))]
 

@@ -9,6 +9,7 @@ from service.sandbox.render import event_json
 from service.x_api import Credentials, XClient
 from service.x_api.client import Card
 from tests.results.cards import NOW, request
+from tests.support import later
 
 BASE = "http://x.test"
 
@@ -35,7 +36,7 @@ class Outside:
 
     def advance(self, span):
         self._wall += span / timedelta(seconds=1)
-        self.control("POST", "/clock", advance_s=span / timedelta(seconds=1))
+        later(self.app, span)
 
     def control(self, method, path, **body):
         answer = self.app.test_client().open(f"/_control{path}", method=method, base_url=BASE, json=body)
