@@ -47,19 +47,27 @@ class State(StrEnum):
         state.sentence, state.forward, state.by_hand, state.proven = sentence, forward, by_hand, proven
         return state
 
-    RECEIVED = ("received", "The conversation has ended; who the customer is on X is being found.", ("identified",))
+    RECEIVED = ("received", "The conversation has ended. The customer's X user id is being looked up.", ("identified",))
     """Outreach chooses the campaign, waits out its delay and finds the customer's X user id. Dying here costs nothing:
     nobody outside has been told anything."""
 
-    IDENTIFIED = ("identified", "The customer's X user id is known; X is asked whether we may write.", ("dm_allowed",))
+    IDENTIFIED = (
+        "identified",
+        "The customer's X user id is known. X is asked whether the account may write to the customer.",
+        ("dm_allowed",),
+    )
     """Dying here repeats a question to X, never a message."""
 
-    DM_ALLOWED = ("dm_allowed", "X did not say no: the first message goes out.", ("dm_sent", "card_sent"))
+    DM_ALLOWED = (
+        "dm_allowed",
+        "X has not forbidden a message. The first message is sent next.",
+        ("dm_sent", "card_sent"),
+    )
     """The opening DM, or the card where the campaign has no opening. Dying between the committed intent and the
     recorded answer leaves a send attempt without an outcome: the next worker looks it up at X before anything is
     sent."""
 
-    DM_SENT = ("dm_sent", "The opening DM is at X: the card follows.", ("card_sent",))
+    DM_SENT = ("dm_sent", "The opening DM has been sent. The card is sent next.", ("card_sent",))
     """Dying here is as under `dm_allowed`."""
 
     CARD_SENT = ("card_sent", "The customer has been asked.", (), (), ("card_sent",))
@@ -68,21 +76,21 @@ class State(StrEnum):
 
     SKIPPED = (
         "skipped",
-        "We chose not to write; the reason says why.",
+        "The customer was deliberately not asked. The reason says why.",
         (),
         ("received", "dm_allowed", "dm_sent"),
     )
 
     FAILED = (
         "failed",
-        "X, or our set-up, refused for good; the reason says why.",
+        "The request failed permanently, at X or because of our configuration. The reason says why.",
         (),
         ("received", "dm_allowed", "dm_sent"),
     )
 
     UNKNOWN = (
         "unknown",
-        "A send may or may not have reached the customer, and X could not tell us in time.",
+        "A message may or may not have reached the customer, and X could not tell us in time.",
         (),
         ("received", "dm_allowed", "dm_sent"),
         ("card_sent",),
@@ -150,24 +158,27 @@ class Skip(Reason):
 
     COOLDOWN = (
         "cooldown",
-        "The customer was asked by this account not long ago, and the campaign leaves people in peace for a while.",
+        "This account asked the customer recently, and the campaign's cooldown is not over.",
     )
-    SAMPLED_OUT = "sampled_out", "The campaign asks about a share of conversations only, and the draw fell on others."
-    QUOTA = "quota", "X allows only so many messages a day, and the draw fell on others."
+    SAMPLED_OUT = (
+        "sampled_out",
+        "The campaign asks about a random sample of conversations, and this one was not selected.",
+    )
+    QUOTA = "quota", "X limits the number of messages a day, and this conversation was not selected at random."
     OPTED_OUT = "opted_out", "The customer does not want to be asked."
-    CANNOT_DM = "cannot_dm", "X says this account may not write to the customer."
-    NO_X_IDENTITY = "no_x_identity", "The conversation carries no X user that could be found."
+    CANNOT_DM = "cannot_dm", "X says that this account may not write to the customer."
+    NO_X_IDENTITY = "no_x_identity", "No X user could be found for the conversation."
     CHANNEL = "channel", "The conversation was not on X."
     NOT_CONFIRMED = (
         "not_confirmed",
-        "People typed this X user into the CRM, and nobody by that name wrote to the account.",
+        "The X user was typed into the CRM by hand, and no user of that name has written to the account.",
     )
-    NO_CAMPAIGN = "no_campaign", "No campaign takes this conversation."
+    NO_CAMPAIGN = "no_campaign", "No campaign applies to this conversation."
     REOPENED = "reopened", "The conversation was reopened before anything was sent."
     STALE = "stale", "The conversation ended too long ago to ask about it."
     CANCELLED = "cancelled", "A person cancelled the request."
-    WITHDRAWN = "withdrawn", "Its account, source or campaign was taken out of the settings."
-    UNREACHABLE = "unreachable", "X refused the message because of the customer's account or settings."
+    WITHDRAWN = "withdrawn", "Its account, source or campaign was removed from the settings."
+    UNREACHABLE = "unreachable", "X rejected the message because of the customer's account or settings."
 
 
 OURS_ALONE = frozenset({Skip.NO_X_IDENTITY, Skip.CANNOT_DM, Skip.UNREACHABLE})
@@ -177,9 +188,9 @@ OURS_ALONE = frozenset({Skip.NO_X_IDENTITY, Skip.CANNOT_DM, Skip.UNREACHABLE})
 class Failure(Reason):
     """Why an attempt ended for good without a card."""
 
-    MESSAGE_REFUSED = "message_refused", "X refused the message for good."
-    REFUSED = "refused", "X refused the request for good."
-    ATTEMPTS_USED_UP = "attempts_used_up", "All attempts failed."
+    MESSAGE_REFUSED = "message_refused", "X permanently rejected the message."
+    REFUSED = "refused", "X permanently rejected the request."
+    ATTEMPTS_USED_UP = "attempts_used_up", "All attempts to send it failed."
     NOT_IN_TIME = "not_in_time", "It could not be sent in time."
 
 

@@ -13,9 +13,9 @@ from service.settings.reference import SettingDoc, reference
 NOBODY = "[to fill in]"
 UNITS = {"day": timedelta(days=1), "hour": timedelta(hours=1), "minute": timedelta(minutes=1)}
 AT_REST = (
-    "comments, notes, DM texts, raw deliveries, names and customers' ids are encrypted (AES-256-GCM, bound to row and "
-    "column; ids that are compared AES-256-SIV) from `dm-feedback privacy encrypt` on; scores, times, tags and the ids "
-    "of staff are not: use an encrypted disk as well"
+    "once `dm-feedback privacy encrypt` has been run, comments, notes, DM texts, raw deliveries, names and customers' "
+    "ids are encrypted (AES-256-GCM, bound to row and column; AES-256-SIV for ids that are compared). Scores, times, "
+    "tags and the ids of staff are not encrypted: use an encrypted disk as well"
 )
 NOT_AT_REST = "**not encrypted by the service (`privacy.encryption_key` is not set): use an encrypted disk**"
 
@@ -40,7 +40,7 @@ def facts_of(settings: Settings, now: datetime) -> Mapping[str, str]:
         "keep_identities": _span(identities_kept(settings)),
         "keep_history": _span(keep.keep_history),
         "keep_access_log": _span(keep.keep_access_log),
-        "erase_scores": "goes too" if keep.erase_scores else "stays as a count that is nobody's",
+        "erase_scores": "is erased too" if keep.erase_scores else "remains as a count without any person",
         "erase_by_two": "two people" if keep.erase_by_two else "one person",
         "min_score_n": str(settings.reports.min_score_n),
         "min_comments_n": str(settings.reports.min_comments_n),

@@ -33,8 +33,8 @@ def families(connection: Connection, accounts: Mapping[str, Account], now: datet
     """Yield how many sends count in X's rolling 24 hours, and how many are left."""
     sent = taken(connection, accounts, now)
     for name, text, sends in (
-        ("sends_day", "Sends that count in X's limits of the rolling 24 hours, as X counts them.", sent),
-        ("sends_left", "Sends that X's limits of the rolling 24 hours leave.", left(accounts, sent)),
+        ("sends_day", "Sends that count towards X's limits for the rolling 24 hours, as X counts them.", sent),
+        ("sends_left", "Sends left under X's limits for the rolling 24 hours.", left(accounts, sent)),
     ):
         yield gauge(name, text, LABELS, ((*labels, n) for labels, n in sends.items()))
 

@@ -56,13 +56,13 @@ def _by_account(table: sa.Table, *conditions: sa.ColumnElement[bool]) -> sa.Sele
 GAUGES = (
     Gauge(
         "requests_open",
-        "Feedback requests that have not ended, by account and state.",
+        "Feedback requests without an outcome yet, by account and state.",
         ("account", "state"),
         lambda _now: sa.select(fr.account, fr.state, sa.func.count()).where(IS_OPEN).group_by(fr.account, fr.state),
     ),
     Gauge(
         "requests_ended_day",
-        "Ended conversations of the last 24 hours by account, outcome and reason.",
+        "Conversations that ended in the last 24 hours and have an outcome, by account, outcome and reason.",
         ("account", "state", "reason"),
         lambda now: (
             sa.select(fr.account, fr.state, sa.func.coalesce(fr.reason, ""), sa.func.count())
@@ -72,7 +72,7 @@ GAUGES = (
     ),
     Gauge(
         "oldest_due_seconds",
-        "How long the longest waiting request has been due, by account.",
+        "How long the oldest due request has been waiting, by account.",
         ("account",),
         lambda now: (
             sa.select(fr.account, seconds_since(sa.func.min(fr.scheduled_at), now))
@@ -82,7 +82,7 @@ GAUGES = (
     ),
     Gauge(
         "sends_unclear",
-        "Sends whose outcome nobody knows yet, by account and kind.",
+        "Sends with an unknown outcome so far, by account and kind.",
         ("account", "kind"),
         lambda _now: (
             _by_account(send_attempt, snd.outcome.is_(None)).add_columns(snd.kind, sa.func.count()).group_by(snd.kind)
@@ -90,20 +90,20 @@ GAUGES = (
     ),
     Gauge(
         "account_held",
-        "1 where an account is held until a person releases it.",
+        "1 if an account is on hold until somebody releases it.",
         ("account", "reason"),
         lambda _now: sa.select(acct.account, acct.hold_reason, sa.literal(1)).where(acct.hold_reason.is_not(None)),
     ),
     *OF_SOURCES,
     Gauge(
         "way_barred",
-        "1 where X refuses an account a way of asking; it is tried again a day later, or by `accounts release`.",
+        "1 if X refuses a way of asking for an account. It is retried after a day, or after `accounts release`.",
         ("account", "way"),
         lambda now: sa.select(bw.account, bw.way, sa.literal(1)).where(bw.barred_at > now - DAY),
     ),
     Gauge(
         "x_away_seconds",
-        "How long X has answered no call of an account.",
+        "How long X has not answered any call for an account.",
         ("account",),
         lambda now: sa.select(acct.account, seconds_since(acct.x_away_since, now)).where(
             acct.x_away_since.is_not(None)
@@ -111,7 +111,7 @@ GAUGES = (
     ),
     Gauge(
         "deliveries_day",
-        "Items in deliveries of the last 24 hours, by what became of them.",
+        "Items in deliveries of the last 24 hours, by outcome.",
         ("outcome",),
         lambda now: (
             sa.select(di.outcome, sa.func.count())
@@ -122,7 +122,7 @@ GAUGES = (
     ),
     Gauge(
         "results_day",
-        "Results that came or changed in the last 24 hours, by the channel that was first.",
+        "Results that arrived or changed in the last 24 hours, by the channel that delivered them first.",
         ("channel",),
         lambda now: (
             sa.select(result.c.first_channel, sa.func.count())
@@ -132,7 +132,8 @@ GAUGES = (
     ),
     Gauge(
         "webhook_missed",
-        "Answers of the last 24 hours that X's webhook had not brought first, by account; without a webhook, all.",
+        "Answers of the last 24 hours that X's webhook did not deliver first, by account. All answers if "
+        "there is no webhook.",
         ("account",),
         lambda now: (
             sa.select(fr.account, sa.func.count())
@@ -148,13 +149,13 @@ GAUGES = (
     ),
     Gauge(
         "webhook_silent_seconds",
-        "How long ago X's webhook last brought anything, by account; none where it never has.",
+        "Time since X's webhook last delivered anything, by account. Absent if it never has.",
         ("account",),
         lambda now: sa.select(tk.account, seconds_since(tk.next_at, now)).where(tk.task == "webhook"),
     ),
     Gauge(
         "events_behind_seconds",
-        "How far back lies the moment until which feedback/events is read, by account; about a day is healthy.",
+        "Age of the point up to which feedback/events has been read, by account. About a day is healthy.",
         ("account",),
         lambda now: (
             # The newest window that is still open begins where all is read.
@@ -168,7 +169,7 @@ GAUGES = (
     ),
     Gauge(
         "events_unreadable",
-        "Events of the newest windows, two days of X's time, that nobody could read, by account.",
+        "Events in the newest windows (two days of X's time) that could not be read, by account.",
         ("account",),
         lambda now: (
             sa.select(pw.account, sa.func.sum(pw.unreadable)).where(pw.to_time > now - 2 * DAY).group_by(pw.account)
@@ -176,19 +177,19 @@ GAUGES = (
     ),
     Gauge(
         "refresh_due",
-        "Cards that are due to be asked about at feedback/show, by account.",
+        "Cards due for a query to feedback/show, by account.",
         ("account",),
         lambda now: _by_account(refresh, rf.due_at <= now).add_columns(sa.func.count()),
     ),
     Gauge(
         "refresh_oldest_due_seconds",
-        "How long the card that waits longest for feedback/show has been due, by account.",
+        "How long the oldest due card has been waiting for its query to feedback/show, by account.",
         ("account",),
         lambda now: _by_account(refresh, rf.due_at <= now).add_columns(seconds_since(sa.func.min(rf.due_at), now)),
     ),
     Gauge(
         "anomalies_day",
-        "Contradictions in results that came or changed in the last 24 hours, by account.",
+        "Contradictions in results that arrived or changed in the last 24 hours, by account.",
         ("account",),
         lambda now: (
             sa.select(fr.account, sa.func.sum(result.c.anomalies))
@@ -200,49 +201,51 @@ GAUGES = (
     ),
     Gauge(
         "strays_day",
-        "Cards of an account first seen in the last 24 hours that nobody here sent, by account.",
+        "Cards first seen in the last 24 hours that this service did not send, by account.",
         ("account",),
         lambda now: _by_account(stray_feedback, sf.first_seen_at > now - DAY).add_columns(sa.func.count()),
     ),
     Gauge(
         "access_log_number",
-        "Number of the newest sealed line of the access log; it never falls. Its hash: `access-log head`.",
+        "Number of the newest sealed line of the access log. It never decreases. `access-log head` prints "
+        "the line's hash.",
         (),
         lambda _now: sa.select(sa.func.coalesce(sa.func.max(access_chain.c.number), 0)),
     ),
     Gauge(
         "access_log_unsealed",
-        "Lines of the access log that wait to be sealed.",
+        "Lines of the access log not yet sealed.",
         (),
         lambda _now: sa.select(sa.func.count()).select_from(access_log).where(access_log.c.number.is_(None)),
     ),
     Gauge(
         "forgotten_ago_seconds",
-        "How long ago nothing was kept beyond its retention, by kind of data; under two hours is healthy.",
+        "Time since retention was last fully applied, by kind of data. Under two hours is healthy.",
         ("kind",),
         lambda now: sa.select(rr.kind, seconds_since(rr.finished_at, now)),
     ),
     Gauge(
         "encryption_under_way_seconds",
-        "How long going over to another key of encryption at rest has taken so far; none: it is done, or never was.",
+        "How long the current change of the encryption key has been running. Absent if no change is running.",
         (),
         lambda now: sa.select(seconds_since(encryption.c.begun_at, now)).where(encryption.c.finished_at.is_(None)),
     ),
     Gauge(
         "encryption_rows_rewritten",
-        "Rows taken over to the key in force since that was turned on, changed or off.",
+        "Rows rewritten for the current encryption setting since encryption was last turned on, changed or turned off.",
         (),
         lambda _now: sa.select(encryption.c.rewritten),
     ),
     Gauge(
         "encryption_rows_refused",
-        "Rows with values that were changed or moved in the database, as the last walk over all of them met them.",
+        "Rows that contain encrypted values that were changed or moved in the database, as found by the "
+        "last full check.",
         (),
         lambda _now: sa.select(encryption.c.refused),
     ),
     Gauge(
         "workers_seen",
-        "Workers that said they were alive in the last minute.",
+        "Workers that reported in the last minute.",
         (),
         lambda now: sa.select(sa.func.count()).where(worker_seen.c.seen_at > now - timedelta(minutes=1)),
     ),

@@ -94,7 +94,7 @@ def _replica(engine: Engine) -> Iterator[Metric]:
     found = replica.standing(engine)
     if found is None:
         return
-    yield gauge("replica_used", "Whether figures and exports ask the replica.", (), [(not found.problem,)])
+    yield gauge("replica_used", "Whether figures and exports are read from the replica.", (), [(not found.problem,)])
     if found.behind is not None:
         behind = found.behind.total_seconds()
         yield gauge("replica_behind_seconds", "How far behind the replica is.", (), [(behind,)])
@@ -103,11 +103,11 @@ def _replica(engine: Engine) -> Iterator[Metric]:
 def _log(engine: Engine) -> Iterator[Metric]:
     """The log beside an SQLite file, which grows as long as somebody reads and does not end."""
     if (size := log_bytes(engine)) is not None:
-        yield gauge("sqlite_log_bytes", "Size of the log beside the ledger (FILE-wal).", (), [(size,)])
+        yield gauge("sqlite_log_bytes", "Size of SQLite's write-ahead log (FILE-wal).", (), [(size,)])
 
 
 def _unplaced(connection: Connection) -> Iterator[Metric]:
     """What waits for a partition, where tables lie in some."""
-    text = "Rows for which no partition was made yet, by table, up to 1000; the worker puts them into one."
+    text = "Rows without a partition yet, by table, counted up to 1000. The worker moves them into one."
     if found := creation.unplaced(connection):
         yield gauge("rows_unplaced", text, ["table"], found.items())

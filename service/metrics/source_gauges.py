@@ -13,13 +13,13 @@ ss, lu, lc, sw = source_state.c, look_up.c, look_up_count.c, source_sweep.c
 OF_SOURCES = (
     Gauge(
         "source_held",
-        "1 where a source's API refuses us: it is not asked for customers until a person releases it.",
+        "1 if a source's API refuses our calls. No customers are looked up there until somebody releases the source.",
         ("source", "reason"),
         lambda _now: sa.select(ss.source, ss.hold_reason, sa.literal(1)).where(ss.hold_reason.is_not(None)),
     ),
     Gauge(
         "source_away_seconds",
-        "How long a source's API has answered nothing of use while conversations wait for it; nothing: it answers.",
+        "How long a source's API has given no usable answer while conversations wait for it. Absent if it answers.",
         ("source",),
         # who waits asks again within half an hour; without anybody who waits, the last silence may be long over
         lambda now: sa.select(ss.source, seconds_since(ss.away_since, now)).where(
@@ -28,13 +28,14 @@ OF_SOURCES = (
     ),
     Gauge(
         "look_ups_waiting",
-        "Conversations whose customer is to be looked up in the CRM, by source.",
+        "Conversations that wait for a customer lookup in the CRM, by source.",
         ("source",),
         lambda _now: sa.select(lu.source, sa.func.count()).group_by(lu.source),
     ),
     Gauge(
         "look_ups_day",
-        "Look-ups, and ends a list told of (swept…), since yesterday's midnight (UTC), by source and outcome.",
+        "Lookups, and ended conversations found through a list (swept…), since yesterday's midnight (UTC), "
+        "by source and outcome.",
         ("source", "outcome"),
         lambda now: (
             sa.select(lc.source, lc.outcome, sa.func.sum(lc.n))
@@ -44,7 +45,8 @@ OF_SOURCES = (
     ),
     Gauge(
         "sweep_behind_seconds",
-        "How far back lies the moment until which a source's list of what ended is read; under two hours is healthy.",
+        "Age of the point up to which a source's list of ended conversations has been read. Under two "
+        "hours is healthy.",
         ("source",),
         # a list due for longer than any reader ever waits is no longer read by anybody
         lambda now: sa.select(sw.source, seconds_since(sw.read_until, now)).where(sw.due_at > now - 3 * HOUR),

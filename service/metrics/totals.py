@@ -109,7 +109,7 @@ def families(connection: Connection, now: datetime) -> Iterator[Metric]:
         mine = {labels: numbers for (name, labels), numbers in totals.items() if name == figure.name}
         yield _histogram(figure, mine) if figure.buckets else _counter(figure, mine)
     alive = ((*build, number) for build, number in living(connection, now).items())
-    text = "Processes that live, by what they are and which build they run."
+    text = "Running processes, by role and build."
     yield gauge("build_info", text, ("role", "version", "python"), alive)
 
 

@@ -28,10 +28,10 @@ from service.web.parameters import StrictSchema
 MOST_IDS = 10_000
 IN_THE_PATH: Mapping[str, Any] = {
     "in": "path", "name": "x_user_id", "required": True, "schema": {"type": "string", "pattern": X_USER_ID},
-    "description": "1 to 19 digits without a leading zero",
+    "description": "The customer's X user id: 1 to 19 digits without a leading zero",
 }  # fmt: skip
 
-OF_X = {"description": "the customer's id on X"}
+OF_X = {"description": "The customer's X user id"}
 
 
 def _printable(value: str) -> None:
@@ -47,22 +47,22 @@ class OptOutSchema(StrictSchema):
         fields.String(validate=an_x_user_id, metadata={"pattern": X_USER_ID}),
         required=True,
         validate=validate.Length(1, MOST_IDS),
-        metadata={"description": "numeric X user ids, as strings"},
+        metadata={"description": "Numeric X user ids, as strings"},
     )
     account = fields.String(
-        load_default=opted_out.EVERY_ACCOUNT, metadata={"description": "one account, or '*' for all"}
+        load_default=opted_out.EVERY_ACCOUNT, metadata={"description": "One account, or '*' for all"}
     )
     reason = fields.String(
         load_default="asked_by_customer",
         validate=[validate.Length(1, 64), _printable],
-        metadata={"description": "why, for whoever looks it up; no customer's words"},
+        metadata={"description": "The reason, for people who look it up later. Do not include what a customer wrote"},
     )
 
 
 class OptOutCountSchema(Schema):
     """What an import did."""
 
-    added = fields.Integer(strict=True, required=True, metadata={"description": "how many were not on the list before"})
+    added = fields.Integer(strict=True, required=True, metadata={"description": "How many were not on the list before"})
 
 
 class ErasureSchema(Schema):
@@ -70,7 +70,10 @@ class ErasureSchema(Schema):
 
     x_user_id = fields.String(required=True, metadata=OF_X)
     erased = fields.Dict(
-        keys=fields.String(), values=fields.Integer(), required=True, metadata={"description": "rows, by kind of data"}
+        keys=fields.String(),
+        values=fields.Integer(),
+        required=True,
+        metadata={"description": "Number of rows, by kind of data"},
     )
 
 
@@ -82,7 +85,7 @@ class AllHeldSchema(Schema):
         keys=fields.String(),
         values=fields.List(fields.Dict()),
         required=True,
-        metadata={"description": "by table; a table with nothing of them is an empty list"},
+        metadata={"description": "Rows by table. A table that holds nothing about the customer has an empty list"},
     )
 
 
@@ -111,7 +114,7 @@ def _add_opt_outs(routes: CustomerRoutes) -> None:
     @routes.guard.requires("admin")
     @customers.arguments(OptOutSchema)
     @customers.response(200, OptOutCountSchema, description="How many were not on the list before")
-    @customers.doc(operationId="add_opt_outs", summary="Put customers on the opt-out list.")
+    @customers.doc(operationId="add_opt_outs", summary="Add customers to the opt-out list.")
     def add_opt_outs(asked: dict[str, Any]) -> dict[str, int]:
         demand_reach(asked["account"], routes.settings)
         actor, now = flask.g.reader.actor, routes.clock()
@@ -126,8 +129,8 @@ def _add_opt_outs(routes: CustomerRoutes) -> None:
 
     @customers.route("/opt-outs/<x_user_id>", methods=["DELETE"], parameters=[dict(IN_THE_PATH)])
     @routes.guard.requires("admin")
-    @customers.response(204, description="Taken off the list")
-    @customers.doc(operationId="remove_opt_out", summary="Take a customer off the opt-out list of every account.")
+    @customers.response(204, description="Removed from the list")
+    @customers.doc(operationId="remove_opt_out", summary="Remove a customer from the opt-out list for all accounts.")
     def remove_opt_out(x_user_id: str) -> None:
         demand_reach(opted_out.EVERY_ACCOUNT, routes.settings)
         _demand_x_user_id(x_user_id)
@@ -144,10 +147,12 @@ def _add_what_is_held(routes: CustomerRoutes) -> None:
     @customers.route("/customers/<x_user_id>", methods=["GET"], parameters=[dict(IN_THE_PATH)])
     @routes.guard.requires("admin")
     @reads
-    @customers.response(200, AllHeldSchema, description="Every row; a raw delivery may tell of other people too")
+    @customers.response(
+        200, AllHeldSchema, description="Every row. A raw delivery may also contain data about other people"
+    )
     @customers.doc(
         operationId="export_customer",
-        summary="All we hold of a customer: what erasing them would reach, and their opt-outs.",
+        summary="Export everything held about a customer: all data that erasure would reach, and their opt-outs.",
     )
     def export_customer(x_user_id: str) -> dict[str, Any]:
         demand_reach(opted_out.EVERY_ACCOUNT, routes.settings)
@@ -157,8 +162,8 @@ def _add_what_is_held(routes: CustomerRoutes) -> None:
 
     @customers.route("/customers/<x_user_id>", methods=["DELETE"], parameters=[dict(IN_THE_PATH)])
     @routes.guard.requires("admin")
-    @customers.response(200, ErasureSchema, description="What was erased, a count a kind of data")
-    @customers.doc(operationId="erase_customer", summary="Erase a customer, who is then never asked again.")
+    @customers.response(200, ErasureSchema, description="What was erased: a count for each kind of data")
+    @customers.doc(operationId="erase_customer", summary="Erase a customer's data. The customer is never asked again.")
     def erase_customer(x_user_id: str) -> dict[str, Any]:
         demand_reach(opted_out.EVERY_ACCOUNT, routes.settings)
         _demand_x_user_id(x_user_id)

@@ -19,7 +19,7 @@ from service.privacy.customer_routes import OF_X, CustomerRoutes, demand_reach
 from service.settings.values import X_USER_ID, an_x_user_id
 from service.web.parameters import StrictSchema
 
-OURS = {"description": "the request's id; travels to X as external_id"}
+OURS = {"description": "The request's id, sent to X as external_id"}
 
 
 class XIdentitySchema(StrictSchema):
@@ -32,9 +32,12 @@ class LinkSchema(Schema):
     """A link to a question page."""
 
     request_id = fields.String(required=True, metadata=OURS)
-    url = fields.String(required=True, metadata={"description": "for this customer alone", "format": "uri"})
+    url = fields.String(required=True, metadata={"description": "The link, for this customer only", "format": "uri"})
     good_until = fields.AwareDateTime(
-        required=True, metadata={"description": "the end of reports.answer_window; erasing the customer ends it too"}
+        required=True,
+        metadata={
+            "description": "When the link expires: the end of reports.answer_window. Erasing the customer also ends it"
+        },
     )
 
 
@@ -42,7 +45,7 @@ class RequestStateSchema(Schema):
     """Where the request stands now."""
 
     id = fields.String(required=True, metadata=OURS)
-    state = fields.String(required=True, metadata={"description": "where the request stands"})
+    state = fields.String(required=True, metadata={"description": "The request's state"})
 
 
 def add(routes: CustomerRoutes) -> None:
@@ -52,8 +55,10 @@ def add(routes: CustomerRoutes) -> None:
     @customers.route("/requests/<request_id>/x-identity", methods=["PUT"])
     @routes.guard.requires("admin", "hand_in")
     @customers.arguments(XIdentitySchema)
-    @customers.response(200, RequestStateSchema, description="The request is taken up; every gate and limit stands")
-    @customers.doc(operationId="complete_identity", summary="Tell who the customer of a request without one is on X.")
+    @customers.response(200, RequestStateSchema, description="The request continues. All checks and limits still apply")
+    @customers.doc(
+        operationId="complete_identity", summary="Supply the customer's X user id for a request that lacks it."
+    )
     def complete_identity(asked: dict[str, Any], request_id: str) -> dict[str, str]:
         demand_reach(_account_of(routes.engine, request_id), routes.settings)
         place = Workplace.open(routes.engine, routes.settings, "api")
@@ -63,10 +68,11 @@ def add(routes: CustomerRoutes) -> None:
 
     @customers.route("/conversations/<source>/<conversation_id>/link", methods=["POST"])
     @routes.guard.requires("admin", "hand_in")
-    @customers.response(200, LinkSchema, description="The same link, however often it is asked for")
+    @customers.response(200, LinkSchema, description="The link. Repeated calls return the same one")
     @customers.doc(
         operationId="hand_over_link",
-        summary="Get the question page's link of a conversation, to send it yourself; nothing of ours is sent then.",
+        summary="Get the link to a conversation's question page, to send it yourself. dm-feedback then sends "
+        "nothing for this conversation.",
     )
     def hand_over_link(source: str, conversation_id: str) -> dict[str, Any]:
         account = _account_of_conversation(routes.engine, source, conversation_id)

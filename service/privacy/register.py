@@ -14,7 +14,12 @@ from service.web import Blueprint
 
 def blueprint(settings: Settings, engine: Engine, guard: Guard, clock: Callable[[], datetime]) -> Blueprint:
     """Return the routes of customers. The key is checked before anything else is looked at."""
-    customers = Blueprint("customers", __name__, url_prefix="/v1", description="What customers may ask for")
+    customers = Blueprint(
+        "customers",
+        __name__,
+        url_prefix="/v1",
+        description="Opt-outs, access and erasure for customers; their X ids and links to question pages",
+    )
     routes = CustomerRoutes(customers, settings, engine, guard, clock)
     customer_routes.add(routes)
     hand_in_routes.add(routes)

@@ -27,10 +27,14 @@ OF_ANSWERS = (rw.partition == "day", rw.type.in_(SCORE_RANGE))
 class AccountCompleteness:
     """Until when everything X has of one account has been read."""
 
-    account: Annotated[str, "The X account, by our name"]
-    complete_until: Annotated[datetime | None, "null: not once yet"]
+    account: Annotated[str, "The X account, by its name in the settings"]
+    complete_until: Annotated[
+        datetime | None, "Every answer given before this time is included. null: not read completely yet"
+    ]
     released_until: Annotated[
-        date | None, "Days before it are in releases, for analysts' figures; moves daily. null: none has been made yet"
+        date | None,
+        "Days before this one are in releases, which analysts' figures are made of. Advances daily. null: "
+        "no release yet",
     ]
 
 
@@ -38,8 +42,10 @@ class AccountCompleteness:
 class Completeness:
     """Until when everything is here."""
 
-    complete_until: Annotated[datetime | None, "The earliest of the accounts shown"]
-    visible_until: Annotated[datetime | None, "The embargo's end; null without an embargo"]
+    complete_until: Annotated[datetime | None, "The earliest of the accounts' times"]
+    visible_until: Annotated[
+        datetime | None, "Only answers up to this time are visible, because of the embargo. null: no embargo"
+    ]
     accounts: tuple[AccountCompleteness, ...]
 
 

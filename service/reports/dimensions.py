@@ -55,11 +55,11 @@ class Dimension:
 
 DIMENSIONS = (
     Dimension(
-        "team", "team_id", fr.team_id, "Team", "Team when the conversation ended", "without a team",
+        "team", "team_id", fr.team_id, "Team", "The team when the conversation ended", "without a team",
         people=True, choices=True,
     ),
     Dimension(
-        "agent", "agent_id", fr.agent_id, "Agent", "Agent when the conversation ended", "without an agent",
+        "agent", "agent_id", fr.agent_id, "Agent", "The agent when the conversation ended", "without an agent",
         people=True, choices=True,
     ),
     Dimension("campaign", "campaign", fr.campaign, "Campaign", "Campaign", "without a campaign", choices=True),
@@ -69,16 +69,19 @@ DIMENSIONS = (
     ),
     Dimension("way", "way", ASKED_BY, "Way of asking", "How the customer was asked", "not asked", choices=True),
     Dimension(
-        "handled_by", "handled_by", fr.handled_by, "Handled by", "Who handled it: human, ai, both or nobody",
-        "not said", choices=True,
+        "handled_by", "handled_by", fr.handled_by, "Handled by",
+        "Who handled the conversation: human, ai, both or nobody", "not said", choices=True,
     ),
-    Dimension("source", "source", fr.source, "Source", "Source"),
+    Dimension("source", "source", fr.source, "Source", "The CRM, by its name in the settings"),
     Dimension(
-        "language", "language", fr.language, "Language", "Language", "without a language", choices=True, tags=True
+        "language", "language", fr.language, "Language", "Language of the conversation", "without a language",
+        choices=True, tags=True,
     ),
     Dimension("channel", "channel", fr.channel, "Channel", "Channel of the conversation", "without a channel"),
     Dimension("hour", None, None, "Hour of day", "Hour of the day, on the clock of the figure", whole_number=True),
-    Dimension("account", "account", fr.account, "X account", "X account by our name", choices=True),
+    Dimension(
+        "account", "account", fr.account, "X account", "The X account, by its name in the settings", choices=True
+    ),
 )  # fmt: skip
 NAMED: Mapping[str, Dimension] = {each.name: each for each in DIMENSIONS}
 if len(NAMED) < len(DIMENSIONS):

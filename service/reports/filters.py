@@ -122,8 +122,8 @@ MOOD = known(MOODS)
 
 
 def _parameter(each: Dimension) -> fields.List[Any]:
-    empty = "" if each.missing is None or each.whole_number else "; empty: without one"
-    return several(WholeNumber() if each.whole_number else Word(), f"{each.says}; may be repeated{empty}")
+    empty = "" if each.missing is None or each.whole_number else ". An empty value selects conversations without one"
+    return several(WholeNumber() if each.whole_number else Word(), f"{each.says}. May be repeated{empty}")
 
 
 class FigureFilterSchema(Schema):
@@ -135,14 +135,14 @@ class FigureFilterSchema(Schema):
         unknown = RAISE
         include: ClassVar = {name: _parameter(each) for name, each in FILTERED.items()}
 
-    since = Moment(says=f"Beginning of the period, part of it. {WHEN}.".replace("write", "Write"))
-    until = Moment(says="End of the period, not part of it. Written like `since`.")
+    since = Moment(says=f"Beginning of the period (inclusive). {WHEN}.".replace("write", "Write"))
+    until = Moment(says="End of the period (exclusive). Same formats as `since`.")
     date_field = one_of_these(
         FIGURE_CLOCKS,
-        "The clock the period is read on. Without it figures use their own: scores the day they were given, rates the "
-        "day the card was sent.",
+        "Which timestamp `since` and `until` apply to. By default each figure uses its own: scores use the "
+        "day they were given, rates the day the card was sent.",
     )
-    type = several(fields.String(validate=TYPE), "Kind of card; may be repeated")
+    type = several(fields.String(validate=TYPE), "Kind of card. May be repeated")
 
 
 class FilterSchema(FigureFilterSchema):
@@ -150,26 +150,33 @@ class FilterSchema(FigureFilterSchema):
 
     date_field = one_of_these(
         ROW_CLOCKS,
-        "The clock the period is read on; without it `updated_at`. `answered_at`: when the comment was written, or "
-        "else the score given.",
+        "Which timestamp `since` and `until` apply to. Default: `updated_at`. `answered_at` is when the "
+        "comment was written or, without a comment, when the score was given.",
     )
-    score = several(WholeNumber(), "Score; may be repeated")
-    score_from = WholeNumber(metadata={"description": "Scores from this one on"})
-    score_to = WholeNumber(metadata={"description": "Scores up to this one"})
-    q = SearchWords(metadata={"description": "Words in the comment, or their beginnings, without case and accents"})
-    state = several(fields.String(validate=STATES), "Where the request stands; may be repeated")
-    reason = several(fields.String(validate=REASONS), "Why it was skipped or failed; may be repeated")
-    request_id = several(Word(), "Request id (X's external_id); may be repeated")
-    conversation_id = several(Word(), "The CRM's conversation id; may be repeated")
-    mood = several(fields.String(validate=MOOD), "unhappy, neutral or happy, over both kinds of card; may be repeated")
-    done = YesNo(metadata={"description": "Only answers that supervisors are done with (true) or not (false)"})
-    owner = Word(metadata={"description": "Only answers of this supervisor; empty: of nobody"})
-    has_text = YesNo(metadata={"description": "Only answers with (true) or without (false) a comment"})
-    answered = YesNo(metadata={"description": "Only requests with (true) or without (false) an answer"})
+    score = several(WholeNumber(), "Score. May be repeated")
+    score_from = WholeNumber(metadata={"description": "Lowest score to include"})
+    score_to = WholeNumber(metadata={"description": "Highest score to include"})
+    q = SearchWords(
+        metadata={"description": "Words in the comment, or the beginnings of words. Case and accents are ignored"}
+    )
+    state = several(fields.String(validate=STATES), "State of the request. May be repeated")
+    reason = several(fields.String(validate=REASONS), "Why the request was skipped or failed. May be repeated")
+    request_id = several(Word(), "Request id (sent to X as external_id). May be repeated")
+    conversation_id = several(Word(), "The CRM's conversation id. May be repeated")
+    mood = several(fields.String(validate=MOOD), "unhappy, neutral or happy, for both kinds of card. May be repeated")
+    done = YesNo(
+        metadata={"description": "Only answers that supervisors have marked as done (true), or the others (false)"}
+    )
+    owner = Word(
+        metadata={"description": "Only answers assigned to this supervisor. An empty value selects unassigned answers"}
+    )
+    has_text = YesNo(metadata={"description": "Only answers with a comment (true) or without one (false)"})
+    answered = YesNo(metadata={"description": "Only requests with an answer (true) or without one (false)"})
     updated_since = Moment(
-        says="Only rows changed at or after this moment; what is in a list no more is told from `resume_cursor` on"
+        says="Only rows changed at or after this time. Rows that have dropped out of the list are reported only "
+        "when you read on from a `resume_cursor`"
     )
-    include_test = YesNo(load_default=False, metadata={"description": "Test traffic too; it is in no figure"})
+    include_test = YesNo(load_default=False, metadata={"description": "Include test traffic, which no figure counts"})
 
 
 MOMENTS = ("since", "until", "updated_since")

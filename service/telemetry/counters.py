@@ -39,21 +39,21 @@ class Meter:
 METERS: Mapping[str, Meter] = {
     each.name: each
     for each in (
-        Meter("deliveries", "Items in deliveries, by source and what became of them.", ("source", "outcome")),
+        Meter("deliveries", "Items in deliveries, by source and outcome.", ("source", "outcome")),
         Meter("requests_ended", "Requests that ended, by account and outcome.", ("account", "state", "reason")),
-        Meter("results", "First answers of requests, by the channel they came by.", ("account", "channel")),
-        Meter("x_calls", "Calls to X, by endpoint and what X answered.", ("method", "endpoint", "status")),
-        Meter("x_call_seconds", "How long X took, by endpoint.", ("method", "endpoint"), OF_A_CALL),
-        Meter("http_requests", "Requests answered, by route and status.", ("method", "route", "status")),
-        Meter("http_request_seconds", "How long an answer took, by route.", ("method", "route"), OF_A_CALL),
+        Meter("results", "First answers to requests, by the channel that delivered them.", ("account", "channel")),
+        Meter("x_calls", "Calls to X, by endpoint and X's response.", ("method", "endpoint", "status")),
+        Meter("x_call_seconds", "Duration of calls to X, by endpoint.", ("method", "endpoint"), OF_A_CALL),
+        Meter("http_requests", "HTTP requests answered, by route and status.", ("method", "route", "status")),
+        Meter("http_request_seconds", "Time to answer an HTTP request, by route.", ("method", "route"), OF_A_CALL),
         Meter(
             "replica_reads",
-            "Reads of figures and files, by how the replica took them: 'read', or why not.",
+            "Reads of figures and files, by the replica's outcome: 'read', or why it was not used.",
             ("outcome",),
         ),
-        Meter("unreadable_values", "Encrypted values that did not open when they were read, by column.", ("column",)),
-        Meter("end_to_card_seconds", "From the end of a conversation to its card.", ("account",), OF_PEOPLE),
-        Meter("card_to_answer_seconds", "From the card to its first answer.", ("account", "channel"), OF_PEOPLE),
+        Meter("unreadable_values", "Encrypted values that could not be decrypted when read, by column.", ("column",)),
+        Meter("end_to_card_seconds", "Time from the end of a conversation to its card.", ("account",), OF_PEOPLE),
+        Meter("card_to_answer_seconds", "Time from the card to its first answer.", ("account", "channel"), OF_PEOPLE),
     )
 }
 

@@ -29,7 +29,8 @@ PARAMETER = {
     "name": HEADER,
     "in": "header",
     "required": False,
-    "description": "A name of yours for this call: sent again within a day it does nothing but show what it made",
+    "description": "Your own id for this call. If you repeat the call within a day, it changes nothing and "
+    "returns what the first one created",
     "schema": {"type": "string", "maxLength": LONGEST},
 }
 

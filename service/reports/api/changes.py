@@ -23,10 +23,10 @@ NAME = "dm_feedback_waiting"
 WAITING_AT_ONCE = 2  # of one process; fewer where that is more than half of its threads
 LOOK_EVERY_S = 0.25
 SAYS = (
-    "What changed, in the order of the commits: the feed a mirror follows, resumable for ever from any cursor. An item "
-    "is a request as it is now; replace what you hold by request_id, and forget the answer of `erased` ones. Items may "
-    "come twice; test traffic (`test`) is among them. A 410 means that the database was restored: begin again without "
-    "a cursor."
+    "List changes in commit order, to keep a copy in sync. Any cursor can be resumed at any later time. "
+    "Each item is a request in its current state: replace your copy with the same request_id, and delete "
+    "the answers of `erased` ones. An item may appear more than once. Test traffic is included, marked "
+    "`test`. A 410 means that the database was restored from a backup: start again without a cursor."
 )
 
 

@@ -31,7 +31,7 @@ def add(routes: Routes) -> None:
 def _add(routes: Routes, format: str, content_type: str) -> None:
     answers = {
         "200": {
-            "description": "The rows, or with manifest=true what they are",
+            "description": "The rows or, with manifest=true, their manifest",
             "content": {
                 content_type.partition(";")[0]: {"schema": _file(format)},
                 **({} if format == "csv" else {BYTES: {"schema": _file(format)}}),
@@ -45,8 +45,8 @@ def _add(routes: Routes, format: str, content_type: str) -> None:
     @routes.pages.arguments(ExportSchema, location="query")
     @routes.pages.doc(
         operationId=f"export_{format}",
-        summary=f"One row a conversation as {format}; answered=true for answered ones only.",
-        description="For keys with the role admin or supervisor. Columns never change and are never translated.",
+        summary=f"Export one row per conversation as {format}. answered=true selects answered ones only.",
+        description="For keys with the role admin or supervisor. Column names never change and are never translated.",
         responses=answers,
     )
     def download(asked: dict[str, Any]) -> flask.Response:

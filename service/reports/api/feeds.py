@@ -28,28 +28,29 @@ from service.web.replica_lag import read
 
 PATH = "/v1/feeds/{id}/{secret}.csv"
 SAYS = (
-    "The figure as CSV, by the rules of an analyst: whole releases only. The address is the key; never cached, and no "
-    "log of ours has it. Keep it out of your proxy's too."
+    "Returns the figure as CSV, under the rules for analysts: complete releases only. The URL itself is "
+    "the credential. The response must not be cached, and our logs never contain the URL. Keep it out of "
+    "your proxy's logs too."
 )
 
 
 class FeedSchema(Schema):
     """A feed, without its secret."""
 
-    id = text("Stands in its address, and ends it")
-    name = text("Who or what reads it")
-    question = fields.Dict(metadata={"description": "As it was saved"})
-    accounts = fields.List(fields.String(), metadata={"description": "What it reads of; empty: every account"})
-    created_at = time("When it was made", none=False)
-    created_by = text("The key that made it")
-    last_used_at = time("To the minute; null: never yet")
-    revoked_at = time("null: it is read")
+    id = text("The feed's id: part of its URL, and used to revoke it")
+    name = text("Who or what reads the feed")
+    question = fields.Dict(metadata={"description": "The question as it was saved"})
+    accounts = fields.List(fields.String(), metadata={"description": "The X accounts it covers. Empty: all accounts"})
+    created_at = time("When it was created", none=False)
+    created_by = text("The key that created it")
+    last_used_at = time("When it was last read, to the minute. null: never")
+    revoked_at = time("When it was revoked. null: it is active")
 
 
 class MadeFeedSchema(FeedSchema):
     """A feed that has just been made."""
 
-    address = text("Shown this once: whoever has it reads the feed")
+    address = text("The feed's URL, shown only in this response. Anyone who has it can read the feed")
 
 
 class FeedsSchema(Schema):
@@ -63,7 +64,7 @@ class NewFeedSchema(StrictSchema):
 
     name = fields.String(
         required=True,
-        metadata={"description": "Who or what reads it; 1 to 64 characters", "minLength": 1, "maxLength": 64},
+        metadata={"description": "Who or what reads the feed. 1 to 64 characters", "minLength": 1, "maxLength": 64},
     )
     question = fields.Nested(SavedSchema, required=True)
 
@@ -81,15 +82,17 @@ def add(routes: Routes) -> None:
 
 
 def _add_kept(routes: Routes) -> None:
-    @routes.get("/feeds", StrictSchema, FeedsSchema, READERS_OF_ANSWERS, "Saved questions with an address.")
+    @routes.get(
+        "/feeds", StrictSchema, FeedsSchema, READERS_OF_ANSWERS, "List feeds: saved questions, each with its own URL."
+    )
     def list_feeds(_asked: dict[str, Any]) -> dict[str, Any]:
         with reading(routes.engine) as connection:
             return {"items": feeds.listed(connection, routes.reader)}
 
     @routes.pages.route("/feeds/<feed_id>", methods=["DELETE"])
     @routes.guard.requires(*READERS_OF_ANSWERS)
-    @routes.pages.response(204, description="Its address is answered 404 from now on")
-    @routes.pages.doc(operationId="revoke_feed", summary="End a feed at once.")
+    @routes.pages.response(204, description="Revoked. Its URL now returns 404")
+    @routes.pages.doc(operationId="revoke_feed", summary="Revoke a feed, with immediate effect.")
     def revoke_feed(feed_id: str) -> None:
         now = routes.clock()
         with writing(routes.engine) as connection:
@@ -104,7 +107,9 @@ def _add_made(routes: Routes) -> None:
     @routes.pages.arguments(NewFeedSchema)
     @routes.pages.response(201, MadeFeedSchema)
     @routes.pages.doc(
-        operationId="create_feed", summary="Save a question and get an address for it.", parameters=[PARAMETER]
+        operationId="create_feed",
+        summary="Create a feed: save a question and get a URL that answers it.",
+        parameters=[PARAMETER],
     )
     def create_feed(asked: dict[str, Any]) -> dict[str, Any]:
         question, reader, now = flask.request.get_json()["question"], routes.reader, routes.clock()
@@ -124,12 +129,12 @@ def _add_made(routes: Routes) -> None:
 
 
 def _add_read(routes: Routes) -> None:
-    answers = {"200": {"description": "The figure", "content": {"text/csv": {"schema": {"type": "string"}}}}}
+    answers = {"200": {"description": "The figure as CSV", "content": {"text/csv": {"schema": {"type": "string"}}}}}
 
     @routes.pages.route("/feeds/<feed_id>/<secret>.csv", methods=["GET"])
     @routes.pages.doc(
-        operationId="read_feed", summary="The answer to a saved question.", description=SAYS, responses=answers,
-        security=[],
+        operationId="read_feed", summary="Read a feed: the answer to a saved question.", description=SAYS,
+        responses=answers, security=[],
     )  # fmt: skip
     @declares("the feed's own secret, in its address")
     def read_feed(feed_id: str, secret: str) -> flask.Response:

@@ -95,5 +95,5 @@ CompletenessSchema = schema_of(Completeness)
 class DefinitionListSchema(Schema):
     """All figures in words."""
 
-    version = fields.String(metadata={"description": "Of all of them together"})
+    version = fields.String(metadata={"description": "Version of all definitions together"})
     definitions = fields.List(fields.Nested(schema_of(FigureDefinition, "Definition")))

@@ -42,23 +42,33 @@ def _answer(routes: Routes, wanted: Filter, ask: Ask, schema: Schema) -> flask.R
 
 
 def _add_plain(routes: Routes) -> None:
-    @routes.get("/summary", FigureFilterSchema, told.SummarySchema, EVERYBODY, "CSAT, NPS and response rates.")
+    @routes.get("/summary", FigureFilterSchema, told.SummarySchema, EVERYBODY, "Get CSAT, NPS and response rates.")
     def summary(asked: dict[str, Any]) -> flask.Response:
         return _answer(routes, routes.filter(asked), figures.summary, told.SummarySchema())
 
-    @routes.get("/funnel", FigureFilterSchema, told.FunnelSchema, EVERYBODY, "From ended to answered.")
+    @routes.get(
+        "/funnel",
+        FigureFilterSchema,
+        told.FunnelSchema,
+        EVERYBODY,
+        "Get the funnel, from ended conversations to answers.",
+    )
     def funnel(asked: dict[str, Any]) -> flask.Response:
         return _answer(routes, routes.filter(asked), figures.funnel, told.FunnelSchema())
 
     @routes.get(
-        "/completeness", FigureFilterSchema, told.CompletenessSchema, EVERYBODY, "Until when everything is here."
+        "/completeness",
+        FigureFilterSchema,
+        told.CompletenessSchema,
+        EVERYBODY,
+        "Get the time up to which answers are complete.",
     )
     def completeness(asked: dict[str, Any]) -> flask.Response:
         return _answer(routes, routes.filter(asked), figures.completeness, told.CompletenessSchema())
 
 
 def _add_split(routes: Routes) -> None:
-    @routes.get("/trend", schemas.TrendSchema, told.TrendsSchema, EVERYBODY, "By day, week or month.")
+    @routes.get("/trend", schemas.TrendSchema, told.TrendsSchema, EVERYBODY, "Get figures by day, week or month.")
     def trend(asked: dict[str, Any]) -> flask.Response:
         how = (asked["period"], _zone(asked.get("zone")), asked.get("by"))
         wanted = routes.filter(asked, "period", "zone", "by")
@@ -69,7 +79,7 @@ def _add_split(routes: Routes) -> None:
         schemas.BreakdownSchema,
         told.BreakdownsSchema,
         EVERYBODY,
-        f"By {', '.join(BY[:-1])} or {BY[-1]}.",
+        f"Get figures by {', '.join(BY[:-1])} or {BY[-1]}.",
     )
     def breakdown(asked: dict[str, Any]) -> flask.Response:
         wanted = routes.filter(asked, "by")
@@ -80,7 +90,7 @@ def _add_split(routes: Routes) -> None:
         schemas.CoverageAskSchema,
         told.CoverageSchema,
         EVERYBODY,
-        "Offered of ended, by agent, team or way.",
+        "Get the share of ended conversations whose customers were asked, by agent, team or way.",
     )
     def coverage(asked: dict[str, Any]) -> flask.Response:
         wanted = routes.filter(asked, "by")
@@ -93,7 +103,7 @@ def _add_several(routes: Routes) -> None:
         schemas.SeveralAskSchema,
         told.SeveralSchema,
         EVERYBODY,
-        "Several figures in one call, of one state of the database.",
+        "Get several figures in one call, all read from the same state of the database.",
     )
     def several_figures(asked: dict[str, Any]) -> flask.Response:
         wanted = WhichFigures(
@@ -116,7 +126,7 @@ def _add_compare(routes: Routes) -> None:
         schemas.CompareSchema,
         told.ComparedSchema,
         EVERYBODY,
-        "Did it really change? Two periods (other_since, other_until) or two groups (by, a, b).",
+        "Compare two periods (other_since, other_until) or two groups (by, a, b): is the difference more than chance?",
     )
     def compare(asked: dict[str, Any]) -> flask.Response:
         wanted = routes.filter(asked, "other_since", "other_until", "by", "a", "b")
@@ -130,7 +140,7 @@ def _add_differences(routes: Routes) -> None:
         schemas.DifferencesSchema,
         told.DifferencesSchema,
         EVERYBODY,
-        "Then and now of every group: did it get better or worse?",
+        "Compare every group with an earlier period: did it get better or worse?",
     )
     def differences(asked: dict[str, Any]) -> flask.Response:
         how = (asked["by"], _other_period(routes, asked), asked.get("and_by"))
@@ -149,7 +159,9 @@ def _other_period(routes: Routes, asked: dict[str, Any]) -> Filter | None:
 
 
 def _add_definitions(routes: Routes) -> None:
-    @routes.get("/definitions", StrictSchema, told.DefinitionListSchema, EVERYBODY, "Every figure in words.")
+    @routes.get(
+        "/definitions", StrictSchema, told.DefinitionListSchema, EVERYBODY, "Get the definition of every figure."
+    )
     def definitions(_asked: dict[str, Any]) -> flask.Response:
         table = define(thresholds(routes.settings))
         found = {"version": DEFINITION_VERSION, "definitions": [asdict(each) for each in table.values()]}

@@ -41,15 +41,15 @@ def add(routes: Routes) -> None:
 def _add_rows(routes: Routes) -> None:
     supervisors = READERS_OF_ANSWERS
 
-    @routes.get("/results", schemas.PageSchema, row_schemas.ResultPageSchema, supervisors, "Answered requests.")
+    @routes.get("/results", schemas.PageSchema, row_schemas.ResultPageSchema, supervisors, "List answered requests.")
     def list_results(asked: dict[str, Any]) -> dict[str, Any]:
         return _page(routes, asked, "results")
 
-    @routes.get("/requests", schemas.PageSchema, row_schemas.RequestPageSchema, supervisors, "The whole ledger.")
+    @routes.get("/requests", schemas.PageSchema, row_schemas.RequestPageSchema, supervisors, "List all requests.")
     def list_requests(asked: dict[str, Any]) -> dict[str, Any]:
         return _page(routes, asked, "requests")
 
-    @routes.get("/results/<request_id>", StrictSchema, row_schemas.ResultDetailSchema, supervisors, "One result.")
+    @routes.get("/results/<request_id>", StrictSchema, row_schemas.ResultDetailSchema, supervisors, "Get one result.")
     def get_result(_asked: dict[str, Any], request_id: str) -> dict[str, Any]:
         row, now = found_result(routes, request_id), routes.clock()
         routes.log("results.read", {"request_id": request_id, "with_text": row.text is not None})
@@ -63,7 +63,7 @@ def _add_rows(routes: Routes) -> None:
         StrictSchema,
         row_schemas.RequestDetailSchema,
         supervisors,
-        "One request and its life: why it was sent, or why not.",
+        "Get one request and its history: why it was sent, or why not.",
     )
     def get_request(_asked: dict[str, Any], request_id: str) -> dict[str, Any]:
         row = _found(routes, request_id, "requests")
@@ -75,7 +75,7 @@ def _add_rows(routes: Routes) -> None:
 def _add_notes(routes: Routes) -> None:
     path = "/results/<request_id>/notes"
 
-    @routes.get(path, StrictSchema, row_schemas.NotesSchema, READERS_OF_ANSWERS, "Notes beside a result.")
+    @routes.get(path, StrictSchema, row_schemas.NotesSchema, READERS_OF_ANSWERS, "List the notes on a result.")
     def list_notes(_asked: dict[str, Any], request_id: str) -> dict[str, Any]:
         found_result(routes, request_id)
         with reading(routes.engine) as connection:
@@ -87,7 +87,7 @@ def _add_notes(routes: Routes) -> None:
     @routes.guard.requires(*READERS_OF_ANSWERS)
     @routes.pages.arguments(schemas.NewNoteSchema)
     @routes.pages.response(201, row_schemas.NoteSchema)
-    @routes.pages.doc(operationId="add_note", summary="Add a note beside a result.", parameters=[PARAMETER])
+    @routes.pages.doc(operationId="add_note", summary="Add a note to a result.", parameters=[PARAMETER])
     def add_note(asked: dict[str, Any], request_id: str) -> notes.ReviewNote:
         found_result(routes, request_id)
         now, actor = routes.clock(), routes.reader.actor
@@ -105,7 +105,11 @@ def _add_notes(routes: Routes) -> None:
 
 def _add_access_log(routes: Routes) -> None:
     @routes.get(
-        "/access-log", schemas.PlaceSchema, row_schemas.AccessPageSchema, ("admin",), "Who read or changed what."
+        "/access-log",
+        schemas.PlaceSchema,
+        row_schemas.AccessPageSchema,
+        ("admin",),
+        "List the access log: who read or changed what.",
     )
     def access_log(asked: dict[str, Any]) -> dict[str, Any]:
         routes.reader.demand_all()

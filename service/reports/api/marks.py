@@ -27,22 +27,26 @@ class MarkSchema(StrictSchema):
     """How an answer stands among supervisors."""
 
     request_id = text(SAYS["request_id"])
-    done = fields.Boolean(metadata={"description": "Whether nothing is left to do"})
-    done_at = time("null: open")
-    done_by = text("Who was done with it", none=True)
-    owner = text("The supervisor who sees to it; null: nobody", none=True)
-    owner_at = time("When it was handed over")
-    owner_by = text("Who handed it over", none=True)
-    notes = number("How many notes stand beside the answer")
+    done = fields.Boolean(metadata={"description": "Whether the answer is done: nothing is left to do"})
+    done_at = time("When it was marked as done. null: still open")
+    done_by = text("Who marked it as done", none=True)
+    owner = text("The supervisor it is assigned to. null: nobody", none=True)
+    owner_at = time("When it was assigned")
+    owner_by = text("Who assigned it", none=True)
+    notes = number("How many notes the answer has")
 
 
 class NewMarkSchema(StrictSchema):
     """What changes; what is left out stays."""
 
-    done = YesNo(metadata={"description": "true: nothing is left to do; false: open again"})
+    done = YesNo(metadata={"description": "true: mark as done. false: reopen"})
     owner = fields.String(
         allow_none=True,
-        metadata={"description": "The name of a supervisor's valid key that covers the account; null: nobody"},
+        metadata={
+            "description": "The supervisor to assign it to: the name of a valid supervisor key that covers the "
+            "account. null: "
+            "nobody"
+        },
     )
 
     @validates_schema
@@ -54,7 +58,7 @@ class NewMarkSchema(StrictSchema):
 def add(routes: Routes) -> None:
     """Register the views."""
 
-    @routes.get(PATH, StrictSchema, MarkSchema, READERS_OF_ANSWERS, "Whether an answer is done, and whose it is.")
+    @routes.get(PATH, StrictSchema, MarkSchema, READERS_OF_ANSWERS, "Get an answer's status and its owner.")
     def get_mark(_asked: dict[str, Any], request_id: str) -> marks.ReviewMark:
         found_result(routes, request_id)
         with reading(routes.engine) as connection:
@@ -64,7 +68,7 @@ def add(routes: Routes) -> None:
     @routes.guard.requires(*READERS_OF_ANSWERS)
     @routes.pages.arguments(NewMarkSchema)
     @routes.pages.response(200, MarkSchema)
-    @routes.pages.doc(operationId="mark_result", summary="Finish an answer, open it again, or hand it over.")
+    @routes.pages.doc(operationId="mark_result", summary="Mark an answer as done, reopen it, or assign it.")
     def mark_result(asked: dict[str, Any], request_id: str) -> marks.ReviewMark:
         row = found_result(routes, request_id)
         with writing(routes.engine) as connection:

@@ -31,26 +31,30 @@ class PersonNameSchema(StrictSchema):
     kind = fields.String(
         required=True,
         validate=validate.OneOf(KINDS, error="must be 'agent' or 'team'"),
-        metadata={"description": "Whom it names"},
+        metadata={"description": "Whether it names an agent or a team"},
     )
-    id = fields.String(required=True, metadata={"description": "The CRM's id, as conversations carry it"})
+    id = fields.String(
+        required=True, metadata={"description": "The agent's or team's id in the CRM, as conversations carry it"}
+    )
     name = fields.String(
-        required=True, allow_none=True, metadata={"description": "null: none from then on, the id speaks for itself"}
+        required=True,
+        allow_none=True,
+        metadata={"description": "The name. null: no name from that day on, so the id is shown"},
     )
     since = fields.Date(
         load_default=None,
         allow_none=True,
-        metadata={"description": "The day from which it holds, e.g. 2026-03-01; null: from the beginning"},
+        metadata={"description": "First day on which the name applies, e.g. 2026-03-01. null: from the beginning"},
     )
     account = fields.String(
-        load_default=None, allow_none=True, metadata={"description": "The X account; null: every one"}
+        load_default=None, allow_none=True, metadata={"description": "The X account. null: all accounts"}
     )
 
 
 class GivenNameSchema(PersonNameSchema):
     """What somebody is called from a day on, and who gave the name."""
 
-    given_by = text("Who gave it: a key, a person at the command line, source:NAME for a CRM, or settings")
+    given_by = text("Who set it: a key, a person at the command line, source:NAME for a CRM, or settings")
 
 
 class PeopleSchema(StrictSchema):
@@ -72,14 +76,14 @@ class NewNamesSchema(StrictSchema):
 class KeptNamesSchema(StrictSchema):
     """What came of it."""
 
-    new = fields.Integer(strict=True, metadata={"description": "Names that say something new"})
-    known = fields.Integer(strict=True, metadata={"description": "Names that were so before"})
+    new = fields.Integer(strict=True, metadata={"description": "How many names were new or changed"})
+    known = fields.Integer(strict=True, metadata={"description": "How many names were already known"})
 
 
 def add(routes: Routes) -> None:
     """Register the views."""
 
-    @routes.get("/people", StrictSchema, PeopleSchema, READERS_OF_ANSWERS, "What agents and teams are called.")
+    @routes.get("/people", StrictSchema, PeopleSchema, READERS_OF_ANSWERS, "List the names of agents and teams.")
     def list_people(_asked: dict[str, Any]) -> dict[str, Any]:
         routes.log("people.list", {})
         with reading(routes.engine) as connection:
@@ -92,8 +96,9 @@ def add(routes: Routes) -> None:
     @routes.pages.response(200, KeptNamesSchema)
     @routes.pages.doc(
         operationId="name_people",
-        summary="Say what agents and teams are called; what is said again changes nothing.",
-        description=f"For keys with the role {' or '.join(READERS_OF_ANSWERS)}. A key of some accounts names them.",
+        summary="Set the names of agents and teams. Sending the same names again changes nothing.",
+        description=f"For keys with the role {' or '.join(READERS_OF_ANSWERS)}. A key that is restricted to "
+        "some accounts must give `account`.",
     )
     def name_people(asked: dict[str, Any]) -> dict[str, int]:
         lines, now, reader = _lines(asked["items"], routes), routes.clock(), routes.reader

@@ -102,4 +102,4 @@ def conditional(schema: Schema, value: Any) -> flask.Response:
 
 
 def _roles(roles: tuple[str, ...]) -> str:
-    return f"For keys with the role {' or '.join(roles)}."
+    return f"For keys with the role {', '.join(roles[:-1])}{' or ' if roles[1:] else ''}{roles[-1]}."

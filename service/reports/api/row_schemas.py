@@ -50,7 +50,10 @@ class ChangedRequestSchema(ResultSchema):
     change = fields.String(
         required=True,
         validate=validate.OneOf(("result", "request", "erased")),
-        metadata={"description": "result: answered; request: not answered; erased: the answer is gone, forget it"},
+        metadata={
+            "description": "`result`: answered. `request`: not answered. `erased`: the answer was erased, so "
+            "delete your copy"
+        },
     )
 
 
@@ -58,19 +61,19 @@ class ChangedPageSchema(Schema):
     """Some changes, the oldest first. There is no end: keep `next_cursor`."""
 
     items = RowList(ChangedRequestSchema)
-    next_cursor = text("Where to go on, now or in a year")
-    more = fields.Boolean(metadata={"description": "Others are there already"})
+    next_cursor = text("Where to continue, at any later time")
+    more = fields.Boolean(metadata={"description": "Whether more changes are already available"})
 
 
 class UpdateSchema(Schema):
     """One thing X told us about the card."""
 
-    seen_at = time("when we heard of it", none=False)
-    x_updated_at = time("X's own time of it", none=False)
-    channel = text("how it was told us: webhook, events, show, page or dm")
+    seen_at = time("When we received it", none=False)
+    x_updated_at = time("X's own timestamp", none=False)
+    channel = text("How it reached us: webhook, events, show, page or dm")
     verdict = text("applied, older or anomaly")
-    score_at = time("the score's own time, where it told one")
-    text_at = time("the comment's own time, where it told one")
+    score_at = time("When the score was given, if it carried one")
+    text_at = time("When the comment was written, if it carried one")
 
 
 class ResultDetailSchema(ResultSchema):
@@ -82,13 +85,13 @@ class ResultDetailSchema(ResultSchema):
 class TransitionSchema(Schema):
     """One line of a request's life."""
 
-    at = time("When", none=False)
-    from_state = text("Where the request stood")
-    to_state = text("Where it stands from then on")
+    at = time("When it happened", none=False)
+    from_state = text("State before the transition")
+    to_state = text("State after the transition")
     event = text("What happened, e.g. advanced, stopped, postponed")
-    reason = text("Why it was skipped or failed", none=True)
-    detail = text("More of it, e.g. X's code", none=True)
-    actor = text("Which worker or key")
+    reason = text("Why the request was skipped or failed", none=True)
+    detail = text("More detail, e.g. X's error code", none=True)
+    actor = text("The worker or key that caused it")
 
 
 class RequestDetailSchema(RequestSchema):
@@ -101,19 +104,23 @@ class RequestPageSchema(Schema):
     """Some rows. An empty `next_cursor` is the end; a short page is not."""
 
     items = RowList(RequestSchema)
-    next_cursor = text("Empty at the end")
+    next_cursor = text("Where to continue. Empty on the last page")
     resume_cursor = text(
-        "At the end: where to go on later, in the order of the commits, whatever a clock says. What changed during the "
-        "read comes again, so replace by request_id. A 410 means that the database was restored: begin again."
+        "On the last page: where to continue later. It follows commit order and does not depend on any "
+        "clock. Rows that changed during the read come again, so replace your copies by request_id. A 410 "
+        "means that the database was restored from a backup: start again."
     )
     withheld = fields.Boolean(
-        metadata={"description": "Rows of small groups were left out: the filter names agents, teams, conversations"}
+        metadata={
+            "description": "Whether rows of small groups were left out, because the filter names agents, teams or "
+            "conversations"
+        }
     )
     left = fields.List(
         fields.String(),
         metadata={
-            "description": "From a `resume_cursor` on: request ids of what changed and is not in this list, or not any "
-            "more, as its filter has it; drop what you hold of them"
+            "description": "When reading from a `resume_cursor`: ids of requests that changed and do not match this "
+            "list's filter, or no longer do. Delete your copies of them"
         },
     )
 
@@ -125,7 +132,7 @@ class ResultPageSchema(RequestPageSchema):
     erased = fields.List(
         fields.Nested(schema_of(Erased)),
         metadata={
-            "description": "With `updated_since` or a cursor: answers that were erased, at their place in the order"
+            "description": "With `updated_since` or a cursor: answers that were erased, at their position in the order"
         },
     )
 
@@ -139,15 +146,15 @@ class NotesSchema(Schema):
 class AccessSchema(Schema):
     """Who read comments, exported, or changed something by hand."""
 
-    id = text("Of the line; later lines have greater ones")
-    at = time("When", none=False)
-    actor = text("The key, or the person at the command line")
-    action = text("E.g. results.list, export.dashboard")
-    detail = fields.Dict(metadata={"description": "Filters and counts, never a customer's words"})
+    id = text("The line's id. Later lines have higher ids")
+    at = time("When it happened", none=False)
+    actor = text("The key, or the person at the command line, that did it")
+    action = text("What was done, e.g. results.list, export.dashboard")
+    detail = fields.Dict(metadata={"description": "Filters and counts, never what a customer wrote"})
 
 
 class AccessPageSchema(Schema):
     """The newest first."""
 
     items = fields.List(fields.Nested(AccessSchema))
-    next_cursor = text("Empty at the end")
+    next_cursor = text("Where to continue. Empty on the last page")

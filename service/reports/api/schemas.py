@@ -53,12 +53,16 @@ class PageSchema(FilterSchema):
     """A list's filters and its place."""
 
     limit = WholeNumber(
-        load_default=DEFAULT_LIMIT, validate=LIMIT, metadata={"description": f"Rows a page, at most {MOST}"}
+        load_default=DEFAULT_LIMIT, validate=LIMIT, metadata={"description": f"Rows per page, at most {MOST}"}
     )
-    cursor = fields.String(load_default="", metadata={"description": "`next_cursor` or `resume_cursor`, unchanged"})
+    cursor = fields.String(
+        load_default="",
+        metadata={"description": "A `next_cursor` or `resume_cursor` from an earlier response, unchanged"},
+    )
     sort = one_of_these(
         SORTS,
-        "updated_at: for pulling what changed; ended_at: never moves. The oldest first; with a minus the newest",
+        "`updated_at` suits reading changes. `ended_at` never changes. Oldest first; prefix with a minus "
+        "for newest first",
         load_default="updated_at",
     )
 
@@ -76,16 +80,24 @@ class Wait(fields.Field[int]):
 class ChangesSchema(StrictSchema):
     """Where to go on, and whether to wait."""
 
-    cursor = fields.String(load_default="", metadata={"description": "`next_cursor`, unchanged; none: the beginning"})
-    limit = WholeNumber(load_default=MOST, validate=LIMIT, metadata={"description": f"Changes at once, at most {MOST}"})
+    cursor = fields.String(
+        load_default="",
+        metadata={
+            "description": "A `next_cursor` from an earlier response, unchanged. Without it the feed starts at "
+            "the beginning"
+        },
+    )
+    limit = WholeNumber(
+        load_default=MOST, validate=LIMIT, metadata={"description": f"Changes per response, at most {MOST}"}
+    )
     wait = Wait(
         load_default=0,
         metadata={
             "type": "string",
             "pattern": "^([0-2]?[0-9]|30)s?$",
             "default": "0s",
-            "description": f"Wait for a change, at most {LONGEST_WAIT_S}s. Two wait at once in a process; others are "
-            "answered at once",
+            "description": f"How long to wait for a change, at most {LONGEST_WAIT_S}s. Two requests per process can "
+            "wait at a time; others are answered immediately",
         },
     )
 
@@ -93,20 +105,25 @@ class ChangesSchema(StrictSchema):
 class ExportSchema(FilterSchema):
     """An export's filters and its form."""
 
-    bom = YesNo(load_default=False, metadata={"description": "CSV: byte order mark, for Excel"})
+    bom = YesNo(load_default=False, metadata={"description": "CSV: start the file with a byte order mark, for Excel"})
     separator = fields.String(
         load_default="comma",
         validate=validate.OneOf(tuple(SEPARATORS), error=f"must be {' or '.join(SEPARATORS)}"),
-        metadata={"description": "CSV: semicolon where a comma is the decimal mark, as in German or French Excel"},
+        metadata={
+            "description": "CSV: use semicolon where Excel's language has a decimal comma, such as German or French"
+        },
     )
     raw = YesNo(
         load_default=False,
         metadata={
-            "description": "CSV: no apostrophe before what a spreadsheet would compute (=, @, a sign that begins no "
-            "number, at the beginning of a cell and after every separator or line break). For programs"
+            "description": "CSV: write values unescaped, for programs. By default an apostrophe is inserted before "
+            "anything that a spreadsheet would evaluate: =, @, or a sign that does not begin a number, at "
+            "the start of a cell and after every separator or line break"
         },
     )
-    manifest = YesNo(load_default=False, metadata={"description": "The manifest of this export instead of its rows"})
+    manifest = YesNo(
+        load_default=False, metadata={"description": "Return the manifest of this export instead of its rows"}
+    )
 
 
 def _period() -> fields.String:
@@ -114,7 +131,10 @@ def _period() -> fields.String:
     return fields.String(
         load_default="day",
         validate=validate.OneOf((*PERIODS, SEVEN_DAYS), error="must be day, week, month or seven_days"),
-        metadata={"description": "seven_days: weeks that end with the last day asked for"},
+        metadata={
+            "description": "Length of each point. `seven_days` are weeks that end on the last day of the "
+            "requested period"
+        },
     )
 
 
@@ -122,8 +142,13 @@ class TrendSchema(FigureFilterSchema):
     """A trend's filters and its pieces."""
 
     period = _period()
-    by = one_of_these(BY, "One line a group of this dimension")
-    zone = Word(metadata={"description": "IANA zone of the days; supervisors and admins may take another than ours"})
+    by = one_of_these(BY, "One series for each group of this dimension")
+    zone = Word(
+        metadata={
+            "description": "IANA time zone of the days. Only supervisors and admins may choose one other than "
+            "the service's"
+        }
+    )
 
 
 class SeveralAskSchema(FigureFilterSchema):
@@ -133,38 +158,38 @@ class SeveralAskSchema(FigureFilterSchema):
         fields.String(validate=known(FIGURES)),
         required=True,
         validate=validate.Length(min=1, max=len(FIGURES)),
-        metadata={"description": "May be repeated"},
+        metadata={"description": "Which figures. May be repeated"},
     )
     by = fields.List(
         fields.String(validate=known(BY)),
         load_default=(),
         validate=validate.Length(max=len(BY)),
-        metadata={"description": "The dimensions of breakdowns; may be repeated"},
+        metadata={"description": "Dimensions of the breakdowns. May be repeated"},
     )
-    trend_by = one_of_these(BY, "The trend as one line a group of this dimension")
-    coverage_by = one_of_these(COVERED, "The dimension of coverage", load_default="agent")
+    trend_by = one_of_these(BY, "Split the trend into one series for each group of this dimension")
+    coverage_by = one_of_these(COVERED, "Dimension of coverage", load_default="agent")
     period = _period()
-    zone = Word(metadata={"description": "As in the trend"})
+    zone = Word(metadata={"description": "As for the trend"})
 
 
 class BreakdownSchema(FigureFilterSchema):
     """A breakdown's filters and its dimension."""
 
-    by = one_of_these(BY, "A row a group of this dimension", required=True)
+    by = one_of_these(BY, "One row for each group of this dimension", required=True)
 
 
 class CoverageAskSchema(FigureFilterSchema):
     """Coverage's filters and its dimension."""
 
-    by = one_of_these(COVERED, "A row a group of this dimension", load_default="agent")
+    by = one_of_these(COVERED, "One row for each group of this dimension", load_default="agent")
 
 
 class DifferencesSchema(BreakdownSchema):
     """Two periods of every group; without the other one, as many days just before."""
 
-    and_by = one_of_these(BY, "Tell groups apart by this dimension too; for who may list rows")
+    and_by = one_of_these(BY, "Split groups by this second dimension as well. Only for keys that may list rows")
     other_since = Moment(says=f"Beginning of the earlier period. {WHEN[:1].upper()}{WHEN[1:]}.")
-    other_until = Moment(says="End of the earlier period, not part of it")
+    other_until = Moment(says="End of the earlier period (exclusive)")
 
 
 SIDES = tuple(each.name for each in FILTERED.values())
@@ -174,19 +199,21 @@ class CompareSchema(FigureFilterSchema):
     """Two sides: another period, or two groups."""
 
     other_since = Moment(says=f"Beginning of the later period. {WHEN[:1].upper()}{WHEN[1:]}.")
-    other_until = Moment(says="End of the later period, not part of it")
-    by = one_of_these(SIDES, "Two groups of this dimension, `a` and `b`")
-    a = Word(metadata={"description": "With `by`: the first group"})
-    b = Word(metadata={"description": "With `by`: the second group"})
+    other_until = Moment(says="End of the later period (exclusive)")
+    by = one_of_these(SIDES, "Compare two groups, `a` and `b`, of this dimension")
+    a = Word(metadata={"description": "With `by`: the first group to compare"})
+    b = Word(metadata={"description": "With `by`: the second group to compare"})
 
 
 class PlaceSchema(StrictSchema):
     """Where a list goes on."""
 
     limit = WholeNumber(
-        load_default=DEFAULT_LIMIT, validate=LIMIT, metadata={"description": f"Lines a page, at most {MOST}"}
+        load_default=DEFAULT_LIMIT, validate=LIMIT, metadata={"description": f"Lines per page, at most {MOST}"}
     )
-    cursor = fields.String(load_default="", metadata={"description": "`next_cursor`, unchanged"})
+    cursor = fields.String(
+        load_default="", metadata={"description": "A `next_cursor` from an earlier response, unchanged"}
+    )
 
 
 class NewNoteSchema(StrictSchema):

@@ -21,28 +21,33 @@ from service.web.parameters import StrictSchema
 class TimelineAskSchema(StrictSchema):
     """Which days."""
 
-    since = fields.Date(metadata={"description": "The first day, e.g. 2026-11-01"})
-    until = fields.Date(metadata={"description": "The day after the last one"})
+    since = fields.Date(metadata={"description": "First day, e.g. 2026-11-01"})
+    until = fields.Date(metadata={"description": "End of the period: the day after the last day"})
 
 
 class NewTimelineNoteSchema(StrictSchema):
     """What happened on a day."""
 
-    day = fields.Date(required=True, metadata={"description": "In the service's zone, e.g. 2026-11-22; may be to come"})
+    day = fields.Date(
+        required=True,
+        metadata={"description": "The day, in the service's time zone, e.g. 2026-11-22. May be in the future"},
+    )
     text = fields.String(
         required=True,
-        metadata={"description": f"1 to {timeline.LONGEST} characters; analysts read them, so no customer's words"},
+        metadata={
+            "description": f"1 to {timeline.LONGEST} characters. Analysts can read it, so do not quote customers"
+        },
     )
     account = Word(
-        load_default=None, allow_none=True, metadata={"description": "The X account; without it, every account"}
+        load_default=None, allow_none=True, metadata={"description": "The X account. Without it, all accounts"}
     )
 
 
 class TimelineNoteSchema(NewTimelineNoteSchema):
     """A note as it stands in the charts."""
 
-    id = text("To take it off again")
-    author = text("Who wrote it, by the key's name")
+    id = text("The note's id, used to remove it")
+    author = text("The name of the key that wrote it")
     at = time("When it was written", none=False)
 
 
@@ -55,7 +60,13 @@ class TimelineSchema(StrictSchema):
 def add(routes: Routes) -> None:
     """Register the views."""
 
-    @routes.get("/timeline", TimelineAskSchema, TimelineSchema, EVERYBODY, "What happened: launches, outages.")
+    @routes.get(
+        "/timeline",
+        TimelineAskSchema,
+        TimelineSchema,
+        EVERYBODY,
+        "List notes on the timeline, such as launches and outages.",
+    )
     def list_timeline(asked: dict[str, Any]) -> dict[str, Any]:
         with reading(routes.engine) as connection:
             view = routes.query(connection).view
@@ -65,8 +76,8 @@ def add(routes: Routes) -> None:
 
     @routes.pages.route("/timeline/<note_id>", methods=["DELETE"])
     @routes.guard.requires(*READERS_OF_ANSWERS)
-    @routes.pages.response(204, description="It stands in no chart any more")
-    @routes.pages.doc(operationId="remove_timeline_note", summary="Take a note off the time line.")
+    @routes.pages.response(204, description="Removed from all charts")
+    @routes.pages.doc(operationId="remove_timeline_note", summary="Remove a note from the timeline.")
     def remove_timeline_note(note_id: str) -> None:
         with writing(routes.engine) as connection:
             gone = timeline.remove(connection, routes.reader, note_id)
@@ -78,7 +89,7 @@ def _add_made(routes: Routes) -> None:
     @routes.guard.requires(*READERS_OF_ANSWERS)
     @routes.pages.arguments(NewTimelineNoteSchema)
     @routes.pages.response(201, TimelineNoteSchema)
-    @routes.pages.doc(operationId="add_timeline_note", summary="Say what happened on a day.", parameters=[PARAMETER])
+    @routes.pages.doc(operationId="add_timeline_note", summary="Add a note to the timeline.", parameters=[PARAMETER])
     def add_timeline_note(asked: dict[str, Any]) -> timeline.TimelineNote:
         now, reader = routes.clock(), routes.reader
         with writing(routes.engine) as connection:

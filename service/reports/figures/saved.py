@@ -32,13 +32,13 @@ class SavedSchema(FigureFilterSchema):
     """One figure, how it is split and filtered, as analysts may ask."""
 
     figure = one_of_these(tuple(HEADS), "Which figure", required=True)
-    by = one_of_these(BY, "The dimension of a breakdown, a trend or coverage")
+    by = one_of_these(BY, "Dimension of a breakdown, a trend or coverage")
     period = fields.String(
         validate=validate.OneOf(PERIODS, error="must be day, week or month"),
-        metadata={"description": "Of a trend; by default week"},
+        metadata={"description": "Length of each point of a trend. Default: week"},
     )
     last_days = WholeNumber(
-        validate=LONGEST, metadata={"description": "So many days up to the moment of reading, in place of since"}
+        validate=LONGEST, metadata={"description": "Cover this many days up to the time of reading, instead of `since`"}
     )
 
     @validates_schema

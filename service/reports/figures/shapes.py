@@ -14,26 +14,28 @@ from service.reports.statistics.standardising import Standardised
 from service.reports.statistics.statistics import Change, Place
 
 WHY = (
-    "Why there is no value. too_few: fewer answers than a score takes. For analysts waits (no release yet), "
-    "releases_being_made, pooled (too small to be told apart) or by_account_only; null otherwise"
+    "Why there is no value. `too_few`: fewer answers than a score needs. For analysts also `waits` (no "
+    "release yet), `releases_being_made`, `pooled` (too small to be shown separately) or "
+    "`by_account_only`. null: there is no such reason"
 )
 
 CALLED = (
-    "What people call the group at the end of the period: agents and teams by the names that were given, questions in "
-    "X's words; null: nobody has named it, or it is no group"
+    "The group's name at the end of the period: for agents and teams the name that was set, for questions "
+    "X's wording. null: no name was set, or this is not a group"
 )
 
 KIND = "csat or nps"
-DIMENSION = "The dimension asked for"
-CONFIDENT = "Of the interval: 0.95"
+DIMENSION = "The requested dimension"
+CONFIDENT = "Confidence level of the interval: 0.95"
 
 JUDGED = (
-    "better, worse, possibly_better, possibly_worse, about_the_same or too_few_to_judge: from the interval against the "
-    "smallest difference that matters, chances corrected for the rows of the table (Holm)"
+    "better, worse, possibly_better, possibly_worse, about_the_same or too_few_to_judge. Found by "
+    "comparing the interval with the smallest difference that matters, corrected for the number of rows in "
+    "the table (Holm)"
 )
 
 
-RATE_JUDGED = f"{JUDGED}. While customers of the later period may still answer it is possibly worse at most"
+RATE_JUDGED = f"{JUDGED}. While customers of the later period may still answer, the worst verdict is possibly_worse"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,25 +57,27 @@ class Score:
     high: Annotated[float | None, "Upper bound of the interval"]
     confidence: Annotated[float, CONFIDENT]
     method: Annotated[str, "adjusted_wald or wilson; see /v1/definitions"]
-    mean: Annotated[float | None, "Mean of the raw scores, a second figure"]
+    mean: Annotated[float | None, "Mean of the raw scores, as a second figure"]
     mean_low: Annotated[float | None, "Lower bound of the mean"]
     mean_high: Annotated[float | None, "Upper bound of the mean"]
-    distribution: Annotated[
-        tuple[tuple[int, int], ...], "Every score of the scale with its count; empty where not told"
-    ]
-    variants: Annotated[tuple[int, ...], "Question variants whose answers are in it"]
-    pooled: Annotated[bool, "More than one question variant was added up"]
+    distribution: Annotated[tuple[tuple[int, int], ...], "Every score of the scale with its count. Empty if not shown"]
+    variants: Annotated[tuple[int, ...], "Question variants that the answers belong to"]
+    pooled: Annotated[bool, "Whether answers to several question variants were combined"]
     ways: Annotated[
-        tuple[WayAnswers, ...], "Ways of asking whose answers are in it, each with its n; not told of releases"
+        tuple[WayAnswers, ...], "Ways of asking that the answers belong to, each with its n. Not shown for releases"
     ]
-    ways_pooled: Annotated[bool, "More than one way of asking was added up: compare by way says whether it matters"]
-    low_base: Annotated[bool, "Few answers: read with caution"]
+    ways_pooled: Annotated[
+        bool, "Whether several ways of asking were combined. Compare by `way` to see whether it matters"
+    ]
+    low_base: Annotated[bool, "Whether there are few answers: read with caution"]
     suppressed: Annotated[str | None, WHY]
-    date_field: Annotated[str, "The clock the period is read on; seen_at: the day we first saw the answer"]
-    since: Annotated[datetime | None, "What is covered; null: from the beginning"]
-    until: Annotated[datetime | None, "What is covered; null: up to now"]
-    waiting: Annotated[int, "Answers of the period that wait for a later release; 0 for who may list rows"]
-    withheld: Annotated[bool, "Answers of people who may not be named were left out, because the filter names people"]
+    date_field: Annotated[str, "Which timestamp the period applies to. `seen_at`: the day we first saw the answer"]
+    since: Annotated[datetime | None, "Beginning of the period covered. null: from the beginning"]
+    until: Annotated[datetime | None, "End of the period covered. null: up to now"]
+    waiting: Annotated[int, "Answers in the period that wait for a later release. 0 for keys that may list rows"]
+    withheld: Annotated[
+        bool, "Whether answers were left out because the filter names people whose groups are too small to be named"
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,30 +85,31 @@ class Rate:
     """A share in per cent with its Wilson interval."""
 
     name: Annotated[str, "response_rate_of_delivered, response_rate_of_ended or comment_rate; see /v1/definitions"]
-    successes: Annotated[int | None, "How many of n did"]
-    n: Annotated[int | None, "Out of how many"]
-    value: Annotated[float | None, "100 * successes / n: per cent; null where n is 0 or not told"]
+    successes: Annotated[int | None, "The numerator"]
+    n: Annotated[int | None, "The denominator"]
+    value: Annotated[float | None, "100 * successes / n, in per cent. null if n is 0 or not shown"]
     low: Annotated[float | None, "Lower bound of the interval"]
     high: Annotated[float | None, "Upper bound of the interval"]
     confidence: Annotated[float, CONFIDENT]
     method: Annotated[str, "wilson; see /v1/definitions"]
-    low_base: Annotated[bool, "Few: read with caution"]
+    low_base: Annotated[bool, "Whether n is small: read with caution"]
     suppressed: Annotated[str | None, WHY]
-    date_field: Annotated[str, "The clock of the cohort"]
+    date_field: Annotated[str, "Which timestamp the period applies to"]
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
     """The tiles. A kind of card the filter leaves out is null."""
 
-    since: Annotated[datetime | None, "As asked"]
-    until: Annotated[datetime | None, "As asked"]
+    since: Annotated[datetime | None, "As requested"]
+    until: Annotated[datetime | None, "As requested"]
     ended: Annotated[
-        int | None, "Conversations that ended in the period; null for analysts who ask for less than accounts"
+        int | None,
+        "Conversations that ended in the period. null for analysts whose filter is narrower than whole accounts",
     ]
-    delivered: Annotated[int | None, "Asked in the period: accepted by X, or a link handed over"]
-    csat: Annotated[Score | None, "null: left out by the filter"]
-    nps: Annotated[Score | None, "null: left out by the filter"]
+    delivered: Annotated[int | None, "Customers asked in the period: X accepted the message, or a link was handed over"]
+    csat: Annotated[Score | None, "null: excluded by the filter"]
+    nps: Annotated[Score | None, "null: excluded by the filter"]
     response_rate_of_delivered: Rate
     response_rate_of_ended: Rate
     comment_rate: Rate
@@ -115,15 +120,15 @@ class Summary:
 class TrendPoint:
     """One day, week or month."""
 
-    label: Annotated[str, "Its first day"]
-    since: Annotated[datetime, "What is covered of it"]
-    until: Annotated[datetime, "End of what is covered of it, not part of it"]
-    partial: Annotated[bool, "Only a part of the day, week or month is covered, or it is not over yet"]
+    label: Annotated[str, "First day of the point"]
+    since: Annotated[datetime, "Beginning of the part that is covered"]
+    until: Annotated[datetime, "End of the part that is covered (exclusive)"]
+    partial: Annotated[bool, "Whether the day, week or month is only partly covered, or is not over yet"]
     score: Score
     delivered: Annotated[int | None, "Customers asked"]
     response_rate: Rate
-    immature: Annotated[bool, "Answers of it may still be missing"]
-    response_immature: Annotated[bool, "Its customers may still answer"]
+    immature: Annotated[bool, "Whether answers may still be missing"]
+    response_immature: Annotated[bool, "Whether its customers may still answer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +136,12 @@ class Trend:
     """One kind of card over time, overall or for one group; `total` is the summary above it."""
 
     type: Annotated[str, KIND]
-    by: Annotated[str | None, "The dimension; null: of all"]
-    key: Annotated[Value, "The group; null: conversations without one, or see rest"]
-    rest: Annotated[str | None, "As in a breakdown: those who are not told apart"]
-    of: Annotated[str | None, "The team that others are of. null: of none"]
+    by: Annotated[str | None, "The dimension. null: the series covers everything"]
+    key: Annotated[Value, "The group. null: conversations without one, or see `rest`"]
+    rest: Annotated[str | None, "As in a breakdown: which groups are combined here"]
+    of: Annotated[str | None, "The team that `others` belong to. null: no team"]
     period: Annotated[str, "day, week, month or seven_days"]
-    zone: Annotated[str, "The IANA zone whose days these are"]
+    zone: Annotated[str, "IANA time zone of the days"]
     points: tuple[TrendPoint, ...]
     total: Score
     name: Annotated[str | None, CALLED] = None
@@ -153,13 +158,14 @@ class Trends:
 class BreakdownRow:
     """One group, or those that are not told apart."""
 
-    key: Annotated[Value, "null: conversations without one, or see rest"]
+    key: Annotated[Value, "The group. null: conversations without one, or see `rest`"]
     rest: Annotated[
         str | None,
-        "not_named: people with too few answers to be named, all together. For analysts others (of the team in `of`) "
-        "and other_groups: what is too small to be told apart. null: a group",
+        "`not_named`: people with too few answers to be named, combined. For analysts also `others` "
+        "(agents of the team in `of`) and `other_groups`: groups too small to be shown separately, "
+        "combined. null: this is a single group",
     ]
-    of: Annotated[str | None, "The team that others are of. null: of none"]
+    of: Annotated[str | None, "The team that `others` belong to. null: no team"]
     ended: Annotated[int | None, "Conversations that ended"]
     delivered: Annotated[int | None, "Customers asked"]
     score: Score
@@ -173,7 +179,7 @@ class Breakdown:
 
     type: Annotated[str, KIND]
     by: Annotated[str, DIMENSION]
-    ranked: Annotated[bool, "Ordered by score; otherwise by key, on purpose"]
+    ranked: Annotated[bool, "Whether rows are ordered by score. If not, they are deliberately ordered by key"]
     rows: tuple[BreakdownRow, ...]
     total: Score
 
@@ -192,13 +198,15 @@ class Comparison:
     type: Annotated[str, KIND]
     a: Score
     b: Score
-    change: Annotated[Change | None, "From a to b; null where a side has no value"]
+    change: Annotated[Change | None, "Change from a to b. null if either has no value"]
     ways_differ: Annotated[
-        bool, "One side has answers of a way of asking that the other has not: the difference may come from that"
+        bool,
+        "Whether one side has answers to a way of asking that the other side lacks, which may cause the difference",
     ]
     judgement: Annotated[Judgement, JUDGED]
     standardised: Annotated[
-        Standardised | None, "Two groups, as if they had had the same questions, languages and campaigns; else null"
+        Standardised | None,
+        "With two groups: the comparison as if both had the same questions, languages and campaigns. Otherwise null",
     ]
 
 
@@ -209,7 +217,7 @@ class Compared:
     comparisons: tuple[Comparison, ...]
     response_rate_a: Rate
     response_rate_b: Rate
-    response_rate_change: Annotated[Change | None, "From a to b; null where a side has no value"]
+    response_rate_change: Annotated[Change | None, "Change from a to b. null if either has no value"]
     response_rate_judgement: Annotated[Judgement, RATE_JUDGED]
 
 
@@ -217,30 +225,30 @@ class Compared:
 class Reasoned:
     """So many conversations for this reason."""
 
-    reason: Annotated[str, "A reason, as the parameter reason lists them"]
-    n: Annotated[int, "Conversations"]
+    reason: Annotated[str, "One of the values of the parameter `reason`"]
+    n: Annotated[int, "Number of conversations"]
 
 
 @dataclass(frozen=True, slots=True)
 class CoverageRow:
     """How many of a group's ended conversations were offered the card. Nothing here is made of answers."""
 
-    key: Annotated[str | None, "The group; null: conversations without one, or see rest"]
+    key: Annotated[str | None, "The group. null: conversations without one, or see `rest`"]
     ended: Annotated[int, "Conversations that ended"]
-    pending: Annotated[int, "Still on their way"]
+    pending: Annotated[int, "Conversations without an outcome yet"]
     decided: Annotated[int, "ended - pending"]
-    offered: Annotated[int, "Asked: accepted by X, or a link handed over"]
-    unknown: Annotated[int, "May or may not have arrived"]
+    offered: Annotated[int, "Customers asked: X accepted the message, or a link was handed over"]
+    unknown: Annotated[int, "Conversations whose message may or may not have arrived"]
     skipped: tuple[Reasoned, ...]
     failed: tuple[Reasoned, ...]
-    share: Annotated[float | None, "offered of decided, per cent"]
-    limit_low: Annotated[float | None, "Three sigma below the share of all"]
-    limit_high: Annotated[float | None, "Three sigma above the share of all"]
-    place: Annotated[Place | None, "below, inside or above the limits"]
+    share: Annotated[float | None, "offered as a share of decided, in per cent"]
+    limit_low: Annotated[float | None, "Control limit: three sigma below the overall share"]
+    limit_high: Annotated[float | None, "Control limit: three sigma above the overall share"]
+    place: Annotated[Place | None, "Whether the share is below, inside or above the limits"]
     name: Annotated[str | None, CALLED] = None
-    rest: Annotated[str | None, "not_named: people with too few answers to be named, all together; null: a group"] = (
-        None
-    )
+    rest: Annotated[
+        str | None, "`not_named`: people with too few answers to be named, combined. null: this is a single group"
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,8 +256,8 @@ class Coverage:
     """Whom the rules left out, by agent or team, and all of them together."""
 
     by: Annotated[str, DIMENSION]
-    since: Annotated[datetime | None, "What is covered; null: from the beginning"]
-    until: Annotated[datetime | None, "What is covered; null: up to now"]
+    since: Annotated[datetime | None, "Beginning of the period covered. null: from the beginning"]
+    until: Annotated[datetime | None, "End of the period covered. null: up to now"]
     rows: tuple[CoverageRow, ...]
     total: CoverageRow
 
@@ -258,17 +266,17 @@ class Coverage:
 class Funnel:
     """From ended to answered, for the same conversations; all null if `suppressed` says why."""
 
-    since: Annotated[datetime | None, "What is covered; null: from the beginning"]
-    until: Annotated[datetime | None, "What is covered; null: up to now"]
+    since: Annotated[datetime | None, "Beginning of the period covered. null: from the beginning"]
+    until: Annotated[datetime | None, "End of the period covered. null: up to now"]
     ended: Annotated[int | None, "Conversations that ended"]
-    pending: Annotated[int | None, "Still on their way to an outcome"]
+    pending: Annotated[int | None, "Conversations without an outcome yet"]
     skipped: tuple[Reasoned, ...]
     failed: tuple[Reasoned, ...]
-    unknown: Annotated[int | None, "May or may not have been asked"]
-    delivered: Annotated[int | None, "Asked: accepted by X, or a link handed over"]
-    answered: Annotated[int | None, "Gave a score or a comment"]
-    scored: Annotated[int | None, "Gave a score"]
-    commented: Annotated[int | None, "Wrote a comment"]
+    unknown: Annotated[int | None, "Customers who may or may not have been asked"]
+    delivered: Annotated[int | None, "Customers asked: X accepted the message, or a link was handed over"]
+    answered: Annotated[int | None, "Customers who gave a score or a comment"]
+    scored: Annotated[int | None, "Customers who gave a score"]
+    commented: Annotated[int | None, "Customers who wrote a comment"]
     suppressed: Annotated[str | None, WHY]
 
 
@@ -276,9 +284,9 @@ class Funnel:
 class Several:
     """The figures asked for, from one state of the database; null: not asked for."""
 
-    summary: Annotated[Summary | None, "null: not asked for"]
-    funnel: Annotated[Funnel | None, "null: not asked for"]
-    trend: Annotated[Trends | None, "null: not asked for"]
-    breakdown: Annotated[Breakdowns | None, "null: not asked for"]
-    coverage: Annotated[Coverage | None, "null: not asked for"]
-    completeness: Annotated[Completeness | None, "null: not asked for"]
+    summary: Annotated[Summary | None, "null: not requested"]
+    funnel: Annotated[Funnel | None, "null: not requested"]
+    trend: Annotated[Trends | None, "null: not requested"]
+    breakdown: Annotated[Breakdowns | None, "null: not requested"]
+    coverage: Annotated[Coverage | None, "null: not requested"]
+    completeness: Annotated[Completeness | None, "null: not requested"]

@@ -14,23 +14,27 @@ from service.reports.statistics.statistics import Change, Place
 class ThenNow:
     """One group, then and now."""
 
-    key: Annotated[Value, "null: conversations without one, or see rest"]
-    and_key: Annotated[Value, "The group of the other dimension; null where one was asked for, or without one"]
+    key: Annotated[Value, "The group. null: conversations without one, or see `rest`"]
+    and_key: Annotated[
+        Value, "The group of the second dimension. null: only one dimension was requested, or conversations without one"
+    ]
     rest: Annotated[str | None, "As in a breakdown"]
     of: Annotated[str | None, "As in a breakdown"]
     then: Score
     now: Score
-    change: Annotated[Change | None, "From then to now; null where a side has no value"]
+    change: Annotated[Change | None, "Change from the earlier period to the later one. null if either has no value"]
     judgement: Annotated[Judgement, JUDGED]
-    limit_low: Annotated[float | None, "Chance alone keeps a group of this many answers above this"]
-    limit_high: Annotated[float | None, "Chance alone keeps a group of this many answers below this"]
-    place: Annotated[Place | None, "below, inside or above these limits, now"]
+    limit_low: Annotated[float | None, "Lower limit: by chance alone, a group with this many answers stays above it"]
+    limit_high: Annotated[float | None, "Upper limit: by chance alone, a group with this many answers stays below it"]
+    place: Annotated[Place | None, "Whether the later value is below, inside or above these limits"]
     response_then: Rate
     response_now: Rate
-    response_change: Annotated[Change | None, "From then to now; null where a side has no value"]
+    response_change: Annotated[
+        Change | None, "Change from the earlier period to the later one. null if either has no value"
+    ]
     response_judgement: Annotated[Judgement, RATE_JUDGED]
     name: Annotated[str | None, CALLED] = None
-    and_name: Annotated[str | None, "What people call the group of the other dimension"] = None
+    and_name: Annotated[str | None, "Name of the group of the second dimension"] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +46,11 @@ class Differences:
 
     type: Annotated[str, KIND]
     by: Annotated[str, DIMENSION]
-    and_by: Annotated[str | None, "The other dimension"]
-    earlier_since: Annotated[datetime, "Beginning of then"]
-    earlier_until: Annotated[datetime, "End of then, not part of it"]
-    since: Annotated[datetime, "Beginning of now"]
-    until: Annotated[datetime, "End of now, not part of it"]
+    and_by: Annotated[str | None, "The second dimension"]
+    earlier_since: Annotated[datetime, "Beginning of the earlier period"]
+    earlier_until: Annotated[datetime, "End of the earlier period (exclusive)"]
+    since: Annotated[datetime, "Beginning of the later period"]
+    until: Annotated[datetime, "End of the later period (exclusive)"]
     smallest: Annotated[float, "The smallest difference that matters, in points"]
     rows: tuple[ThenNow, ...]
     total: ThenNow

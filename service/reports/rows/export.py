@@ -50,18 +50,22 @@ class Manifest:
     """
 
     format: Annotated[str, "csv, jsonl, xlsx or parquet"]
-    columns: Annotated[tuple[str, ...], "Their names, in order"]
-    filter: Annotated[Mapping[str, Any], "What was asked for"]
-    accounts: Annotated[tuple[str, ...], "X accounts whose rows are in it"]
-    as_of: Annotated[datetime, "Rows as they were known at this moment"]
-    complete_until: Annotated[datetime | None, "Every answer up to then is in it; null: not known"]
-    visible_until: Annotated[datetime | None, "The embargo's end; null without an embargo"]
-    rows: Annotated[int, "How many"]
-    bytes: Annotated[int, "Of the file"]
-    sha256: Annotated[str, "Of the file, in hex"]
-    definition_version: Annotated[str, "As in /v1/definitions"]
-    withheld: Annotated[bool, "Rows of small groups were left out: the filter names agents, teams, conversations"]
-    time_zone: Annotated[str, "Of the times in the file"] = "UTC"
+    columns: Annotated[tuple[str, ...], "Column names, in order"]
+    filter: Annotated[Mapping[str, Any], "The filter as requested"]
+    accounts: Annotated[tuple[str, ...], "X accounts whose rows the file contains"]
+    as_of: Annotated[datetime, "The rows are as they were at this time"]
+    complete_until: Annotated[datetime | None, "The file contains every answer given before this time. null: not known"]
+    visible_until: Annotated[
+        datetime | None, "Only answers up to this time are visible, because of the embargo. null: no embargo"
+    ]
+    rows: Annotated[int, "Number of rows"]
+    bytes: Annotated[int, "Size of the file in bytes"]
+    sha256: Annotated[str, "SHA-256 of the file, in hexadecimal"]
+    definition_version: Annotated[str, "Version of the definitions, as in /v1/definitions"]
+    withheld: Annotated[
+        bool, "Whether rows of small groups were left out, because the filter names agents, teams or conversations"
+    ]
+    time_zone: Annotated[str, "Time zone of the times in the file"] = "UTC"
 
     def as_json(self) -> str:
         """Return the manifest as JSON, keys in a fixed order."""

@@ -25,7 +25,7 @@ LONGEST_AUTHOR = 96
 class ReviewNote:
     """What a supervisor wrote, and when."""
 
-    id: Annotated[str, "Of the note"]
+    id: Annotated[str, "The note's id"]
     at: Annotated[datetime, "When it was written"]
     author: Annotated[str, "The key that wrote it"]
     text: Annotated[str, "What a supervisor wrote"]

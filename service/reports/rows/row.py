@@ -26,50 +26,54 @@ class Row:
     Names and order are those of every file: none ever changes, new ones come last.
     """
 
-    request_id: Annotated[str, "Ours; travels to X as external_id"]
-    conversation_id: Annotated[str | None, "The CRM's; none where the row is suppressed"]
-    conversation_url: Annotated[str | None, "The conversation in the CRM, where the source says where that is"]
-    source: Annotated[str, "The CRM, by our name"]
-    account: Annotated[str, "The X account, by our name"]
-    campaign: Annotated[str | None, "Which card and texts; none where nobody was to be asked"]
+    request_id: Annotated[str, "Our id of the request, sent to X as external_id"]
+    conversation_id: Annotated[str | None, "The CRM's id of the conversation. Empty if the row is suppressed"]
+    conversation_url: Annotated[str | None, "URL of the conversation in the CRM, if the source defines it"]
+    source: Annotated[str, "The CRM, by its name in the settings"]
+    account: Annotated[str, "The X account, by its name in the settings"]
+    campaign: Annotated[str | None, "The campaign, which sets card and texts. Empty if nobody was to be asked"]
     team_id: Annotated[str | None, "When the conversation ended"]
     agent_id: Annotated[str | None, "When the conversation ended"]
     type: Annotated[str | None, "csat (1 to 5) or nps (0 to 10)"]
-    question_variant_id: Annotated[int | None, "X's wording of the question"]
+    question_variant_id: Annotated[int | None, "X's question variant"]
     display_name: Annotated[str | None, "The name on the card"]
     ended_at: Annotated[datetime, "When the conversation ended"]
-    sent_at: Annotated[datetime | None, "When X accepted the card or message, or the link was handed over"]
-    state: Annotated[str, "Where the request stands"]
-    reason: Annotated[str | None, "Why it was skipped or failed"]
-    score: Annotated[int | None, "What the customer chose"]
-    score_at: Annotated[datetime | None, "When the customer gave it"]
+    sent_at: Annotated[datetime | None, "When X accepted the card or message, or when the link was handed over"]
+    state: Annotated[str, "State of the request"]
+    reason: Annotated[str | None, "Why the request was skipped or failed"]
+    score: Annotated[int | None, "The score the customer chose"]
+    score_at: Annotated[datetime | None, "When the customer gave the score"]
     score_after_s: Annotated[int | None, "Seconds from the card to the score"]
     text: Annotated[str | None, "The comment"]
-    text_at: Annotated[datetime | None, "When the customer wrote it; it stays when retention has taken the words"]
+    text_at: Annotated[datetime | None, "When the customer wrote the comment. Kept when retention deletes the text"]
     text_after_s: Annotated[int | None, "Seconds from the card to the comment"]
-    updated_at: Annotated[datetime, "When anything a reader can see changed last"]
+    updated_at: Annotated[datetime, "When anything visible to readers last changed"]
     update_count: Annotated[
         int,
-        "How often X told us something new of the answer; 0 where there is none. It may grow alone, without "
-        "updated_at, where that was older than what stands",
+        "How often X reported something new about the answer. 0 without an answer. It may grow without a "
+        "change of updated_at, if X reported something older than what is stored",
     ]
-    language: Annotated[str | None, "Of the conversation, as the source gave it"]
-    test: Annotated[bool, "Test traffic: in no figure"]
-    suppressed: Annotated[bool, "Too few answers to say whose it is, or to show the comment: these are empty"]
-    tags: Annotated[tuple[str, ...] | None, "The conversation's, as the source gave them"]
-    channel: Annotated[str | None, "The CRM's channel, as the source gave it"]
-    customer_ref: Annotated[str | None, "The CRM's id of the customer; for admins only"]
-    erased_at: Annotated[datetime | None, "When the customer was erased: identity and words are gone"]
+    language: Annotated[str | None, "Language of the conversation, as the source gave it"]
+    test: Annotated[bool, "Whether this is test traffic, which no figure counts"]
+    suppressed: Annotated[
+        bool,
+        "Whether there are too few answers to show whose answer it is, or its comment. Those fields are then empty",
+    ]
+    tags: Annotated[tuple[str, ...] | None, "Tags of the conversation, as the source gave them"]
+    channel: Annotated[str | None, "The CRM's channel of the conversation, as the source gave it"]
+    customer_ref: Annotated[str | None, "The CRM's id of the customer. Only for admins"]
+    erased_at: Annotated[datetime | None, "When the customer was erased. Identity and texts are deleted"]
     way: Annotated[
         str | None,
-        "How the customer was asked: card, quick_reply, page or handed_over; none where nobody was to be asked",
+        "How the customer was asked: card, quick_reply, page or handed_over. Empty if nobody was to be asked",
     ]
-    score_way: Annotated[str | None, "How the score came; a link beside a card may be answered instead of it"]
-    agent_name: Annotated[
-        str | None, "What people called the agent when the conversation ended; none where no name was given"
+    score_way: Annotated[
+        str | None,
+        "How the score was given. A customer may answer through a link sent beside the card instead of the card",
     ]
-    team_name: Annotated[str | None, "What people called the team when the conversation ended"]
-    question: Annotated[str | None, "X's question in its own words; a question page may have its own"]
+    agent_name: Annotated[str | None, "The agent's name when the conversation ended. Empty if none was set"]
+    team_name: Annotated[str | None, "The team's name when the conversation ended"]
+    question: Annotated[str | None, "The question in X's wording. A question page may have its own"]
 
 
 HINTS = {name: get_args(hint) for name, hint in get_type_hints(Row, include_extras=True).items()}

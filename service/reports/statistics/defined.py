@@ -17,14 +17,14 @@ NO_INTERVAL = "None: it is a count or a mark, not an estimate."
 class FigureDefinition:
     """What a supervisor reads behind the question mark of a tile. {score} and the like are thresholds."""
 
-    name: Annotated[str, "As the API and files write it"]
-    title: Annotated[str, "As people read it"]
-    plain: Annotated[str, "What it is, with an example"]
-    formula: Annotated[str, "How it is worked out"]
+    name: Annotated[str, "The figure's name in the API and in files"]
+    title: Annotated[str, "The figure's name for people"]
+    plain: Annotated[str, "What it means, with an example"]
+    formula: Annotated[str, "How it is calculated"]
     numerator: Annotated[str, "What counts"]
-    denominator: Annotated[str, "Out of what"]
-    exclusions: Annotated[str, "What is left out, and limits"]
-    interval: Annotated[str, "How sure it is"]
-    time_anchor: Annotated[str, "Which day it belongs to"]
-    source: Annotated[str, "Whose formula"]
-    version: Annotated[str, "Figures compare only under the same version"] = DEFINITION_VERSION
+    denominator: Annotated[str, "What it is a share of"]
+    exclusions: Annotated[str, "What is excluded, and limits"]
+    interval: Annotated[str, "How its uncertainty is expressed"]
+    time_anchor: Annotated[str, "Which day it is counted on"]
+    source: Annotated[str, "Where the formula comes from"]
+    version: Annotated[str, "Compare figures only if their definitions have the same version"] = DEFINITION_VERSION

@@ -17,16 +17,16 @@ from service.reports.statistics.statistics import Counts, Z, classes_of
 class Standardised:
     """From a to b, in points. `n_a` and `n_b` of the `of_a` and `of_b` answers have a counterpart."""
 
-    a: Annotated[float | None, "Score of the first group over the same cases"]
-    b: Annotated[float | None, "Score of the second group over the same cases"]
+    a: Annotated[float | None, "Score of the first group, over the same mix of cases"]
+    b: Annotated[float | None, "Score of the second group, over the same mix of cases"]
     difference: Annotated[float | None, "b minus a, in points"]
     low: Annotated[float | None, "Lower bound of the difference"]
     high: Annotated[float | None, "Upper bound of the difference"]
-    n_a: Annotated[int, "Answers of a that have a counterpart"]
-    n_b: Annotated[int, "Answers of b that have a counterpart"]
+    n_a: Annotated[int, "Answers of a with a counterpart in b"]
+    n_b: Annotated[int, "Answers of b with a counterpart in a"]
     of_a: Annotated[int, "All answers of a"]
     of_b: Annotated[int, "All answers of b"]
-    strata: Annotated[int, "Cases both groups had: question, language, campaign"]
+    strata: Annotated[int, "Number of cases that both groups had: combinations of question, language and campaign"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,19 +40,23 @@ class Figure:
 class Change:
     """From a to b. `difference` is value b minus value a; `delta` is the adjusted centre of [low, high]."""
 
-    method: Annotated[str, "Whose formula; see /v1/definitions"]
-    n_a: Annotated[int, "Answers of a; of a rate, out of how many it is"]
-    n_b: Annotated[int, "Answers of b; of a rate, out of how many it is"]
+    method: Annotated[str, "The method used; see /v1/definitions"]
+    n_a: Annotated[int, "Number of answers in a. For a rate: its denominator"]
+    n_b: Annotated[int, "Number of answers in b. For a rate: its denominator"]
     difference: Annotated[float | None, "Value of b minus value of a, in points"]
-    delta: Annotated[float | None, "The same of the adjusted figures: the centre of low and high"]
+    delta: Annotated[float | None, "The same difference between the adjusted figures: the centre of low and high"]
     low: Annotated[float | None, "Lower bound of the difference"]
     high: Annotated[float | None, "Upper bound of the difference"]
-    z: Annotated[float | None, "delta in standard errors"]
-    p: Annotated[float | None, "The chance of such a z where nothing differs, not corrected"]
-    verdict: Annotated[
-        Verdict | None, "changed (the bounds leave out 0) or no_change_shown; not corrected, judgement is"
+    z: Annotated[float | None, "delta divided by its standard error"]
+    p: Annotated[
+        float | None,
+        "p value: the probability of such a z if there is no difference. Not corrected for multiple comparisons",
     ]
-    confidence: Annotated[float, "Of the interval"] = CONFIDENCE
+    verdict: Annotated[
+        Verdict | None,
+        "changed (the interval excludes 0) or no_change_shown. Not corrected for multiple comparisons; `judgement` is",
+    ]
+    confidence: Annotated[float, "Confidence level of the interval"] = CONFIDENCE
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,11 @@ from service.web.statuses import component
 
 JSON, PROBLEM = "application/json", "application/problem+json"
 IN_PATHS = {
-    "request_id": "The request's id, as lists tell it",
-    "feed_id": "The feed's id, as it was made",
-    "secret": "The other half of the feed's address",
-    "note_id": "The note's id, as the time line tells it",
-    "source": "The CRM, by our name",
+    "request_id": "The request's id, as shown in lists",
+    "feed_id": "The feed's id, from its creation",
+    "secret": "The secret part of the feed's URL",
+    "note_id": "The note's id, as shown in the timeline",
+    "source": "The CRM, by its name in the settings",
     "conversation_id": "The CRM's id of the conversation",
 }
 

@@ -22,13 +22,13 @@ from service.web.statuses import PHRASES, component, reference
 
 TITLE, VERSION = "dm-feedback", "1"
 ABOUT = (
-    "Feedback on customer service over X Direct Messages, for supervisors only. Keys come in the Authorization "
-    "header (`Bearer dmf_…`), never in an address; spreadsheets may read with HTTP Basic, the key as the password. "
-    "Times are RFC 3339 in UTC; ids are strings. Periods are half-open: `[since, until)`. "
-    "Pages of other origins may read where the setting `web.origins` names them. Unknown parameters are errors. "
-    "Every error is a problem document (RFC 9457) with a stable `code`. Lists are JSON alone: `Accept: text/csv` is "
-    "answered 406, and rows as files are at /v1/results.csv, .jsonl, .xlsx and .parquet. Answers leave as zstd or gzip "
-    "where `Accept-Encoding` names it."
+    "Feedback on customer service over X Direct Messages, for supervisors only. Send the API key in the "
+    "Authorization header (`Bearer dmf_…`), never in a URL. Spreadsheets may read with HTTP Basic, using "
+    "the key as the password. Times are RFC 3339 in UTC. Ids are strings. Periods are half-open: `[since, "
+    "until)`. Web pages of other origins may read if the setting `web.origins` lists them. Unknown "
+    "parameters are errors. Every error is a problem document (RFC 9457) with a stable `code`. Lists are "
+    "JSON only: `Accept: text/csv` returns 406. Rows are available as files at /v1/results.csv, .jsonl, "
+    ".xlsx and .parquet. Responses are compressed with zstd or gzip if `Accept-Encoding` allows it."
 )
 SHARED = {"401", "403", "406", "422", "429", "503"}
 OF_BODIES = {"400", "413", "415"}
@@ -45,37 +45,39 @@ def _header(says: str) -> dict[str, Any]:
 RATE_HEADERS = {
     name: {"description": says, "schema": {"type": "integer"}}
     for name, says in {
-        "RateLimit-Limit": "Calls a key may make in a minute",
-        "RateLimit-Remaining": "Calls left in this minute",
-        "RateLimit-Reset": "Seconds until the minute is over",
+        "RateLimit-Limit": "Requests that the key may make per minute",
+        "RateLimit-Remaining": "Requests left in the current minute",
+        "RateLimit-Reset": "Seconds until the current minute ends",
     }.items()
 }
 ETAG = {
-    "ETag": _header("Send it as If-None-Match to be answered 304 while nothing has changed; not of a streamed file")
+    "ETag": _header("Send it back as If-None-Match to get a 304 while nothing has changed. Streamed files have none")
 }
-LINK = {"Link": _header("The next page, rel=next, where there is one")}
+LINK = {"Link": _header("The next page (rel=next), if there is one")}
 OF_ERRORS = {
-    "401": {"WWW-Authenticate": _header("How a key is sent")},
-    "429": {"Retry-After": _header("Seconds to wait before the same call")},
-    "503": {"Retry-After": _header("Seconds to wait before the same call")},
+    "401": {"WWW-Authenticate": _header("How to send a key")},
+    "429": {"Retry-After": _header("Seconds to wait before repeating the request")},
+    "503": {"Retry-After": _header("Seconds to wait before repeating the request")},
 }
 
 
 class ProblemSchema(Schema):
     """What every error looks like."""
 
-    type = fields.String(required=True, metadata={"description": "the address of what the code means, on this host"})
-    title = fields.String(required=True, metadata={"description": "the status in words"})
-    status = fields.Integer(strict=True, required=True, metadata={"description": "the HTTP status once more"})
-    code = fields.String(required=True, metadata={"description": "stable; programs may rely on it"})
-    detail = fields.String(required=True, metadata={"description": "what is wrong and what would be right"})
-    request_id = fields.String(required=True, metadata={"description": "tell it to your operator"})
+    type = fields.String(required=True, metadata={"description": "URL on this host of a page that explains the code"})
+    title = fields.String(required=True, metadata={"description": "The status in words"})
+    status = fields.Integer(strict=True, required=True, metadata={"description": "The HTTP status"})
+    code = fields.String(required=True, metadata={"description": "Stable error code that programs may rely on"})
+    detail = fields.String(required=True, metadata={"description": "What is wrong, and what would be right"})
+    request_id = fields.String(
+        required=True, metadata={"description": "Id of this HTTP request. Quote it to your operator"}
+    )
     errors = fields.Dict(
         keys=fields.String(),
         values=fields.List(fields.String()),
         metadata={
-            "description": "every mistake, by parameter or by the field of the body; a field of a list's item by its "
-            "place, counted from 0: `items.3.id`; `body`: the body as a whole"
+            "description": "All errors, by parameter or by field of the body. A field of a list item is named with its "
+            "index, counted from 0: `items.3.id`. `body` is the body as a whole"
         },
     )
 
@@ -94,9 +96,12 @@ class ProblemApi(flask_smorest.Api):
         self._has_responses = False
         super().__init__(app, spec_kwargs=options)
         self.spec.components.security_scheme(
-            "key", {"type": "http", "scheme": "bearer", "description": "A key made with `dm-feedback keys create`"}
+            "key", {"type": "http", "scheme": "bearer", "description": "A key created with `dm-feedback keys create`"}
         )
-        basic = "For reading: the key as the password, any user. Spreadsheets know no other way"
+        basic = (
+            "Only for reading, for clients such as spreadsheets that support nothing else. The key is the "
+            "password; any user name works"
+        )
         self.spec.components.security_scheme("basic", {"type": "http", "scheme": "basic", "description": basic})
 
     def register_blueprint(self, blp: flask_smorest.Blueprint, **options: Any) -> None:
@@ -144,7 +149,7 @@ def document(app: flask.Flask) -> dict[str, Any]:
     answers = {**spec["components"].get("responses", {}), **_error_responses()}
     spec["components"]["responses"] = dict(sorted(answers.items()))
     spec["security"] = [{"key": []}, {"basic": []}]
-    spec["servers"] = [{"url": "/", "description": "Where this description was read"}]
+    spec["servers"] = [{"url": "/", "description": "The server that this description was read from"}]
     spec["tags"] = [*spec.get("tags", []), *TAGS]
     plain: dict[str, Any] = _plain(spec)
     plain["components"]["schemas"].pop("PaginationMetadata", None)  # smorest's own; our pages have cursors
@@ -175,7 +180,9 @@ def _with_errors(path: str, operations: Mapping[str, Any]) -> dict[str, Any]:
         for status in SHARED | _met(path, operation):
             responses.setdefault(status, reference(int(status)))
         if method == "get":
-            responses.setdefault("304", {"description": "What the sent ETag names is still so", "headers": dict(ETAG)})
+            responses.setdefault(
+                "304", {"description": "Nothing has changed since the response with that ETag", "headers": dict(ETAG)}
+            )
         operation["responses"] = dict(sorted(responses.items()))
     return found
 

@@ -11,9 +11,9 @@ PROBLEM = {
 
 
 SIGNED = {
-    "webhook-id": "The delivery's name; a repeat has the same",
+    "webhook-id": "Id of the delivery. A retry has the same id",
     "webhook-timestamp": "When it was sent, in seconds since 1970",
-    "webhook-signature": "v1, and the signature over id, timestamp and body",
+    "webhook-signature": "`v1,` followed by the signature over id, timestamp and body",
 }
 """Of the standard signature (standardwebhooks.com); other sources bring headers of their own."""
 
@@ -41,24 +41,27 @@ def _html(says: str) -> dict[str, Any]:
 
 OBJECT = {"type": "object"}
 TAGS = [
-    {"name": "question page", "description": "What customers answer on where no card shows"},
-    {"name": "webhooks", "description": "What CRMs and X call"},
-    {"name": "operations", "description": "For those who run it"},
+    {"name": "question page", "description": "Where customers answer if no card can be shown"},
+    {"name": "webhooks", "description": "Endpoints that CRMs and X call"},
+    {"name": "operations", "description": "For operators"},
 ]
 PATHS: dict[str, Any] = {
     "/f/{token}": {
-        "parameters": [_path("token", "The secret of the link in the customer's message")],
+        "parameters": [_path("token", "The secret part of the link in the customer's message")],
         "get": {
             "tags": ["question page"],
             "operationId": "question_page",
-            "summary": "The question, or what was answered. Looking changes nothing.",
+            "summary": "Show the question, or what was answered. Opening the page changes nothing.",
             "security": [],
-            "responses": {"200": _html("The page"), "404": _html("A wrong link, an old one or an erased one alike")},
+            "responses": {
+                "200": _html("The question page"),
+                "404": _html("The link is wrong, expired or erased. The response does not say which"),
+            },
         },
         "post": {
             "tags": ["question page"],
             "operationId": "answer_question",
-            "summary": "One part of an answer: a score or a comment.",
+            "summary": "Submit one part of an answer: a score or a comment.",
             "security": [],
             "requestBody": {
                 "content": {
@@ -71,19 +74,19 @@ PATHS: dict[str, Any] = {
                 }
             },
             "responses": {
-                "303": {"description": "Stored; the page shows it"},
-                "404": _html("A wrong link, an old one or an erased one alike"),
-                "413": _problem("Larger than a form can be"),
-                "422": _html("What is missing, with what was typed"),
+                "303": {"description": "Stored. The page shows it"},
+                "404": _html("The link is wrong, expired or erased. The response does not say which"),
+                "413": _problem("The form is too large"),
+                "422": _html("Something is missing. The page says what, and keeps what was typed"),
             },
         },
     },
     "/f/logo/{digest}": {
-        "parameters": [_path("digest", "Of the picture's content")],
+        "parameters": [_path("digest", "Digest of the picture's content")],
         "get": {
             "tags": ["question page"],
             "operationId": "logo",
-            "summary": "The business's logo.",
+            "summary": "Get the company's logo.",
             "security": [],
             "responses": {
                 "200": {"description": "A picture: SVG, PNG, WebP or JPEG"},
@@ -95,21 +98,22 @@ PATHS: dict[str, Any] = {
         "get": {
             "tags": ["webhooks"],
             "operationId": "crm_greeting",
-            "summary": "A CRM looks whether the address exists before it calls.",
+            "summary": "Lets a CRM check that the webhook URL exists before it sends anything.",
             "security": [],
             "parameters": [_path("source", "The name of a [sources.NAME] section")],
             "responses": {
-                "200": {"description": "It may call; a stranger does not learn which sources there are"},
-                "404": _problem("No source can have such a name"),
+                "200": {"description": "The CRM may send. A stranger cannot tell from it which sources exist"},
+                "404": _problem("Not a possible name of a source"),
             },
         },
         "post": {
             "tags": ["webhooks"],
             "operationId": "conversation_ended",
-            "summary": "A conversation ended (or was reopened) in a CRM.",
-            "description": "The body is what the CRM sends; the source's definition says how it is verified, split, "
-            "filtered and read. A 2xx means that everything in it is stored for good. A repeat is answered like the "
-            "first and changes nothing.",
+            "summary": "Receive a CRM's report that a conversation ended or was reopened.",
+            "description": "The body is whatever the CRM sends. The source's definition says how it is "
+            "verified, split, "
+            "filtered and read. A 2xx means that everything in it is stored durably. A repeated delivery "
+            "gets the same response as the first and changes nothing.",
             "security": [],
             "parameters": [_path("source", "The name of a [sources.NAME] section"), *_headers()],
             "requestBody": {
@@ -120,27 +124,32 @@ PATHS: dict[str, Any] = {
                 },
             },
             "responses": {
-                "200": _json("Stored, or known already; says what became of each item"),
-                "400": _problem("The body ended before its announced length"),
+                "200": _json("Stored now or earlier. The body says what happened to each item"),
+                "400": _problem("The body is shorter than its Content-Length"),
                 "401": _problem("The signature or token does not match, or there is no such source"),
-                "404": _problem("No source can have such a name"),
+                "404": _problem("Not a possible name of a source"),
                 "413": _problem("The body is too large"),
-                "415": _problem("Its Content-Encoding or its charset is none we know; send it plain, in UTF-8"),
-                "503": _problem("Nothing was stored, or what proves it is away; send it again"),
+                "415": _problem(
+                    "The Content-Encoding or the charset is not supported. Send the body uncompressed, in UTF-8"
+                ),
+                "503": _problem("Nothing was stored, or the signature cannot be verified at the moment. Send it again"),
             },
         },
         "options": {
             "tags": ["webhooks"],
             "operationId": "crm_consent",
-            "summary": "A CloudEvents sender asks whether it may deliver.",
-            "description": "WebHook-Request-Origin must be on the source's list (`handshake.cloudevents_origins`); the "
-            "callback address it may name is never fetched.",
+            "summary": "Answer a CloudEvents sender that asks whether it may deliver.",
+            "description": "WebHook-Request-Origin must be on the source's list (`handshake.cloudevents_origins`). A "
+            "callback URL in the request is never called.",
             "security": [],
             "parameters": [_path("source", "The name of a [sources.NAME] section")],
             "responses": {
-                "200": {"description": "It may; WebHook-Allowed-Origin and WebHook-Allowed-Rate say so to an origin"},
+                "200": {
+                    "description": "The sender may deliver. If an origin was given, WebHook-Allowed-Origin and "
+                    "WebHook-Allowed-Rate confirm it"
+                },
                 "403": _problem("This origin is not on the list"),
-                "404": _problem("No source can have such a name"),
+                "404": _problem("Not a possible name of a source"),
             },
         },
     },
@@ -148,7 +157,7 @@ PATHS: dict[str, Any] = {
         "get": {
             "tags": ["webhooks"],
             "operationId": "x_challenge",
-            "summary": "X asks whether this address is ours (CRC).",
+            "summary": "Answer X's challenge, which checks that this URL is ours (CRC).",
             "security": [],
             "parameters": [
                 _path("account", "The name of an [accounts.NAME] section"),
@@ -162,27 +171,29 @@ PATHS: dict[str, Any] = {
             ],
             "responses": {
                 "200": _json("The signed challenge"),
-                "400": _problem("The crc_token is missing or cannot be one"),
-                "403": _problem("The caller is in none of X's networks that are set"),
-                "404": _problem("There is no such account, or its webhook is not set up"),
+                "400": _problem("The crc_token is missing or malformed"),
+                "403": _problem("The caller is outside the networks that the settings list for X"),
+                "404": _problem("There is no such account, or its webhook is not configured"),
             },
         },
         "post": {
             "tags": ["webhooks"],
             "operationId": "x_feedback",
-            "summary": "X tells that a customer answered.",
-            "description": "Basic auth with the account's webhook_user and webhook_password, from X's networks only "
-            "where those are set.",
+            "summary": "Receive X's report that a customer answered.",
+            "description": "Requires HTTP Basic with the account's webhook_user and webhook_password. If the settings "
+            "list X's networks, only those may call.",
             "security": [],
             "parameters": [_path("account", "The name of an [accounts.NAME] section")],
             "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}},
             "responses": {
-                "200": _json("Taken in or known already; `received` is how many events could be read, 0 for none"),
-                "401": _problem("User, password or signature do not match"),
-                "403": _problem("The caller is in none of X's networks that are set"),
-                "404": _problem("There is no such account, or its webhook is not set up"),
+                "200": _json(
+                    "Stored now or earlier. `received` is the number of events that could be read; it may be 0"
+                ),
+                "401": _problem("User, password or signature is wrong"),
+                "403": _problem("The caller is outside the networks that the settings list for X"),
+                "404": _problem("There is no such account, or its webhook is not configured"),
                 "413": _problem("The body is too large"),
-                "503": _problem("Nothing was stored; send it again"),
+                "503": _problem("Nothing was stored. Send it again"),
             },
         },
     },
@@ -190,20 +201,20 @@ PATHS: dict[str, Any] = {
         "get": {
             "tags": ["operations"],
             "operationId": "alive",
-            "summary": "The process is alive.",
+            "summary": "Check that the process is alive.",
             "security": [],
-            "responses": {"200": _json("Alive"), "431": _problem("The headers are larger than we read")},
+            "responses": {"200": _json("Alive"), "431": _problem("The headers are too large")},
         },
     },
     "/.well-known/security.txt": {
         "get": {
             "tags": ["operations"],
             "operationId": "security_txt",
-            "summary": "Whom to tell of a fault (RFC 9116).",
+            "summary": "Get the contact for reporting vulnerabilities (RFC 9116).",
             "security": [],
             "responses": {
                 "200": {"description": "The contact", "content": {"text/plain": {"schema": {"type": "string"}}}},
-                "404": _problem("The setting web.security_contact names nobody"),
+                "404": _problem("The setting web.security_contact is empty"),
             },
         },
     },
@@ -211,11 +222,11 @@ PATHS: dict[str, Any] = {
         "get": {
             "tags": ["operations"],
             "operationId": "robots_txt",
-            "summary": "What search engines may read: nothing.",
+            "summary": "Tells search engines to read nothing.",
             "security": [],
             "responses": {
                 "200": {"description": "The rules", "content": {"text/plain": {"schema": {"type": "string"}}}},
-                "431": _problem("The headers are larger than we read"),
+                "431": _problem("The headers are too large"),
             },
         },
     },
@@ -223,11 +234,11 @@ PATHS: dict[str, Any] = {
         "get": {
             "tags": ["operations"],
             "operationId": "favicon",
-            "summary": "No icon: the question page is the business's own.",
+            "summary": "Returns no icon: the question page belongs to the company that asks.",
             "security": [],
             "responses": {
                 "204": {"description": "There is none"},
-                "431": _problem("The headers are larger than we read"),
+                "431": _problem("The headers are too large"),
             },
         },
     },
@@ -235,13 +246,14 @@ PATHS: dict[str, Any] = {
         "get": {
             "tags": ["operations"],
             "operationId": "ready",
-            "summary": "The service can take in conversations: the database answers and has our schema.",
-            "description": "Anybody learns whether it is ready; keys of monitors and admins why, by dependency.",
+            "summary": "Check that the service can accept deliveries: the database answers and has the right schema.",
+            "description": "Anybody can see whether the service is ready. Keys with the role monitor or admin also see "
+            "the state of each dependency.",
             "security": [{}, {"key": []}],
             "responses": {
-                "200": _json("`ok`; with a key also `degraded`: deliveries are taken in, but something needs a look"),
-                "401": _problem("The key is not valid; without one this is answered too"),
-                "403": _problem("The key's role reads no details"),
+                "200": _json("`ok` or, with a key, `degraded`: deliveries are accepted, but something needs attention"),
+                "401": _problem("The key is not valid. (The endpoint also works without a key)"),
+                "403": _problem("The key's role may not read details"),
                 "503": _json("`unavailable`"),
             },
         },
@@ -250,11 +262,11 @@ PATHS: dict[str, Any] = {
         "get": {
             "tags": ["operations"],
             "operationId": "metrics",
-            "summary": "Gauges for Prometheus.",
+            "summary": "Get metrics for Prometheus.",
             "responses": {
                 "200": {"description": "Prometheus text", "content": {"text/plain": {"schema": {"type": "string"}}}},
                 "401": _problem("The key is missing or not valid"),
-                "403": _problem("The key is limited to some accounts, and these figures are of all"),
+                "403": _problem("The key is restricted to some accounts, but the metrics cover all"),
                 "429": _problem("Too many calls with this key in this minute"),
                 "503": _problem("The database does not answer"),
             },
