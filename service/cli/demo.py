@@ -42,7 +42,7 @@ def demo(context: click.Context, keep: bool) -> None:  # noqa: FBT001 - click's 
         errors.print(f"Logs: {folder}/service.log, {folder}/sandbox.log", highlight=False, soft_wrap=True)
         context.exit(1)
     except KeyboardInterrupt:
-        console.print("\nStopped; nothing is left running.")
+        console.print("\nStopped. Nothing is left running.")
         context.exit(128 + signal.SIGINT)
 
 

@@ -108,19 +108,22 @@ def crowd(size: int) -> Iterator[Customer]:
 BEHAVIOURS = (
     lambda score, _: ("answers with a score", ({"after_s": 1.2, "score": score},)),
     lambda score, text: (
-        "gives a score, writes later",
+        "gives a score, comments later",
         ({"after_s": 0.8, "score": score}, {"after_s": 3, "text": text}),
     ),
     lambda score, text: (
-        "writes first, then a score",
+        "comments first, then gives a score",
         ({"after_s": 1, "text": text}, {"after_s": 2.6, "score": score}),
     ),
     lambda score, _: ("answers with a score", ({"after_s": 1.6, "score": score},)),
-    lambda score, text: ("gives both at once", ({"after_s": 1.4, "score": score, "text": text},)),
+    lambda score, text: ("gives score and comment together", ({"after_s": 1.4, "score": score, "text": text},)),
     lambda score, _: ("answers late", ({"after_s": 7, "score": score},)),
     lambda *_: ("never answers", ()),
     lambda *_: ("dismisses the card", ({"after_s": 1, "dismiss": True},)),
-    lambda score, text: ("gives a score, writes later", ({"after_s": 1, "score": score}, {"after_s": 4, "text": text})),
+    lambda score, text: (
+        "gives a score, comments later",
+        ({"after_s": 1, "score": score}, {"after_s": 4, "text": text}),
+    ),
 )
 
 _SCORE = ({"after_s": 1, "score": 4},)
@@ -128,37 +131,35 @@ _NINE = ({"after_s": 1, "score": 9},)
 A, B, C, E = AGENTS
 
 #: Not asked, each for one reason.
-CLOSED = Customer(1, "Clara", "takes no DMs from us", A, profile={"can_dm": False})
-SHUT = Customer(2, "Shaun", "takes no DMs from us", E, profile={"can_dm": False})
-REFUSING = Customer(3, "Rita", "X says yes, then refuses the DM", B, profile={"dm_error": "403/349"})
-SUSPENDED = Customer(4, "Sam", "suspended at X", C, profile={"suspended": True})
-NAMELESS = Customer(5, "Nemo", "the CRM knows no X user", C, known_by="nothing")
-GHOST = Customer(6, "Ghost", "a handle nobody has (any more)", C, known_by="handle")
+CLOSED = Customer(1, "Clara", "does not accept DMs from this account", A, profile={"can_dm": False})
+SHUT = Customer(2, "Shaun", "does not accept DMs from this account", E, profile={"can_dm": False})
+REFUSING = Customer(3, "Rita", "X permits the DM, then refuses it", B, profile={"dm_error": "403/349"})
+SUSPENDED = Customer(4, "Sam", "suspended by X", C, profile={"suspended": True})
+NAMELESS = Customer(5, "Nemo", "the CRM has no X user for this customer", C, known_by="nothing")
+GHOST = Customer(6, "Ghost", "the handle does not exist (any more)", C, known_by="handle")
 OPTED_OUT = Customer(7, "Otto", "does not want to be asked", A, _SCORE)
 STALE = Customer(8, "Stella", "ended two days ago", B, _SCORE)
 EXCLUDED = Customer(9, "Exa", "tagged no-survey", B, _SCORE, tags=("no-survey",))
 
 #: Asked, with something to it.
-TWICE = Customer(20, "Toni", "two conversations within the cool-down", C, _SCORE)
+TWICE = Customer(20, "Toni", "two conversations within the cooldown", C, _SCORE)
 RETURNING = Customer(21, "Reto", "reopened before anything was sent, then ended again", C, _SCORE)
-BY_HANDLE = Customer(22, "Hanna", "known by a handle only", A, _SCORE, known_by="handle")
-BY_URL = Customer(23, "Ursula", "known by a profile's address only", E, _NINE, known_by="url")
-LOOKED_UP = Customer(30, "Lou", "named by the CRM's own id only: it is asked", E, _NINE, known_by="crm")
-UNSAID = Customer(24, "Una", "X does not say whether we may write", B, _SCORE, {"can_dm": "missing"})
-GERMAN = Customer(
-    25, "Gerd", "is written to in German", C, ({"after_s": 1, "score": 5, "text": TEXTS[3]},), language="de"
-)
-WORDY = Customer(26, "Wanda", "writes and gives no score", C, ({"after_s": 1, "text": TEXTS[2]},))
-REHEARSAL = Customer(27, "Theo", "a rehearsal, must count nowhere", A, _SCORE, tags=("rehearsal",))
-FEW = Customer(28, "Kas", "one of few customers of an agent", RARE, _SCORE)
-FEW_TOO = Customer(29, "Kay", "one of few customers of an agent", RARE, ({"after_s": 1, "score": 2, "text": TEXTS[2]},))
+BY_HANDLE = Customer(22, "Hanna", "the CRM knows only the handle", A, _SCORE, known_by="handle")
+BY_URL = Customer(23, "Ursula", "the CRM knows only the profile's URL", E, _NINE, known_by="url")
+LOOKED_UP = Customer(30, "Lou", "the CRM sends only its own id, so its API is asked", E, _NINE, known_by="crm")
+UNSAID = Customer(24, "Una", "X does not say whether a DM is allowed", B, _SCORE, {"can_dm": "missing"})
+GERMAN = Customer(25, "Gerd", "is asked in German", C, ({"after_s": 1, "score": 5, "text": TEXTS[3]},), language="de")
+WORDY = Customer(26, "Wanda", "comments without a score", C, ({"after_s": 1, "text": TEXTS[2]},))
+REHEARSAL = Customer(27, "Theo", "test traffic, which no figure may count", A, _SCORE, tags=("rehearsal",))
+FEW = Customer(28, "Kas", "the agent has few answers", RARE, _SCORE)
+FEW_TOO = Customer(29, "Kay", "the agent has few answers", RARE, ({"after_s": 1, "score": 2, "text": TEXTS[2]},))
 FEW_MORE = tuple(
-    Customer(31 + n, name, "one of few customers of an agent", agent, ({"after_s": 1, "score": 1 + n},))
+    Customer(31 + n, name, "the agent has few answers", agent, ({"after_s": 1, "score": 1 + n},))
     for n, (name, agent) in enumerate(
         (("Kit", RARE), ("Kai", RARE_TOO), ("Kat", RARE_TOO), ("Kim", RARE_TOO), ("Ken", RARE_TOO))
     )
 )
-HURRIED = Customer(39, "Hope", "told twice at one instant", A, ({"after_s": 1, "score": 5},))
+HURRIED = Customer(39, "Hope", "reported twice at the same moment", A, ({"after_s": 1, "score": 5},))
 
 #: Asked, while X misbehaves.
 LIMITED = Customer(
@@ -172,16 +173,26 @@ HALF_CARD = Customer(
     fault={"fault": "status_after_commit", "endpoint": CARD, "status": 500, "code": 131},
 )  # fmt: skip
 CUT_BEFORE = Customer(
-    43, "Olga", "the line dies before X has the DM", E, _NINE, fault={"fault": "drop_before", "endpoint": DM}
+    43, "Olga", "the connection fails before X gets the DM", E, _NINE, fault={"fault": "drop_before", "endpoint": DM}
 )
 CUT_AFTER = Customer(
-    44, "Pavel", "the line dies after X has the card", E, _NINE, fault={"fault": "drop_after_commit", "endpoint": CARD}
+    44,
+    "Pavel",
+    "the connection fails after X gets the card",
+    E,
+    _NINE,
+    fault={"fault": "drop_after_commit", "endpoint": CARD},
 )
 UNWELL = Customer(
-    45, "Rafa", "X is over capacity when asked", C, _SCORE, fault={"fault": "status", "endpoint": USER, "status": 503}
+    45,
+    "Rafa",
+    "X is over capacity when asked about the customer",
+    C,
+    _SCORE,
+    fault={"fault": "status", "endpoint": USER, "status": 503},
 )
 SLOW = Customer(
-    46, "Silva", "X takes its time", E, _NINE, fault={"fault": "slow", "endpoint": DM, "seconds": 2.5}
+    46, "Silva", "X responds slowly", E, _NINE, fault={"fault": "slow", "endpoint": DM, "seconds": 2.5}
 )  # fmt: skip
 
 #: Asked in other ways than by the card.
@@ -198,12 +209,12 @@ PAGES: tuple[tuple[str, Action], ...] = (
     ("Pit", {"after_s": 2.5, "page": True, "score": 3}),
 )
 READERS = tuple(
-    Customer(70 + n, name, "opens the page's link and answers", MAX, (action,))
+    Customer(70 + n, name, "opens the link to the page and answers", MAX, (action,))
     for n, (name, action) in enumerate(PAGES)
 )
-LOOKER = Customer(76, "Polly", "only her phone's preview opens the link", MAX)
+LOOKER = Customer(76, "Polly", "only the link preview on her phone opens the page", MAX)
 PROMPT_CUT = Customer(
-    77, "Piet", "the line dies after X has the link", MAX, ({"after_s": 1, "page": True, "score": 4},),
+    77, "Piet", "the connection fails after X gets the link", MAX, ({"after_s": 1, "page": True, "score": 4},),
     fault={"fault": "drop_after_commit", "endpoint": DM, "skip": 1},
 )  # fmt: skip
 

@@ -19,10 +19,10 @@ from service.states import State, sentence_of
 tr, snd, upd, fr = transition.c, send_attempt.c, result_update.c, feedback_request.c
 MESSAGES = {"dm": "opening DM", "card": "card"}
 FOUND = {
-    "dm_list": "in X's DM list", "feedback": "by the feedback object that came",
-    "answered": "by the answer the customer gave through it",
+    "dm_list": "in X's DM list", "feedback": "from the feedback object that arrived",
+    "answered": "from the answer that the customer gave through it",
 }  # fmt: skip
-CHANNELS = {"events": "polling feedback/events", "show": "asking feedback/show"}
+CHANNELS = {"events": "polling feedback/events", "show": "querying feedback/show"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Feed:
         for row in connection.execute(query.where(looked_up, snd.outcome == "sent").order_by(snd.settled_at)):
             if row.id not in self._settled:
                 self._settled.add(row.id)
-                what = f"the {MESSAGES[row.kind]} is found {FOUND[row.evidence]}: it had arrived, nothing is sent again"
+                what = f"the {MESSAGES[row.kind]} was found {FOUND[row.evidence]}. It had arrived and is not sent again"
                 yield FeedItem(self._name(row.conversation_id), what, "mended")
 
     def _recovered(self, connection: Connection) -> Iterator[FeedItem]:
@@ -76,7 +76,7 @@ class Feed:
             if row.channel in CHANNELS and (row.score is not None or row.text is not None):
                 found.setdefault(row.channel, []).append(self._name(row.conversation_id))
         for channel, names in found.items():
-            what = f"X's webhook is lost or late; {CHANNELS[channel]} brings the answer"
+            what = f"X's webhook was lost or late. The answer arrives by {CHANNELS[channel]}"
             yield FeedItem(names[0], what if len(names) == 1 else f"{what} (and of {', '.join(names[1:])})", "mended")
 
     def _name(self, conversation_id: str) -> str:
@@ -87,19 +87,19 @@ class Feed:
 Tell = Callable[[str, Any], FeedItem]
 SENTENCES: Mapping[tuple[str, str | None], Tell] = {
     ("postponed", "rate_limited"): lambda who, row: FeedItem(
-        who, f"X answers 429: the account '{row.account}' rests until X's window is over", "trouble"
+        who, f"X answers 429. The account '{row.account}' pauses until X's rate limit window ends", "trouble"
     ),
     ("unclear", None): lambda who, _: FeedItem(
-        who, "X gives no clear answer to a send: perhaps it arrived. It is looked up, not sent again", "trouble"
+        who, "X gives no clear answer to a send, so it may have arrived. It is looked up, not sent again", "trouble"
     ),
-    ("switched", "way_barred"): lambda who, _: FeedItem(who, "is asked by a link to the page, as the card is barred"),
+    ("switched", "way_barred"): lambda who, _: FeedItem(who, "is asked with a link to our page instead of the card"),
     ("switched", None): lambda who, row: FeedItem(
-        who, f"X refuses '{row.account}' the card: a link to our page follows, without a second opening", "mended"
+        who, f"X refuses the card to '{row.account}'. A link to our page follows, without a second opening", "mended"
     ),
     ("retried", "proven_unsent"): lambda who, _: FeedItem(
-        who, "X's DM list, read after its lag, proves it never arrived: it is sent now", "mended"
+        who, "X's DM list, read after its delay, proves that it never arrived. It is sent now", "mended"
     ),
-    ("retried", None): lambda who, _: FeedItem(who, "X is unwell; nothing was sent, asked again soon", "trouble"),
+    ("retried", None): lambda who, _: FeedItem(who, "X has a problem. Nothing was sent; the call repeats", "trouble"),
     ("stopped", None): lambda who, row: FeedItem(who, _stopped(row)),
 }  # fmt: skip
 
@@ -122,5 +122,5 @@ def _said(posted: PostedDelivery) -> str:
     counted = [name for name in ("accepted", "duplicate", "ignored", "unmappable") if posted.said.get(name)]
     reasons = ", ".join(posted.said.get("reasons", []))
     if posted.status != 200:  # noqa: PLR2004 - OK
-        return ", nothing is stored" if posted.status else ": nobody answered, the CRM tries again"
+        return ", nothing is stored" if posted.status else ": no response, so the CRM tries again"
     return f", {', '.join(counted)}{f' ({reasons})' if reasons else ''}"

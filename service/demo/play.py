@@ -84,7 +84,7 @@ class Play:
             telling = pool.submit(self._tell, crm, script, spread_s)
             self._wait(crm, telling, script, news, watch)
             telling.result()
-        watch(Scene("a supervisor reads, all is held together", len(crm.posted), read_back.standing(self.engine)))
+        watch(Scene("a supervisor reads; all records are compared", len(crm.posted), read_back.standing(self.engine)))
         read = supervisor.read(self.stage.service_url, self.supervisor_key)
         memories = Memories(script, crm.posted, read_back.read(self.engine), self.truth(), read.told)
         return Run(memories, read, reconcile.reconcile(memories), time.monotonic() - began)
@@ -127,7 +127,7 @@ class Play:
             posted = crm.posted[told:]
             told += len(posted)
             standing = read_back.standing(self.engine)
-            doing = "the CRM tells, the service asks" if not telling.done() else "customers answer"
+            doing = "the CRM reports, the service asks" if not telling.done() else "customers answer"
             watch(Scene(doing, told, standing, [*feed.of_posts(posted), *news.news()]))
             ended = telling.done() and standing.ended >= len(script.ends)
             if ended and is_over(script, read_back.read(self.engine), self.truth()):

@@ -222,20 +222,20 @@ def _counted_right(m: Memories) -> CheckResult:
 
 
 CHECKS: Mapping[str, Callable[[Memories], CheckResult]] = {
-    "every delivery got its answer": _answered_as_meant,
-    "what was answered 2xx is stored, once": _stored_once,
-    "every ended conversation has one outcome": _one_outcome,
-    "and it is the right one": _as_written,
-    "every opening DM at X is one request's": _every_dm,
-    "every card at X is one request's": _every_card,
-    "every DM at X that asks is one request's": _every_prompt,
-    "nobody was written to twice": _never_twice,
-    "whoever was skipped got nothing": _nobody_else,
-    "every intent to send is settled as X has it": _every_attempt,
-    "X received no write without an intent": _every_call,
-    "every score and text given is in the results": _every_answer,
-    "API and CSV tell the same answers": _told_the_same,
-    "n in the summary is what X counts": _counted_right,
+    "every delivery got the right response": _answered_as_meant,
+    "every delivery answered with 2xx is stored exactly once": _stored_once,
+    "every ended conversation has exactly one outcome": _one_outcome,
+    "every outcome is the right one": _as_written,
+    "every opening DM at X belongs to one request": _every_dm,
+    "every card at X belongs to one request": _every_card,
+    "every DM at X that asks belongs to one request": _every_prompt,
+    "nobody got a message twice": _never_twice,
+    "skipped customers got no message": _nobody_else,
+    "every intent to send is settled, and matches X": _every_attempt,
+    "X received no message without an intent to send": _every_call,
+    "every score and comment is in the results": _every_answer,
+    "API and CSV show the same answers": _told_the_same,
+    "n in the summary equals what X counts": _counted_right,
 }
 
 

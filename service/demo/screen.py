@@ -26,7 +26,7 @@ from service.states import State, sentence_of
 
 MOODS = {"trouble": "yellow", "mended": "green", "plain": "dim"}
 SHOWN_MISTAKES = 6
-SENT_SENTENCE = "Opening DM and feedback card are at X."
+SENT_SENTENCE = "The opening DM and the feedback card were sent."
 
 
 class Screen:
@@ -41,7 +41,7 @@ class Screen:
         )
         self._bars = Progress(*columns, console=console)
         self._doing = Progress(TextColumn("[bold]{task.description}"), TimeElapsedColumn(), console=console)
-        self._now = self._doing.add_task("starting the sandbox and the service (web, worker, SQLite)")
+        self._now = self._doing.add_task("Starting the sandbox and the service (web, worker, SQLite)")
         self._tasks = list(self._made())
 
     def opening(self) -> None:
@@ -49,14 +49,14 @@ class Screen:
         said = self._script.posts
         self._console.print(
             Panel(
-                "A CRM tells this service that conversations ended. The service asks each customer over X: an opening "
-                "Direct Message, then a Customer Feedback card with a score - or, where an account may not, quick "
-                "replies or a link to a page of its own. Answers come back by webhook, and by polling where that gets "
-                "lost. Supervisors read; agents never do.\n\n"
-                f"[dim]Here a script plays the CRM ({said} deliveries), X ([/dim]dm-feedback sandbox[dim]: it really "
-                "checks signatures and limits, and misbehaves on purpose) and the customers. The service between them "
+                "A CRM reports to this service that conversations have ended. The service asks each customer over X: "
+                "first an opening Direct Message, then a Customer Feedback card with a score. Accounts that may not "
+                "send cards use quick replies or a link to the service's own page. Answers arrive by webhook, or by "
+                "polling if the webhook is lost. Supervisors see the results, agents never do.\n\n"
+                f"[dim]Here a script simulates the CRM ({said} deliveries) and the customers. [/dim]dm-feedback "
+                "sandbox[dim] simulates X: it checks signatures and limits, and causes errors on purpose. The service "
                 "runs as in production: gunicorn, a worker process, a database. Nothing leaves this machine.[/dim]",
-                title="[bold]dm-feedback: the whole story in half a minute",
+                title="[bold]dm-feedback: the whole product in half a minute",
                 border_style="cyan",
                 width=min(110, self._console.width),
             ),
@@ -87,22 +87,21 @@ class Screen:
     def _made(self) -> Iterator[TaskID]:
         customers = [customer for customer, fate in self._script.ends.values() if fate[0] == State.CARD_SENT]
         answers = sum(sum(each.answers) for each in customers)
-        yield self._bars.add_task("the CRM's deliveries", total=self._script.posts)
-        yield self._bars.add_task("conversations with an outcome", total=len(self._script.ends))
-        yield self._bars.add_task("cards at customers", total=len(customers))
-        yield self._bars.add_task("scores and comments back", total=answers)
+        yield self._bars.add_task("Deliveries from the CRM", total=self._script.posts)
+        yield self._bars.add_task("Conversations with an outcome", total=len(self._script.ends))
+        yield self._bars.add_task("Cards received by customers", total=len(customers))
+        yield self._bars.add_task("Scores and comments received", total=answers)
 
     def closing(self, run: Run, play: Play, csv: Path, *, kept: bool) -> None:
         """Show everything that came of it."""
         console = self._console
         tables = {
             "Every ended conversation has exactly one outcome": _outcomes(run, self._script),
-            "What supervisors read: figures with interval and n; rehearsals left out, small groups kept back": _figures(
-                run.read.figures
-            ),
-            "Asked in three ways: X's card, quick replies under a DM, a link to our page": _figures(run.read.ways),
-            "What went wrong on the way, and what became of it": _troubles(run),
-            "Three memories held together, record by record: the CRM's, X's and the ledger's": _checks(run.checks),
+            "What supervisors see: figures with interval and n. Test traffic is left out, small groups are "
+            "hidden": _figures(run.read.figures),
+            "Three ways of asking: X's card, quick replies under a DM, a link to our page": _figures(run.read.ways),
+            "What went wrong, and how it was resolved": _troubles(run),
+            "Records of the CRM, of X and of this service, compared one by one": _checks(run.checks),
         }
         for title, table in tables.items():
             console.print(f"\n[bold cyan]{title}", highlight=False)
@@ -145,14 +144,14 @@ def _figures(figures: Sequence[FigureInWords]) -> Table:
 
 
 def _troubles(run: Run) -> Table:
-    table = _table("times", "what", "what became of it")
+    table = _table("times", "what", "how it was resolved")
     for each in troubles.told(run.memories):
         table.add_row(str(each.times), f"[yellow]{each.what}", f"[green]{each.became}")
     return table
 
 
 def _checks(checks: Sequence[Check]) -> Table:
-    table = _table("records", "promise", "kept")
+    table = _table("records", "check", "result")
     for each in checks:
         table.add_row(
             str(each.records), each.promise, "[green]✓ all" if each.holds else f"[bold red]✗ {len(each.wrong)} not"
@@ -164,12 +163,12 @@ def _checks(checks: Sequence[Check]) -> Table:
 
 def _where(console: Console, run: Run, play: Play, csv: Path, *, kept: bool) -> None:
     key = play.supervisor_key if kept else "KEY"
-    console.print("\n[bold cyan]Where it lies")
+    console.print("\n[bold cyan]Where to look")
     lines = {
-        "the CSV": f"{csv}  ({len(run.memories.told.csv)} rows)",
+        "CSV file": f"{csv}  ({len(run.memories.told.csv)} rows)",
         "settings, database, logs": f"{play.stage.folder}/",
-        "a supervisor's tool calls": f"curl -H 'Authorization: Bearer {key}' '{run.read.call}'",
-        "and is answered": run.read.answered,
+        "API call of a supervisor": f"curl -H 'Authorization: Bearer {key}' '{run.read.call}'",
+        "its response": run.read.answered,
     }
     for name, value in lines.items():
         # unwrapped, so that it can be copied
@@ -182,12 +181,12 @@ def verdict(console: Console, run: Run, seconds: float) -> None:
     if run.holds:
         records = sum(each.records for each in run.checks)
         console.print(
-            f"\n[bold green]All {kept} promises kept[/] over {records} comparisons, in {seconds:.0f} s.",
+            f"\n[bold green]All {kept} checks passed[/] with {records} comparisons, in {seconds:.0f} s.",
             highlight=False,
         )
     else:
         console.print(
-            f"\n[bold red]{len(run.checks) - kept} of {len(run.checks)} promises broken[/], see above.", highlight=False
+            f"\n[bold red]{len(run.checks) - kept} of {len(run.checks)} checks failed[/], see above.", highlight=False
         )
 
 
@@ -198,13 +197,13 @@ def kept_running(console: Console, play: Play) -> None:
     grid.add_column(overflow="fold")
     rows = {
         "dashboard": f"{play.stage.service_url}/dashboard",
-        "API and its pages": f"{play.stage.service_url}/docs",
+        "API documentation": f"{play.stage.service_url}/docs",
         "health": f"{play.stage.service_url}/readyz",
-        "X's sandbox": f"{play.stage.x_url}/_control",
-        "supervisor key": play.supervisor_key,
+        "sandbox of X": f"{play.stage.x_url}/_control",
+        "supervisor's key": play.supervisor_key,
         "admin key": play.admin_key,
         "settings": str(play.stage.settings_file),
     }
     for name, value in rows.items():
         grid.add_row(name, escape(value))
-    console.print(Panel(grid, title="[bold]Left running. Ctrl-C stops everything", border_style="cyan", expand=False))
+    console.print(Panel(grid, title="[bold]Still running. Ctrl-C stops everything", border_style="cyan", expand=False))

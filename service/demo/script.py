@@ -131,8 +131,8 @@ def _first_ends(extras: Sequence[Customer]) -> list[ScriptedDelivery]:
 def _oddities() -> list[ScriptedDelivery]:
     """What CRMs send besides the end of a conversation, each with the delivery it follows."""
     x, twice, ignored, no = cast, (200, DUPLICATE), (200, IGNORED), (401, dict[str, int]())
-    told_again, came_again = "told again under another message id", "the same delivery again"
-    like = "an event that looks like an end"
+    told_again, came_again = "the same end, reported again with a different message id", "the same delivery again"
+    like = "an event that resembles the end of a conversation"
     return [
         _ended(x.CLOSED, told_again, message_id="msg_1_again", answers=twice),
         _ended(x.GERMAN, told_again, message_id="msg_25_again", answers=twice),
@@ -144,10 +144,14 @@ def _oddities() -> list[ScriptedDelivery]:
         _ended(x.FEW, like, kind="look-alike", message_id="msg_28_x", answers=ignored),
         _ended(x.FEW_TOO, like, kind="look-alike", message_id="msg_29_x", answers=ignored),
         _ended(
-            x.SLOW, "an end without a conversation", kind="nonsense", message_id="msg_46_x", answers=(200, UNMAPPABLE)
+            x.SLOW,
+            "an end without the conversation's id",
+            kind="nonsense",
+            message_id="msg_46_x",
+            answers=(200, UNMAPPABLE),
         ),
         _ended(x.LIMITED, "a forged signature", message_id="msg_40_forged", forged="signature", answers=no),
-        _ended(x.BY_URL, "a recording, played an hour later", message_id="msg_23_old", forged="time", answers=no),
+        _ended(x.BY_URL, "a delivery, replayed an hour later", message_id="msg_23_old", forged="time", answers=no),
     ]
 
 
@@ -162,7 +166,7 @@ def _woven(ends: Sequence[ScriptedDelivery], oddities: Sequence[ScriptedDelivery
 
 def _last() -> list[ScriptedDelivery]:
     twice = _ended(cast.TWICE, SECOND, message_id="msg_20_b")
-    both = _ended(cast.HURRIED, "the same delivery twice at one instant", at_once=2)
+    both = _ended(cast.HURRIED, "the same delivery, twice at the same moment", at_once=2)
     return [twice, both]
 
 

@@ -35,23 +35,26 @@ def _at_x(m: Memories) -> Iterator[Trouble]:
         where = PLACES.get(endpoint, endpoint)
         yield Trouble(times, what.format(where=where, status=status), became)
     looked_up = [each for each in m.ledger.attempts if each.evidence in {"dm_list", "feedback", "answered"}]
-    yield Trouble(len(looked_up), "sends without a clear answer, all looked up", _looked_up(looked_up))
+    yield Trouble(len(looked_up), "sends without a clear answer from X", _looked_up(looked_up))
 
 
 FAULTS = {
     "429": (
-        "X answers 429 to {where}",
-        "the account rested until X's window was over, then went on; no attempt counted",
+        "X answered 429 to {where}",
+        "the account paused until X's rate limit window ended, then continued; no attempt was counted",
     ),
-    "status_after_commit": ("X has {where} and answers {status}", "found at X, not sent again"),
-    "drop_after_commit": ("X has {where}, the line dies before its answer", "found at X, not sent again"),
+    "status_after_commit": ("X got {where} but answered {status}", "found at X, not sent again"),
+    "drop_after_commit": ("X got {where}, but the connection failed before its response", "found at X, not sent again"),
     "drop_before": (
-        "the line dies before X has {where}",
-        "X's DM list, read after its lag, proved it; then sent, once",
+        "the connection failed before X got {where}",
+        "X's DM list, read after its delay, proved this; it was then sent once",
     ),
-    "status": ("X answers {status} to {where}", "asked again a few seconds later"),
-    "no privilege": ("X refuses {where} to an account without the privilege", "asked by a link, no second opening"),
-    "slow": ("X takes seconds for {where}", "all others went on meanwhile"),
+    "status": ("X answered {status} to {where}", "repeated a few seconds later"),
+    "no privilege": (
+        "X refused {where} to an account without the privilege",
+        "asked with a link, without a second opening",
+    ),
+    "slow": ("X took seconds to accept {where}", "all other requests continued meanwhile"),
 }
 
 
@@ -71,24 +74,26 @@ def _pushes(m: Memories) -> Iterator[Trouble]:
     rescued = Counter(each.first_channel for each in m.ledger.results)
     yield Trouble(
         pushes["lost"], "webhooks of X never sent",
-        f"all answers came: {rescued['events'] + rescued['show']} by polling X instead",
+        f"all answers arrived: {rescued['events'] + rescued['show']} by polling X instead",
     )  # fmt: skip
-    yield Trouble(pushes["doubled"], "webhooks of X delivered twice", "recognised, changed nothing")
+    yield Trouble(pushes["doubled"], "webhooks of X delivered twice", "recognised, without effect")
     late = pushes["delayed"] + pushes["reordered"]
     anomalies = sum(each.anomalies for each in m.ledger.results)
     yield Trouble(
-        late, "webhooks of X late or overtaken by a newer one", f"the newest stands; contradictions: {anomalies}"
+        late, "webhooks of X late or overtaken by a newer one", f"the newest value is kept; contradictions: {anomalies}"
     )
     spelt = len(m.truth["cards"])
-    yield Trouble(spelt, "cards with question_variant_id now a string, now a number", "all read")
+    yield Trouble(spelt, "cards with question_variant_id as a string or as a number", "all read")
 
 
 def _deliveries(m: Memories) -> Iterator[Trouble]:
     said = Counter(name for each in m.posted for name in ("duplicate", "ignored", "unmappable") if each.said.get(name))
     refused = sum(each.status == REFUSED for each in m.posted)
-    yield Trouble(said["duplicate"], "ends the CRM told of again", "answered 200, no second row")
-    yield Trouble(said["ignored"], "events that look like an end", "answered 200, kept, nobody asked")
-    yield Trouble(said["unmappable"], "ends that make no sense", "answered 200, kept with the reason, can be replayed")
+    yield Trouble(said["duplicate"], "ends that the CRM reported again", "answered 200, no second row")
+    yield Trouble(said["ignored"], "events that resemble an end", "answered 200, stored, nobody asked")
+    yield Trouble(
+        said["unmappable"], "ends that cannot be read", "answered 200, stored with the reason, can be replayed"
+    )
     yield Trouble(refused, "deliveries with a forged or old signature", "answered 401, nothing stored")
 
 

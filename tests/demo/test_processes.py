@@ -45,7 +45,7 @@ def test_a_demo_that_is_interrupted_leaves_nothing_running(way_out: signal.Signa
         demo.send_signal(way_out)
         said, _ = demo.communicate(timeout=WITHIN_S)
     assert demo.returncode == 128 + signal.SIGINT
-    assert b"nothing is left running" in said
+    assert b"Nothing is left running" in said
     assert left_running(tmp_path) == []
 
 

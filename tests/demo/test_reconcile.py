@@ -29,7 +29,7 @@ def test_a_check_of_nothing_does_not_hold() -> None:
         ledger=Ledger([], [], [], []),
         truth={"messages": [], "cards": [], "requests": [], "visits": []},
     )
-    assert {"nobody was written to twice", "X received no write without an intent"} <= broken(nothing)
+    assert {"nobody got a message twice", "X received no message without an intent to send"} <= broken(nothing)
 
 
 def ledger(memories: Memories, **changes: Any) -> Memories:
@@ -181,34 +181,34 @@ def both_copies_are_accepted(m: Memories) -> Memories:
 
 
 LIES: dict[Lie, str] = {
-    a_forged_delivery_is_welcome: "every delivery got its answer",
-    both_copies_are_accepted: "every delivery got its answer",
-    a_refused_delivery_is_stored: "what was answered 2xx is stored, once",
-    a_delivery_is_not_stored: "what was answered 2xx is stored, once",
-    a_request_is_lost: "every ended conversation has one outcome",
-    a_conversation_has_two_rows: "every ended conversation has one outcome",
-    a_request_never_ends: "every ended conversation has one outcome",
-    a_skip_has_no_reason: "every ended conversation has one outcome",
-    a_skip_has_the_wrong_reason: "and it is the right one",
-    a_second_opening: "nobody was written to twice",
-    an_opening_that_x_never_got: "every opening DM at X is one request's",
-    an_opening_with_other_words: "every opening DM at X is one request's",
-    a_second_card: "every card at X is one request's",
-    a_card_to_somebody_else: "every card at X is one request's",
-    a_card_whose_id_we_do_not_know: "every card at X is one request's",
-    a_link_that_two_have: "every DM at X that asks is one request's",
-    a_prompt_that_x_never_got: "every DM at X that asks is one request's",
-    a_tap_that_counts_for_nothing: "every score and text given is in the results",
-    a_message_to_whom_we_skipped: "whoever was skipped got nothing",
-    an_intent_without_an_outcome: "every intent to send is settled as X has it",
-    a_send_said_to_be_unsent: "every intent to send is settled as X has it",
-    a_call_without_an_intent: "X received no write without an intent",
-    an_answer_lost: "every score and text given is in the results",
-    an_answer_nobody_gave: "every score and text given is in the results",
-    a_score_changed: "every score and text given is in the results",
-    the_api_hides_a_score: "API and CSV tell the same answers",
-    the_csv_has_a_row_too_few: "API and CSV tell the same answers",
-    rehearsals_are_counted: "n in the summary is what X counts",
+    a_forged_delivery_is_welcome: "every delivery got the right response",
+    both_copies_are_accepted: "every delivery got the right response",
+    a_refused_delivery_is_stored: "every delivery answered with 2xx is stored exactly once",
+    a_delivery_is_not_stored: "every delivery answered with 2xx is stored exactly once",
+    a_request_is_lost: "every ended conversation has exactly one outcome",
+    a_conversation_has_two_rows: "every ended conversation has exactly one outcome",
+    a_request_never_ends: "every ended conversation has exactly one outcome",
+    a_skip_has_no_reason: "every ended conversation has exactly one outcome",
+    a_skip_has_the_wrong_reason: "every outcome is the right one",
+    a_second_opening: "nobody got a message twice",
+    an_opening_that_x_never_got: "every opening DM at X belongs to one request",
+    an_opening_with_other_words: "every opening DM at X belongs to one request",
+    a_second_card: "every card at X belongs to one request",
+    a_card_to_somebody_else: "every card at X belongs to one request",
+    a_card_whose_id_we_do_not_know: "every card at X belongs to one request",
+    a_link_that_two_have: "every DM at X that asks belongs to one request",
+    a_prompt_that_x_never_got: "every DM at X that asks belongs to one request",
+    a_tap_that_counts_for_nothing: "every score and comment is in the results",
+    a_message_to_whom_we_skipped: "skipped customers got no message",
+    an_intent_without_an_outcome: "every intent to send is settled, and matches X",
+    a_send_said_to_be_unsent: "every intent to send is settled, and matches X",
+    a_call_without_an_intent: "X received no message without an intent to send",
+    an_answer_lost: "every score and comment is in the results",
+    an_answer_nobody_gave: "every score and comment is in the results",
+    a_score_changed: "every score and comment is in the results",
+    the_api_hides_a_score: "API and CSV show the same answers",
+    the_csv_has_a_row_too_few: "API and CSV show the same answers",
+    rehearsals_are_counted: "n in the summary equals what X counts",
 }
 
 

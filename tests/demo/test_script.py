@@ -35,8 +35,9 @@ def test_every_reason_that_can_be_shown_is_shown() -> None:
 def test_customers_behave_in_every_way() -> None:
     for written in (DEMO, SMALL):
         whys = {customer.why for customer in written.customers}
-        assert {"answers with a score", "gives a score, writes later", "writes first, then a score", "answers late",
-                "never answers", "dismisses the card", "gives both at once"} <= whys  # fmt: skip
+        assert {"answers with a score", "gives a score, comments later", "comments first, then gives a score",
+                "answers late", "never answers", "dismisses the card",
+                "gives score and comment together"} <= whys  # fmt: skip
 
 
 def test_ids_and_handles_are_unique_and_x_would_take_them() -> None:
