@@ -89,7 +89,7 @@ class SandboxConfig:
             raise ValueError("A sandbox needs at least one account.")
         for name in ("user_id", "screen_name", "token"):
             if len({getattr(account, name) for account in self.accounts}) != len(self.accounts):
-                raise ValueError(f"Two accounts of the sandbox share one {name}.")
+                raise ValueError(f"Two accounts of the sandbox have the same {name}.")
         if self.speed < 0 or self.push_workers < 1:
             raise ValueError("speed must not be negative and push_workers must be at least 1.")
 

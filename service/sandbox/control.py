@@ -288,7 +288,7 @@ def _body(known: set[str] | None) -> dict[str, Any]:
 def _only_loopback() -> Response | None:
     if is_loopback(request.remote_addr):
         return None
-    return _render(ControlRefused(403, "loopback_only", "/_control answers this machine only."))
+    return _render(ControlRefused(403, "loopback_only", "/_control can be used from this machine only."))
 
 
 def _render(problem: ControlRefused) -> Response:

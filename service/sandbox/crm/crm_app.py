@@ -19,7 +19,7 @@ from service.sandbox.faults import Drop
 WAIT_S = 2
 INDEX = {
     "vendors": sorted(VENDORS),
-    "key": f"{KEY} - the token, the password or the client's secret, whichever the vendor wants",
+    "key": f"{KEY} - the token, the password or the client's secret, whichever the vendor requires",
     "POST /_control/people": [{"customer": "4711", "conversations": ["5158"], "handle": "ann", "x_user_id": "501"}],
     "POST /_control/ended": [{"conversation": "5158", "customer": "4711", "at": 1795777200}],
     "POST /_control/faults": {"fault": " | ".join(faults.KINDS), "vendor": "zendesk", "times": 1, "seconds": 2},
