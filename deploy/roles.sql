@@ -1,12 +1,12 @@
--- Least privilege on PostgreSQL: four roles, and what each may do to which table. Run it the first time as a superuser of
--- the server, who may make roles, and then after every `dm-feedback db upgrade` as whoever owns the database (it may be
--- repeated). Then give each process a login of its own:
+-- Least privilege on PostgreSQL: four roles, and what each may do with which table. Run it the first time as a superuser,
+-- who may create roles, and then after every `dm-feedback db upgrade` as the owner of the database. You may run it
+-- repeatedly. Then give each process its own login:
 --
 --   psql "$DATABASE_URL" -v ON_ERROR_STOP=1 -f deploy/roles.sql
 --   CREATE ROLE web_1 LOGIN PASSWORD '…' IN ROLE dm_feedback_web;   -- DATABASE_URL of web
 --   CREATE ROLE worker_1 LOGIN PASSWORD '…' IN ROLE dm_feedback_worker;
 --
--- Only whoever runs `db upgrade` owns a table or may make one. tests/test_roles.py holds each line to the code.
+-- Only the role that runs `db upgrade` owns tables or may create them. tests/test_roles.py checks each line against the code.
 DO $$
 DECLARE wanted text;
 BEGIN
@@ -28,8 +28,8 @@ GRANT SELECT ON schema_floor TO dm_feedback_web;
 GRANT SELECT ON schema_floor TO dm_feedback_worker;
 GRANT SELECT ON schema_floor TO dm_feedback_reading;
 
--- Web, which everybody reaches: takes in, shows, and cannot make a key, write to a customer's name, touch a limit of an
--- account, or change a line of the access log.
+-- Web is public. It accepts deliveries and shows results. It cannot create a key, change a customer's name, change an
+-- account's limit, or change a line of the access log.
 GRANT SELECT ON
   access_chain, access_log, account_state, account_task, allowance, api_key, barred_way, change_counter, contact, conversation, data_key,
   delivery_item, delivery_key, erasure_ask, feed,
@@ -51,7 +51,7 @@ GRANT INSERT ON feedback_request TO dm_feedback_web;
 GRANT UPDATE (last_used_at) ON api_key TO dm_feedback_web;
 GRANT UPDATE (updated_at) ON account_state TO dm_feedback_web;  -- to lock an account's row while a link is handed over
 GRANT UPDATE (last_used_at, revoked_at) ON feed TO dm_feedback_web;
--- what an identity handed in, a link handed over, an erasure and an answer change; never who was responsible, nor for which account
+-- what changes when an identity is supplied, a link is handed over, a customer is erased or answers; never the agent, team or account
 GRANT UPDATE (
   state, reason, detail, attempts, scheduled_at, stale_at, outcome_at, updated_at, sealed, counted, x_user_id, x_handle,
   identity_trust, erased_at, person, customer_ref, dm_event_id, card_dm_id, feedback_id, opening_text, card_text,
@@ -61,8 +61,8 @@ GRANT UPDATE (
 GRANT UPDATE (x_id, x_user_id, outcome, settled_at) ON send_attempt TO dm_feedback_web;
 GRANT DELETE ON contact, found_identity, x_identity TO dm_feedback_web;
 
--- how accounts sign in at X is the worker's alone: web holds nothing of x_token
--- Worker: everything but the keys and feeds of people.
+-- only the worker has the accounts' credentials for X: web may not read x_token
+-- Worker: everything except people's keys and feeds.
 GRANT SELECT, INSERT, UPDATE, DELETE ON
   access_chain, account_state, account_task, allowance, barred_way, change_counter, contact, conversation, data_key, delivery_item, delivery_key, erasure_ask,
   feedback_request, found_identity, look_up, look_up_count,
@@ -70,20 +70,20 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON
   result_update, review_mark, review_note, send_attempt, source_state, source_sweep, stray_feedback, strange_refusal, tally, tally_book, timeline_note, transition,
   webhook_delivery, retention_run, worker_seen, x_identity, x_token
 TO dm_feedback_worker;
--- the key in force is said by whoever runs `privacy encrypt`, as the owner; the worker takes rows over to it
+-- the owner sets the current encryption key with `privacy encrypt`; the worker re-encrypts rows with it
 GRANT SELECT, UPDATE ON encryption TO dm_feedback_worker;
 GRANT SELECT, DELETE ON encryption_key TO dm_feedback_worker;
 GRANT SELECT, INSERT, DELETE ON access_log TO dm_feedback_worker;
 GRANT UPDATE (number, hash) ON access_log TO dm_feedback_worker;
 GRANT SELECT (created_at), DELETE ON session TO dm_feedback_worker;
 
--- Reading, for a warehouse or a person with psql: nothing of keys or raw deliveries, but more than a supervisor sees, as
--- tables know nothing of who is named: whose each answer is, each comment, who the customer is on X.
+-- Reading, for a warehouse or a person with psql: no keys and no raw deliveries, but more than a supervisor sees, because
+-- tables do not hide small groups: the agent of every answer, every comment, who the customer is on X.
 GRANT SELECT ON
   account_state, feedback_request, person_name, result, result_update, review_mark, review_note, tally, tally_book, timeline_note, transition
 TO dm_feedback_reading;
 
--- Where `dm-feedback db partition` was run: the worker makes and drops partitions of the four tables, and owns none.
+-- After `dm-feedback db partition`: the worker creates and drops partitions of the four tables, and owns none of them.
 DO $$
 DECLARE each regprocedure;
 BEGIN

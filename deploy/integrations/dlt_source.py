@@ -1,10 +1,10 @@
-"""dlt: every conversation and its answer as one table that stays true, by following /v1/changes.
+"""dlt: every conversation and its answer as one table, kept in sync by following /v1/changes.
 
     pip install "dlt[duckdb]"
     DM_FEEDBACK_URL=https://feedback.example.com DM_FEEDBACK_KEY=dmf_… python deploy/integrations/dlt_source.py
 
-The cursor lies in dlt's own state, which is committed with the rows it brought: a load that dies is simply repeated.
-An erased customer's answer arrives as a row without it, and takes the place of the row that had it.
+The cursor is stored in dlt's own state, which is committed together with the rows: a load that fails is simply repeated.
+If a customer is erased, a row without the answer arrives and replaces the row that had it.
 """
 
 import os
@@ -30,7 +30,7 @@ def changed(url: str, key: str, cursor: str) -> Iterator[tuple[list[dict[str, An
             f"{url}/v1/changes", params={"cursor": cursor, "limit": 250}, headers={"Authorization": f"Bearer {key}"}
         )
         if answer.status_code == GONE:
-            raise BeginAnew("The database was restored: load once with refresh='drop_sources'.")
+            raise BeginAnew("The database was restored from a backup. Load once with refresh='drop_sources'.")
         answer.raise_for_status()
         page = answer.json()
         cursor, more = page["next_cursor"], page["more"]
