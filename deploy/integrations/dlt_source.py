@@ -3,7 +3,7 @@
     pip install "dlt[duckdb]"
     DM_FEEDBACK_URL=https://feedback.example.com DM_FEEDBACK_KEY=dmf_… python deploy/integrations/dlt_source.py
 
-The cursor is stored in dlt's own state, which is committed together with the rows: a load that fails is simply repeated.
+The cursor is stored in dlt's own state, which is committed together with the rows: a failed load is repeated.
 If a customer is erased, a row without the answer arrives and replaces the row that had it.
 """
 
