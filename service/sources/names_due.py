@@ -8,7 +8,9 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from service.db.leases import has_ended
 from service.models import source_state
+from service.sources.holds import LONGEST_PAUSE
 
 LEASE = timedelta(minutes=5)
 """Outlasts the slowest page and the wait for a minute that has room for it."""
@@ -16,10 +18,13 @@ LEASE = timedelta(minutes=5)
 ss = source_state.c
 
 
-def is_due(connection: Connection, source: str, now: datetime, mine: datetime | None = None) -> bool:
-    """Whether it is time to ask, or (`mine`) we are already asking."""
+def is_due(connection: Connection, source: str, now: datetime, every: timedelta, mine: datetime | None = None) -> bool:
+    """Whether it is time to ask, or (`mine`) we are already asking.
+
+    A time later than we ever postpone was set by a clock since set back.
+    """
     row = connection.execute(sa.select(ss.names_due_at).where(ss.source == source)).one_or_none()
-    return row is not None and (row[0] is None or row[0] <= now or row[0] == mine)
+    return row is not None and (has_ended(row[0], now, max(every, LONGEST_PAUSE)) or row[0] == mine)
 
 
 def put_off(connection: Connection, source: str, until: datetime) -> datetime:

@@ -83,7 +83,7 @@ def look_up_names(
 ) -> bool:
     """Read one page, if one is due and the limits allow it; False: nothing to do for now."""
     with reading(engine) as connection:
-        if not names_due.is_due(connection, job.source, clock(), going.lease):
+        if not names_due.is_due(connection, job.source, clock(), job.every, going.lease):
             _begin_anew(going)  # if we had begun: another worker has taken it from us
             return False
     with writing(engine) as connection:
@@ -103,7 +103,7 @@ def look_up_names(
 
 def _take(connection: Connection, job: StaffNamesJob, going: StaffReading, now: datetime) -> bool:
     stands = holds.lock(connection, job.source)
-    if stands.rests(now) or not names_due.is_due(connection, job.source, now, going.lease):
+    if stands.rests(now) or not names_due.is_due(connection, job.source, now, job.every, going.lease):
         return False
     if not holds.spend(connection, job.source, 1, job.per_minute, now):
         return False

@@ -136,6 +136,14 @@ def test_it_is_asked_once_a_day_and_a_new_name_holds_from_the_day_we_heard_of_it
     assert len(staffed.names["agent", "8812"]) == 2, "who has left keeps the name of their conversations"
 
 
+def test_after_a_clock_was_set_back_it_is_asked_at_once(staffed: Staffed) -> None:
+    staffed.tells(ANA)
+    staffed.clock.forward(days=365)
+    assert staffed.read() == 2
+    staffed.clock.now = BEGAN
+    assert (staffed.read(), staffed.read()) == (2, 0), "and then once a day again"
+
+
 def test_names_given_by_hand_are_never_replaced(build: Build) -> None:
     staffed = build(people={"b-2": "Benjamin"})
     with writing(staffed.engine) as connection:
