@@ -21,7 +21,6 @@ from service.requests.queries import locked
 from service.requests.request import Request
 from service.requests.retry import wait
 from service.requests.writer import write
-from service.settings import Campaign
 from service.sources import call_counts, holds, waiting
 from service.sources.holds import SourceStanding
 from service.sources.lookup_desk import Desk
@@ -52,7 +51,7 @@ def wanted(connection: Connection, place: Workplace, request: Request, now: date
         return None
     if desk.is_elsewhere(request.channel):
         return Stop(State.SKIPPED, Skip.CHANNEL, ELSEWHERE)
-    until = _until(request, place.settings.campaigns)
+    until = _until(request, place)
     if now >= until:
         return Stop(State.SKIPPED, Skip.STALE, "The CRM could not be asked in time who the customer is.")
     remembered = _remembered(connection, place, desk, request, now)
@@ -235,7 +234,11 @@ def _waits(request: Request) -> bool:
     return _is_nobody(request) and request.reason == LOOK_UP
 
 
-def _until(request: Request, campaigns: tuple[Campaign, ...]) -> datetime:
-    """Until when it is worth asking: once we know the customer, any campaign might take the conversation."""
-    stale_at = request.ended_at + max(each.stale_after for each in campaigns)
+def _until(request: Request, place: Workplace) -> datetime:
+    """Until when it is worth asking: once we know the customer, any campaign might take the conversation.
+
+    Who may have been asked before a restore is looked for from then on: X knows.
+    """
+    restored = (each.restored_at for each in place.restores if request.ended_at <= each.restored_at)
+    stale_at = max([request.ended_at, *restored]) + max(each.stale_after for each in place.settings.campaigns)
     return max(stale_at, request.stale_at or stale_at)

@@ -20,7 +20,7 @@ from service.outreach.gates import DAILY_LIMIT, RequestFacts, closed, quiet
 from service.outreach.handle_check import unconfirmed
 from service.outreach.removed_names import withheld
 from service.outreach.request_facts import FactsReader
-from service.requests import sends
+from service.requests import restored, sends
 from service.requests.outcomes import Advance, Learnt, Outcome, Postpone, Stop, Switch, Unclear
 from service.requests.request import NAMED_BY_HAND, Request
 from service.requests.retry import RetryPolicy
@@ -65,13 +65,13 @@ def prepare(
         )
     facts = reader.facts_of(request, asked_after(place.settings, account, request, now))
     stands = _unclear(facts, request, account, now) or _told(facts, request, now)
+    lost = restored.lost_since(connection, place.restores, request, request.next_message) is not None
     if isinstance(stands, Advance):
         sends.prove(connection, request.id, facts.feedback_id)
     step = (
         stands
         or withheld(place.settings, request, now)
-        or _closed(facts, request, now)
-        or _too_late(request, place.writer.policy, now)
+        or (_asked_by_another(facts, now) if lost else _over(facts, request, place.writer.policy, now))
         or _unreadable(request, now)
         or _ourselves(place.settings, request)
         or wanted(connection, place, request, now)
@@ -117,6 +117,15 @@ def _told(facts: RequestFacts, request: Request, now: datetime) -> Advance | Non
         return None
     known = Learnt(feedback_id=facts.feedback_id, card_sent_at=request.card_sent_at or now)
     return Advance(State.CARD_SENT, known)
+
+
+def _asked_by_another(facts: RequestFacts, now: datetime) -> Stop | None:
+    """Of a message that X may have since a backup, nothing else is decided before it has been looked up."""
+    return closed(None, None, replace(facts, reopened=False, opted_out=False), now)
+
+
+def _over(facts: RequestFacts, request: Request, policy: RetryPolicy, now: datetime) -> Stop | None:
+    return _closed(facts, request, now) or _too_late(request, policy, now)
 
 
 def _closed(facts: RequestFacts, request: Request, now: datetime) -> Stop | None:

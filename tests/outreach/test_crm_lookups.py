@@ -15,6 +15,7 @@ from service.intake.crm.desks import desks_of
 from service.models import found_identity, look_up, source_state
 from service.outreach import by_hand, crm_lookups
 from service.privacy import housekeeping
+from service.requests.restored import Restore
 from service.sources import call_counts, holds, waiting
 from tests.crm_api.crm import Crm, crm
 from tests.support import World, settings_of
@@ -316,6 +317,21 @@ def test_waiting_longer_than_any_campaign_ends_the_request(desked: Desked) -> No
     desked.later(hours=23, minutes=59)
     assert desked.of(request_id).state == "received"
     desked.later(minutes=2)
+    assert (desked.of(request_id).state, desked.of(request_id).reason) == ("skipped", "stale")
+
+
+def test_a_customer_who_may_have_been_asked_before_a_restore_is_looked_up_however_old_the_conversation_is(
+    desked: Desked,
+) -> None:
+    desked.crm.answers = {"/people/4711": {"x": "501"}}
+    ended_at = desked.world.clock.now
+    desked.world.forward(hours=30)
+    desked.world.place = replace(desked.world.place, restores=(Restore(ended_at, desked.world.clock.now),))
+    request_id = desked.ended(ended_at=ended_at)
+    desked.walk()
+    assert (desked.of(request_id).x_user_id, desked.of(request_id).reason) == ("501", "unclear")
+    desked.later(minutes=15)
+    desked.later(minutes=1)
     assert (desked.of(request_id).state, desked.of(request_id).reason) == ("skipped", "stale")
 
 

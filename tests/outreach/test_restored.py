@@ -2,11 +2,13 @@
 
 import shutil
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from service.customers.opted_out import add
 from service.db import open_engine, writing
 from service.errors import Conflict
 from service.outreach.context import Workplace
@@ -103,6 +105,78 @@ def test_a_backup_between_opening_and_card_asks_once(backed: Backed) -> None:
     backed.until_quiet()
     assert backed.sent() == was
     assert backed.state(request_id) == "card_sent"
+
+
+def stale(backed: Backed) -> None:
+    backed.world.forward(hours=25)
+
+
+def reopened(backed: Backed) -> None:
+    backed.world.reopened("c-1", backed.world.clock.now)
+
+
+def opted_out(backed: Backed) -> None:
+    with writing(backed.world.engine) as connection:
+        told = {"hash_key": backed.world.place.hash_key, "reason": "asked", "by": "ada", "now": backed.world.clock.now}
+        add(connection, ["501"], **told)
+
+
+WHY_NOT = [stale, reopened, opted_out]
+
+
+@pytest.mark.parametrize("happens", WHY_NOT)
+def test_who_was_asked_after_the_backup_counts_as_asked_whatever_came_since(
+    backed: Backed, happens: Callable[[Backed], None]
+) -> None:
+    request_id = backed.world.ended()
+    backed.save()
+    backed.until_quiet()
+    backed.put_back()
+    happens(backed)
+    backed.until_quiet()
+    assert backed.sent() == (1, 1)
+    assert backed.state(request_id) == "card_sent"
+
+
+def test_whose_card_followed_after_the_backup_counts_as_asked_although_they_opted_out(backed: Backed) -> None:
+    request_id = backed.world.ended()
+    backed.world.forward(minutes=2)
+    backed.world.fault(endpoint="feedback/create", fault="429", times=1)
+    backed.world.run()
+    assert (backed.state(request_id), backed.sent()) == ("dm_sent", (1, 0))
+    backed.world.forward(seconds=1)
+    backed.world.ended("c-2", x_user_id=None)  # the backup is younger than the card that X did not take
+    backed.save()
+    backed.until_quiet()
+    backed.put_back()
+    opted_out(backed)
+    backed.until_quiet()
+    assert backed.sent() == (1, 1)
+    assert backed.state(request_id) == "card_sent"
+
+
+@pytest.mark.parametrize("happens", WHY_NOT)
+def test_who_was_not_asked_is_not_asked_late(backed: Backed, happens: Callable[[Backed], None]) -> None:
+    request_id = backed.world.ended()
+    backed.save()
+    backed.put_back()
+    happens(backed)
+    backed.until_quiet()
+    assert backed.sent() == (0, 0)
+    assert (backed.state(request_id), backed.world.request(request_id).reason) == ("skipped", happens.__name__)
+
+
+def test_of_two_ends_one_message_counts_for_one(backed: Backed) -> None:
+    both = [backed.world.ended(name) for name in ("c-1", "c-2")]
+    backed.save()
+    backed.until_quiet()
+    backed.put_back()
+    stale(backed)
+    backed.until_quiet()
+    assert backed.sent() == (1, 1)
+    assert sorted((backed.state(each), backed.world.request(each).reason) for each in both) == [
+        ("card_sent", None), ("skipped", "cooldown"),
+    ]  # fmt: skip
 
 
 def test_unsent_messages_are_sent_once_x_shows_they_were_not(backed: Backed) -> None:
