@@ -44,7 +44,7 @@ COMMANDS = {
     "prune": ("data", "Delete what is older than its retention."),
     "compliance": (
         "compliance",
-        "Write the papers a buyer's review asks for, from your settings.",
+        "Write the documents a buyer's review asks for, from your settings.",
     ),
     "openapi": ("openapi", "Print the API's description (OpenAPI 3.1); the file openapi.yaml is this output."),
 }
@@ -83,7 +83,7 @@ class Commands(Friendly):
     envvar="DM_FEEDBACK_CONFIG",
     default="dm-feedback.toml",
     show_default=True,
-    help="The settings file; also by the variable DM_FEEDBACK_CONFIG.",
+    help="The settings file. Also set by the variable DM_FEEDBACK_CONFIG.",
 )
 @click.version_option(__version__, prog_name="dm-feedback")
 @click.pass_context

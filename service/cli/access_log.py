@@ -33,7 +33,7 @@ def verify(context: click.Context, anchor: str | None) -> None:
         errors.print(sentence, style="red", soft_wrap=True)
     if broken:
         context.exit(1)
-    console.print(f"Whole up to line {head.number}, {head.hash}; {waiting} wait to be sealed.", soft_wrap=True)
+    console.print(f"Complete up to line {head.number}, {head.hash}; {waiting} wait to be sealed.", soft_wrap=True)
 
 
 def _not_anchored(connection: Connection, anchor: str | None) -> list[str]:

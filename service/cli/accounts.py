@@ -32,7 +32,7 @@ def accounts() -> None:
 @accounts.command(name="list")
 @click.pass_context
 def show(context: click.Context) -> None:
-    """Show every account: free, paused or held, limits used, how answers reach us, and what needs attention.
+    """Show every account: free, paused or on hold, limits used, how answers arrive, and what needs attention.
 
     Counts cover the last 30 days.
     """
@@ -64,7 +64,10 @@ def show(context: click.Context) -> None:
 @click.argument("account")
 @click.pass_context
 def release(context: click.Context, account: str) -> None:
-    """Let a held or paused account continue, once the cause is fixed at X. Refused ways are tried again at once."""
+    """Let an account that is on hold or paused continue, once the cause is fixed at X.
+
+    Ways of asking that X refused are tried again at once.
+    """
     settings, engine = opened(context)
     account_of(settings, account)
     with writing(engine) as connection:
@@ -73,7 +76,7 @@ def release(context: click.Context, account: str) -> None:
                 "not_held", f"The account '{account}' is neither on hold nor paused, and no way of asking is blocked."
             )
         log_access(connection, me(), "account.release", {"account": account}, now())
-    console.print(f"{account} goes on.")
+    console.print(f"{account} continues.")
 
 
 @accounts.command()
@@ -88,7 +91,7 @@ def hold(context: click.Context, account: str, reason: str) -> None:
         standing.enrol(connection, [account], now())
         holds.hold(connection, account, Hold(None, reason[:64]), now())
         log_access(connection, me(), "account.hold", {"account": account, "reason": reason}, now())
-    console.print(f"{account} is held; `dm-feedback accounts release {account}` lets it go on.")
+    console.print(f"{account} is on hold; `dm-feedback accounts release {account}` lets it continue.")
 
 
 accounts.add_command(connect)

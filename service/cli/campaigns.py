@@ -21,7 +21,7 @@ def campaigns() -> None:
 
 @campaigns.command(name="try")
 @click.argument("name")
-@click.option("--to", "handle", required=True, help="Whom to write to: your own account, as @handle.")
+@click.option("--to", "handle", required=True, help="Your own account, as @handle.")
 @click.option("--account", "account_name", help="The X account that writes. Default: the campaign's first.")
 @click.pass_context
 def try_(context: click.Context, name: str, handle: str, account_name: str | None) -> None:
@@ -46,7 +46,7 @@ def try_(context: click.Context, name: str, handle: str, account_name: str | Non
     if ended.state is State.CARD_SENT:
         console.print(f"page: {place.links.to(ended.id)}", soft_wrap=True)
     else:
-        console.print(f"See `dm-feedback requests show {ended.id}`; the worker goes on with it where it waits.")
+        console.print(f"See `dm-feedback requests show {ended.id}`; the worker continues it.")
         context.exit(1)
 
 
@@ -60,7 +60,7 @@ def said(outcome: Outcome) -> str:  # noqa: PLR0911 - one a kind of outcome
         case Stop(end, reason, detail):
             return f"{end}: {reason}. {detail or ''}".rstrip()
         case Switch(reason, detail):
-            return f"refused, the next way is taken: {reason}. {detail or ''}".rstrip()
+            return f"refused, the next way is used: {reason}. {detail or ''}".rstrip()
         case Unclear(detail=detail):
             return f"no clear answer, looked up by the worker. {detail or ''}".rstrip()
         case Retry(reason, detail) | Postpone(_, reason, detail):

@@ -156,7 +156,7 @@ def if_set_up(context: click.Context, settings: Settings, ask: Callable[[Engine]
 
 def show_problems(path: str, error: SettingsError) -> None:
     """Print every mistake in a settings file: where it is, and what would be right."""
-    errors.print(f"{path}: {len(error.problems)} to mend", style="bold", soft_wrap=True)
+    errors.print(f"{path}: {len(error.problems)} to correct", style="bold", soft_wrap=True)
     table = Table(show_lines=False)
     table.add_column("setting", style="bold", overflow="fold")
     table.add_column("what is wrong, and what would be right", overflow="fold")
@@ -171,7 +171,7 @@ def demand_x_user_ids(given: Sequence[str]) -> None:
     if wrong:
         raise Invalid(
             "not_an_x_user_id",
-            f"{len(wrong)} of {len(given)} given are no X user ids (1 to 19 digits, no leading zero), "
+            f"{len(wrong)} of {len(given)} given are not X user ids (1 to 19 digits, no leading zero), "
             f"the first is '{wrong[0][:40]}'. Nothing was done.",
         )
 

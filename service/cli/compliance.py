@@ -14,7 +14,7 @@ from service.humanize import many
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
 @click.pass_context
 def compliance(context: click.Context, directory: Path) -> None:
-    """Write the papers a buyer's review asks for, from your settings.
+    """Write the documents a buyer's review asks for, from your settings.
 
     Records of processing, DPIA, facts of transfer, retention, roles, sub-processors, answers to questionnaires,
     accessibility, sizes, parts. Every statement names the setting or the test it comes from; what only you can know is
@@ -23,5 +23,5 @@ def compliance(context: click.Context, directory: Path) -> None:
     try:
         written = write(directory, settings_of(context), now())
     except OSError as error:
-        raise Unavailable("folder", f"The papers cannot be written to {directory}: {error.strerror}.") from error
+        raise Unavailable("folder", f"The documents cannot be written to {directory}: {error.strerror}.") from error
     console.print(f"{many(len(written), 'paper')} in {directory}: {', '.join(written)}.", soft_wrap=True)

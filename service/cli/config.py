@@ -39,11 +39,11 @@ def config() -> None:
 @config.command()
 @click.option(
     "--for", "process", type=click.Choice(["serve", "web", "worker"]),
-    help="As this process would be reloaded with them: web has no token of X, and the database must answer.",
+    help="Check as this process would load the settings: web has no X token, and the database must answer.",
 )  # fmt: skip
 @click.pass_context
 def check(context: click.Context, process: str | None) -> None:
-    """Report every mistake at once and what would be right; then what works but deserves a thought."""
+    """Report every mistake at once, with what would be right, and then warnings."""
     path = context.find_root().obj
     settings, definitions = _loaded(Path(path), X_TOKENS if process == "web" else ())
     warnings = [

@@ -23,7 +23,7 @@ BACK_TO = "http://127.0.0.1:8765/"
 @click.option("--back-to", default=BACK_TO, show_default=True, help="One of the app's call-back addresses at X.")
 @click.pass_context
 def connect(context: click.Context, account: str, back_to: str) -> None:
-    """Sign an account in by OAuth 2.0; one that was held because its sign-in was lost continues.
+    """Sign an account in with OAuth 2.0. If it was on hold because its sign-in was lost, it continues.
 
     Open the address shown while signed in to X as the account. X then sends your browser to the call-back address.
     Nothing has to answer there: copy the whole address from the browser and paste it here.
@@ -47,7 +47,7 @@ def connect(context: click.Context, account: str, back_to: str) -> None:
         tokens.put(connection, account, granted, key, now())
         holds.release(connection, account, now())
         log_access(connection, me(), "account.connect", {"account": account}, now())
-    console.print(f"{account} is connected as {user_id} and goes on.")
+    console.print(f"{account} is connected as {user_id} and continues.")
 
 
 def code_of(pasted: str, challenge: Pkce) -> str:

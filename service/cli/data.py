@@ -133,7 +133,7 @@ def recount(context: click.Context, dry_run: bool) -> None:  # noqa: FBT001 - cl
     if wrong:
         recounting.begin_anew(engine, settings, now())
         _build(engine, settings)
-        console.print(f"Counted anew: {many(len(_differences(engine)), 'row')} still different.")
+        console.print(f"Recounted: {many(len(_differences(engine)), 'row')} still different.")
 
 
 def _build(engine: Engine, settings: Settings) -> None:
@@ -152,7 +152,7 @@ def _differences(engine: Engine) -> Sequence[Difference]:
 
 @click.command()
 @click.argument("x_user_id")
-@click.confirmation_option(prompt="Identity and text of this person go for good. Go on?")
+@click.confirmation_option(prompt="This deletes the person's identity and texts permanently. Continue?")
 @click.pass_context
 def erase(context: click.Context, x_user_id: str) -> None:
     """Erase a customer: their identity and texts are deleted, and they are never asked again."""
@@ -168,7 +168,7 @@ def prune(context: click.Context, dry_run: bool) -> None:  # noqa: FBT001 - clic
     """Delete what is older than its retention. The worker does this every hour."""
     settings, engine = opened(context)
     counts = housekeeping.prune(engine, settings, now(), dry_run=dry_run)
-    _show(counts, "would be forgotten" if dry_run else "forgotten")
+    _show(counts, "would be deleted" if dry_run else "forgotten")
 
 
 def _show(counts: Mapping[str, int], what: str) -> None:

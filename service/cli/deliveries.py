@@ -48,7 +48,7 @@ def list_deliveries(context: click.Context, outcome: str, source: str | None, li
 @deliveries.command()
 @click.argument("delivery_id", required=False)
 @click.option("--source", required=True, help="The source whose definition was fixed.")
-@click.option("--ignored", is_flag=True, help="Also those that told of nothing we look at: its word has changed.")
+@click.option("--ignored", is_flag=True, help="Also the ignored ones, for instance when the CRM renamed its event.")
 @click.pass_context
 def replay(context: click.Context, delivery_id: str | None, source: str, *, ignored: bool) -> None:
     """Read stored deliveries again: one, or all of the source that could not be mapped."""

@@ -43,7 +43,7 @@ def create(context: click.Context, /, name: str, given: tuple[str, ...], account
         made, secret = stored.create(connection, name, question, accounts, me(), now())
         log_access(connection, me(), "feed.create", {"feed": made.id, "question": question}, now())
     click.echo(address_of(settings.service.public_url, made, secret))
-    click.echo("Keep it now: it is shown once. Whoever has it reads the feed, until it is revoked.", err=True)
+    click.echo("Keep it now: it is shown once. Whoever has it can read the feed until it is revoked.", err=True)
 
 
 @feeds.command(name="list")
@@ -71,4 +71,4 @@ def revoke(context: click.Context, feed_id: str) -> None:
     with writing(engine) as connection:
         stored.revoke(connection, feed_id, Reader("cli", me(), "admin", ()), now())
         log_access(connection, me(), "feed.revoke", {"feed": feed_id}, now())
-    console.print(f"The feed {feed_id} is answered no more.")
+    console.print(f"The feed {feed_id} no longer answers.")

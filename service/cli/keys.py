@@ -125,4 +125,4 @@ def rotate_secret(context: click.Context, old_secret: str) -> None:
         if not hash_key.rotate(connection, old_secret, settings.service.secret_key):
             raise Conflict("secret_in_use", "The secret in the settings is already in use; there is nothing to change.")
         log_access(connection, me(), "secret.rotate", {}, now())
-    console.print("The secret of the settings is in use now: restart every web and worker process.")
+    console.print("The new secret is now in use: restart every web and worker process.")

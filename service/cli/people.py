@@ -41,7 +41,7 @@ def import_file(context: click.Context, file: Path) -> None:
     with writing(engine) as connection:
         new = stored.keep(connection, lines, me(), now())
         log_access(connection, me(), "people.import", {"names": len(lines), "new": new}, now())
-    console.print(f"{new} names taken in, {len(lines) - new} were known.")
+    console.print(f"{new} names stored, {len(lines) - new} were known.")
 
 
 @people.command(name="list")
@@ -74,6 +74,6 @@ def forget(context: click.Context, kind: str, person_id: str) -> None:
     own = settings.people.agents if kind == "agent" else settings.people.teams
     if not gone and person_id not in own:
         raise NotFound("no_such_name", f"There is no name of the {kind} '{person_id[:40]}'.")
-    console.print(f"{gone} names forgotten.")
+    console.print(f"{gone} names deleted.")
     if person_id in own:
-        console.print(f"The settings file still names this {kind}: take the line out of [people.{kind}s].")
+        console.print(f"The settings file still names this {kind}: remove the line from [people.{kind}s].")

@@ -35,7 +35,7 @@ def encrypt(context: click.Context, here: bool) -> None:  # noqa: FBT001 - click
     with writing(engine) as connection:
         key_id = key_change.turn_on(connection, now())
         log_access(connection, me(), "encryption.on", {"key": key_id}, now())
-    console.print(f"New values are encrypted under the key {key_id}; the rows that are there follow.")
+    console.print(f"New values are encrypted under the key {key_id}; existing rows follow.")
     _go_on(engine, here=here)
 
 
@@ -48,7 +48,7 @@ def decrypt(context: click.Context, here: bool) -> None:  # noqa: FBT001 - click
     with writing(engine) as connection:
         key_change.turn_off(connection, now())
         log_access(connection, me(), "encryption.off", {}, now())
-    console.print("New values are written plainly; the rows that are there follow.")
+    console.print("New values are stored in plain text; existing rows follow.")
     _go_on(engine, here=here)
 
 
@@ -76,12 +76,12 @@ def check(context: click.Context) -> None:
             console.print(f"  row {row}: changed or moved in the database; put it back from a backup", style="yellow")
         wrong += len(each.refused)
     if wrong:
-        console.print(f"{wrong} values do not belong where they lie.")
+        console.print(f"{wrong} values were moved or changed.")
         context.exit(1)
 
 
 @privacy.command()
-@click.confirmation_option(prompt="The database is written anew, and nobody else may use it meanwhile. Go on?")
+@click.confirmation_option(prompt="This rewrites the database, and nobody else may use it meanwhile. Continue?")
 @click.pass_context
 def scrub(context: click.Context) -> None:
     """Rewrite the database's files, so that no page keeps what was there before it was encrypted.
@@ -128,7 +128,7 @@ def _show(found: WalkProgress | None) -> None:
         console.print(f"Under way: {place}, {found.rewritten} rewritten.")
     if found.refused:
         console.print(
-            f"{found.refused} rows do not belong where they lie: `dm-feedback privacy check`.", style="yellow"
+            f"{found.refused} rows hold moved or changed values: `dm-feedback privacy check`.", style="yellow"
         )
 
 

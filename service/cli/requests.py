@@ -134,14 +134,14 @@ def retry(context: click.Context, request_id: str, accept: bool) -> None:  # noq
     settings, engine = opened(context)
     place = Workplace.open(engine, settings, me())
     state = by_hand.retry(place, request_id, by=me(), accept_second_message=accept, now=now())
-    console.print(f"{request_id} goes on from '{state}'; `dm-feedback requests show {request_id}` tells how it went.")
+    console.print(f"{request_id} continues from '{state}'; `dm-feedback requests show {request_id}` shows the outcome.")
 
 
 @requests.command()
 @click.argument("request_id")
 @click.pass_context
 def cancel(context: click.Context, request_id: str) -> None:
-    """End a request that has not ended yet. A link its opening brought asks nothing any more."""
+    """End a request that has not ended yet. A link in its opening DM stops working."""
     settings, engine = opened(context)
     by_hand.cancel(Workplace.open(engine, settings, me()), request_id, by=me(), now=now())
     console.print(f"{request_id} is cancelled.")

@@ -34,7 +34,7 @@ def release(context: click.Context, name: str) -> None:
         if not holds.release(connection, name, now()):
             raise Conflict("not_held", f"The source '{name}' is neither on hold nor paused.")
         log_access(connection, me(), "source.release", {"source": name}, now())
-    click.echo(f"{name} goes on; who waits is looked up within seconds.")
+    click.echo(f"{name} continues; waiting customers are looked up within seconds.")
 
 
 def apis(context: click.Context, settings: Settings) -> Table:

@@ -17,7 +17,7 @@ from service.states import Skip
 RECENT = timedelta(days=7)
 LONG = timedelta(days=3)  # a weekend is shorter
 SOME, NEARLY_ALL = 10, 0.9
-SWITCHED_OFF = "Has the CRM switched its webhook off? Many do after some failures"
+SWITCHED_OFF = "Has the CRM disabled its webhook? Many do after some failures"
 ELSEWHERE = ("other_channel", "no_channel")  # understood, and not asked about by the source's own rule
 di, wd, fr = delivery_item.c, webhook_delivery.c, feedback_request.c
 
@@ -60,7 +60,7 @@ class SourceWeek:
             return f"{source}: nothing for {age((moment - self.newest).total_seconds())}. {SWITCHED_OFF}"
         if self.swept >= SOME and self.swept >= self.ended * NEARLY_ALL:
             alone = many(self.swept, "end")
-            return f"{source}: its list told of {alone} in 7 days, and hardly any webhook did. {SWITCHED_OFF}"
+            return f"{source}: its list reported {alone} in 7 days, and hardly any webhook did. {SWITCHED_OFF}"
         if self.ended >= SOME and self.nameless >= self.ended * NEARLY_ALL:
             ends = many(self.ended, "end")
             return (
@@ -71,8 +71,9 @@ class SourceWeek:
         if not self.no_end or self.ended or self.elsewhere or self.repeated:
             return None
         return (
-            f"{source}: {many(self.no_end, 'event')} in 7 days, and none says that a conversation ended. Does its "
-            f"definition know the word? `dm-feedback deliveries list --outcome ignored --source {source}`, then "
+            f"{source}: {many(self.no_end, 'event')} in 7 days, and none reports an ended conversation. Does its "
+            f"definition match the CRM's events? `dm-feedback deliveries list --outcome ignored --source {source}`, "
+            "then "
             f"`dm-feedback sources explain --source {source} --delivery ID`"
         )
 

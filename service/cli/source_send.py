@@ -47,7 +47,7 @@ def send(context: click.Context, /, source: str, file: str | None, to: str | Non
     try:
         got = deliver(address, inbound.body, inbound.headers)
     except NoAnswer as error:
-        raise Invalid("not_sent", f"{error} Is the service running? --to names another address.") from error
+        raise Invalid("not_sent", f"{error} Is the service running? Use --to for another address.") from error
     for line in _told(definition, inbound, got.status, got.value):
         click.echo(harmless(line))
     if got.status != OK:

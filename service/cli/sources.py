@@ -32,8 +32,8 @@ from service.settings import Campaign, Settings
 from service.text import harmless
 
 LEGEND = (
-    "How sure we are, by what a preset was written after: D the vendor's documentation, S its source code or SDK, "
-    "T what third parties wrote, M background knowledge, U unknown. Compare with one real delivery: "
+    "What a preset is based on: D the vendor's documentation, S its source code or SDK, T third-party texts, M "
+    "background knowledge, U unknown. Compare it with one real delivery: "
     "`dm-feedback sources explain`."
 )
 EXAMPLE_URL = "https://feedback.example.com"
@@ -61,7 +61,7 @@ def show_list(context: click.Context) -> None:
                 console.print(line, style="yellow", soft_wrap=True)
         if any(source.api is not None for source in settings.sources.values()):
             console.print(apis(context, settings))
-    table = table_of("preset", "for", "how sure we are", title="presets")
+    table = table_of("preset", "for", "what it is based on", title="presets")
     for name in preset_names():
         about = preset_about(name)
         table.add_row(name, about.title, about.certainty)
@@ -94,7 +94,7 @@ def show(name: str) -> None:
     console.print()
     console.print(table)
     for file, after in sources_of_payloads(name):
-        console.print(f"payload {file} is written after {after}", soft_wrap=True)
+        console.print(f"payload {file} is based on {after}", soft_wrap=True)
 
 
 @sources.command()
@@ -113,7 +113,7 @@ def grammar() -> None:
 @sources.command()
 @click.pass_context
 def check(context: click.Context) -> None:
-    """Compile every definition and report every mistake, and what works but deserves a thought."""
+    """Compile every definition and report every mistake, and warnings."""
     settings = settings_of(context)
     definitions = load_definitions(settings.sources, tuple(settings.accounts))
     for careful in advice(definitions, settings):
@@ -125,7 +125,7 @@ def check(context: click.Context) -> None:
 @click.argument("file", required=False)
 @click.option("--source", help="The source it was sent to.")
 @click.option("--preset", help="Use a preset without any settings: FILE may be one of its own payloads.")
-@click.option("--delivery", help="Instead of FILE: one that came, by its id in `deliveries list`.")
+@click.option("--delivery", help="Instead of FILE: a stored delivery, by its id in `deliveries list`.")
 @click.pass_context
 def explain(
     context: click.Context, file: str | None, source: str | None, preset: str | None, delivery: str | None
@@ -155,11 +155,11 @@ def explain(
 
 @sources.command()
 @click.argument("source")
-@click.option("--customer", help="The customer's id in the CRM, as an event has it.")
+@click.option("--customer", help="The customer's id in the CRM, as in an event.")
 @click.option("--conversation", help="The conversation's id in the CRM.")
 @click.option("--tenant", help="The CRM's account, if a path needs it.")
 @click.option("--channel", help="The channel, as an event would name it.")
-@click.option("--show-body", is_flag=True, help="Show what the CRM answered. It is about a person.")
+@click.option("--show-body", is_flag=True, help="Show the CRM's answers. They contain personal data.")
 @click.pass_context
 def lookup(context: click.Context, /, source: str, *, show_body: bool, **known: str | None) -> None:
     """Look a customer up in the CRM, as the worker would: the calls, what each answered, and who was found.
@@ -226,17 +226,19 @@ def _whom(ended: ConversationEnded, definition: Definition, settings: Settings) 
     """Say who would be asked, or why nobody would and what would help."""
     ours = {name.casefold() for each in settings.accounts.values() for name in (each.user_id, each.screen_name)}
     if (ended.x_user_id or ended.x_handle or "nobody's").casefold() in ours:
-        return "customer    nobody: it is an account of ours (no_x_identity); map the customer, not who wrote last"
+        return (
+            "customer    nobody: it is one of your own accounts (no_x_identity); map the customer, not the last writer"
+        )
     if ended.x_user_id or ended.x_handle:
         return f"customer    {ended.x_user_id or f'@{ended.x_handle}'} (trust {ended.identity_trust})"
     customer = ended.customer_ref or "ID"
     if not definition.grammar.lookup:
         hint = f"map x_user_id or x_handle, or write [[sources.{definition.name}.lookup]]"
     elif settings.sources[definition.name].api is None:
-        hint = f"its CRM can be asked: set [sources.{definition.name}.api]"
+        hint = f"its CRM can be queried: set [sources.{definition.name}.api]"
     else:
         hint = f"try `dm-feedback sources lookup {definition.name} --customer {customer}`"
-    return f"customer    nobody: the event says not who it is on X (no_x_identity); {hint}"
+    return f"customer    nobody: the event does not say who it is on X (no_x_identity); {hint}"
 
 
 def _campaign_for(ended: ConversationEnded, definition: Definition, campaigns: tuple[Campaign, ...]) -> str:
@@ -247,5 +249,5 @@ def _campaign_for(ended: ConversationEnded, definition: Definition, campaigns: t
     )  # fmt: skip
     for campaign in campaigns:
         if takes(campaign, conversation):
-            return f"campaign    {campaign.name}: the first whose every filter fits"
-    return "campaign    none takes it: it would be skipped (no_campaign)"
+            return f"campaign    {campaign.name}: the first whose filters all match"
+    return "campaign    none matches: it would be skipped (no_campaign)"

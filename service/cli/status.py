@@ -55,7 +55,7 @@ def _head(found: Overview) -> None:
     if found.encrypting is not None:
         console.print(found.encrypting, soft_wrap=True)
     if not found.needs_a_hand:
-        console.print("Nothing needs a hand.")
+        console.print("Nothing needs attention.")
     for each in found.needs_a_hand:
         console.print(f"! {each}", style="bold", soft_wrap=True)
 

@@ -94,7 +94,7 @@ def _bytes(
     except Forbidden as error:
         raise NoAnswer("forbidden", str(error)) from error
     except (httpx.TimeoutException, TimeoutError) as error:
-        raise NoAnswer("slow", f"There was no answer within {WITHIN_S:.0f} s.") from error
+        raise NoAnswer("slow", f"There was no response within {WITHIN_S:.0f} s.") from error
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
         raise NoAnswer("unreachable", _silence(error)) from error
 
@@ -105,9 +105,9 @@ def _silence(error: Exception) -> str:
     if isinstance(cause, ssl.SSLCertVerificationError):
         return f"Its certificate cannot be trusted: {cause.verify_message}."
     if cause is not None:
-        return "Its name is not known here (DNS); is it spelt right?"
+        return "Its host name cannot be resolved (DNS); is it spelt correctly?"
     if isinstance(error, httpx.ProxyError):
-        return f"The proxy (service.outgoing_proxy) does not let us through: {error}."
+        return f"The proxy (service.outgoing_proxy) refused the connection: {error}."
     return f"Nothing answers there ({type(error).__name__})."
 
 
@@ -135,7 +135,7 @@ def _read(answer: httpx.Response) -> bytes:
     for chunk in answer.iter_raw():
         found += chunk
         if len(found) > LARGEST:
-            raise NoAnswer("too_large", f"The answer is larger than {LARGEST} bytes.")
+            raise NoAnswer("too_large", f"The response is larger than {LARGEST} bytes.")
     return found
 
 
@@ -160,8 +160,8 @@ def _got(status: int, headers: dict[str, str], body: bytes) -> CrmResponse:
 def _json(headers: Mapping[str, str], body: bytes) -> Any:
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json" and not kind.endswith("+json"):
-        raise NoAnswer("not_json", "The answer is not JSON; is this the address of the API?")
+        raise NoAnswer("not_json", "The response is not JSON; is this the address of the API?")
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise NoAnswer("not_json", "The answer is declared as JSON but is not.") from error
+        raise NoAnswer("not_json", "The response is declared as JSON but is not.") from error

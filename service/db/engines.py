@@ -41,7 +41,7 @@ def open_engine(url: str, wait: ConnectionWait = PATIENT) -> Engine:
         sentence = f"database.url is not an address; write {WRITE}, and in a password %40 for @, %3A for :, %2F for /."
         raise Unavailable("database_url", sentence) from error
     if "@" in (parsed.host or ""):  # the rest of a password, which must not be shown as a host's name
-        sentence = "database.url has one '@' too many; in a user's name or a password it is written %40."
+        sentence = "database.url has one '@' too many; write it as %40 in a user name or password."
         raise Unavailable("database_url", sentence)
     if parsed.get_backend_name() == "sqlite":
         return open_sqlite(parsed)
@@ -67,5 +67,7 @@ def demand_settings(engine: Engine) -> None:
         sentence = f"The database's encoding is {encoding}: make one with ENCODING '{ENCODING}' TEMPLATE template0."
         raise Unavailable("database_encoding", sentence)
     if found != SETTINGS:
-        sentence = f"PostgreSQL does not keep our settings ({found}): a pooler must keep a transaction on one server."
+        sentence = (
+            f"PostgreSQL does not keep session settings ({found}): a pooler must keep each transaction on one server."
+        )
         raise Unavailable("database_settings", sentence)

@@ -8,27 +8,28 @@ import re
 import sqlalchemy as sa
 
 AWAY = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError, sa.exc.TimeoutError)
-NO_TLS = "speaks no TLS: turn it on there, or write sslmode=disable if the way there is all yours"
+NO_TLS = "does not support TLS: turn it on there, or write sslmode=disable if you control the whole network path"
 REPLACED = "replaced or removed while it was open"
 WHY_AWAY = {
-    REPLACED: f"was {REPLACED}: stop every process of ours, after a restore run `db restored`, and start them again",
-    "not a database": "is no SQLite database: write the right file into database.url",
+    REPLACED: f"was {REPLACED}: stop every dm-feedback process, run `db restored` if you restored a backup, and start "
+    "them again",
+    "not a database": "is not an SQLite database: write the right file into database.url",
     "malformed": "is damaged: keep the file, and put a backup in its place",
     "unable to open": "cannot be opened: this account must be able to read and write the file and its folder",
     "authentication failed|no password": "refuses the user or the password",
     'role ".*" does not exist': "refuses the user or the password",
-    "pg_hba.conf": "lets this user not in from here: see its pg_hba.conf",
-    'database ".*" does not exist': "has another name: the server knows none of this one",
+    "pg_hba.conf": "does not let this user in from here: see its pg_hba.conf",
+    'database ".*" does not exist': "does not exist under this name on the server",
     'root certificate file ".*" does not exist': "cannot be trusted: sslrootcert must name a file",
     "certificate": "shows a certificate that is not trusted here",
     "not support ssl": NO_TLS,
-    "resolve host|translate host": "has a host name that nobody knows here",
+    "resolve host|translate host": "has a host name that cannot be resolved here",
     "refused|is the server running": "does not listen at that address",
     "too many clients|connection slots": "has no connection left",
     "connection timeout": "does not answer",
-    "readonly|read-only": "takes no writes",
+    "readonly|read-only": "accepts no writes",
     "is full|no space left": "has no room left",
-    "disk i/o error": "cannot use its disk: has that room left?",
+    "disk i/o error": "cannot use its disk: is there space left?",
     "locked|timeout": "is busy",
     "no such table|does not exist": "lacks tables of this release: run `dm-feedback db upgrade`",
 }

@@ -22,7 +22,7 @@ TRIES = 40
 """Three minutes of waiting. What is done before it meets the table may take long, and is no waiting."""
 
 HELD = {"55P03", "40P01"}  # PostgreSQL: lock_not_available, deadlock_detected
-BUSY = "Something keeps reading one of the tables (an export, a backup?): run this again when it has finished."
+BUSY = "Something keeps one of the tables busy (an export, a backup?). Run this again when it has finished."
 Done = TypeVar("Done")
 
 

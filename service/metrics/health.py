@@ -143,9 +143,9 @@ def _account(connection: Connection, each: AccountStanding, now: datetime) -> di
 def advice(each: AccountStanding) -> str:
     """What lets a held account go on."""
     if each.hold_reason == SIGN_IN_LOST.reason:
-        return f"run `dm-feedback accounts connect {each.account}`, which signs it in and lets it go on"
+        return f"run `dm-feedback accounts connect {each.account}`, which signs it in and lets it continue"
     by_x = each.hold_code is not None  # no code: held by a person
-    first = "mend it (at X, or the keys here, then restart)" if by_x else "see to the reason"
+    first = "fix the cause (at X, or the keys here, then restart)" if by_x else "deal with the reason"
     return f"{first}, then run `dm-feedback accounts release {each.account}`"
 
 
@@ -158,7 +158,7 @@ def _sources(connection: Connection, settings: Settings, now: datetime) -> dict[
 
 def _source(each: SourceStanding, waits: int, now: datetime) -> dict[str, Any]:
     if each.hold_reason is not None:
-        advice = f"mend [sources.{each.source}.api], restart, then run `dm-feedback sources release {each.source}`"
+        advice = f"correct [sources.{each.source}.api], restart, then run `dm-feedback sources release {each.source}`"
         return {"status": "held", "reason": each.hold_reason, "waiting": waits, "what_to_do": advice}
     if each.rests(now) and each.paused_until is not None:
         return {"status": "paused", "until": each.paused_until.isoformat(), "waiting": waits}

@@ -29,7 +29,8 @@ def retry(place: Workplace, request_id: str, *, by: str, accept_second_message: 
         request = _found(connection, request_id)
         if not BY_HAND[request.state]:
             raise Conflict(
-                "not_retryable", f"The request is '{request.state}': only skipped, failed or unknown ones retry."
+                "not_retryable",
+                f"The request is '{request.state}': only skipped, failed or unknown requests can be retried.",
             )
         _demand_somebody(request)
         _demand_no_card(connection, request_id)

@@ -201,7 +201,7 @@ def _looked_up_first(
     if lost is None:
         return found
     sends.suppose(connection, request, found.kind, lost, now)
-    return Unclear(now + account.unknown_after, "The database was put back from a backup.")
+    return Unclear(now + account.unknown_after, "The database was restored from a backup.")
 
 
 def _settle(connection: Connection, ready: Ready, found: StepResult, now: datetime) -> None:

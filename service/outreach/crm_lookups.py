@@ -53,7 +53,7 @@ def wanted(connection: Connection, place: Workplace, request: Request, now: date
         return Stop(State.SKIPPED, Skip.CHANNEL, ELSEWHERE)
     until = _until(request, place)
     if now >= until:
-        return Stop(State.SKIPPED, Skip.STALE, "The CRM could not be asked in time who the customer is.")
+        return Stop(State.SKIPPED, Skip.STALE, "The customer could not be looked up in the CRM in time.")
     remembered = _remembered(connection, place, desk, request, now)
     if remembered is not None:
         return remembered
@@ -210,7 +210,7 @@ def _remembered(
     if said is None:
         return None
     if not said.somebody:
-        return Stop(State.SKIPPED, Skip.NO_X_IDENTITY, "The CRM knew nobody within the last hour.")
+        return Stop(State.SKIPPED, Skip.NO_X_IDENTITY, "A lookup in the last hour found nobody.")
     learnt = Learnt(
         x_user_id=said.x_user_id, x_handle=said.x_handle, identity_trust=said.trust, language=said.language
     )  # fmt: skip

@@ -28,8 +28,8 @@ from service.x_api import XClient
 TYPED = "crm_entered"
 TASK = Task("confirm", pages_at_most=10)
 EVERY, AGAIN = timedelta(minutes=1), timedelta(seconds=30)
-NOBODY_WROTE = "X's DM list has no message of this user in the conversation's time."
-NO_LIST = "An account that signs in by OAuth 2.0 has no list of all its DMs: write confirm = 'none' for the source."
+NOBODY_WROTE = "X's DM list has no recent message from this user."
+NO_LIST = "An account that signs in with OAuth 2.0 cannot list all its DMs: write confirm = 'none' for the source."
 
 
 def unconfirmed(

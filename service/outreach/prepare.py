@@ -37,10 +37,11 @@ LOOK_AGAIN = timedelta(minutes=10)  # whether an unreadable value has been resto
 LATE = 1 / 8  # of the time after which a send ends unknown: a worker that comes so late was not running
 TIME_TO_LOOK = 1 / 4  # of the same
 OURSELVES = (
-    "Who is named is an account of ours: the event tells the author of the last message, or our own message began it."
+    "The X user in the event is one of your own accounts: the event may name the last writer, or the account began "
+    "the conversation."
 )
-OURSELVES_BY_HAND = "Who was named by hand is an account of ours: name the customer."
-UNGUARDED = "X's list does not show the card, and X's limit of one a day no longer rules out a second."
+OURSELVES_BY_HAND = "The X user set by hand is one of your own accounts: set the customer."
+UNGUARDED = "X's list does not show the card, and X's limit of one a day no longer prevents a second one."
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ from service.x_api import DirectMessage, XClient
 log = structlog.get_logger(__name__)
 
 PAGES_AT_MOST, CONTROL_PAGES = 100, 3
-ALIKE = "X shows a message so like this one that it may be it."
+ALIKE = "X shows a message so similar that it may be this one."
 LOOKS = (1 / 6, 1 / 2, 1.0)  # when to look, as fractions of the wait after which absence is proof
 AGAIN = 1 / 3  # of the list's lag: when to look again after a look that X cut short
 

@@ -70,7 +70,9 @@ def _asked(accounts: Mapping[str, Account], app: str | None) -> str:
         return next(iter(secrets.values()))
     secret = None if app is None else secrets.get(app)
     if secret is None:
-        sentence = "Several apps share this address: register it as /webhooks/x?app=ACCOUNT, by an account of the app."
+        sentence = (
+            "Several apps share this address: register it as /webhooks/x?app=ACCOUNT, with an account of the app."
+        )
         raise NotFound("unknown_app", sentence)
     return secret
 

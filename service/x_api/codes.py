@@ -30,18 +30,22 @@ CODES: Mapping[int, Meaning] = MappingProxyType(
         32: Meaning(
             AccountProblem,
             "not_authenticated",
-            "X could not authenticate us: check all four keys.",
+            "X could not authenticate the app and account: check all four keys.",
             stops_reading=True,
         ),
         37: Meaning(
-            AccountProblem, "not_authorized_here", "X does not authorise our app to use this endpoint.", few_may=True
+            AccountProblem, "not_authorized_here", "X does not authorise the app to use this endpoint.", few_may=True
         ),
-        53: Meaning(AccountProblem, "basic_login", "X takes no user and password here: something before it adds them."),
-        64: Meaning(AccountProblem, "account_suspended", "X has suspended our account.", stops_reading=True),
+        53: Meaning(
+            AccountProblem,
+            "basic_login",
+            "X does not accept a user and password here; something on the way to X adds them.",
+        ),
+        64: Meaning(AccountProblem, "account_suspended", "X has suspended the account.", stops_reading=True),
         87: Meaning(
             AccountProblem,
             "app_not_permitted",
-            "X does not permit our app here: is feedback_api granted?",
+            "X does not permit the app to do this: is feedback_api granted?",
             few_may=True,
         ),
         89: Meaning(
@@ -50,7 +54,7 @@ CODES: Mapping[int, Meaning] = MappingProxyType(
             "The access token is invalid or expired: authorise the app again.",
             stops_reading=True,
         ),
-        92: Meaning(AccountProblem, "tls_required", "X wants https: is base_url right?", stops_reading=True),
+        92: Meaning(AccountProblem, "tls_required", "X requires https: is base_url right?", stops_reading=True),
         93: Meaning(
             AccountProblem,
             "no_dm_permission",
@@ -70,14 +74,14 @@ CODES: Mapping[int, Meaning] = MappingProxyType(
             few_may=True,
         ),
         226: Meaning(
-            AccountProblem, "looks_automated", "X thinks the account acts like a robot: let it rest for long."
+            AccountProblem, "looks_automated", "X thinks the account is automated: let it rest for a long time."
         ),
         231: Meaning(AccountProblem, "login_unverified", "X wants a person to verify the account's login."),
         261: Meaning(AccountProblem, "app_cannot_write", "X has barred the app from writing."),
         326: Meaning(
             AccountProblem,
             "account_locked",
-            "X has locked our account: a person must log in and unlock it.",
+            "X has locked the account: a person must log in and unlock it.",
             stops_reading=True,
         ),
         415: Meaning(AccountProblem, "callback_not_approved", "X does not know the app's call-back address."),
@@ -96,11 +100,11 @@ CODES: Mapping[int, Meaning] = MappingProxyType(
         50: Meaning(RecipientRefused, "user_not_found", "X finds no such user."),
         63: Meaning(RecipientRefused, "user_suspended", "X has suspended this user."),
         108: Meaning(RecipientRefused, "user_unknown", "X cannot find the user to write to."),
-        136: Meaning(RecipientRefused, "blocked_by_them", "This user has blocked our account.", ends_as="cannot_dm"),
+        136: Meaning(RecipientRefused, "blocked_by_them", "This user has blocked the account.", ends_as="cannot_dm"),
         150: Meaning(
             RecipientRefused,
             "not_following",
-            "This user does not follow us, so X does not let us write.",
+            "This user does not follow the account, so X does not allow messages.",
             ends_as="cannot_dm",
         ),
         151: Meaning(
@@ -112,10 +116,12 @@ CODES: Mapping[int, Meaning] = MappingProxyType(
         349: Meaning(
             RecipientRefused,
             "cannot_dm",
-            "X does not let us write to this user (settings, block or privilege).",
+            "X does not allow messages to this user (settings, block or privilege).",
             ends_as="cannot_dm",
         ),
-        389: Meaning(RecipientRefused, "blocked_by_us", "Our own account has blocked this user.", ends_as="cannot_dm"),
+        389: Meaning(
+            RecipientRefused, "blocked_by_us", "The account itself has blocked this user.", ends_as="cannot_dm"
+        ),
         476: Meaning(
             RecipientRefused,
             "sender_not_verified",
@@ -123,8 +129,8 @@ CODES: Mapping[int, Meaning] = MappingProxyType(
             ends_as="cannot_dm",
         ),
         # The message.
-        38: Meaning(MessageRefused, "parameter_missing", "X misses a parameter.", names_a_field=True),
-        187: Meaning(MessageRefused, "duplicate", "X has this text from us already.", had_before=True),
+        38: Meaning(MessageRefused, "parameter_missing", "X says that a parameter is missing.", names_a_field=True),
+        187: Meaning(MessageRefused, "duplicate", "X already has this text from the account.", had_before=True),
         214: Meaning(MessageRefused, "parameter_bad", "X refuses a parameter.", names_a_field=True),
         354: Meaning(MessageRefused, "text_too_long", "The text is longer than X allows."),
         # Too much, too soon.
@@ -141,7 +147,9 @@ CODES: Mapping[int, Meaning] = MappingProxyType(
         130: Meaning(Temporary, "over_capacity", "X is over capacity.", maybe_sent=True),
         131: Meaning(Temporary, "internal_error", "X had an internal error.", maybe_sent=True),
         135: Meaning(
-            Temporary, "clock", "X refuses the time of signing: our clock is wrong, or the request came late."
+            Temporary,
+            "clock",
+            "X refuses the signature's time: this machine's clock is wrong, or the request arrived late.",
         ),
         # The rest.
         34: Meaning(UnknownToX, "no_such_page", "X knows no such resource or path: is base_url right?"),
@@ -156,15 +164,19 @@ CODES: Mapping[int, Meaning] = MappingProxyType(
 STATUSES: Mapping[int, Meaning] = MappingProxyType(
     {
         200: Meaning(
-            Unexplained, "only_errors", "X answers with nothing but an error of a kind we do not know.", looked=True
+            Unexplained, "only_errors", "X answers only with an unknown kind of error.", looked=True
         ),  # v2 does where it does not find or show the one who is asked for
-        301: Meaning(UnknownToX, "moved", "X (or something before it) has moved for good: is base_url right?"),
-        308: Meaning(UnknownToX, "moved_as_it_is", "X (or something before it) has moved for good: is base_url right?"),
-        400: Meaning(Unexplained, "bad_request", "X finds the request wrong and gives no code: is base_url right?"),
+        301: Meaning(UnknownToX, "moved", "X (or something before it) has moved permanently: is base_url right?"),
+        308: Meaning(
+            UnknownToX, "moved_as_it_is", "X (or something before it) has moved permanently: is base_url right?"
+        ),
+        400: Meaning(
+            Unexplained, "bad_request", "X says that the request is wrong and gives no code: is base_url right?"
+        ),
         401: Meaning(
             AccountProblem,
             "unauthorized",
-            "X does not accept our keys and gives no code.",
+            "X does not accept the keys and gives no code.",
             stops_reading=True,
             may_pass=True,
         ),
@@ -177,8 +189,8 @@ STATUSES: Mapping[int, Meaning] = MappingProxyType(
             or_else=("permission to dm", 349),
         ),  # v2 has no code for a customer who takes no DM of ours, only words, of which we know these
         404: Meaning(UnknownToX, "not_found", "X knows no such resource or path: is base_url right?"),
-        407: Meaning(AccountProblem, "proxy_login", "The proxy between us and X wants a login."),
-        408: Meaning(Temporary, "request_timeout", "X waited too long for our request."),
+        407: Meaning(AccountProblem, "proxy_login", "The proxy on the way to X requires a login."),
+        408: Meaning(Temporary, "request_timeout", "X waited too long for the request."),
         409: Meaning(AlreadyDone, "conflict", "X says this was done before."),
         410: Meaning(Retired, "gone", "X has closed this endpoint."),
         420: Meaning(RateLimited, "calm_down", "X asks us to slow down."),
@@ -190,18 +202,20 @@ STATUSES: Mapping[int, Meaning] = MappingProxyType(
 
 PROBLEMS: Mapping[str, Meaning] = MappingProxyType(
     {
-        "client-forbidden": Meaning(AccountProblem, "client_forbidden", "X does not permit our app to use its v2 API."),
+        "client-forbidden": Meaning(AccountProblem, "client_forbidden", "X does not permit the app to use its v2 API."),
         "client-disconnected": Meaning(Temporary, "disconnected", "X has cut the connection."),
-        "invalid-request": Meaning(MessageRefused, "invalid_request", "X finds a parameter wrong."),
+        "invalid-request": Meaning(MessageRefused, "invalid_request", "X says that a parameter is wrong."),
         "oauth1-permissions": Meaning(
             AccountProblem,
             "app_permissions",
             "The app may not do this: change its permission, then authorise it again.",
         ),
-        "not-authorized-for-resource": Meaning(RecipientRefused, "not_for_us", "X does not show us this user."),
+        "not-authorized-for-resource": Meaning(
+            RecipientRefused, "not_for_us", "X does not show this user to the account."
+        ),
         "resource-not-found": Meaning(RecipientRefused, "no_such_resource", "X finds no such user."),
         "unsupported-authentication": Meaning(
-            AccountProblem, "wrong_kind_of_token", "X does not take this kind of token here.", stops_reading=True
+            AccountProblem, "wrong_kind_of_token", "X does not accept this kind of token here.", stops_reading=True
         ),
         "usage-capped": Meaning(RateLimited, "usage_capped", "The app's plan is used up for now.", rest=REST),
     }
@@ -211,7 +225,7 @@ PROBLEMS: Mapping[str, Meaning] = MappingProxyType(
 SIGN_IN_LOST = Meaning(
     AccountProblem,
     "sign_in_lost",
-    "The account's sign-in is not good any more: run `dm-feedback accounts connect`, unless its client_id was wrong.",
+    "The account's sign-in is no longer valid: run `dm-feedback accounts connect`, unless its client_id is wrong.",
     stops_reading=True,
 )
 """OAuth 2.0: X takes a refresh token once, and where its successor got lost only a person can sign in again."""

@@ -88,7 +88,7 @@ def test_a_comment_is_found_opened_and_noted(open_page: Open) -> None:
     assert all("refund" in quote for quote in quotes)
     page.get_by_role("link", name="Open the answer").first.click()
     page.get_by_label("Add a note").fill("Thanked the customer.")
-    page.get_by_role("button", name="Keep the note").click()
+    page.get_by_role("button", name="Save the note").click()
     expect(page.locator(".note").last).to_have_text("Thanked the customer.")
 
 
@@ -112,7 +112,7 @@ def test_an_analyst_has_no_comments_page_and_is_told_so(open_page: Open, served:
     )
     expect(page.get_by_role("link", name="Rows, CSV")).to_have_count(0)
     page.goto(served.at("/comments"))
-    expect(page.get_by_role("heading", level=1)).to_have_text("This is not for your key")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your key may not see this")
 
 
 def test_everything_can_be_done_without_a_mouse(open_page: Open, served: Served) -> None:

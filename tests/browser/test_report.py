@@ -69,7 +69,7 @@ def test_last_months_report_is_one_click_away_and_another_two(open_page: Open, w
 
 def test_comments_are_chosen_by_hand_with_the_keyboard_alone(open_page: Open) -> None:
     page = open_page("/report?month=2026-10")
-    page.get_by_text("Another month, other days, comments by hand").press("Enter")
+    page.get_by_text("Choose another month, other days or comments").press("Enter")
     box = page.get_by_role("checkbox").nth(4)
     box.focus()
     box.press("Space")

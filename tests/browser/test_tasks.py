@@ -62,12 +62,12 @@ def test_the_worst_comments_and_one_of_them_done(page: Page) -> None:
     hand.are_few()
 
 
-def test_a_comment_is_handed_over(page: Page) -> None:
+def test_a_comment_is_assigned(page: Page) -> None:
     hand = Clicks()
     hand.on(page.locator(".worst").get_by_role("link", name="Open the answer").first)
-    page.get_by_label("Hand over to").select_option("Robin Admin")
-    hand.on(page.get_by_role("button", name="Hand over"))
-    expect(page.get_by_text("handed over by Robin Supervisor")).to_be_visible()
+    page.get_by_label("Assign to").select_option("Robin Admin")
+    hand.on(page.get_by_role("button", name="Assign"))
+    expect(page.get_by_text("assigned by Robin Supervisor")).to_be_visible()
     hand.are_few()
 
 

@@ -26,7 +26,9 @@ def test_an_intact_chain_is_reported_intact(cli: Cli) -> None:
     lines(cli, 1, 2)
     anchor = cli.says("access-log", "head").strip()
     assert anchor.startswith("2:")
-    assert cli.says("access-log", "verify", "--anchor", anchor).startswith(f"Whole up to line 2, {anchor[2:]}; 0 wait")
+    assert cli.says("access-log", "verify", "--anchor", anchor).startswith(
+        f"Complete up to line 2, {anchor[2:]}; 0 wait"
+    )
 
 
 def test_a_broken_chain_is_reported_line_by_line_and_exits_with_1(cli: Cli) -> None:

@@ -57,7 +57,7 @@ def test_an_account_is_connected_and_goes_on(cli: Cli, engine: Engine, monkeypat
         standing.enrol(connection, settings.accounts, now())
         holds.hold(connection, "acme", Hold(None, "sign_in_lost"), now())
     browse(monkeypatch)
-    assert "acme is connected as 1212121212121 and goes on" in cli.says("accounts", "connect", "acme")
+    assert "acme is connected as 1212121212121 and continues" in cli.says("accounts", "connect", "acme")
     assert len(cli.rows(x_token)) == 1
     with reading(engine) as connection:
         assert standing.standings(connection)[0].hold_reason is None

@@ -117,7 +117,7 @@ def test_a_skipped_request_is_retried(cli: Cli) -> None:
     request_id = cli.request(state="skipped", reason="stale", outcome_at=DONE)
     said = cli.says("requests", "retry", request_id)
     assert (
-        said == f"{request_id} goes on from 'received'; `dm-feedback requests show {request_id}` tells how it went.\n"
+        said == f"{request_id} continues from 'received'; `dm-feedback requests show {request_id}` shows the outcome.\n"
     )
     assert cli.rows(feedback_request)[0].state == "received"
     assert cli.audit() == [("request.retry", {"request_id": request_id, "from": "skipped"})]

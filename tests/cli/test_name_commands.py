@@ -21,14 +21,14 @@ def listed(cli: Cli) -> list[tuple[str, ...]]:
 
 
 def test_names_are_imported_once_and_listed_in_the_import_format(cli: Cli) -> None:
-    assert taken(cli, FILE) == "3 names taken in, 0 were known.\n"
+    assert taken(cli, FILE) == "3 names stored, 0 were known.\n"
     assert listed(cli) == [
         ("agent", "8812", "Ana Kim", "", ""),
         ("agent", "8812", "Ana Roth", "2026-03-01", ""),
         ("team", "t-4", "Refunds", "", "acme"),
     ]
-    assert taken(cli, cli.says("people", "list")) == "0 names taken in, 3 were known.\n"
-    assert taken(cli, FILE.replace("Refunds", "Returns")) == "1 names taken in, 2 were known.\n"
+    assert taken(cli, cli.says("people", "list")) == "0 names stored, 3 were known.\n"
+    assert taken(cli, FILE.replace("Refunds", "Returns")) == "1 names stored, 2 were known.\n"
     assert [row.detail for row in cli.rows(access_log)][-1] == {"names": 3, "new": 1}
 
 
@@ -36,8 +36,8 @@ def test_names_that_look_like_formulas_survive_export_and_import(cli: Cli) -> No
     names = ["=Kim", "\uff1dKim", "Support | @acme", "Kim, =x", "it's", "-5"]
     file = io.StringIO()
     csv.writer(file).writerows([("kind", "id", "name"), *(("agent", str(n), name) for n, name in enumerate(names))])
-    assert taken(cli, file.getvalue()) == "6 names taken in, 0 were known.\n"
-    assert taken(cli, cli.says("people", "list")) == "0 names taken in, 6 were known.\n"
+    assert taken(cli, file.getvalue()) == "6 names stored, 0 were known.\n"
+    assert taken(cli, cli.says("people", "list")) == "0 names stored, 6 were known.\n"
 
 
 def test_names_of_the_settings_file_are_listed_too_and_need_no_import(cli: Cli) -> None:
@@ -57,11 +57,11 @@ def test_a_wrong_line_stops_the_whole_file(cli: Cli) -> None:
 
 def test_a_person_is_forgotten_with_every_name(cli: Cli) -> None:
     taken(cli, FILE)
-    assert cli.says("people", "forget", "agent", "8812") == "2 names forgotten.\n"
+    assert cli.says("people", "forget", "agent", "8812") == "2 names deleted.\n"
     assert [each[1] for each in listed(cli)] == ["t-4"]
     assert cli.refuses("people", "forget", "agent", "8812") == ("There is no name of the agent '8812'.", "no_such_name")
     cli.write(people__agents={"8812": "Ana"})
-    assert "take the line out of [people.agents]" in cli.says("people", "forget", "agent", "8812")
+    assert "remove the line from [people.agents]" in cli.says("people", "forget", "agent", "8812")
     assert ("people.forget", {"kind": "agent", "id": "8812", "names": 2}) in cli.audit()
 
 

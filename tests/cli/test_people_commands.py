@@ -128,7 +128,7 @@ def test_an_account_is_held_shown_and_released(cli: Cli) -> None:
     shown = cli.says("accounts", "list")
     assert "held: [press]xxx" in shown
     assert "0 of 1000" in shown
-    assert cli.says("accounts", "release", "acme") == "acme goes on.\n"
+    assert cli.says("accounts", "release", "acme") == "acme continues.\n"
     assert "free" in cli.says("accounts", "list")
     assert cli.refuses("accounts", "release", "acme") == (
         "The account 'acme' is neither on hold nor paused, and no way of asking is blocked.",
@@ -255,7 +255,7 @@ def test_a_file_with_a_bad_line_is_refused_as_a_whole(cli: Cli, bad: bytes) -> N
     file.write_bytes(b"501\n" + bad + b"\n502\n")
     sentence, code = cli.refuses("opt-out", "import", str(file))
     assert code == "not_an_x_user_id"
-    assert sentence.startswith("1 of 3 given are no X user ids (1 to 19 digits, no leading zero), the first is '")
+    assert sentence.startswith("1 of 3 given are not X user ids (1 to 19 digits, no leading zero), the first is '")
     assert cli.rows(opt_out) == []
 
 
@@ -270,7 +270,7 @@ def test_an_opt_out_for_an_unknown_account_is_refused(cli: Cli) -> None:
 def test_erasing_asks_first_and_does_nothing_without_a_yes(cli: Cli) -> None:
     cli.request(x_user_id="501")
     done = cli("erase", "501", input="n\n", code=1)
-    assert "Identity and text of this person go for good" in done.output
+    assert "This deletes the person's identity and texts permanently" in done.output
     assert cli.rows(feedback_request)[0].x_user_id == "501"
 
 
@@ -329,7 +329,7 @@ def test_a_dry_run_of_prune_says_what_would_go_and_the_run_says_the_same(cli: Cl
         old = {"id": "whd_1", "source": "crm", "dedupe_key": "k", "received_at": at, "content_type": "", "headers": {}}
         connection.execute(sa.insert(webhook_delivery).values(**old, query={}, body=b"{}"))
     dry = cli.says("prune", "--dry-run")
-    assert "would be forgotten" in dry
+    assert "would be deleted" in dry
     assert cli.rows(webhook_delivery)[0].body == b"{}"
     wet = cli.says("prune")
     assert [line.split() for line in wet.splitlines()[1:]] == [line.split() for line in dry.splitlines()[1:]]

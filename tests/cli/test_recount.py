@@ -31,5 +31,5 @@ def test_damage_is_reported_and_repaired(cli: Cli) -> None:
     assert "Differing from the ledger: 2 rows of the roll-ups" in told
     assert "clock ended_at, span day" in told
     assert "70 conversations held, 3 in the ledger" in told
-    assert "Counted anew: 0 rows still different." in cli.says("results", "recount")
+    assert "Recounted: 0 rows still different." in cli.says("results", "recount")
     assert counted(cli) == 3

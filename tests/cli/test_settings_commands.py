@@ -74,7 +74,7 @@ def test_every_mistake_is_in_one_table_and_the_exit_code_is_78(cli: Cli) -> None
     cli.write(web__colour="red", worker__idle="soon", sources__crm__account="acne")
     done = cli("config", "check", code=78)
     assert done.stdout == ""
-    assert "dm-feedback.toml: 3 to mend" in done.stderr
+    assert "dm-feedback.toml: 3 to correct" in done.stderr
     for words in (
         "web.colour",
         "no such setting; `dm-feedback config reference` lists them all",
@@ -90,7 +90,7 @@ def test_mistakes_of_a_definition_are_named_together_with_those_of_the_file(cli:
     broken = {"preset": "token", "keys": ["a-long-token-of-thirty-letters"], "map": {"agent_id": "b..x"}}
     cli.write(sources__help=broken, web__workers=0)
     done = cli("config", "check", code=78)
-    assert "2 to mend" in done.stderr
+    assert "2 to correct" in done.stderr
     assert "web.workers" in done.stderr
     assert "sources.help.map.agent_id" in done.stderr
 
@@ -148,8 +148,8 @@ def test_after_a_restore_a_new_order_of_changes_begins(cli: Cli) -> None:
     (((action, detail)),) = cli.audit()
     assert (action, detail["epoch"]) == ("db.restored", after)
     assert "0 requests are open: each is looked up at X before anything is sent." in said
-    assert "erase again whom you erased" in said
-    assert "Analysts and feeds are told no more of what was answered before now" in said
+    assert "repeat erasures and opt-outs" in said
+    assert "Analysts and feeds get no new figures for answers from before now" in said
     with reading(cli.engine) as connection:
         (found,) = restored.restores(connection)
     assert detail["known_until"] == found.known_until.isoformat()

@@ -72,7 +72,7 @@ def test_sources_are_listed_with_the_address_to_give_and_all_presets(cli: Cli) -
     assert all(name in said for name in preset_names())
     letters = {each for name in preset_names() for each in re.findall(r"\b[A-Z]\b", preset_about(name).certainty)}
     assert letters - {"X"} == {"D", "S", "T", "M", "U"}
-    legend = said.partition("How sure we are")[2]
+    legend = said.partition("What a preset is based on")[2]
     assert all(re.search(rf"\b{letter} \w", legend) for letter in letters - {"X"})
 
 
@@ -158,7 +158,7 @@ def test_a_crm_without_a_preset_has_a_recipe(cli: Cli) -> None:
 
 def test_the_public_source_of_a_payload_is_named(cli: Cli) -> None:
     said = cli.says("sources", "show", "chatwoot")
-    assert "payload ended_documented.http is written after Chatwoot's source" in said
+    assert "payload ended_documented.http is based on Chatwoot's source" in said
 
 
 def test_the_settings_for_look_ups_are_shown(cli: Cli) -> None:
@@ -204,7 +204,7 @@ def test_the_api_of_a_source_is_listed_and_its_hold_released(cli: Cli) -> None:
         call_counts.count(connection, "crm", call_counts.SWEPT, now, by=3)
     (line,) = [line for line in cli.says("sources", "list").splitlines() if "refused_401" in line]
     assert line.rstrip().endswith(f"1 away, 1 nobody  {now:%Y-%m-%d %H:%M:%S}Z  3 new, 0 known")
-    assert cli.says("sources", "release", "crm").startswith("crm goes on")
+    assert cli.says("sources", "release", "crm").startswith("crm continues")
     assert cli.refuses("sources", "release", "crm")[1] == "not_held"
     assert cli.refuses("sources", "release", "no-such")[1] == "unknown_source"
     assert [row.action for row in cli.rows(access_log)] == ["source.release"]
@@ -231,20 +231,20 @@ def test_recent_deliveries_of_a_source_are_listed_beside_it(cli: Cli) -> None:
 
 def test_a_source_whose_webhook_seems_switched_off_is_named(cli: Cli) -> None:
     """Some CRMs do so after a few failures, and then neither send nor say anything."""
-    assert "switched its webhook off" not in cli.says("sources", "list"), "nothing was connected yet"
+    assert "disabled its webhook" not in cli.says("sources", "list"), "nothing was connected yet"
     assert sent(cli, signed("c-1", x_user_id="501"))["accepted"] == 1
-    assert "switched its webhook off" not in cli.says("sources", "list")
+    assert "disabled its webhook" not in cli.says("sources", "list")
     with writing(cli.engine) as connection:
         call_counts.count(connection, "crm", call_counts.SWEPT, datetime.now(UTC), by=10)
-    assert "its list told of 10 ends in 7 days, and hardly any webhook did" in cli.says("sources", "list")
+    assert "its list reported 10 ends in 7 days, and hardly any webhook did" in cli.says("sources", "list")
     with writing(cli.engine) as connection:
         long_ago = datetime.now(UTC) - timedelta(days=4)
         connection.execute(sa.update(webhook_delivery).values(received_at=long_ago))
-    assert "crm: nothing for 4 d. Has the CRM switched its webhook off?" in cli.says("sources", "list")
+    assert "crm: nothing for 4 d. Has the CRM disabled its webhook?" in cli.says("sources", "list")
     with writing(cli.engine) as connection:
         connection.execute(sa.update(webhook_delivery).values(received_at=long_ago - timedelta(days=10)))
     said = cli.says("sources", "list")
-    assert "crm: nothing for more than 7 days. Has the CRM switched its webhook off?" in said
+    assert "crm: nothing for more than 7 days. Has the CRM disabled its webhook?" in said
 
 
 def test_a_source_that_never_says_who_its_customers_are_is_named(cli: Cli) -> None:
@@ -274,7 +274,7 @@ def test_a_source_that_tells_much_and_never_of_an_end_is_named(cli: Cli) -> None
     assert sent(cli, signed("c-1", x_user_id="501"))["ignored"] == 1
     assert sent(cli, signed("c-2", x_user_id="502"))["ignored"] == 1
     said = cli.says("sources", "list")
-    assert "crm: 2 events in 7 days, and none says that a conversation ended" in said
+    assert "crm: 2 events in 7 days, and none reports an ended conversation" in said
     (_, delivery) = cli.rows(webhook_delivery)
     listed = ("deliveries", "list", "--outcome", "ignored", "--source")
     assert delivery.id in cli.says(*listed, "crm")
@@ -293,7 +293,7 @@ def test_a_source_that_tells_of_ends_is_not_named(cli: Cli) -> None:
     assert sent(cli, signed("c-1", x_user_id="501"))["accepted"] == 1
     cli.write(sources__crm__events={"ended": "b.type == 'conversation.finished'"})
     assert sent(cli, signed("c-2", x_user_id="502"))["ignored"] == 1
-    assert "none says" not in cli.says("sources", "list")
+    assert "none reports" not in cli.says("sources", "list")
 
 
 def test_a_delivery_that_is_not_there_or_no_longer_kept_is_said_so(cli: Cli) -> None:
@@ -357,7 +357,7 @@ def test_a_signed_delivery_is_explained_without_being_stored(cli: Cli) -> None:
         "hmac covers msg-c-1.",
         "item 0: conversation ended",
         "'ann'   <- b.data.agent_id",
-        "campaign    care: the first whose every filter fits",
+        "campaign    care: the first whose filters all match",
     ):
         assert words in said
     assert SOURCE_KEY not in said
@@ -370,7 +370,7 @@ def test_an_explanation_ends_with_who_would_be_asked_or_why_nobody(cli: Cli) -> 
     (account,) = load(cli.config, {}).accounts.values()
     for ourselves in ({"x_user_id": account.user_id}, {"x_handle": account.screen_name.upper()}):
         said = cli.says("sources", "explain", saved(cli, signed(**ourselves)), "--source", "crm")
-        assert "customer    nobody: it is an account of ours" in said
+        assert "customer    nobody: it is one of your own accounts" in said
     file = saved(cli, signed())
     assert "write [[sources.crm.lookup]]" in cli.says("sources", "explain", file, "--source", "crm")
     ended = cli.directory / "ended.http"
@@ -399,7 +399,7 @@ def test_a_delivery_that_is_only_too_old_is_known_by_its_right_signature(cli: Cl
 def test_a_conversation_no_campaign_takes_is_said_to_be_skipped(cli: Cli) -> None:
     cli.write(campaigns__care__teams=["red"])
     said = cli.says("sources", "explain", saved(cli, signed(team_id="blue")), "--source", "crm")
-    assert "campaign    none takes it: it would be skipped (no_campaign)" in said
+    assert "campaign    none matches: it would be skipped (no_campaign)" in said
 
 
 @pytest.mark.parametrize("content", [b"", b"\0\xff\n\n\xff", b"{", b"[" * 10_000])

@@ -194,7 +194,7 @@ def test_the_command_says_how_far_it_is_and_what_comes_next(
     to = target.url.render_as_string(hide_password=False)
     said = cli.says("db", "copy", "--to", to)
     assert "feedback_request: 1 row, 1 written, 0 deleted" in said
-    assert "Carried over: 0 rows" in cli.says("db", "copy", "--to", to)
+    assert "Copied: 0 rows" in cli.says("db", "copy", "--to", to)
     ended = cli.says("db", "copy", "--to", to, "--finish")
     assert "feedback_request: 1 row, sha256 sum" in ended
     assert "Write the other address into database.url" in ended

@@ -366,7 +366,7 @@ def test_settings_that_cannot_sign_in_are_named() -> None:
 def test_a_name_that_nobody_knows_is_told_from_a_machine_that_is_off() -> None:
     with pytest.raises(NoAnswer) as caught:
         get("https://no-such-crm.invalid/a", ask=unknown)
-    assert "name is not known here" in str(caught.value)
+    assert "name cannot be resolved" in str(caught.value)
 
 
 def unknown(host: str, port: int) -> list[str]:

@@ -110,7 +110,7 @@ def test_no_scrub_is_called_done_while_somebody_still_reads_what_was_there_befor
     sa.event.listen(in_sqlite.engine, "checkout", lambda raw, *_: raw.execute("PRAGMA busy_timeout=0"))
     with reading(in_sqlite.engine) as connection:
         connection.exec_driver_sql("SELECT count(*) FROM result").scalar()
-        with pytest.raises(Conflict, match="run this again"):
+        with pytest.raises(Conflict, match="Run this again"):
             checking.scrub(in_sqlite.engine)
     checking.scrub(in_sqlite.engine)
 

@@ -383,9 +383,9 @@ def test_only_errors_that_may_pass_count_as_an_outage(engine: Engine, statement:
     ("change", "why"),
     [
         ({"port": 1}, "does not listen at that address"),
-        ({"host": "nowhere.invalid", "query": {}}, "has a host name that nobody knows here"),
+        ({"host": "nowhere.invalid", "query": {}}, "has a host name that cannot be resolved here"),
         ({"username": "nobody-of-ours"}, "refuses the user or the password"),
-        ({"database": "nothing"}, "has another name: the server knows none of this one"),
+        ({"database": "nothing"}, "does not exist under this name on the server"),
     ],
 )
 def test_why_postgresql_takes_nobody_in_is_told_apart(postgresql_url: str, change: dict[str, Any], why: str) -> None:
@@ -407,12 +407,12 @@ def test_why_postgresql_takes_nobody_in_is_told_apart(postgresql_url: str, chang
         ('root certificate file "/root/.postgresql/root.crt" does not exist', "sslrootcert must name a file"),
         ("FATAL:  sorry, too many clients already", "has no connection left"),
         ("connection timeout expired", "does not answer"),
-        ("connection failed: session is read-only", "takes no writes"),
+        ("connection failed: session is read-only", "accepts no writes"),
         ("could not extend file: No space left on device", "has no room left"),
         ("database disk image is malformed", "is damaged"),
-        ("file is not a database", "is no SQLite database"),
+        ("file is not a database", "is not an SQLite database"),
         ("unable to open database file", "must be able to read and write the file and its folder"),
-        ("disk I/O error", "cannot use its disk: has that room left?"),
+        ("disk I/O error", "cannot use its disk: is there space left?"),
         ("QueuePool limit of size 10 overflow 20 reached, connection timed out, timeout 30.00", "is busy"),
         ('relation "result" does not exist', "lacks tables of this release: run `dm-feedback db upgrade`"),
     ],
@@ -490,7 +490,7 @@ def test_nothing_is_written_to_a_file_that_was_removed_or_replaced(
             put(engine, "b")
         assert is_away(caught.value), "a delivery is answered 503"
         assert is_away(another.value), "and no empty file is made"
-        assert "after a restore run `db restored`" in why_away(caught.value)
+        assert "run `db restored` if you restored a backup" in why_away(caught.value)
         assert file.exists() == (put_there is not None)
     engine.dispose()
 

@@ -56,7 +56,7 @@ def test_a_proxy_that_refuses_us_is_said_to_be_the_reason_and_nothing_was_sent(p
             get(f"https://{NAME}/contacts/4711")
     assert at_x.value.reason == "proxy_error"
     assert str(at_crm.value) == (
-        "The proxy (service.outgoing_proxy) does not let us through: 407 Proxy Authentication Required."
+        "The proxy (service.outgoing_proxy) refused the connection: 407 Proxy Authentication Required."
     )
 
 

@@ -87,7 +87,7 @@ def test_a_source_that_refuses_us_degrades_and_says_what_to_do(engine: Engine) -
         "status": "held",
         "reason": "refused_401",
         "waiting": 1,
-        "what_to_do": "mend [sources.crm.api], restart, then run `dm-feedback sources release crm`",
+        "what_to_do": "correct [sources.crm.api], restart, then run `dm-feedback sources release crm`",
     })  # fmt: skip
 
 
@@ -101,7 +101,8 @@ def test_a_held_account_degrades_and_says_what_to_do(app: App) -> None:
         "status": "held",
         "reason": "account_locked",
         "x_code": 326,
-        "what_to_do": "mend it (at X, or the keys here, then restart), then run `dm-feedback accounts release acme`",
+        "what_to_do": "fix the cause (at X, or the keys here, then restart), then run `dm-feedback accounts release "
+        "acme`",
     }
     assert report["accounts"]["other"] == {"status": "ok"}
 
@@ -119,7 +120,7 @@ def test_a_manual_hold_advises_nothing_at_x(app: App) -> None:
     with writing(app.engine) as connection:
         holds.hold(connection, "acme", Hold(None, "held_by_hand"), app.clock.now)
     advice = ready(app)["accounts"]["acme"]["what_to_do"]
-    assert advice == "see to the reason, then run `dm-feedback accounts release acme`"
+    assert advice == "deal with the reason, then run `dm-feedback accounts release acme`"
 
 
 def test_a_pause_is_shown_until_it_is_over(app: App) -> None:
@@ -222,7 +223,7 @@ def test_a_database_that_takes_no_writes_is_not_ready_until_it_does_again(app: A
 
     sa.event.listen(app.engine, "checkout", query_only)
     assert stranger(app, 503) == {"status": "unavailable"}
-    assert "takes no writes" in str(told(app.engine))
+    assert "accepts no writes" in str(told(app.engine))
     refuse[0] = False
     app.clock.forward(seconds=4)
     assert stranger(app, 503) == {"status": "unavailable"}, "asked every few seconds only: strangers may ask too"

@@ -199,5 +199,5 @@ def test_a_database_that_takes_no_writes_says_so(engine: Engine, now: datetime) 
     )
     assert {each.code for each in outcomes if isinstance(each, Unavailable)} == {"store_unavailable"}
     assert {str(each) for each in outcomes} == {
-        "The delivery could not be stored: the database takes no writes. Send it again."
+        "The delivery could not be stored: the database accepts no writes. Send it again."
     }

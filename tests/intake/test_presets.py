@@ -224,4 +224,4 @@ def test_a_payload_names_the_public_source_it_is_written_after(preset: str) -> N
     public = [
         each for each in after if re.search(r"[\w-]+\.\w{2,}/\w|\.(rb|ts|json)\b|really run|documentation, \"", each)
     ]
-    assert public or "the body is yours" in preset_about(preset).certainty
+    assert public or "you write the body" in preset_about(preset).certainty

@@ -92,7 +92,7 @@ def test_the_log_says_what_was_looked_for_and_under_which_names_something_came(a
     missing, wrong = logs
     assert missing["why"] == "The header authorization is missing or empty."
     assert {"x-acme-token", "x-long" + "g" * 54} <= {*missing["headers"]}
-    assert wrong["why"] == "The token is none of the source's keys."
+    assert wrong["why"] == "The token matches no key of the source."
     assert "headers" not in wrong
     assert "s3cret" not in str(logs)
 

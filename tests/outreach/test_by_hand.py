@@ -344,7 +344,7 @@ def test_an_account_of_ours_named_by_hand_is_refused_in_words_that_fit(world: Wo
     world.run()
     row = world.request(request_id)
     assert (row.state, row.reason) == (State.SKIPPED, "no_x_identity")
-    assert row.detail == "Who was named by hand is an account of ours: name the customer."
+    assert row.detail == "The X user set by hand is one of your own accounts: set the customer."
     by_hand.complete(world.place, request_id, "501", by="ana", now=world.clock.now)
     world.run()
     assert world.request(request_id).state == State.CARD_SENT

@@ -472,7 +472,7 @@ def test_an_ambiguous_text_ends_unknown_and_is_not_repeated(world_of: Callable[.
         world.run()
         world.forward(seconds=60)
     row = world.request(request_id)
-    assert (row.state, row.detail) == (State.UNKNOWN, "X shows a message so like this one that it may be it.")
+    assert (row.state, row.detail) == (State.UNKNOWN, "X shows a message so similar that it may be this one.")
     assert [each.evidence for each in world.attempts(request_id)] == ["alike"]
     assert (messages(world, "dm"), messages(world, "card")) == (1, 0)
     assert stands(world).x_away_since is None, "X has answered since, if only by its list"

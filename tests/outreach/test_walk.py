@@ -51,7 +51,7 @@ def test_nobody_who_runs_an_account_of_ours_is_asked_as_a_customer(world_of: Any
     world.run()
     row = world.request(request_id)
     assert (row.state, row.reason) == (State.SKIPPED, "no_x_identity")
-    assert "an account of ours" in row.detail
+    assert "one of your own accounts" in row.detail
     assert sent(world) == []
 
 

@@ -7,13 +7,14 @@ from service.crm_api.get import OK
 from service.crm_api.look_up_result import CrmCall, LookUpResult
 
 PROBLEMS = {
-    "refused": "REFUSED: the CRM does not take the credentials, or its address may not be called; see sources.NAME.api",
-    "limited": "LIMITED: the CRM wants to be asked later",
-    "away": "AWAY: the CRM did not answer as it should; it would be asked again",
+    "refused": "REFUSED: the CRM does not accept the credentials, or its address may not be called; see "
+    "sources.NAME.api",
+    "limited": "LIMITED: the CRM's rate limit is reached; it is asked again later",
+    "away": "AWAY: the CRM did not answer properly; the worker would try again",
 }
 FORBIDDEN = 403
 MAY_NOT = (
-    "FORBIDDEN: the CRM knows the credentials, and they may not read this: a permission or scope is missing, or this "
+    "FORBIDDEN: the CRM accepts the credentials, but they may not read this: a permission or scope is missing, or this "
     "one ticket is private"
 )
 FACTS = ("x_user_id", "x_handle", "trust", "channel", "on_x", "language", "agent_id", "team_id", "tags")

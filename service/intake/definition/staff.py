@@ -20,13 +20,13 @@ class Staff:
     """A list of agents or of teams."""
 
     path: str = setting(REQUIRED, "the path of the list, with {page} and texts of [values]")
-    further: str = setting("", "the path of its further pages, where it is another, with {cursor}")
-    headers: Sent = setting({}, "headers the API wants beside the sign-in, such as its version")
+    further: str = setting("", "the path of its further pages, if it differs, with {cursor}")
+    headers: Sent = setting({}, "headers the API needs besides authentication, such as its version")
     kind: str = setting("agent", "agent or team", one_of("agent", "team"))
-    items: FromAnswer = setting(REQUIRED, "where the list is in the answer (`a`)")
-    next: FromAnswer | None = setting(None, "a text for the next page's {cursor}, or true where there is a next {page}")
-    id: FromListed = setting(REQUIRED, "the id of a listed one (`i`), as conversations carry it")
-    name: FromListed = setting(REQUIRED, "what people call it")
+    items: FromAnswer = setting(REQUIRED, "where the list is in the response (`a`)")
+    next: FromAnswer | None = setting(None, "the next page's {cursor} as a text, or true if there is a next {page}")
+    id: FromListed = setting(REQUIRED, "the id of an item (`i`), as in conversations")
+    name: FromListed = setting(REQUIRED, "its name")
 
 
 def staff_mistakes(lists: tuple[Staff, ...], values: frozenset[str]) -> Iterator[tuple[str, str]]:

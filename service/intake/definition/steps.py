@@ -31,7 +31,7 @@ class Find:
     x_profile_url: FromAnswer | None = setting(None, "the address of the profile on X")
     channel: FromAnswer | None = setting(None, "where the conversation took place")
     language: FromAnswer | None = setting(None, "the customer's language")
-    agent_id: FromAnswer | None = setting(None, "who handled it last; with it each conversation is looked up")
+    agent_id: FromAnswer | None = setting(None, "who handled it last; if set, every conversation is looked up")
     team_id: FromAnswer | None = setting(None, "their team; the same")
     tags: FromAnswer | None = setting(None, "tags beside the event's; the same")
 
@@ -44,12 +44,12 @@ class Find:
 class Step:
     """One GET."""
 
-    path: str = setting(REQUIRED, "the path, with {conversation_id}, {customer_ref}, {tenant} and what was kept")
-    when: FromAnswer | None = setting(None, "only if this is true of what is known (`k`)")
+    path: str = setting(REQUIRED, "the path, with {conversation_id}, {customer_ref}, {tenant} and kept values")
+    when: FromAnswer | None = setting(None, "only if this is true for what is known so far (`k`)")
     find: Find = setting({}, "what its answer may say")
-    keep: Kept = setting({}, "names for the paths of later steps, each an expression over the answer")
-    headers: Sent = setting({}, "headers the API wants beside the sign-in, such as its version")
-    trust: str = setting("crm_entered", "how much its word about the customer is worth", one_of(*TRUSTS))
+    keep: Kept = setting({}, "values for the paths of later steps, each an expression over the response")
+    headers: Sent = setting({}, "headers the API needs besides authentication, such as its version")
+    trust: str = setting("crm_entered", "how far its data about the customer is trusted", one_of(*TRUSTS))
 
 
 def step_mistakes(steps: tuple[Step, ...]) -> Iterator[tuple[str, str]]:

@@ -26,19 +26,21 @@ class Sweep:
     """A list of conversations, page by page."""
 
     path: str = setting(REQUIRED, "the path of the list, with {since}, {page}, {cursor} and texts of [values]")
-    further: str = setting("", "the path of its further pages, where it is another")
-    body: str = setting("", "a question in JSON, with {since} and {cursor}, for a list that is asked by POST")
-    headers: Sent = setting({}, "headers the API wants beside the sign-in, such as its version")
+    further: str = setting("", "the path of its further pages, if it differs")
+    body: str = setting("", "a JSON body with {since} and {cursor}, for a list that is read by POST")
+    headers: Sent = setting({}, "headers the API needs besides authentication, such as its version")
     since: str = setting("unix_s", "how {since} is written", one_of("unix_s", "iso8601"))
-    overlap: timedelta = setting("1h", "how far behind the last reading the next begins: lists lag, and pages shift")
+    overlap: timedelta = setting(
+        "1h", "how far the next read goes back before the last one, because lists lag and pages shift"
+    )
     per_minute: int = setting(30, "pages a minute at most", whole(1, 600))
-    items: FromAnswer = setting(REQUIRED, "where the list is in the answer (`a`)")
-    next: FromAnswer | None = setting(None, "a text for the next page's {cursor}, or true where there is a next {page}")
-    when: FromListed | None = setting(None, "only if this is true of a listed one (`i`)")
-    item: FromListed = setting(REQUIRED, "what the webhook would have brought of it")
-    sent: Sent = setting({}, "headers it would have brought, where the map looks at them")
-    ended_at: FromListed | None = setting(None, "when it ended, where the map takes the moment of arrival")
-    changed_at: FromListed | None = setting(None, "when it changed last, of a list that begins with the newest")
+    items: FromAnswer = setting(REQUIRED, "where the list is in the response (`a`)")
+    next: FromAnswer | None = setting(None, "the next page's {cursor} as a text, or true if there is a next {page}")
+    when: FromListed | None = setting(None, "only items for which this is true (`i`)")
+    item: FromListed = setting(REQUIRED, "the event that the webhook would have sent for it")
+    sent: Sent = setting({}, "headers that the webhook would have had, if the map uses them")
+    ended_at: FromListed | None = setting(None, "when it ended, if the map uses the time of arrival")
+    changed_at: FromListed | None = setting(None, "when it last changed, for a list that starts with the newest")
 
 
 def sweep_mistakes(sweep: Sweep, values: frozenset[str], bodies: tuple[str, ...]) -> Iterator[tuple[str, str]]:

@@ -33,10 +33,10 @@ class About:
     """What a preset is and how sure we are of it."""
 
     title: str = setting("", "the CRM's name")
-    certainty: str = setting("", "how sure we are, and by what source")
+    certainty: str = setting("", "how certain the preset is, and what it is based on")
     setup: str = setting("", "what to click and paste in the CRM")
-    token: str = setting("", "the token with the least scope to look customers up")
-    api: str = setting("", "what [sources.NAME.api] says, to be copied")
+    token: str = setting("", "the token with the smallest scope that can look customers up")
+    api: str = setting("", "the [sources.NAME.api] to copy into the settings")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,28 +44,32 @@ class Endpoint:
     """What a body may be."""
 
     body: tuple[str, ...] = setting(
-        ["json"], "how bodies may be written: json, form, multipart, xml", one_of("json", "form", "multipart", "xml")
+        ["json"], "accepted body types: json, form, multipart, xml", one_of("json", "form", "multipart", "xml")
     )
-    max_bytes: int | None = setting(None, "narrows `web.max_body_bytes`, never widens it", whole(1, LARGEST_BODY))
-    cloudevents: bool = setting(default=False, sentence="deliveries are CloudEvents 1.0, in any of their three modes")
-    answer: str | None = setting(None, "what to answer instead of our JSON, for senders that want words of their own")
-    answer_type: str = setting("text/plain", "the content type of that")
+    max_bytes: int | None = setting(
+        None, "a limit below `web.max_body_bytes`; it cannot be above", whole(1, LARGEST_BODY)
+    )
+    cloudevents: bool = setting(default=False, sentence="deliveries are CloudEvents 1.0, in any of the three modes")
+    answer: str | None = setting(
+        None, "the response to send instead of our JSON, for senders that need a particular one"
+    )
+    answer_type: str = setting("text/plain", "the content type of that response")
 
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
     """A question whose answer must return a value before events are sent."""
 
-    when: Expression = setting(REQUIRED, "true for a delivery that is this question")
-    value: Expression = setting(REQUIRED, "the value to give back")
-    key: str | None = setting(None, "the JSON key to give it under; without one it is the whole answer, as text")
+    when: Expression = setting(REQUIRED, "true for a delivery that is this challenge")
+    value: Expression = setting(REQUIRED, "the value to return")
+    key: str | None = setting(None, "the JSON key to return it under; without one it is the whole response, as text")
     proof: str | None = setting(
         None, "the JSON key beside it for the value's HMAC-SHA256 by the source's first key, in hex, as Zoom wants it"
     )
     signed: bool = setting(
-        default=True, sentence="asked with the source's signature; if not, only `h` and `q` may be looked at"
+        default=True, sentence="the challenge is signed like a delivery; if false, only `h` and `q` may be used"
     )
-    token: Expression | None = setting(None, "must find one of the source's keys, where the question is not signed")
+    token: Expression | None = setting(None, "must yield one of the source's keys, if the challenge is not signed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,27 +77,30 @@ class Handshake:
     """What a CRM asks before it sends events."""
 
     answers: tuple[Challenge, ...] = setting([], "questions that want a value back")
-    acknowledge: Expression | None = setting(None, "true for a signed ping: answered, not stored")
+    acknowledge: Expression | None = setting(None, "true for a signed ping, which is answered but not stored")
     subscribe: bool = setting(
         default=False, sentence="confirm a signed SNS subscription by calling the address in it, which must be Amazon's"
     )
-    empty: bool = setting(default=False, sentence="an unsigned request with an empty body is a check, and answered 200")
-    test_keys: tuple[str, ...] = setting(
-        [], "keys everybody knows, by which the vendor signs its test button: answered 200, never read"
+    empty: bool = setting(
+        default=False, sentence="answer 200 to an unsigned request with an empty body, which is a check"
     )
-    cloudevents_origins: frozenset[str] = setting([], "the origins that may ask by OPTIONS; never '*'")
-    cloudevents_rate: int = setting(600, "requests a minute they are promised", whole(1, 10**6))
+    test_keys: tuple[str, ...] = setting(
+        [], "public keys that the vendor's test button signs with: answered 200, never read"
+    )
+    cloudevents_origins: frozenset[str] = setting([], "the origins that may send OPTIONS; never '*'")
+    cloudevents_rate: int = setting(600, "requests per minute to promise them", whole(1, 10**6))
 
 
 @dataclass(frozen=True, slots=True)
 class Events:
     """Which items report an end, and which a reopening."""
 
-    split: OverBody | None = setting(None, "where the list of items is; one item without")
-    ended: Expression = setting(REQUIRED, "true for an item that says: the conversation ended")
-    reopened: Expression | None = setting(None, "true for one that says: it goes on")
+    split: OverBody | None = setting(None, "where the list of events is; without it, the body is one event")
+    ended: Expression = setting(REQUIRED, "true for an event that reports an ended conversation")
+    reopened: Expression | None = setting(None, "true for an event that reports a reopened conversation")
     again_after: timedelta | None = setting(
-        None, "how long after an end another one is a new one without a reopening; 12h where none is ever told"
+        None,
+        "how long after an end another end counts as new without a reopening; default 12h if `reopened` is not set",
     )
 
     @property
@@ -112,22 +119,22 @@ class Events:
 class Map:
     """Where each fact of an item is found."""
 
-    conversation_id: Expression = setting(REQUIRED, "the conversation, by the CRM's own word")
+    conversation_id: Expression = setting(REQUIRED, "the CRM's id of the conversation")
     ended_at: When = setting(REQUIRED, "when it ended, or 'received'")
-    reopened_at: When | None = setting(None, "when it went on, or 'received'; where it is missing, `ended_at` counts")
-    event_id: Expression | None = setting(None, "what stays the same when the same event is sent again")
+    reopened_at: When | None = setting(None, "when it was reopened, or 'received'; if missing, `ended_at` is used")
+    event_id: Expression | None = setting(None, "an id that stays the same when the same event is sent again")
     agent_id: Expression | None = setting(None, "who handled it last")
     team_id: Expression | None = setting(None, "their team or queue")
-    tags: Expression | None = setting(None, "a list of tags, or a text of them with commas or semicolons")
+    tags: Expression | None = setting(None, "a list of tags, or one text separated by commas or semicolons")
     language: Expression | None = setting(None, "the customer's language: a tag, or its name")
-    channel: Expression | None = setting(None, "where it took place, by the CRM's own word")
-    customer_ref: Expression | None = setting(None, "the customer, by the CRM's own word")
+    channel: Expression | None = setting(None, "the channel, by the CRM's name")
+    customer_ref: Expression | None = setting(None, "the CRM's id of the customer")
     tenant: Expression | None = setting(None, "the CRM's account")
     x_user_id: Expression | None = setting(None, "the customer's numeric id on X")
     x_handle: Expression | None = setting(None, "their handle on X")
     x_profile_url: Expression | None = setting(None, "the address of their profile on X")
-    account: Expression | None = setting(None, "the X account to ask from, out of those the source may use")
-    handled_by: Expression | None = setting(None, "human, ai, both or nobody: the last two are no agent")
+    account: Expression | None = setting(None, "the X account that asks, one of those the source may use")
+    handled_by: Expression | None = setting(None, "human, ai, both or nobody")
 
     def of(self, name: str) -> Expression | None:
         """The expression of a field; None if it has none, or is the time of arrival."""
@@ -143,7 +150,7 @@ class Map:
 class Times:
     """How the source writes its times."""
 
-    zone: ZoneInfo | None = setting(None, "only for times without one")
+    zone: ZoneInfo | None = setting(None, "time zone of times that have none")
     ended_at: str = setting("auto", "how `ended_at` is written", one_of(*FORMATS))
     reopened_at: str = setting("auto", "how `reopened_at` is written", one_of(*FORMATS))
 
@@ -155,13 +162,15 @@ class Channel:
     A handle from another network, or one that an agent typed into a profile, may belong to a stranger on X.
     """
 
-    allow: frozenset[str] = setting([], "only these are asked about; empty: all")
-    on_x: frozenset[str] = setting([], "the words for X: a handle counts only of a conversation there; empty: of any")
+    allow: frozenset[str] = setting([], "only conversations on these channels are asked about; empty: all")
+    on_x: frozenset[str] = setting(
+        [], "the CRM's names for X: a handle counts only for conversations on these channels; empty: on any"
+    )
     own_id: bool = setting(
         default=False,
-        sentence="`map.x_user_id` finds the id on whichever network it was: it counts only of a conversation on X",
+        sentence="`map.x_user_id` may be an id of any network, so it counts only for conversations on X",
     )
-    missing: str = setting("accept", "what becomes of an end that names no channel", one_of("accept", "reject"))
+    missing: str = setting("accept", "what to do with an event that names no channel", one_of("accept", "reject"))
 
     def mistakes(self) -> Iterator[tuple[str, str]]:
         """What is contradictory."""
@@ -173,7 +182,9 @@ class Channel:
 class People:
     """Who is not a person."""
 
-    nobody: frozenset[str] = setting([], "the ids by which the CRM says: nobody, a bot, the system; no agent, no team")
+    nobody: frozenset[str] = setting(
+        [], "ids that stand for nobody, a bot or the system; they are neither an agent nor a team"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +200,9 @@ class Identity:
 class ApiLimits:
     """How an API reports its rate limit, besides 429 and 503."""
 
-    used_up: FromAnswer | None = setting(None, "true for a refusal (`a`) that only says that a limit is used up")
+    used_up: FromAnswer | None = setting(
+        None, "true for an error response (`a`) that only means that a limit is used up"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,10 +210,12 @@ class Grammar:
     """A definition as the grammar reads it, before name and keys are added."""
 
     about: About = setting({}, "what it is")
-    accounts: tuple[str, ...] = setting([], "further X accounts its events may choose among")
+    accounts: tuple[str, ...] = setting([], "other X accounts that its events may choose")
     endpoint: Endpoint = setting({}, "what a body may be")
     handshake: Handshake = setting({}, "what the CRM asks first")
-    verify: Any = setting(REQUIRED, "how the source proves itself, e.g. kind = 'hmac'; a list of tables: any of them")
+    verify: Any = setting(
+        REQUIRED, "how the source authenticates, e.g. kind = 'hmac'; in a list of tables any one may match"
+    )
     events: Events = setting(REQUIRED, "which items mean what")
     map: Map = setting(REQUIRED, "where each fact stands")
     times: Times = setting({}, "how times are written")
@@ -211,7 +226,7 @@ class Grammar:
     sweep: Sweep | None = setting(None, "a list of conversations that ended, for those whose webhook never came")
     staff: tuple[Staff, ...] = setting([], "lists of agents and teams with their names")
     limits: ApiLimits = setting({}, "how its API says that a limit is used up")
-    values: Mapping[str, Any] = setting({}, "constants of yours for expressions, as `v.NAME`")
+    values: Mapping[str, Any] = setting({}, "your own constants for expressions, as `v.NAME`")
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,6 @@ def charset_of(inbound: Inbound) -> str | None:
     except (LookupError, ValueError, UnicodeError):
         text = False
     if not text:
-        sentence = "The charset of the Content-Type is none we know; send UTF-8."
+        sentence = "The charset of the Content-Type is not supported; send UTF-8."
         raise UnknownEncoding("unknown_charset", sentence)
     return "utf-8-sig" if codec.name in UTF_8 else codec.name

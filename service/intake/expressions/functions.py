@@ -22,7 +22,7 @@ class OurFunctions(functions.Functions):
 
     @functions.signature(TEXT)
     def _func_lower(self, text: str | None) -> str | None:
-        """The text in small letters."""
+        """The text in lower case."""
         return None if text is None else text.lower()
 
     @functions.signature(TEXT)

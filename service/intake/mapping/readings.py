@@ -143,7 +143,9 @@ def _demand_a_known_shape(item: OneItem) -> None:
     looked_at = item.definition.grammar.events.looks_at
     if looked_at and all(at_path(item.context, path) is None for path in looked_at):
         places = ", ".join(".".join(path) for path in sorted(looked_at)[:MOST_PLACES])
-        detail = f"Nothing is there of what events.ended looks at ({places}); the source sends another form."
+        detail = (
+            f"The event has none of the fields that events.ended reads ({places}); the source sends a different format."
+        )
         raise _NotUnderstood("not_understood", detail)
 
 
@@ -235,6 +237,6 @@ def _account(item: OneItem) -> str:
     except (ExpressionError, fields.NotText):
         named = ""
     if named not in item.definition.accounts:
-        detail = "The event names an X account this source may not use; list it under the source's accounts."
+        detail = "The event names an X account that this source may not use; add it to the source's accounts."
         raise _NotUnderstood("unknown_account", detail)
     return named

@@ -47,9 +47,9 @@ class KeySet:
             if kid is None:
                 wanted = list(self._known.values())
         if not wanted and not asked_just_now:
-            raise NotNow("token_keys_away", "The sender's published keys cannot be had now; they are asked for again.")
+            raise NotNow("token_keys_away", "The sender's published keys cannot be fetched now; this is tried again.")
         if not wanted:
-            raise Refusal("token_key_unknown", "The sender publishes no key with this id.")
+            raise Refusal("token_key_unknown", "The sender has published no key with this id.")
         return [key for each in wanted for key in _readable(each, algorithm)]
 
     def _refresh(self, now: datetime) -> None:

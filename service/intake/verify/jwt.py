@@ -44,7 +44,7 @@ class Token(Keyed):
     """A JSON Web Token in a header or the query."""
 
     kind: ClassVar[str] = "jwt"
-    header: HeaderName = setting("authorization", "the header it stands in; empty where it is in the query")
+    header: HeaderName = setting("authorization", "the header that holds it; empty where it is in the query")
     query: str | None = setting(None, "or the name of the query it stands under")
     scheme: str = setting("Bearer ", "what stands before it in the header")
     algorithms: tuple[str, ...] = setting(["RS256"], "the algorithms it may use", one_of(*SHARED, *PUBLIC))
@@ -95,7 +95,9 @@ class Token(Keyed):
         head, claims, signature, signed = _parts(self._given(inbound))
         algorithm = head.get("alg")
         if algorithm not in self.algorithms:
-            raise Refusal("token_algorithm", "The token is signed by an algorithm this definition does not allow.")
+            raise Refusal(
+                "token_algorithm", "The token is signed with an algorithm that this definition does not allow."
+            )
         index = self._signer(str(algorithm), head.get("kid"), signature, signed, now)
         self._check_names(claims)
         if self.body_claim:
@@ -145,10 +147,10 @@ class Token(Keyed):
 
     def _check_names(self, claims: dict[str, Any]) -> None:
         if self.issuer is not None and claims.get("iss") != self.issuer:
-            raise Refusal("token_issuer", "The token is somebody else's (iss).")
+            raise Refusal("token_issuer", "The token is from another issuer (iss).")
         audience = claims.get("aud")
         if self.audience is not None and self.audience not in (audience if isinstance(audience, list) else [audience]):
-            raise Refusal("token_audience", "The token is for somebody else (aud).")
+            raise Refusal("token_audience", "The token is for another audience (aud).")
 
 
 def _parts(token: str) -> tuple[dict[str, Any], dict[str, Any], bytes, bytes]:
@@ -161,7 +163,7 @@ def _parts(token: str) -> tuple[dict[str, Any], dict[str, Any], bytes, bytes]:
     except (ValueError, RecursionError) as error:
         raise Refusal("token_unreadable", "The token does not contain JSON.") from error
     if not isinstance(head, dict) or not isinstance(claims, dict) or "crit" in head or not _names_a_key(head):
-        raise Refusal("token_unreadable", "The token has an unknown form.")
+        raise Refusal("token_unreadable", "The token has an unknown format.")
     return head, claims, raw[2], ".".join(segments[:2]).encode()
 
 
@@ -180,4 +182,4 @@ def _check_body(claimed: Any, body: bytes) -> None:
     known = (digest.hex(), base64.b64encode(digest).decode(), base64.urlsafe_b64encode(digest).decode().rstrip("="))
     given = claimed.encode("utf-8", "replace") if isinstance(claimed, str) else b""
     if not any([hmac.compare_digest(each.encode(), given) for each in known]):  # noqa: C419 - compares all
-        raise Refusal("signature_wrong", "The body is not the one the token was made of.")
+        raise Refusal("signature_wrong", "The token was made for a different body.")

@@ -46,7 +46,7 @@ class MessageSignature(Keyed):
     algorithm: str = setting(REQUIRED, "the signature", one_of(*ALGORITHMS))
     key_encoding: str = setting("utf8", "how a shared key is written", one_of(*KEY_ENCODINGS))
     covers: tuple[str, ...] = setting(["content-digest"], "the components that must be covered")
-    tolerance: timedelta = setting("300s", "how far `created` may lie from our clock")
+    tolerance: timedelta = setting("300s", "how far `created` may differ from our clock")
     tag: str | None = setting(None, "what its `tag` must be")
     loaded: tuple[tuple[int, PublicKey], ...] = ()
 
@@ -83,9 +83,7 @@ class MessageSignature(Keyed):
         if not signature:
             raise Refusal("signature_missing", f"There is no signature with the label {given.label}.")
         if given.parameters.get("alg") not in {None, self.algorithm}:
-            raise Refusal(
-                "signature_algorithm", "The signature is made by an algorithm this definition does not allow."
-            )
+            raise Refusal("signature_algorithm", "The signature uses an algorithm that this definition does not allow.")
         lacking = [each for each in self.covers if each not in given.names]
         if lacking:
             raise Refusal("signature_incomplete", f"The signature does not cover {', '.join(lacking)}.")
@@ -102,7 +100,7 @@ class MessageSignature(Keyed):
         else:
             hits = [i for i, key in self.loaded if fits(ALGORITHMS[self.algorithm], key, signature, base)]
         if not hits:
-            raise Refusal("signature_wrong", "No key of the source makes this signature of these components.")
+            raise Refusal("signature_wrong", "The signature of these components matches no key of the source.")
         return hits[0]
 
 
@@ -145,10 +143,10 @@ def _inputs(value: str) -> Iterator[SignatureInput]:
     while position < len(value):
         entry = ENTRY.match(value, position)
         if entry is None:
-            raise Refusal("signature_unreadable", "Signature-Input has an unknown form.")
+            raise Refusal("signature_unreadable", "Signature-Input has an unknown format.")
         components = COMPONENT.findall(entry[2])
         if any(parameters for _, parameters in components):
-            raise Refusal("signature_component", "A component has parameters, which we do not rebuild.")
+            raise Refusal("signature_component", "A component has parameters, which are not supported.")
         parameters = {
             name: text or (int(number) if number else "") for name, text, number in PARAMETER.findall(entry[3])
         }
@@ -190,4 +188,4 @@ def _check_digest(inbound: Inbound) -> None:
     if not known:
         raise Refusal("digest_unreadable", f"Content-Digest needs one of {', '.join(DIGESTS)}.")
     if not all(hmac.compare_digest(hashlib.new(DIGESTS[name], inbound.body).digest(), raw) for name, raw in known):
-        raise Refusal("signature_wrong", "The body is not the one Content-Digest was made of.")
+        raise Refusal("signature_wrong", "Content-Digest was made for a different body.")

@@ -34,12 +34,12 @@ class Static(Keyed):
     """A token in a header (behind a scheme such as `Bearer `), in the query or in the body."""
 
     kind: ClassVar[str] = "static"
-    header: HeaderName | None = setting(None, "the header it stands in")
-    query: str | None = setting(None, "or the name of the query it stands under: addresses get logged")
+    header: HeaderName | None = setting(None, "the header that holds it")
+    query: str | None = setting(None, "or the query parameter that holds it; note that addresses get logged")
     body: Expression | None = setting(
-        None, "or where it stands in the body (JSON, a form; 256 kB at most), which is kept: prefer a header"
+        None, "or where it is in the body (JSON or a form, 256 kB at most); bodies are stored, so prefer a header"
     )
-    scheme: str = setting("", "what stands before it in the header, such as `Bearer `")
+    scheme: str = setting("", "a prefix before it in the header, such as `Bearer `")
 
     def mistakes(self) -> Iterator[tuple[str, str]]:
         """It has one place."""
@@ -75,7 +75,7 @@ class Basic(Keyed):
     """User and password of RFC 7617; the keys are the passwords, or the users."""
 
     kind: ClassVar[str] = "basic"
-    user: str | None = setting(None, "the user, where the keys are passwords", NOT_EMPTY, secret=True)
+    user: str | None = setting(None, "the user, if the keys are passwords", NOT_EMPTY, secret=True)
     key_is: str = setting("password", "what the keys are", one_of("password", "user"))
 
     def mistakes(self) -> Iterator[tuple[str, str]]:
@@ -152,5 +152,5 @@ def _index(keys: tuple[Key, ...], given: str, *also: bytes) -> int:
     offered = (given.encode("utf-8", "replace"), *also)
     hits = [key.index for key in keys for raw in offered if hmac.compare_digest(key.secret, raw)]
     if not hits:
-        raise Refusal("token_wrong", "The token is none of the source's keys.")
+        raise Refusal("token_wrong", "The token matches no key of the source.")
     return hits[0]

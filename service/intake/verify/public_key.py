@@ -56,7 +56,7 @@ class PublicKeys(Signing):
         message = signed_bytes(self, inbound)
         hits = [i for i, key in self.loaded for each in offered if each and fits(self.algorithm, key, each, message)]
         if not hits:
-            raise Refusal("signature_wrong", "No public key of the source fits this signature of these bytes.")
+            raise Refusal("signature_wrong", "The signature of these bytes matches no public key of the source.")
         check_age(self, inbound, now)
         return hits[0]
 

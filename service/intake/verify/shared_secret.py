@@ -109,5 +109,5 @@ def matching(expected: Iterable[tuple[int, str]], offered: Iterable[str]) -> int
     # every pair is compared, so that timing reveals neither key nor signature
     hits = [index for index, text in expected for each in raw if hmac.compare_digest(text.encode(), each)]
     if not hits:
-        raise Refusal("signature_wrong", "No key of the source makes this signature of these bytes.")
+        raise Refusal("signature_wrong", "The signature of these bytes matches no key of the source.")
     return hits[0]

@@ -45,8 +45,8 @@ class SignatureAt:
     """Where the signature is: the whole header, a field of `k=v,k=v`, or the entries of a list."""
 
     header: HeaderName = setting(REQUIRED, "the header that carries the signature", NOT_EMPTY)
-    prefix: str = setting("", "what stands before it, such as `sha256=`")
-    kv: str | None = setting(None, "the field that holds it, where the header is `k=v,k=v`")
+    prefix: str = setting("", "a prefix before the signature, such as `sha256=`")
+    kv: str | None = setting(None, "the field that holds it, if the header is `k=v,k=v`")
     list: str | None = setting(None, "what separates several signatures")
     names: tuple[str, ...] = setting([], "names for the entries of a header without any, such as `t;hash`")
     separator: str = setting(",", "what separates fields or named entries", NOT_EMPTY)
@@ -63,15 +63,15 @@ class SignedTime:
 
     from_: Part = setting(REQUIRED, "`header:NAME` or `sig:FIELD`", _header_or_field)
     format: str = setting("digits_auto", "how it is written", one_of(*FORMATS))
-    tolerance: timedelta = setting("300s", "how far it may lie from our clock")
+    tolerance: timedelta = setting("300s", "how far it may differ from our clock")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signing(Keyed):
     """A signature over an ordered list of parts."""
 
-    key_prefix: str = setting("", "only keys that begin like this are taken, without it; other verifiers leave them")
-    prefixed_only: bool = setting(default=False, sentence="take no key without the prefix")
+    key_prefix: str = setting("", "use only keys with this prefix, and strip it; other verifiers ignore these keys")
+    prefixed_only: bool = setting(default=False, sentence="do not use keys without the prefix")
     signed: tuple[Part, ...] = setting(["body"], f"the signed bytes, in order: {PARTS}")
     signature: SignatureAt = setting(REQUIRED, "where the signature stands: a header's name, or a table")
     encoding: str = setting("hex", "how it is written", one_of(*ENCODINGS))
@@ -144,7 +144,7 @@ def check_age(by: Signing, inbound: Inbound, now: datetime) -> None:
         return
     moment = parse_time(_signed_value(time.from_, by.signature, inbound).decode("utf-8", "replace"), time.format)
     if moment is None:
-        raise Refusal("timestamp_unreadable", f"The signed time is not of the form {time.format}.")
+        raise Refusal("timestamp_unreadable", f"The signed time does not have the format {time.format}.")
     demand_fresh(moment, now, time.tolerance)
 
 
@@ -210,14 +210,16 @@ def _signed_value(source: str, place: SignatureAt, inbound: Inbound) -> bytes:
     given = [v for k, v in named_values(header(inbound, place.header, "signature"), place) if k == name]
     if len(given) != 1:
         # two times in one signature: the one that is checked need not be the one that was signed
-        raise Refusal(f"timestamp_{'missing' if not given else 'repeated'}", f"The signature needs one '{name}'.")
+        raise Refusal(
+            f"timestamp_{'missing' if not given else 'repeated'}", f"The signature needs exactly one '{name}'."
+        )
     return given[0].encode("utf-8", "replace")
 
 
 def demand_short(body: bytes) -> None:
     """Raise Refusal for a body that may take long to parse, while nobody has vouched for it."""
     if len(body) > UNPROVEN_AT_MOST:
-        raise Refusal("body_too_large", f"Before it is proven, a body of at most {UNPROVEN_AT_MOST} bytes is read.")
+        raise Refusal("body_too_large", f"Until it is verified, a body may have at most {UNPROVEN_AT_MOST} bytes.")
 
 
 def _compact(body: bytes) -> bytes:

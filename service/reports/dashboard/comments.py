@@ -31,9 +31,9 @@ CAME = {
     "dm": "by a DM",
 }
 BECAME = {
-    "older": "kept, and what was known stands",
+    "older": "kept; the known answer counts",
     "repeat": "known already",
-    "anomaly": "contradicts what X had told; the earlier one stands",
+    "anomaly": "contradicts an earlier answer; the earlier one counts",
 }
 tr, upd = transition.c, result_update.c
 
@@ -119,5 +119,5 @@ def _news(asked: ReportQuery, request_id: str) -> Iterator[tuple[datetime, str, 
     )
     for at, score, with_text, channel, verdict in asked.connection.execute(query_.order_by(upd.id)):
         brought = [*(["score"] if score is not None else []), *(["comment"] if with_text else [])]
-        what = f"{' and '.join(brought)} came" if brought else "X told of the answer, with nothing in it"
+        what = f"{' and '.join(brought)} came" if brought else "X reported the answer without content"
         yield at, what, ", ".join(filter(None, (CAME.get(channel, channel), BECAME.get(verdict))))

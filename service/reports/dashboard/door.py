@@ -31,9 +31,9 @@ from service.settings import Settings
 HOME = "/dashboard/"
 SECURE_COOKIE, PLAIN_COOKIE = "__Host-dmf", "dmf"  # the prefix makes browsers refuse it without Secure and Path=/
 WHY = {
-    "ended": "Your session has ended. Sign in again to go on where you were.",
+    "ended": "Your session has ended. Sign in again to continue where you were.",
     "out": "You are signed out.",
-    "unsent": "Your session has ended. Sign in again: what you typed is still here and comes back with you.",
+    "unsent": "Your session has ended. Sign in again: what you typed is kept and will be shown again.",
 }
 log = structlog.get_logger(__name__)
 

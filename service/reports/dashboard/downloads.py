@@ -42,7 +42,7 @@ NOT_TOLD = (None,) * 7
 COLUMNS: Mapping[str, str] = {
     "type": "csat or nps",
     "by": "The dimension; none: all together",
-    "group": "The group; none: all together, or conversations without one",
+    "group": "The group; empty: all together, or conversations without one",
     "value": "CSAT in per cent, NPS from -100 to 100; none: no answers, or see suppressed",
     "low": "Lower bound of its interval",
     "high": "Upper bound of its interval",
@@ -52,15 +52,16 @@ COLUMNS: Mapping[str, str] = {
     "mean": "Mean of the scores, a second figure",
     "low_base": "Few answers: read with caution",
     "suppressed": "Why there is no value",
-    "since": "What is covered; none: from the beginning",
-    "until": "End of what is covered, not part of it; none: up to now",
-    "ended": "Conversations of the group that ended, asked or not; stands in the lines of both cards, so add up one",
+    "since": "Start of the period; empty: from the beginning",
+    "until": "End of the period, exclusive; empty: up to now",
+    "ended": "Conversations of the group that ended, asked or not; repeated in the lines of both card types, so add "
+    "up only one",
     "delivered": "Customers asked with such a card",
     "answered": "How many of them have answered",
     "response_rate": "100 * answered / delivered: per cent",
     "response_low": "Lower bound of its interval",
     "response_high": "Upper bound of its interval",
-    "name": "What people call the group",
+    "name": "The group's name",
 }
 """Each column of a file of figures, in words."""
 MOMENTS = {"since", "until"}

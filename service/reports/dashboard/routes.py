@@ -40,10 +40,10 @@ from service.settings import Settings
 
 CHALLENGE = "WWW-Authenticate"  # a browser would ask for a password of its own, over our page
 HEADLINES = {
-    403: "This is not for your key",
+    403: "Your key may not see this",
     404: "There is no such page",
-    422: "That question cannot be asked",
-    429: "Not so fast",
+    422: "This request is not valid",
+    429: "Too many requests",
 }
 
 

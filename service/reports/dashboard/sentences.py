@@ -23,10 +23,10 @@ NOBODY_ASKED = "nobody asked"
 UNITS = {"nps": "", "csat": " %"}
 WHY_HIDDEN = {
     "too_few": "too few answers",
-    "waits": "not told yet",
-    "releases_being_made": "releases are being made",
-    "pooled": "too small to be told apart",
-    "by_account_only": "told of whole accounts only",
+    "waits": "not available yet",
+    "releases_being_made": "releases are being computed",
+    "pooled": "too small to show separately",
+    "by_account_only": "available for whole accounts only",
 }
 
 

@@ -231,7 +231,7 @@ def test_a_form_outlives_its_session_and_is_sent_again(
     clock.forward(minutes=31)
     page = client.post(path, data=sent)
     assert page.status_code == 401
-    assert "what you typed is still here" in page.text
+    assert "what you typed is kept" in page.text
     again = client.post("/dashboard/sign-in", data={**hidden_of(page.text), "key": "dmf_0.0"})
     assert again.status_code == 401
     assert "WWW-Authenticate" not in again.headers, "a browser would ask for a password of its own"
@@ -293,7 +293,7 @@ def test_a_database_that_takes_no_writes_can_still_be_read(client: FlaskClient, 
 
 def test_the_sign_in_page_tells_when_a_session_ends(app: flask.Flask) -> None:
     page = " ".join(app.test_client().get("/dashboard/sign-in").text.split())
-    assert "ends after 30 minutes without a click, after 12 hours in any case, when you sign out" in page
+    assert "ends after 30 minutes without a click, after 12 hours at the latest, when you sign out" in page
 
 
 def test_a_session_ends_with_its_key(client: FlaskClient, engine: Engine, population: Population, clock: Clock) -> None:

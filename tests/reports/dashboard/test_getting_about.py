@@ -165,11 +165,11 @@ def test_an_analyst_chooses_among_what_releases_tell(
     assert '<select id="f-handled_by"' in page(signed_in("supervisor"), "/dashboard/explore")
     assert '<select id="f-handled_by"' not in page(analyst, "/dashboard/explore")
     refused = analyst.get("/dashboard/explore?by=variant&team_id=Billing").text
-    assert "language, question, way of asking, hour of day; team and question together" in refused
+    assert "language, question, way of asking, hour of day; team and question can only be combined" in refused
 
 
 def test_an_analyst_is_not_told_that_nothing_ended_where_no_release_lies(analyst: FlaskClient) -> None:
-    for days, says in (("since=2026-11-20&until=2026-11-22", "Not told yet"), (QUERY, "Counted ")):
+    for days, says in (("since=2026-11-20&until=2026-11-22", "Not available yet"), (QUERY, "Counted ")):
         for by in ("team", "agent"):
             told = page(analyst, f"/dashboard/coverage?by={by}&{days}")
             assert says in told
@@ -185,7 +185,7 @@ def test_a_table_of_releases_says_once_which_days_it_holds_and_how_many_answers_
     assert not re.search(r"\d of [\d,]+ answers", told)
     hidden = page(analyst, "/dashboard/operations")
     assert "No others in these days" not in hidden
-    assert hidden.count("Not told yet.") == 2
+    assert hidden.count("Not available yet.") == 2
 
 
 def test_a_refused_question_can_be_asked_again_without_each_of_its_filters(client: FlaskClient) -> None:
@@ -205,7 +205,7 @@ def test_an_account_that_left_the_settings_is_read_as_before(
     assert link is not None
     assert "acmepay only" in page(client, html.unescape(link[1]))
     operations = page(client, f"/dashboard/operations?account=acmepay&{QUERY}")
-    assert "This account left the settings." in operations
+    assert "This account is no longer in the settings." in operations
     assert "From ended to answered" in operations
     key = {"Authorization": f"Bearer {population.keys['supervisor']}"}
     assert client.get("/v1/summary?account=acmepay", headers=key).get_json()["csat"]["n"] > 0
@@ -229,4 +229,4 @@ def test_a_key_is_told_what_it_reads(client: FlaskClient, population: Population
     other = client.application.test_client()
     other.post("/dashboard/sign-in", data={"key": population.keys["acmepay only"]})
     assert "of acmepay." in page(other, "/dashboard/sessions")
-    assert "Your key reads acmepay alone." in page(other, "/dashboard/")
+    assert "Your key reads only acmepay." in page(other, "/dashboard/")

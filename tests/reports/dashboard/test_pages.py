@@ -135,7 +135,7 @@ def test_those_without_a_team_can_be_asked_about(client: FlaskClient, engine: En
 
 def test_a_longer_period_is_the_longest_there_is(client: FlaskClient) -> None:
     page = client.get("/dashboard/explore?by=agent&since=2020-01-01&until=2020-02-01").text
-    queries = set(re.findall(r'<a href="\?([^"]*)">Take a longer period</a>', page))
+    queries = set(re.findall(r'<a href="\?([^"]*)">Choose a longer period</a>', page))
     assert {html.unescape(query) for query in queries} == {"by=agent&since=2025-11-22&until=2026-11-22"}
 
 
@@ -186,7 +186,7 @@ def test_a_search_never_finds_what_is_hidden(client: FlaskClient, engine: Engine
         )
     assert "Nothing found" in client.get(f"/dashboard/comments?q=zebra&{QUERY}").text
     everything = client.get("/dashboard/comments?since=2026-11-19&until=2026-11-22").text
-    assert "showing it would show whose it is" in everything
+    assert "showing it would reveal whose conversation it was" in everything
     assert "zebra" not in everything
     assert SMALL not in re.sub(r"<select.*?</select>", "", everything, flags=re.DOTALL)
 
@@ -289,7 +289,7 @@ def test_a_table_says_why_it_is_not_ranked(client: FlaskClient) -> None:
 
 def test_where_nothing_is_told_yet_no_want_of_answers_is_blamed(signed_in: Callable[[str], FlaskClient]) -> None:
     page = signed_in("analyst").get("/dashboard/").text
-    assert "figures of this account are being made" in page.partition('id="t-news"')[2]
+    assert "figures are being computed" in page.partition('id="t-news"')[2]
     assert "Too few answers" not in page
     assert "No week has enough answers" not in page
 
@@ -297,7 +297,7 @@ def test_where_nothing_is_told_yet_no_want_of_answers_is_blamed(signed_in: Calla
 def test_a_download_says_by_which_day_its_rows_are_chosen(client: FlaskClient) -> None:
     for clock, says in (
         ("", "by the day it ended, asked or not. Scores on the page"),
-        ("sent_at", "by the day of asking. Downloading"),
+        ("sent_at", "by the day the question was sent. Downloading"),
     ):
         page = client.get(f"/dashboard/explore?{QUERY}{clock and f'&date_field={clock}'}").text
         assert f"A row is one conversation, {says}" in page
@@ -306,13 +306,13 @@ def test_a_download_says_by_which_day_its_rows_are_chosen(client: FlaskClient) -
 
 def test_what_an_analyst_is_told_and_when_is_said_on_operations(signed_in: Callable[[str], FlaskClient]) -> None:
     said = {role: signed_in(role).get("/dashboard/operations").text for role in ("supervisor", "analyst")}
-    assert "Answers show as soon as they are here." in said["supervisor"]
-    assert "Figures for analysts follow in whole releases." in said["analyst"]
+    assert "Answers are shown as soon as they arrive." in said["supervisor"]
+    assert "Analysts see figures in whole releases, later." in said["analyst"]
 
 
 def test_a_result_of_a_small_group_names_nobody(client: FlaskClient, population: Population) -> None:
     page = client.get(f"/dashboard/results/{population.small[0]}").text
-    assert "Too few answers to show whose conversation this was" in page
+    assert "too few answers to show whose conversation this was" in page
     assert "Kwame" not in page
     assert SMALL not in page
     assert "conv-" not in page
@@ -495,7 +495,7 @@ def test_readers_without_rows_are_told_that_the_first_release_waits(signed_in: C
         page = client.get(f"/dashboard{path}?{QUERY}")
         assert page.status_code == 200
     week = client.get(f"/dashboard/?{QUERY}").text
-    assert "figures for analysts come in whole releases" in week or "figures of this account are being made" in week
+    assert "figures for analysts come in whole releases" in week or "figures are being computed" in week
     assert '<p class="lead">' not in week
 
 
@@ -579,7 +579,7 @@ def test_explore_has_the_rows_of_the_api_in_its_words(client: FlaskClient, engin
 def test_a_small_group_has_no_score_and_how_many_they_are_is_told(client: FlaskClient) -> None:
     page = client.get(f"/dashboard/?team_id=Loyalty+desk&{QUERY}").text
     tile = page[page.index('id="t-csat"') : page.index('id="t-news"')]
-    assert "With fewer than 5 answers nobody is shown apart" in tile
+    assert "With fewer than 5 answers nobody is shown separately" in tile
     assert 'class="lead"' not in tile
 
 
@@ -623,7 +623,7 @@ def test_more_names_than_there_is_room_for_are_said_to_be_more(
     selects = SELECT.findall(client.get("/dashboard/comments").text)
     (agents,) = (each for each in selects if 'name="agent_id"' in each)
     assert agents.count("<option value") == 5, "all of them, and four"
-    assert "8 more: Explore leads to those with answers" in agents
+    assert "8 more: Explore lists those with answers" in agents
 
 
 def test_the_last_day_of_the_form_belongs_to_the_period(client: FlaskClient) -> None:
@@ -688,7 +688,7 @@ def test_an_invalid_timeline_note_comes_back_filled_in(client: FlaskClient) -> N
     remove = re.search(r'action="(/dashboard/timeline/\d+/remove)"', client.get("/dashboard/timeline").text)
     assert remove is not None
     assert client.post(remove[1], data=token).status_code == 303
-    assert "Nothing is written yet" in client.get("/dashboard/timeline").text
+    assert "There are no notes yet" in client.get("/dashboard/timeline").text
 
 
 def test_operations_go_on_to_this_moment_and_other_days_can_be_chosen(client: FlaskClient) -> None:
@@ -748,7 +748,7 @@ def test_an_answer_is_done_handed_over_and_found_by_it(client: FlaskClient, engi
     assert client.post(mark, data={"do": "burn", **token}).status_code == 422
     assert client.post(mark, data={"do": "reopen", "back": "https://evil.example/", **token}).status_code == 303
     page = client.get(f"/dashboard/results/{one}").text
-    assert "handed over by Robin Supervisor" in page
+    assert "assigned by Robin Supervisor" in page
     told = [line.detail["do"] for line in logged(engine) if line.action == "dashboard.mark"]
     assert told == ["finish", "give", "reopen"]
 
@@ -820,16 +820,18 @@ def test_a_conversation_that_does_not_say_whose_it_is_says_why(client: FlaskClie
         pages.append(client.get(f"/dashboard/conversations{html.unescape(address[1])}").text)
     hidden = [each for each in pages if '<td role="cell" data-name="Agent">hidden</td>' in each]
     assert hidden
-    assert all("of whoever has fewer than 5 answers a conversation does not say whose it is" in each for each in hidden)
-    assert not any("does not say whose it is" in each for each in pages if each not in hidden)
+    assert all(
+        "for people with fewer than 5 answers, a conversation does not show whose it is" in each for each in hidden
+    )
+    assert not any("does not show whose it is" in each for each in pages if each not in hidden)
 
 
 def test_texts_removed_by_retention_are_not_called_hidden(
     client: FlaskClient, engine: Engine, population: Population
 ) -> None:
     one = population.commented[0]
-    kept_back = "With so few answers, showing it would show whose it is."
-    for text, says in ((None, "its words were deleted when their time was over"), ("words", "words")):
+    kept_back = "With so few answers, showing it would reveal whose conversation it was."
+    for text, says in ((None, "its text was deleted at the end of its retention"), ("words", "words")):
         with writing(engine) as connection:
             connection.execute(sa.update(result).where(result.c.request_id == one).values(text=text))
         for path in (f"/dashboard/results/{one}", f"/dashboard/comments?request_id={one}&all=1&{QUERY}"):

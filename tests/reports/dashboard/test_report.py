@@ -138,9 +138,9 @@ def test_what_waits_is_told_later_and_what_is_of_whole_accounts_is_said_so(quick
     filled(quick)
     quick.released()
     _, waits = made(quick, "analyst", last_week(TODAY))
-    assert "How many were asked is told later." in waits
+    assert "How many were asked is shown later." in waits
     _, of_a_team = made(quick, "analyst", wanted=Filter(chosen={"team": ("red",)}))
-    assert "How many were asked is told of whole accounts only." in of_a_team
+    assert "How many were asked is available for whole accounts only." in of_a_team
 
 
 def test_it_says_who_was_asked_what_differs_and_how_to_read_it(quick: World) -> None:
@@ -296,7 +296,7 @@ def test_without_the_extra_the_page_says_what_to_do(client: FlaskClient, monkeyp
     monkeypatch.setattr(paper, "LIBRARY", "no_such_library")
     page = client.get("/dashboard/report").text
     assert "report.pdf?" not in page
-    assert "installs its extra <code>pdf</code>" in page
+    assert "installs dm-feedback's extra <code>pdf</code>" in page
     refused = client.get("/dashboard/report.pdf")
     assert (refused.status_code, "write a .html" in refused.text) == (422, True)
 

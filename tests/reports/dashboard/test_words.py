@@ -74,7 +74,7 @@ def test_a_span_names_its_two_largest_units(value: timedelta | None, written: st
 def test_stable_words_are_written_as_people_write_them() -> None:
     assert [words.heading(each) for each in ("no_x_identity", "cannot_dm", "sampled_out", "nps")] == [
         "Not found on X",
-        "X does not let us write",
+        "X does not allow messages",
         "Not drawn in the sample",
         "NPS",
     ]
