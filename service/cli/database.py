@@ -57,7 +57,9 @@ def status(context: click.Context) -> None:
     help=f"The address of the other, empty database. Better in the variable {COPY_TO}, which `ps` does not show.",
 )  # fmt: skip
 @click.option("--accounts", help="Only these accounts, separated by commas, into a cluster that may already be in use.")
-@click.option("--finish", is_flag=True, help="Nothing writes to what is copied any more: copy the rest, and prove it.")
+@click.option(
+    "--finish", is_flag=True, help="Copy the rest and prove it. Nothing may write to what is copied any more."
+)
 @click.pass_context
 def copy(context: click.Context, to: str, accounts: str | None, finish: bool) -> None:  # noqa: FBT001 - click's way of a flag
     """Copy everything to another database while the service runs; complete it with --finish.
@@ -92,21 +94,21 @@ def _copy_accounts(source: Engine, target: Engine, names: tuple[str, ...], secre
         _show_carried(moving_accounts.pass_over(source, target, move, _progress))
         return
     _show_proven(moving_accounts.finish(source, target, move, _progress, me(), now()))
-    console.print(f"Done: {told_of} live in the other database. Write them into the settings there.", soft_wrap=True)
+    console.print(f"Done: {told_of} are now in the other database. Add them to the settings there.", soft_wrap=True)
 
 
 @db.command(name="forget-accounts")
 @click.argument("accounts")
-@click.confirmation_option(prompt="What is left here of these accounts is deleted. Is it to go?")
+@click.confirmation_option(prompt="This deletes what is left here of these accounts. Continue?")
 @click.pass_context
 def forget_accounts(context: click.Context, accounts: str) -> None:
-    """Delete what is left of accounts that `db copy --accounts` has carried to another database.
+    """Delete what is left of accounts that `db copy --accounts` has moved to another database.
 
-    Also deletes what has arrived of a copy into this database that was given up. Mirrors of this database start anew.
+    Also deletes an abandoned copy from this database. Mirrors of this database start anew.
     """
     _, engine = opened(context)
     moving_accounts.forget(engine, _names(accounts), _progress, me(), now())
-    console.print(f"Nothing is left here of {accounts}. Cursors given before are answered 410, changes_begin_anew.")
+    console.print(f"Nothing of {accounts} is left here. Earlier cursors are answered 410, changes_begin_anew.")
 
 
 def _names(accounts: str) -> tuple[str, ...]:
@@ -124,9 +126,9 @@ def _show_carried(found: list[moving.CarriedTable]) -> None:
             console.print(f"{each.name}: {many(each.rows, 'row')}, {each.written} written, {each.deleted} deleted")
     changed = sum(each.written + each.deleted for each in found)
     console.print(
-        f"Carried over: {many(changed, 'row')}. Again: what has changed since. When few are left: stop web and"
+        f"Copied: {many(changed, 'row')}. Run it again to copy later changes. When few are left: stop web and"
     )
-    console.print("workers (of accounts: take them out of the settings), and run it with --finish.")
+    console.print("workers (for accounts: remove them from the settings), and run it with --finish.")
 
 
 def _show_proven(found: list[moving.ProvenTable]) -> None:
@@ -169,8 +171,8 @@ def restored(context: click.Context) -> None:
     A backup also lacks what was sent after it. So nothing is sent for a conversation that ended before now, until X's
     list of DMs has shown that it was not sent already. What cannot be shown ends `unknown`.
 
-    And it lacks what analysts were told after it. So what was answered before now, and weeks that have begun, are told
-    them no further: a second form of the same figures less the first would leave a few answers.
+    It also lacks the figures that analysts were shown after it. So they get no new figures for answers from before now,
+    nor for weeks that have begun. With two versions of the same figures they could single out a few answers.
     """
     _, engine = opened(context)
     with writing(engine) as connection:
@@ -178,15 +180,15 @@ def restored(context: click.Context) -> None:
         epoch, found, open_ones = seals.begin_epoch(connection, at), begin(connection, at), concerned(connection)
         detail = {"epoch": epoch, "known_until": found.known_until.isoformat()}
         log_access(connection, me(), "db.restored", detail, at)
-    console.print("A new order of changes has begun: cursors given before are answered 410, changes_begin_anew.")
-    console.print("Mirrors begin again without a cursor, and forget the rows that do not come again.")
+    console.print("A new order of changes has begun: earlier cursors are answered 410, changes_begin_anew.")
+    console.print("Mirrors must start again without a cursor, and delete the rows that do not come again.")
     console.print(
-        f"This database knows of nothing after {when(found.known_until)}. {open_ones} requests are open: each is "
+        f"This database knows nothing after {when(found.known_until)}. {open_ones} requests are open: each is "
         "looked up at X before anything is sent.",
         soft_wrap=True,
     )
-    console.print("What people asked for since is not in it: erase again whom you erased, and see to opt-outs.")
+    console.print("It lacks what people asked for since: repeat erasures and opt-outs.")
     console.print(
-        "Analysts and feeds are told no more of what was answered before now, nor of weeks that had begun.",
+        "Analysts and feeds get no new figures for answers from before now, nor for weeks that had begun.",
         soft_wrap=True,
     )

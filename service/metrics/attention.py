@@ -55,17 +55,17 @@ def beyond(name: str, number: float | None) -> float | None:
 def of_service(found: Readings, builds: Iterable[str]) -> Iterator[str]:
     """About workers, what became of deliveries and messages, the access log, releases, encryption."""
     if not found.one("workers_seen"):
-        yield "No worker lives, nobody is asked: start `dm-feedback worker`."
+        yield "No worker is running, so nobody is asked: start `dm-feedback worker`."
     if unmappable := int(found.one("deliveries_day", "unmappable") or 0):
         yield f"{many(unmappable, 'item')} of deliveries made no sense: `dm-feedback deliveries list`."
     ended = found.found["requests_ended_day"].items()
     if unknown := int(sum(number for (_, state, _), number in ended if state == State.UNKNOWN)):
-        yield f"Nobody knows what became of {many(unknown, 'message')}: `dm-feedback requests list --state unknown`."
+        yield f"It is unknown whether {many(unknown, 'message')} arrived: `dm-feedback requests list --state unknown`."
     if unsealed := found.over("access_log_unsealed"):
         waits = many(int(unsealed), "line")
-        yield f"Not sealed in the access log: {waits}; may the worker write it (deploy/roles.sql)?"
+        yield f"Not sealed in the access log: {waits}; may the worker write to it (deploy/roles.sql)?"
     if len({each.split()[1] for each in builds}) > 1:
-        yield "Processes of different versions run beside each other: finish the upgrade."
+        yield "Processes of different versions are running side by side: finish the upgrade."
     if refused := found.total("encryption_rows_refused"):
         yield f"{refused} rows hold values changed or moved in the database: `dm-feedback privacy check`."
 
@@ -79,8 +79,8 @@ def of_database(unplaced: Mapping[str, int], log: int | None, replica: ReplicaSt
         )
     if size := beyond("sqlite_log_bytes", log):
         yield (
-            f"The log beside the ledger (FILE-wal) holds {int(size) // 2**20} MB: somebody reads and does not end (a "
-            "sqlite3 shell in a transaction, a copy under way), and it grows until he does."
+            f"The log beside the ledger (FILE-wal) holds {int(size) // 2**20} MB: somebody keeps a read transaction "
+            "open (a sqlite3 shell, a running copy), and it grows until that ends."
         )
     if replica is not None and replica.sentence is not None:
         yield f"The replica (database.read_url) {replica.sentence}."
@@ -119,8 +119,8 @@ def of_account(name: str, found: Readings, dms_left: int, cards_left: int, *, is
         yield f"{name}: a request has been due for {age(due)}; more workers, or X's limits are used up."
     if away := found.over("x_away_seconds", name):
         yield (
-            f"{name}: no call to X has succeeded for {age(away)}; the worker's log (x_called, reason) says whether it "
-            "is X, our way to it or our clock; nothing is lost, it goes on when X answers."
+            f"{name}: no call to X has succeeded for {age(away)}; the worker's log (x_called, reason) says whether "
+            "the cause is X, the network or this machine's clock. Nothing is lost; it continues when X answers."
         )
     if min(dms_left, cards_left) < ATTENTION_FROM["sends_left"]:
         yield f"{name}: X's limit of the day leaves {dms_left} DMs and {cards_left} cards."

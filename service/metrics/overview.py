@@ -105,7 +105,7 @@ def _encrypting(found: Readings) -> str | None:
     if since is None:
         return None
     rows = found.total("encryption_rows_rewritten")
-    return f"Encryption at rest has been going over for {age(since)}, {rows} rows: `dm-feedback privacy status`."
+    return f"Encryption at rest has been converting rows for {age(since)}, {rows} so far: `dm-feedback privacy status`."
 
 
 def _account(name: str, found: Readings, left: budgets.Sends) -> AccountOverview:

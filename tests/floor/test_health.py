@@ -112,7 +112,7 @@ def test_a_lost_sign_in_is_mended_by_signing_in(app: App) -> None:
         holds.hold(connection, "acme", Hold(None, SIGN_IN_LOST.reason), app.clock.now)
         [shown] = standings(connection, [("acme", "")], app.clock.now, silent=False)
     advice = ready(app)["accounts"]["acme"]["what_to_do"]
-    assert advice == "run `dm-feedback accounts connect acme`, which signs it in and lets it go on"
+    assert advice == "run `dm-feedback accounts connect acme`, which signs it in and lets it continue"
     assert advice.replace("`", "") in shown.advice
 
 

@@ -53,4 +53,4 @@ def _asked(grammar: Grammar) -> Iterator[tuple[str, str, str]]:
         how = "POST" if grammar.sweep.body else "GET"
         yield "ended, by list", f"{how} {grammar.sweep.path.partition('?')[0]}", "ends whose webhook never came"
     for each in grammar.staff:
-        yield f"names of {each.kind}s", f"GET {each.path.partition('?')[0]}", "what people call them, asked once a day"
+        yield f"names of {each.kind}s", f"GET {each.path.partition('?')[0]}", "their names, read once a day"

@@ -50,10 +50,10 @@ class Sns(Verifier):
         named = any(each.encode() in inbound.body for each in self.topics)  # much sooner found than the body is parsed
         message = _message(inbound) if named else {}
         if message.get("TopicArn") not in self.topics:
-            raise Refusal("sns_topic", "The topic is none of this source's; list its ARN under verify.topics.")
+            raise Refusal("sns_topic", "The topic is not one of this source's; add its ARN to verify.topics.")
         address = amazon_url(message.get("SigningCertURL"))
         if address is None or not CERTIFICATE.fullmatch(address) or not _is_of(address, message["TopicArn"]):
-            raise Refusal("sns_certificate", "The certificate is not at Amazon's own address of the topic's region.")
+            raise Refusal("sns_certificate", "The certificate is not at Amazon's address for the topic's region.")
         key = PROVEN.get((self.fetch, address)) or self._key(address)
         digest = HASHES.get(str(message.get("SignatureVersion")))
         try:
@@ -75,7 +75,7 @@ class Sns(Verifier):
         try:
             found = load_pem_x509_certificate(self.fetch(url).encode()).public_key()
         except NoAnswer as error:
-            raise NotNow("sns_certificate_away", "Amazon's certificate cannot be had now.") from error
+            raise NotNow("sns_certificate_away", "Amazon's certificate cannot be fetched now.") from error
         except (ValueError, UnsupportedAlgorithm) as error:
             raise Refusal("sns_certificate", "There is no certificate at the address.") from error
         if not isinstance(found, RSAPublicKey):
@@ -112,9 +112,9 @@ def _message(inbound: Inbound) -> dict[str, Any]:
     try:
         found = json.loads(inbound.body)
     except (ValueError, RecursionError) as error:
-        raise Refusal("body_unreadable", "The body is no message of Amazon SNS.") from error
+        raise Refusal("body_unreadable", "The body is not a message of Amazon SNS.") from error
     if not isinstance(found, dict):
-        raise Refusal("body_unreadable", "The body is no message of Amazon SNS.")
+        raise Refusal("body_unreadable", "The body is not a message of Amazon SNS.")
     return found
 
 

@@ -56,7 +56,7 @@ def ending(inbound: Inbound) -> str:
             raise Refusal("signature_repeated", "The query names bodySHA256 more than once.")
         claimed = inbound.query["bodySHA256"].lower().encode("utf-8", "replace")
         if not hmac.compare_digest(inbound.digest.encode(), claimed):
-            raise Refusal("signature_wrong", "The body is not the one bodySHA256 was made of.")
+            raise Refusal("signature_wrong", "bodySHA256 was made for a different body.")
         return ""
     if inbound.content_type != FORM:
         raise Refusal("body_not_covered", "A JSON body needs bodySHA256 in the address; nothing else protects it.")

@@ -100,5 +100,5 @@ class Keyed(Verifier):
     """Verification by keys: those of the source, or its own."""
 
     needs_keys: ClassVar[bool] = True
-    keys: tuple[str, ...] | None = setting(None, "keys of its own, instead of the source's", NOT_EMPTY, secret=True)
+    keys: tuple[str, ...] | None = setting(None, "its own keys, instead of the source's", NOT_EMPTY, secret=True)
     secrets: tuple[Key, ...] = ()

@@ -48,7 +48,8 @@ def _stands(each: AccountStanding, now: datetime, *, silent: bool) -> tuple[str,
         )
         return "Held", at, why, f"For an operator: {advice(each).replace('`', '')}."
     if status == "paused":
-        return "Paused", at, "X asked us to slow down; conversations wait.", "Nothing to do: it ends by itself."
+        why = "X asked the service to slow down; conversations wait."
+        return "Paused", at, why, "Nothing to do: it continues by itself."
     if silent:
         why = "No worker is running: conversations are accepted, and nothing is sent."
         return "Waiting", None, why, "An operator starts: dm-feedback worker"
