@@ -275,7 +275,7 @@ def test_a_crm_that_knows_nobody_at_all_needs_a_hand(sqlite_engine: Engine) -> N
         with writing(place.app.engine) as connection:
             call_counts.count(connection, "crm", outcome, place.now, by=by)
             said = overview(connection, place.app.settings, place.now).needs_a_hand
-        told.append([each for each in said if "knew none of" in each])
+        told.append([each for each in said if "found none of" in each])
     assert [len(each) for each in told] == [0, 1, 0]
     assert "none of 21 customers" in told[1][0]
 
@@ -287,7 +287,7 @@ def test_a_crm_that_answers_nothing_for_long_is_told_while_anybody_waits(sqlite_
     def told() -> list[str]:
         with reading(place.app.engine) as connection:
             said = overview(connection, place.app.settings, place.now).needs_a_hand
-        return [each for each in said if "told us of nobody for" in each]
+        return [each for each in said if "in its CRM have failed for" in each]
 
     with writing(place.app.engine) as connection:
         crm_away(place, connection)
@@ -311,7 +311,7 @@ def test_an_account_in_no_workers_settings_is_told_before_its_backlog(engine: En
     assert "more workers" in told()[0], "none has said yet whom it serves"
     totals.Keeper(engine, "worker", place.now, ProcessCounts(), serves=["accounts.other"]).keep(place.now)
     [only] = told()
-    assert "acme: no worker that lives has it in its settings" in only
+    assert "acme: no running worker has it in its settings" in only
     totals.Keeper(engine, "worker", place.now, ProcessCounts(), serves=["accounts.acme"]).keep(place.now)
     assert "more workers" in told()[0]
 

@@ -57,7 +57,7 @@ def of_service(found: Readings, builds: Iterable[str]) -> Iterator[str]:
     if not found.one("workers_seen"):
         yield "No worker is running, so nobody is asked: start `dm-feedback worker`."
     if unmappable := int(found.one("deliveries_day", "unmappable") or 0):
-        yield f"{many(unmappable, 'item')} of deliveries made no sense: `dm-feedback deliveries list`."
+        yield f"{many(unmappable, 'item')} in deliveries could not be understood: `dm-feedback deliveries list`."
     ended = found.found["requests_ended_day"].items()
     if unknown := int(sum(number for (_, state, _), number in ended if state == State.UNKNOWN)):
         yield f"It is unknown whether {many(unknown, 'message')} arrived: `dm-feedback requests list --state unknown`."
@@ -74,7 +74,7 @@ def of_database(unplaced: Mapping[str, int], log: int | None, replica: ReplicaSt
     """About partitions, the log beside SQLite's file, the replica."""
     if waiting := sorted(table for table, rows in unplaced.items() if rows):
         yield (
-            f"No partition was made for rows of {', '.join(waiting)}: a worker does it within the hour; where its log "
+            f"No partition was made for rows of {', '.join(waiting)}: a worker does it within the hour. If its log "
             "says not_forgotten, run `dm-feedback db partition`."
         )
     if size := beyond("sqlite_log_bytes", log):
@@ -95,40 +95,48 @@ def of_sources(found: Readings) -> Iterator[str]:
 
 def _of_source(source: str, found: Readings) -> Iterator[str]:
     waits = many(int(found.one("look_ups_waiting", source) or 0), "conversation")
-    asks = f"`dm-feedback sources lookup {source} --conversation ID` shows what it answers."
+    asks = f"`dm-feedback sources lookup {source} --conversation ID` shows what the CRM answers."
     if reason := found.held("source_held", source):
         yield (
-            f"The API of {source} refuses us ({reason}), {waits} waiting: mend [sources.{source}.api], restart, then "
-            f"`dm-feedback sources release {source}`."
+            f"The API of {source} refuses dm-feedback ({reason}), {waits} waiting: correct [sources.{source}.api], "
+            f"restart, then `dm-feedback sources release {source}`."
         )
     if away := found.over("source_away_seconds", source):
-        yield f"{source}: its CRM has told us of nobody for {age(away)}, {waits} waiting, until each is stale: {asks}"
+        yield (
+            f"{source}: lookups in its CRM have failed for {age(away)}, {waits} waiting, each until it is stale: {asks}"
+        )
     if (nobody := found.over("look_ups_day", source, "nobody")) and not found.one("look_ups_day", source, "found"):
-        yield f"{source}: its CRM knew none of {int(nobody)} customers since yesterday: {asks}"
+        yield f"{source}: lookups in its CRM found none of {int(nobody)} customers since yesterday: {asks}"
     if behind := found.over("sweep_behind_seconds", source):
-        yield f"{source}: its list of what ended is read until {age(behind)} ago: `dm-feedback sources list`."
+        yield (
+            f"{source}: its list of ended conversations has been read up to {age(behind)} ago: `dm-feedback sources "
+            "list`."
+        )
 
 
 def of_account(name: str, found: Readings, dms_left: int, cards_left: int, *, is_served: bool) -> Iterator[str]:
     """About one account; `is_served`: a worker that lives has it in its settings, or none lives."""
     if not is_served:
-        yield f"{name}: no worker that lives has it in its settings, so nobody is asked: restart the workers."
+        yield f"{name}: no running worker has it in its settings, so nobody is asked: restart the workers."
     if reason := found.held("account_held", name):
-        yield f"{name} is held ({reason}): mend it, then `dm-feedback accounts release {name}`."
+        yield f"{name} is on hold ({reason}): fix the cause, then `dm-feedback accounts release {name}`."
     elif is_served and (due := found.over("oldest_due_seconds", name)):
-        yield f"{name}: a request has been due for {age(due)}; more workers, or X's limits are used up."
+        yield f"{name}: a request has been due for {age(due)}; start more workers, or X's limits are used up."
     if away := found.over("x_away_seconds", name):
         yield (
             f"{name}: no call to X has succeeded for {age(away)}; the worker's log (x_called, reason) says whether "
             "the cause is X, the network or this machine's clock. Nothing is lost; it continues when X answers."
         )
     if min(dms_left, cards_left) < ATTENTION_FROM["sends_left"]:
-        yield f"{name}: X's limit of the day leaves {dms_left} DMs and {cards_left} cards."
+        yield f"{name}: X's 24-hour limit leaves {dms_left} DMs and {cards_left} cards."
     if behind := found.over("events_behind_seconds", name):
-        yield f"{name}: feedback/events is read until {age(behind)} ago; figures end there."
+        yield f"{name}: feedback/events has been read up to {age(behind)} ago; figures are complete only until then."
     if (missed := found.over("webhook_missed", name)) and (silent := found.over("webhook_silent_seconds", name)):
-        yield f"{name}: X's webhook is silent for {age(silent)}, {many(int(missed), 'answer')} came by asking."
+        yield (
+            f"{name}: X's webhook has been silent for {age(silent)}, {many(int(missed), 'answer')} came only by "
+            "polling."
+        )
     if waited := found.over("refresh_oldest_due_seconds", name):
-        yield f"{name}: a card has waited {age(waited)} to be asked about."
+        yield f"{name}: a card has been due for polling for {age(waited)}."
     if unreadable := found.total("events_unreadable", name):
         yield f"{name}: {many(unreadable, 'event')} of X could not be read."

@@ -242,9 +242,8 @@ _TABLE = (
         "weeks once more of agents who were among the others of their team.",
         numerator="Answers by the day on which we first saw them. What is closed stays so, the same for everybody.",
         denominator="The same answers.",
-        exclusions="Answers that wait for the next release; how many they are is told. Groups too small to show "
-        "separately are told together, and so is whoever was not named when the day was closed. Once a "
-        "backup was put back, "
+        exclusions="Answers that wait for the next release; how many they are is told. Groups too small to be told "
+        "apart are told together, and so is whoever was not named when the day was closed. Once a backup was put back, "
         "answers given before, and weeks that had begun, are told no more than they were. Response rates and the "
         "funnel are of whole accounts, once the answer window is over. What remains: where one group alone has "
         "answers of an outcome class, the days of that class are its own.",
