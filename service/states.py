@@ -158,7 +158,7 @@ class Skip(Reason):
 
     COOLDOWN = (
         "cooldown",
-        "This account asked the customer recently, and the campaign's cooldown is not over.",
+        "This account asked the customer recently, and the campaign does not ask the same customer again so soon.",
     )
     SAMPLED_OUT = (
         "sampled_out",

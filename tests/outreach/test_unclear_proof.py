@@ -80,7 +80,7 @@ def test_an_unprovable_send_is_given_up_at_its_exact_moment(proven: Any) -> None
 
 
 def over_says() -> str:
-    return "X could not say in time whether the message arrived."
+    return "X could not tell in time whether the message arrived."
 
 
 # -- how a look ends
