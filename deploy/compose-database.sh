@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the role and the database of compose.yaml, once, when the cluster is new. Runs inside the image of PostgreSQL.
+# Creates the role and the database of compose.yaml, once, when the cluster is new. Runs inside the PostgreSQL image.
 set -euo pipefail
 psql --username "${POSTGRES_USER:-postgres}" --set ON_ERROR_STOP=1 --set password="$FEEDBACK_PASSWORD" <<'SQL'
 CREATE ROLE feedback LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD :'password';

@@ -33,7 +33,7 @@ def reads_without_a_key(place: Place) -> str:
     assert let_in == set(), let_in
     assert "acme" not in "".join(place.get(path).text for path in OPEN)
     assert len(paths) > 25
-    return f"{len(paths)} paths without a key, five with a made-up one: none lets in but {len(OPEN)} open ones"
+    return f"{len(paths)} paths without a key, five with an invented key: only the {len(OPEN)} public ones answer"
 
 
 def guesses_keys(place: Place) -> str:
@@ -46,7 +46,7 @@ def locks_others_out(place: Place) -> str:
     for number in range(40):
         place.get("/v1/results", f"dmf_{number:012d}.flood")
     assert place.get("/v1/results", place.keys["supervisor"]).status_code == 200
-    return "after 40 wrong keys from this very address a right key reads"
+    return "after 40 wrong keys from the same address, a valid key still works"
 
 
 def claims_another_address(place: Place) -> str:
@@ -56,7 +56,7 @@ def claims_another_address(place: Place) -> str:
     ]
     assert spoofed[-1] == 429, spoofed
     assert "203.0.113." not in place.says("access-log", "stream")
-    return "12 forwarded addresses are one for the limit, and none of them stands in the access log"
+    return "12 forged forwarded addresses count as one for the limit, and none appears in the access log"
 
 
 def sends_what_is_broken(place: Place) -> str:
@@ -66,7 +66,7 @@ def sends_what_is_broken(place: Place) -> str:
     said += [_raw(place, words) for words in HEADS]
     assert all(status == 0 or 400 <= status < 500 for status in said), said
     assert place.get("/healthz").status_code == 200
-    return f"{len(said)} bodies and heads, too large, too deep, broken: {sorted(set(said))}, no fault of ours"
+    return f"{len(said)} oversized, deeply nested or broken bodies and headers: {sorted(set(said))}, no server error"
 
 
 def sends_what_takes_long(place: Place) -> str:
@@ -78,7 +78,8 @@ def sends_what_takes_long(place: Place) -> str:
     took = time.monotonic() - began
     assert set(said) == {401, 404}, said
     assert took < len(said) * 0.2, took
-    return f"{len(said)} packed megabytes of JSON and languages of 4,000 parts: {1000 * took / len(said):.0f} ms each"
+    each = 1000 * took / len(said)
+    return f"{len(said)} bodies: megabytes of JSON compressed, languages of 4,000 parts: {each:.0f} ms each"
 
 
 def asks_for_leave(place: Place) -> str:
@@ -90,7 +91,7 @@ def asks_for_leave(place: Place) -> str:
         _raw(place, b"GET / HTTP/1.1\r\nHost: a\r\nExpect: something\r\n\r\n"),
     ]
     assert said == [401, 413, 404, 417], said
-    return f"with its body, too large, without one, another wish: {said}"
+    return f"with a body, too large, without a body, another expectation: {said}"
 
 
 def has_a_body_signed(place: Place) -> str:
@@ -102,7 +103,7 @@ def has_a_body_signed(place: Place) -> str:
     said = [place.http.post("/webhooks/x", content=b"hCAAAA", headers={**proof, "Content-Encoding": coding}).status_code
             for coding in ("identity", "deflate")]  # fmt: skip
     assert said == [401, 401], said
-    return "the challenge signs letters alone, and what is of these alone is refused as a body, plain and as deflate"
+    return "only letters are signed as a challenge, and a body of letters alone is refused, plain or deflated"
 
 
 def learns_from_readyz(place: Place) -> str:
@@ -110,7 +111,7 @@ def learns_from_readyz(place: Place) -> str:
     assert "acme" not in seen.text
     assert len(seen.text) < 60, seen.text
     assert "acme" in place.get("/readyz", place.keys["monitor"]).text
-    return f"a stranger reads {seen.text.strip()!r}; the details take a key"
+    return f"without a key: {seen.text.strip()!r}; details need a key"
 
 
 def learns_which_sources(place: Place) -> str:
@@ -122,7 +123,7 @@ def learns_which_sources(place: Place) -> str:
     said = [{**each.json(), "request_id": ""} for each in (known, unknown)]
     assert said[0] == said[1], said
     assert known.status_code == unknown.status_code == 401
-    return "a source there is and one there is not answer in the same words"
+    return "an existing source and a missing one give the same response"
 
 
 def acts_through_a_browser(place: Place) -> str:
@@ -139,7 +140,7 @@ def acts_through_a_browser(place: Place) -> str:
         page = browser.get("/dashboard/")
         assert page.status_code == 200
         assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
-    return "sign-in and sign-out from another origin 403, a wrong form token 403, framing forbidden"
+    return "sign-in and sign-out from another origin: 403; wrong form token: 403; framing forbidden"
 
 
 def invents_conversations(place: Place) -> str:
@@ -152,7 +153,9 @@ def invents_conversations(place: Place) -> str:
     accepted = place.number("SELECT count(*) FROM delivery_item WHERE outcome = 'accepted'")
     requests = place.number("SELECT count(*) FROM feedback_request")
     assert accepted == requests
-    return f"one changed byte, an old date, no signature: 401; the same twice: taken in once ({requests} in all)"
+    return (
+        f"one changed byte, an old date, no signature: 401; the same delivery twice: accepted once ({requests} in all)"
+    )
 
 
 def reads_more_than_the_key(place: Place) -> str:
@@ -168,7 +171,7 @@ def reads_more_than_the_key(place: Place) -> str:
     assert place.get("/v1/results", elsewhere).status_code in {401, 403, 429}
     assert place.get("/v1/results", narrow).status_code == 403
     assert WORDS not in place.get("/v1/results?account=acme", other).text
-    return "monitor, hand_in, analyst read no row; supervisor no metrics, log, person; network and path of a key hold"
+    return "monitor, hand_in, analyst: no rows; supervisor: no metrics, log, customer data; limits of a key hold"
 
 
 def asks_so_much(place: Place) -> str:
@@ -191,7 +194,7 @@ def asks_so_much(place: Place) -> str:
     for each in threads:
         each.join()
     assert set(done) <= {200, 429, 503}, set(done)
-    return f"24 readers of files at once: 10 deliveries taken in, the slowest in {max(took):.1f} s"
+    return f"with 24 concurrent file exports, 10 deliveries were accepted, the slowest in {max(took):.1f} s"
 
 
 def becomes_a_formula(place: Place) -> str:
@@ -202,7 +205,7 @@ def becomes_a_formula(place: Place) -> str:
     assert place.http.post(HOOK, content=body, headers=signed("m-esc", body)).status_code == 200
     for words in (("requests", "list"), ("customers", "export", "4711"), ("deliveries", "list")):
         assert "\x1b]" not in place.says(*words), words
-    return "no cell begins as a formula; an escape sequence in an id reaches no terminal"
+    return "no cell begins like a formula; an escape sequence in an id does not reach the terminal"
 
 
 def _as(place: Place, role: str) -> dict[str, str]:

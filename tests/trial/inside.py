@@ -27,7 +27,7 @@ SECRETS = ("secret_key", "token_secret", "consumer_secret", "webhook_password")
 
 def takes_over_web(place: Place) -> str:
     if place.kind == "sqlite":
-        return "not to be tried: a file has one owner, which is why roles want PostgreSQL"
+        return "cannot be tried: a file has one owner, so roles need PostgreSQL"
     grant(place.engine)
     with place.engine.connect() as connection:
         for statement in FORBIDDEN:
@@ -37,7 +37,7 @@ def takes_over_web(place: Place) -> str:
             connection.rollback()
             connection.exec_driver_sql("RESET ROLE")
             connection.commit()
-    return f"{len(FORBIDDEN)} statements as web's role: keys, log, tokens, sends, holds, tables, all denied"
+    return f"{len(FORBIDDEN)} statements as web's role (keys, log, tokens, sends, holds, tables): all denied"
 
 
 def takes_tokens_of_x(place: Place) -> str:
@@ -57,7 +57,7 @@ def takes_tokens_of_x(place: Place) -> str:
         place.site.config.write_text(text, "utf-8")
         place.web.start()
         until(lambda: _answers(place), WITHIN_S, "web answers again")
-    return "web was started without any token of X: it takes in, answers X's challenge, shows answers"
+    return "web runs without X's tokens: it accepts deliveries, answers X's challenge and shows results"
 
 
 def reads_secrets_on_the_disk(place: Place) -> str:
@@ -65,11 +65,11 @@ def reads_secrets_on_the_disk(place: Place) -> str:
     held = _all_of(place)
     assert [each for each in secrets if each in held] == []
     if place.kind == "postgresql":
-        return f"{len(secrets)} keys: none of them in a dump of all tables"
+        return f"{len(secrets)} secrets: none of them in a dump of all tables"
     files = [Path(str(place.engine.url.database))]
     files += files[0].parent.glob(f"{files[0].name}-*")
     assert {stat.S_IMODE(each.stat().st_mode) for each in files} == {0o600}
-    return f"{len(secrets)} keys: none of them in the file; it and {len(files) - 1} beside it are 0600"
+    return f"{len(secrets)} secrets: none of them in the file; it and {len(files) - 1} beside it have mode 0600"
 
 
 def reads_what_was_written(place: Place) -> str:
@@ -87,7 +87,9 @@ def reads_what_was_written(place: Place) -> str:
         until(lambda: _answers(place), WITHIN_S, "web answers again")
     seen = place.get("/v1/customers/" + _ids(place)[0], place.keys["admin"])
     assert "zebrafinch" in seen.text
-    return f"words of {ASKED} customers, their ids, conversations: in no table and no file; who may read, reads"
+    return (
+        f"texts, ids and conversations of {ASKED} customers: in no table and no file; permitted readers can read them"
+    )
 
 
 def moves_words(place: Place) -> str:
@@ -101,7 +103,7 @@ def moves_words(place: Place) -> str:
     assert one in named
     place.run("UPDATE result SET text = NULL WHERE request_id = :a", a=one)
     assert "[unreadable]" in exported + listed.text
-    return "another row's words read as [unreadable], privacy check names the row, the list comes"
+    return "another row's text is shown as [unreadable], privacy check lists the row, the list still works"
 
 
 def loses_the_key(place: Place) -> str:
@@ -115,7 +117,7 @@ def loses_the_key(place: Place) -> str:
             assert said in done.stdout + done.stderr, (words, done.stderr)
             assert "Traceback" not in done.stderr
     place.site.config.write_text(text, "utf-8")
-    return "with another key, and with none, status, web and worker do not start and say which key is missing"
+    return "with a different key or none, status, web and worker do not start and name the missing key"
 
 
 def listens(place: Place) -> str:
@@ -128,7 +130,7 @@ def listens(place: Place) -> str:
     )
     warned = run_cli("--config", str(road), "config", "check")
     assert "put TLS in front of dm-feedback" in " ".join((warned.stdout + warned.stderr).split())
-    return "to another machine's database TLS is demanded; config check warns of a public address without https"
+    return "a database on another machine requires TLS; config check warns of a public URL without https"
 
 
 def covers_tracks(place: Place) -> str:
@@ -146,7 +148,7 @@ def covers_tracks(place: Place) -> str:
     place.says("access-log", "verify", code=1)
     place.run("DELETE FROM access_log WHERE number = :n", n=number - 2)
     place.says("access-log", "verify", "--anchor", anchor, code=1)
-    return "a changed, a reordered and a missing line are each found"
+    return "a changed, a reordered and a missing line are each detected"
 
 
 def reads_logs(place: Place) -> str:
@@ -157,7 +159,7 @@ def reads_logs(place: Place) -> str:
     hidden = (WORDS, KEY, *tokens, *(each.partition(".")[2] for each in place.keys.values()))
     assert len(tokens) >= len(SECRETS)
     assert [each for each in hidden if each in text] == []
-    return f"{len(text) // 1000} kB of web's and the worker's log: none of {len(hidden)} words, keys, tokens"
+    return f"{len(text) // 1000} kB of web's and the worker's log contain none of {len(hidden)} texts, keys and tokens"
 
 
 def _answers(place: Place) -> bool:
