@@ -299,15 +299,32 @@ def test_small_groups_are_hidden_per_account(world):
     assert names(world, "other") == (Names(frozenset(), frozenset({None})), True)
 
 
-def test_a_new_agent_counts_only_if_asked_about_or_answered(world):
+@pytest.mark.parametrize("followed", [False, True])
+def test_a_new_agent_counts_with_the_first_conversation_unless_that_is_a_test(world, followed):
     world.add(9, score=5)
-    world.tell = lambda _now=None: None  # no worker
-    world.add(1, state="skipped", agent_id="never asked")
+    if not followed:
+        world.tell = lambda _now=None: None  # no worker
+    world.add(1, state="skipped", agent_id="never asked about")
     world.add(1, score=5, test=True, agent_id="only tested")
-    assert names(world, "acme")[0].few == frozenset()
-    world.add(1, state="skipped", score=1, agent_id="answered all the same")
-    world.add(1, agent_id="asked")
-    assert names(world, "acme")[0].few == {"answered all the same", "asked"}
+    assert names(world, "acme")[0].few == {"never asked about"}
+
+
+@pytest.mark.parametrize("path", ["coverage", "breakdown"])
+def test_no_team_changes_when_somebody_is_asked_about_for_the_first_time(world, path):
+    """The skipped rows say whose they are: if they left the team now, the new nameless row would be theirs."""
+    world.add(9, score=5)
+    world.add(2, state="skipped", reason="cooldown", agent_id="new")
+    before = teams(world, path)
+    assert set(before) == {"red", "not_named"}
+    world.add(1, state="received", agent_id="new")
+    assert teams(world, path) == {**before, "not_named": before["not_named"] + 1}
+
+
+def teams(world, path):
+    """How many conversations each team has, in the first table there is."""
+    found = world.client().json(f"/v1/{path}", by="team")
+    table = found if path == "coverage" else found["items"][0]
+    return {row["key"] or row["rest"]: row["ended"] for row in table["rows"]}
 
 
 def clocks(world: World):

@@ -9,6 +9,7 @@ from service.auth import Reader
 from service.db import reading, writing
 from service.errors import Invalid, NotFound
 from service.models import feedback_request, result
+from service.privacy.housekeeping import erase
 from service.reports.filters import Filter
 from service.reports.report_query import ReportQuery
 from service.reports.rows import query
@@ -210,6 +211,15 @@ def test_large_agents_are_named_with_their_comments_and_a_link(world):
         assert row.text in {"fine", "bad"}
         assert row.conversation_url == f"https://crm.example/c/{row.conversation_id}"
         assert not row.suppressed
+
+
+def test_an_erased_conversation_leads_nowhere_in_the_crm(world):
+    world.add(9, score=5, x_user_id="77")
+    erase(world.engine, world.settings, "77", by="admin", now=world.clock.now)
+    for row in rows(world).rows:
+        assert row.agent_id == "ann"
+        assert row.conversation_id.startswith("erased_")
+        assert row.conversation_url is None
 
 
 def test_comments_need_more_answers_than_names(world):

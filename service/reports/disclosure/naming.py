@@ -62,11 +62,11 @@ class Names:
     """Who is named, for code that adds rows up: account, agent or team, and name."""
 
     named: frozenset[tuple[str, str, str]]
-    few: frozenset[str | None]  # agents asked about who are not; None: a team is not that has none
+    few: frozenset[str | None]  # agents who are not; None: a team is not that has none
 
     @property
     def hides(self) -> bool:
-        """Whether there is anybody asked about who is not named."""
+        """Whether there is anybody who is not named."""
         return bool(self.few)
 
     def may_show(self, account: str, team: str | None, agent: str | None) -> bool:
@@ -92,14 +92,14 @@ def _unfollowed(connection: Connection, accounts: Sequence[str]) -> set[tuple[st
     """People whose conversations `follow` has not seen yet: somebody new counts as not named from the start."""
     # A literal number: no planner can estimate a subquery.
     place = connection.execute(sa.select(np.sealed)).scalar_one()
-    whose = sa.select(fr.account, KIND, NAME).select_from(feedback_request.outerjoin(result, res.request_id == fr.id))
-    rest = (Unindexed(fr.account).in_(accounts), fr.test.is_(False), NAME.is_not(None), TO_ANSWER)
-    found = [whose.where(at, *rest).distinct() for at in (fr.sealed.is_(None), fr.sealed > place)]
+    whose = sa.select(fr.account, KIND, NAME).distinct()
+    whose = whose.where(Unindexed(fr.account).in_(accounts), fr.test.is_(False), NAME.is_not(None))
+    found = [whose.where(at) for at in (fr.sealed.is_(None), fr.sealed > place)]
     return {(account, kind, name) for each in found for account, kind, name in connection.execute(each)}
 
 
 def hides_somebody(connection: Connection, accounts: Sequence[str]) -> bool:
-    """Whether there is anybody in these accounts who was asked about and is not named."""
+    """Whether there is anybody in these accounts who is not named."""
     found = sa.select(nm.name).where(nm.account.in_(accounts), nm.named_at.is_(None)).limit(1)
     return connection.execute(found).first() is not None
 
@@ -127,8 +127,7 @@ def follow(engine: Engine, settings: Settings, now: datetime, limit: int = AT_ON
 def _news(last: int, until: int | None) -> sa.Select[Any]:
     """Sealed rows after `last`, with whose they are and what became of them. Test traffic belongs to nobody."""
     whose, scored = sa.case((fr.test.is_(False), NAME)), res.score.is_not(None)
-    became = (TO_ANSWER.label("to_answer"), scored.label("scored"))
-    columns = (fr.id, fr.sealed, fr.account, KIND.label("kind"), whose.label("name"), *became)
+    columns = (fr.id, fr.sealed, fr.account, KIND.label("kind"), whose.label("name"), scored.label("scored"))
     query = sa.select(*columns, nm.readable_at, nm.named_at).select_from(
         named(feedback_request.outerjoin(result, res.request_id == fr.id))
     )
@@ -137,9 +136,9 @@ def _news(last: int, until: int | None) -> sa.Select[Any]:
 
 
 def _take_in(connection: Connection, rows: Sequence[sa.Row[Any]]) -> None:
-    """Remember who was asked about and whose scores these are, while too few; forget scores that are gone."""
+    """Remember who there is and whose scores these are, while too few; forget scores that are gone."""
     open_ones = [row for row in rows if row.name is not None and (row.named_at is None or row.readable_at is None)]
-    persons = {(row.account, row.kind, row.name) for row in open_ones if row.to_answer}
+    persons = {(row.account, row.kind, row.name) for row in open_ones}
     values = [{"account": account, "kind": kind, "name": name} for account, kind, name in sorted(persons)]
     insert_missing(connection, naming, values)
     came = [row for row in open_ones if row.scored]

@@ -70,13 +70,14 @@ def _blanked(column: Column, hidden: Sequence[bool]) -> Column:
 
 
 def _links(raw: Selected, settings: Settings) -> Column:
-    """The link to the conversation in the CRM, if the source says where that is."""
+    """The link to the conversation in the CRM, if the source says where that is; an erased one leads nowhere."""
     places: Mapping[str, str | None] = {name: source.conversation_url for name, source in settings.sources.items()}
     if not any(places.get(each) for each in set(raw["source"])):
         return [None] * len(raw["source"])
-    pairs = zip(raw["source"], raw["conversation_id"], strict=True)
+    rows = zip(raw["source"], raw["conversation_id"], raw["erased_at"], strict=True)
     return [
-        place.replace(MARK, quote(each, safe="")) if (place := places.get(source)) else None for source, each in pairs
+        place.replace(MARK, quote(each, safe="")) if erased is None and (place := places.get(source)) else None
+        for source, each, erased in rows
     ]
 
 

@@ -27,8 +27,12 @@ class Row:
     """
 
     request_id: Annotated[str, "Our id of the request, sent to X as external_id"]
-    conversation_id: Annotated[str | None, "The CRM's id of the conversation. Empty if the row is suppressed"]
-    conversation_url: Annotated[str | None, "URL of the conversation in the CRM, if the source defines it"]
+    conversation_id: Annotated[
+        str | None, "The CRM's id of the conversation. Empty if the row is suppressed; a made-up one after erasure"
+    ]
+    conversation_url: Annotated[
+        str | None, "URL of the conversation in the CRM, if the source defines it. Empty after erasure"
+    ]
     source: Annotated[str, "The CRM, by its name in the settings"]
     account: Annotated[str, "The X account, by its name in the settings"]
     campaign: Annotated[str | None, "The campaign, which sets card and texts. Empty if nobody was to be asked"]
