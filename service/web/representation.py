@@ -83,6 +83,9 @@ def _squeezed(response: flask.Response) -> flask.Response:
     if small or coding is None:
         return response
     response.headers["Content-Encoding"] = coding
+    etag, _ = response.get_etag()
+    if etag is not None:
+        response.set_etag(etag, weak=True)  # other bytes than where nothing is compressed, and the same words
     if response.is_streamed:
         response.headers.pop("Content-Length", None)
         response.response = _pieces(CODINGS[coding](), response.response)

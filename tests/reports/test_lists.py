@@ -163,6 +163,19 @@ def test_lists_and_files_are_compressed_on_request(quick, coding):
     assert "Content-Encoding" not in client.get("/v1/definitions?x=1", headers={"Accept-Encoding": coding}).headers
 
 
+@pytest.mark.parametrize("coding", UNPACK)
+def test_compressed_or_not_it_is_the_same_answer_in_other_bytes(quick, coding):
+    """A strong ETag would say that the bytes are the same (RFC 9110, 8.8.1)."""
+    quick.add(9, score=5, text="fine")
+    client = quick.client()
+    for path in ("/v1/results", "/v1/definitions"):
+        plain, small = (client.get(path, headers={"Accept-Encoding": each}).headers["ETag"] for each in ("", coding))
+        assert small == f"W/{plain}"
+        for etag in (plain, small):
+            asked = {"Accept-Encoding": coding, "If-None-Match": etag}
+            assert client.get(path, headers=asked).status_code == 304
+
+
 @pytest.mark.parametrize(
     ("accepts", "coding"),
     [

@@ -54,6 +54,7 @@ ETAG = {
     "ETag": _header("Send it back as If-None-Match to get a 304 while nothing has changed. Streamed files have none")
 }
 LINK = {"Link": _header("The next page (rel=next), if there is one")}
+UNCHANGED = "Nothing has changed since the response with that ETag"
 OF_ERRORS = {
     "401": {"WWW-Authenticate": _header("How to send a key")},
     "429": {"Retry-After": _header("Seconds to wait before repeating the request")},
@@ -147,6 +148,7 @@ def document(app: flask.Flask) -> dict[str, Any]:
     spec = api.describe()
     spec["paths"] = {**{path: _with_errors(path, each) for path, each in spec["paths"].items()}, **deepcopy(PATHS)}
     answers = {**spec["components"].get("responses", {}), **_error_responses()}
+    answers[component(304)] = {"description": UNCHANGED, "headers": {**RATE_HEADERS, **ETAG, **LINK}}
     spec["components"]["responses"] = dict(sorted(answers.items()))
     spec["security"] = [{"key": []}, {"basic": []}]
     spec["servers"] = [{"url": "/", "description": "The server that this description was read from"}]
@@ -180,9 +182,7 @@ def _with_errors(path: str, operations: Mapping[str, Any]) -> dict[str, Any]:
         for status in SHARED | _met(path, operation):
             responses.setdefault(status, reference(int(status)))
         if method == "get":
-            responses.setdefault(
-                "304", {"description": "Nothing has changed since the response with that ETag", "headers": dict(ETAG)}
-            )
+            responses.setdefault("304", reference(304))
         operation["responses"] = dict(sorted(responses.items()))
     return found
 
@@ -212,7 +212,7 @@ def _error_responses() -> dict[str, Any]:
         component(int(status)): {
             "description": PHRASES[int(status)],
             "content": deepcopy(body),
-            **({"headers": OF_ERRORS[status]} if status in OF_ERRORS else {}),
+            "headers": {**RATE_HEADERS, **OF_ERRORS.get(status, {})} if status != "401" else OF_ERRORS[status],
         }
         for status in SHARED | OF_BODIES | {"404", "409", "410"}
     }
