@@ -24,5 +24,6 @@ people whom rows did not name when they were closed: who reads both would subtra
 
 What this cannot prevent: someone who knows that only one colleague is unnamed knows whose the other rows are; someone
 who read a row before an operator retried it by hand knows whose it is; someone with the CRM's time stamps may match
-times. All of these people can open the conversations in the CRM anyway.
+times; a campaign, source, channel or language of one team alone says which team it was. All of these people can open
+the conversations in the CRM anyway.
 """
