@@ -146,7 +146,7 @@ def document(app: flask.Flask) -> dict[str, Any]:
     """Return the whole description as plain data."""
     api: ProblemApi = app.extensions["flask-smorest"]["apis"][""]["ext_obj"]
     spec = api.describe()
-    spec["paths"] = {**{path: _with_errors(path, each) for path, each in spec["paths"].items()}, **deepcopy(PATHS)}
+    spec["paths"] = {**{path: _with_errors(path, each) for path, each in spec["paths"].items()}, **_handwritten()}
     answers = {**spec["components"].get("responses", {}), **_error_responses()}
     answers[component(304)] = {"description": UNCHANGED, "headers": {**RATE_HEADERS, **ETAG, **LINK}}
     spec["components"]["responses"] = dict(sorted(answers.items()))
@@ -184,6 +184,14 @@ def _with_errors(path: str, operations: Mapping[str, Any]) -> dict[str, Any]:
         if method == "get":
             responses.setdefault("304", reference(304))
         operation["responses"] = dict(sorted(responses.items()))
+    return found
+
+
+def _handwritten() -> dict[str, Any]:
+    found = deepcopy(PATHS)
+    for operation in (each for of_path in found.values() for each in of_path.values() if "responses" in each):
+        for status in OF_ERRORS.keys() & operation["responses"].keys():
+            operation["responses"][status]["headers"] = OF_ERRORS[status]
     return found
 
 
