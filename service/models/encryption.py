@@ -12,11 +12,11 @@ NO_ROWS = text("0")
 
 
 class EncryptionColumns(TypedColumns):
-    """One row: what new values are locked under, and how far the old ones follow. Written by encrypting."""
+    """One row: what new values are encrypted under, and how far the old ones follow. Written by encrypting."""
 
     id = Column(Integer, primary_key=True, autoincrement=False)  # 1
-    key_id: Named[str | None] = Column(String(8), nullable=True)  # NULL: nothing is locked any more
-    ids: Named[bool | None]  # locked under a key of the one below; NULL: never were, False: not any more
+    key_id: Named[str | None] = Column(String(8), nullable=True)  # NULL: nothing is encrypted any more
+    ids: Named[bool | None]  # encrypted under a key of the one below; NULL: never were, False: not any more
     digest_key: Named[str] = Column(
         Text
     )  # behind keyed digests and ids: encrypted under that key, in hexadecimal where none is

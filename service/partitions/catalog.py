@@ -63,7 +63,7 @@ def room_of(connection: Connection, cut: TableCut) -> UpperBound | None:
 
 
 def room_name(cut: TableCut) -> str:
-    """Return the name of the promise."""
+    """Return the name of that constraint."""
     return f"ck_{cut.table}_room"
 
 

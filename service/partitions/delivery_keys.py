@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from service.db import reading, to_micros, writing
+from service.db.batch_deletion import Stop
 from service.models import delivery_key
 from service.partitions.owner_functions import only_ours
 
@@ -83,7 +84,7 @@ def fill(engine: Engine, young: datetime, tell: Tell) -> int:
         tell("delivery_key", seen)
 
 
-def prune(engine: Engine, before: datetime, *, dry_run: bool) -> int:
+def prune(engine: Engine, before: datetime, *, dry_run: bool, stop: Stop) -> int:
     """Delete keys of deliveries that came before a time, some thousand per commit; return how many."""
     old = dlk.received_at < before
     if dry_run:
@@ -92,7 +93,7 @@ def prune(engine: Engine, before: datetime, *, dry_run: bool) -> int:
     gone, some = 0, PRUNED_AT_ONCE
     oldest = sa.select(dlk.source, dlk.dedupe_key).where(old).limit(PRUNED_AT_ONCE)
     statement = sa.delete(delivery_key).where(sa.tuple_(dlk.source, dlk.dedupe_key).in_(oldest))
-    while some == PRUNED_AT_ONCE:
+    while some == PRUNED_AT_ONCE and not stop():
         with writing(engine) as connection:
             some = connection.execute(statement).rowcount
         gone += some

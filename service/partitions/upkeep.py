@@ -45,7 +45,7 @@ def tasks(
     if (deliveries := cut.get("webhook_delivery")) is not None:
         # a key must not go before its delivery: copied back, two deliveries could take the same place
         keep = max(privacy.keep_repeats, deliveries.keep + 2 * deliveries.width)
-        yield "delivery_keys", partial(delivery_keys.prune, engine, now - keep, dry_run=dry_run)
+        yield "delivery_keys", partial(delivery_keys.prune, engine, now - keep, dry_run=dry_run, stop=stop)
 
 
 def rest_of(kind: Callable[[datetime], Overdue], before: datetime, cut: TableCut | None) -> Overdue:

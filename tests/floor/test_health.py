@@ -1,24 +1,28 @@
 """/healthz and /readyz: each dependency by name, and what to do if one is away."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 
 from service import migrations
 from service.accounts import holds, standing, x_outage
 from service.accounts.holds import Hold
+from service.auth import Reader
 from service.db import open_engine, reading, writing
 from service.metrics.health import Writes, why_not_ready
 from service.models import feedback_request, worker_seen
 from service.reports.dashboard.account_standing import standings
+from service.reports.dashboard.hindrances import hindrances
 from service.sources import holds as source_standing
 from service.sources import waiting
 from service.x_api.codes import SIGN_IN_LOST
 from tests.floor.app import App
 from tests.support import OTHER, START, request_row, settings_of
+
+LONG = timedelta(minutes=16)
 
 
 def app_of(engine: Engine) -> App:
@@ -158,7 +162,15 @@ def test_an_x_outage_degrades_and_says_since_when_and_how_many_wait(app: App) ->
     assert report["accounts"]["acme"] == {"status": "x_away", "since": since.isoformat(), "waiting": 1}
     with reading(app.engine) as connection:
         [shown] = standings(connection, [("acme", "")], app.clock.now, silent=False)
+        at_once, later = (_hindrances(app, connection, app.clock.now + wait) for wait in (timedelta(), LONG))
     assert (shown.status, shown.at) == ("X does not answer", since), "the page says what /readyz says"
+    assert (at_once, "X does not answer" in str(later)) == ([], True), "and at the top of each, if it lasts"
+
+
+def _hindrances(app: App, connection: Connection, now: datetime) -> list[str]:
+    reader = Reader("key", "ann", "supervisor", ())
+    found = hindrances(connection, app.settings, reader, now)
+    return [each.sentence for each in found if each.anchor == "account-acme"]
 
 
 def test_a_missing_worker_is_reported(app: App) -> None:

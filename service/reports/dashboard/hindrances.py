@@ -3,21 +3,24 @@
 Two statements, however many accounts there are. Nothing here comes from answers, so everybody may read it.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, RowMapping
+from sqlalchemy.engine import Connection
 
+from service.accounts import standing
+from service.accounts.standing import AccountStanding
 from service.auth import Reader
+from service.metrics.attention import beyond
 from service.metrics.health import is_silent, last_worker
-from service.models import account_state, feedback_request, result
+from service.models import feedback_request, result
 from service.reports.dashboard import words
 from service.reports.report_query import ReportQuery
 from service.settings import Settings
 
-acct, fr, res = account_state.c, feedback_request.c, result.c
+fr, res = feedback_request.c, result.c
 LOCKED = {"account_locked": "locked by X", "account_suspended": "suspended by X"}
 
 
@@ -40,23 +43,25 @@ class FirstStep:
 def hindrances(connection: Connection, settings: Settings, reader: Reader, now: datetime) -> list[Hindrance]:
     """Return what is wrong now, with the accounts this reader may see."""
     zone, worker = settings.service.time_zone, last_worker(connection)
-    held = connection.execute(
-        sa.select(acct.account, acct.hold_reason, acct.held_at).where(acct.hold_reason.is_not(None))
-    )
-    mine = [row for row in held.mappings() if row["account"] in settings.accounts and reader.may_see(row["account"])]
-    found = [_held(settings, row, zone) for row in mine]
+    found = []
+    for each in standing.standings(connection):
+        if each.account in settings.accounts and reader.may_see(each.account):
+            found += [Hindrance(said, f"account-{each.account}") for said in _of_account(settings, each, now)]
     if worker is not None and is_silent(worker, now):
         sentence = f"No worker has run since {words.moment(worker, zone)}: nothing is sent and no answer is fetched."
         found.append(Hindrance(sentence, "worker"))
     return found
 
 
-def _held(settings: Settings, row: RowMapping, zone: ZoneInfo) -> Hindrance:
-    name = settings.accounts[row["account"]].screen_name
-    who = f"@{name}" if name else row["account"]
-    why = LOCKED.get(row["hold_reason"], words.words(row["hold_reason"]))
-    since = f" since {words.moment(row['held_at'], zone)}" if row["held_at"] else ""
-    return Hindrance(f"{who} has sent nothing{since}: {why}.", f"account-{row['account']}")
+def _of_account(settings: Settings, each: AccountStanding, now: datetime) -> Iterator[str]:
+    name, (status, at) = settings.accounts[each.account].screen_name, each.status(now)
+    who = f"@{name}" if name else each.account
+    since = f" since {words.moment(at, settings.service.time_zone)}" if at else ""
+    if status == "held":
+        why = LOCKED.get(each.hold_reason or "", words.words(each.hold_reason))
+        yield f"{who} has sent nothing{since}: {why}."
+    elif status == "x_away" and at is not None and beyond("x_away_seconds", (now - at).total_seconds()):
+        yield f"{who} has sent nothing{since}: X does not answer."
 
 
 def first_run(query: ReportQuery) -> list[FirstStep]:
