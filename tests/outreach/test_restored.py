@@ -3,13 +3,17 @@
 import shutil
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from service.customers.opted_out import add
 from service.db import open_engine, writing
+from service.db.sqlite import sqlite_driver
 from service.errors import Conflict
 from service.outreach.context import Workplace
 from service.outreach.handed_over import hand_over
@@ -29,9 +33,19 @@ class Backed:
         self.saved = self.file.with_suffix(".saved")
 
     def save(self) -> None:
-        with self.world.engine.connect() as connection:
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-        shutil.copy(self.file, self.saved)
+        """As the README says; also while somebody writes."""
+        self.saved.unlink(missing_ok=True)
+        with closing(sqlite_driver.connect(self.file, isolation_level=None)) as connection:
+            connection.execute(f"VACUUM INTO '{self.saved}'")
+
+    def save_before_commit(self, number: int) -> None:
+        """Save when so many changes have been committed."""
+        left = count(number, -1)
+
+        @sa.event.listens_for(self.world.engine, "commit")
+        def committing(connection: sa.Connection) -> None:
+            if connection.get_execution_options().get("dm_feedback_writes") and next(left) == 0:
+                self.save()
 
     def put_back(self, *, told: bool = True) -> restored.Restore | None:
         """What an operator does: the saved file, `db restored`, the start."""
@@ -81,6 +95,28 @@ def test_messages_sent_after_the_backup_are_found_at_x_and_not_repeated(backed: 
     assert backed.sent() == (1, 1)
     assert backed.state(request_id) == "card_sent"
     assert [one.evidence for one in backed.world.attempts(request_id)] == ["dm_list", "dm_list"]
+
+
+@pytest.mark.parametrize("hours", [0, 25])
+def test_of_whatever_moment_the_backup_is_everybody_is_asked_once(
+    sqlite_template: Path, tmp_path: Path, hours: int
+) -> None:
+    for number in count():
+        file = tmp_path / f"{number}.db"
+        shutil.copy(sqlite_template, file)
+        backed = Backed(f"sqlite:///{file}")
+        request_id = backed.world.ended()
+        backed.save_before_commit(number)
+        backed.until_quiet()
+        if not backed.saved.exists():
+            break
+        assert backed.sent() == (1, 1)
+        backed.put_back()
+        backed.world.forward(hours=hours)
+        backed.until_quiet()
+        assert (backed.sent(), backed.state(request_id)) == ((1, 1), "card_sent"), number
+        backed.world.engine.dispose()
+    assert number > len(("claimed", "allowed", "opened", "asked"))
 
 
 def test_without_the_restored_command_they_would_get_a_second_message(backed: Backed) -> None:
