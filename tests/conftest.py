@@ -31,6 +31,8 @@ from tests.postgresql import Kept, Place, address_of, on_server  # noqa: E402
 compile_caches.keep()
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+ENCRYPTED = os.environ.get("TEST_ENCRYPTED") == "1"  # everything, from the first row on
+PARTITIONED = os.environ.get("TEST_PARTITIONED") == "1"  # what is partitioned, in PostgreSQL
 
 
 read_slots.LONGEST_S = 120.0  # for the database to work on one answer: a machine may be slow
@@ -90,6 +92,21 @@ def postgresql_template(postgresql_server: str) -> str:
 
 
 @pytest.fixture(scope="session")
+def partitioned_databases(postgresql_server: str, postgresql_template: str) -> Iterator[Kept]:
+    """The same, partitioned as a service with these settings would be."""
+    from tests.partitions.partitioned import turn
+
+    name = f"{postgresql_template}_partitioned"
+    on_server(postgresql_server, f'CREATE DATABASE "{name}" TEMPLATE "{postgresql_template}"')
+    engine = open_engine(address_of(postgresql_server, name))
+    turn(engine, NOW)
+    engine.dispose()
+    databases = Kept(postgresql_server, name)
+    yield databases
+    databases.close()
+
+
+@pytest.fixture(scope="session")
 def postgresql_databases(postgresql_server: str, postgresql_template: str) -> Iterator[Kept]:
     databases = Kept(postgresql_server, postgresql_template)
     yield databases
@@ -106,6 +123,12 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
 @pytest.fixture
 def postgresql_place(postgresql_databases: Kept) -> Iterator[Place]:
     with postgresql_databases.database() as place:
+        yield place
+
+
+@pytest.fixture
+def partitioned_place(partitioned_databases: Kept) -> Iterator[Place]:
+    with partitioned_databases.database() as place:
         yield place
 
 
@@ -129,7 +152,8 @@ def database_url(kind_of_database: str, request: pytest.FixtureRequest) -> str:
 def engine(kind_of_database: str, request: pytest.FixtureRequest) -> Iterator[Engine]:
     """The same database, opened."""
     if kind_of_database == "postgresql":
-        place = request.getfixturevalue("postgresql_place")
+        whole = not PARTITIONED or request.node.get_closest_marker("unpartitioned")
+        place = request.getfixturevalue("postgresql_place" if whole else "partitioned_place")
         with place.shelf.serving(open_engine(place.address)) as engine:
             yield _prepared(engine)
         return
@@ -155,14 +179,7 @@ def postgresql_engine(postgresql_url: str) -> Iterator[Engine]:
 
 
 def _prepared(opened: Engine) -> Engine:
-    """TEST_ENCRYPTED=1 encrypts everything from the first row on, TEST_PARTITIONED=1 partitions it."""
-    if os.environ.get("TEST_PARTITIONED") and opened.dialect.name == "postgresql":
-        from tests.partitions.partitioned import turn
-
-        engine = open_engine(opened.url.render_as_string(hide_password=False))
-        turn(engine, NOW)
-        engine.dispose()
-    if not os.environ.get("TEST_ENCRYPTED"):
+    if not ENCRYPTED:
         return opened
     engine = with_keys(opened, ["a key that nobody guesses, 32 and more"])
     with writing(engine) as connection:

@@ -61,6 +61,7 @@ def test_an_interrupted_deletion_keeps_what_it_did(engine: Engine, monkeypatch: 
     assert batch_deletion.forget(engine, too_old(LATER)) == 32
 
 
+@pytest.mark.unpartitioned
 def test_a_kind_that_fails_is_named_and_stops_no_other(engine: Engine) -> None:
     delivered(engine, 3)
     with writing(engine) as connection:
@@ -82,6 +83,7 @@ def test_a_kind_that_fails_is_named_and_stops_no_other(engine: Engine) -> None:
     assert {"update_texts", "identities", "history", "handles"} <= done.keys()
 
 
+@pytest.mark.unpartitioned
 def test_a_key_that_cannot_be_opened_stops_no_other_kind(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     with writing(engine) as connection:
         connection.execute(sa.insert(access_log).values(at=START, actor="ada", action="export.file", detail={}))
@@ -114,6 +116,7 @@ def test_a_key_of_two_columns_is_walked_too(engine: Engine, monkeypatch: pytest.
     assert sorted(map(tuple, kept)) == [(each, START + timedelta(hours=4)) for each in "ab"], "where to go on"
 
 
+@pytest.mark.unpartitioned
 def test_the_access_log_goes_in_steps_from_its_beginning(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chain, "PRUNED_AT_ONCE", 4)
     with writing(engine) as connection:

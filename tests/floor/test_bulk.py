@@ -38,6 +38,7 @@ def delivery(
     return (f"whd_{number}", "crm", f"key-{number}", at, text, headers or {}, {}, body, None)
 
 
+@pytest.mark.unpartitioned
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ROWS)
 def test_every_value_comes_back_as_it_went_in(engine: Engine, given_rows: list[tuple[Any, ...]]) -> None:
@@ -52,6 +53,7 @@ def test_every_value_comes_back_as_it_went_in(engine: Engine, given_rows: list[t
     assert [tuple(each) for each in found] == sorted(rows)
 
 
+@pytest.mark.unpartitioned
 def test_a_row_that_is_there_already_is_left_and_the_others_go_in(engine: Engine) -> None:
     with writing(engine) as connection:
         assert STORE.run(connection, [delivery(1), delivery(2)]) == 2

@@ -319,6 +319,7 @@ def test_all_we_hold_of_a_person_is_shown_and_nothing_of_another(engine: Engine)
     assert {"lease_token", "counted"} & set(found["feedback_request"][0]) == set()
 
 
+@pytest.mark.unpartitioned
 def test_whatever_erasing_changes_was_shown_before(engine: Engine) -> None:
     app, _ = held_in_full(engine)
     found, before = shown(app), by_key(engine)

@@ -97,6 +97,7 @@ def pruned(engine: Engine, now: datetime, settings: Settings = SETTINGS) -> dict
     return {name: count for name, count in counts.items() if count}
 
 
+@pytest.mark.unpartitioned
 @pytest.mark.parametrize("days", [0, 731])
 def test_a_dry_run_counts_the_same_and_changes_nothing(engine: Engine, days: int) -> None:
     dry_and_wet_agree(engine, days)

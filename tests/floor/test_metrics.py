@@ -160,6 +160,7 @@ def parsed(text: str) -> dict[tuple[str, ...], float]:
     }
 
 
+@pytest.mark.unpartitioned
 def test_prometheus_reads_every_figure_and_they_are_right(engine: Engine) -> None:
     assert parsed(scraped(populated(engine))) == {
         ("requests_open", "acme", "received"): 2,
@@ -220,6 +221,7 @@ def test_no_customer_is_in_it(app: App) -> None:
         assert never not in text
 
 
+@pytest.mark.unpartitioned
 def test_an_empty_database_can_be_read_too(engine: Engine) -> None:
     assert parsed(scraped(App(engine))) == NOTHING_YET
 

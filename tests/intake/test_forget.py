@@ -56,6 +56,7 @@ def test_a_pruned_delivery_is_still_known_as_a_repeat(engine: Engine, now: datet
     assert app.send("token", ended("c-1", event_id="1")).get_json()["duplicate"] == 1
 
 
+@pytest.mark.unpartitioned
 def test_a_delivery_without_a_request_is_deleted_once_no_repeat_is_expected(engine: Engine, now: datetime) -> None:
     app = sent(token_app(engine, now), note("hello"), ended("c-1", event_id="1"), reopened("c-9"), note("later"))
     repeat = app.send("token", ended("c-1", event_id="1b"))
