@@ -74,6 +74,16 @@ class Reconciled:
     problem: str | None = None
     unreadable: int = 0
 
+    def and_also(self, page: FeedbackPage, missing: int) -> "Reconciled":
+        """The same with one more page."""
+        return replace(
+            self,
+            pages=self.pages + 1,
+            events=self.events + len(page.events),
+            found_missing=self.found_missing + missing,
+            unreadable=self.unreadable + len(page.problems),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class _Turn:
@@ -114,9 +124,21 @@ def reconcile(
     start, horizon = _milliseconds(from_time), _horizon(account, now)
     last = min(_milliseconds(to_time), horizon)
     done = Reconciled(0, 0, 0, start, horizon, complete=start >= last)
-    cursor, pages = None, 0
     while not done.complete:
         window_end = min(done.read_until + account.poll_window, last)
+        done = _read_again(engine, account, client, done, window_end, now)
+        if done.read_until < window_end:
+            return done
+        done = replace(done, complete=window_end == last)
+    return done
+
+
+def _read_again(
+    engine: Engine, account: Account, client: XClient, done: Reconciled, window_end: datetime, now: datetime
+) -> Reconciled:
+    """Read one more window page by page; what keeps it from its end is said in what is returned."""
+    cursor, pages = None, 0
+    while True:
         with writing(engine) as connection:
             again = windows.take(connection, account.name, ENDPOINT, LIMIT, account.window, now)
         if again is not None:
@@ -128,20 +150,12 @@ def reconcile(
                 return replace(done, come_back_at=_noted(connection, account, error, now), problem=error.reason)
         with writing(engine) as connection:
             missing = _take_in(connection, account, answer, now)
-        done = replace(
-            done,
-            pages=done.pages + 1,
-            events=done.events + len(answer.value.events),
-            found_missing=done.found_missing + missing,
-            unreadable=done.unreadable + len(answer.value.problems),
-        )
+        done, pages = done.and_also(answer.value, missing), pages + 1
         if _is_yet_to_come(answer.value, cursor, window_end, account, now):
             return replace(done, come_back_at=now + account.poll_every)
-        pages += 1  # of this window
         cursor = _next(answer.value, cursor, pages, account)
         if cursor is None:
-            done, pages = replace(done, read_until=window_end, complete=window_end == last), 0
-    return done
+            return replace(done, read_until=window_end)
 
 
 def _begin(connection: Connection, account: Account, now: datetime) -> _Turn | PollReport:
