@@ -10,7 +10,7 @@ import pytest
 
 from tests.tree_copy import copied
 
-CODE = '        9999: Meaning(AccountProblem, "new_rule", "X has a new rule."),\n'
+CODE = '    9999: Meaning(AccountProblem, "new_rule", "X has a new rule."),\n'
 DIMENSION = '    Dimension("tenant", "tenant", fr.tenant, "Tenant", "Tenant of the CRM", "without a tenant"),\n'
 
 ASKS_ABOUT_THE_CODE = """
@@ -75,7 +75,7 @@ def asked(copy: Copy, program: str, *arguments: str) -> str:
 
 
 def test_an_error_code_of_x_is_one_row(copy: Copy) -> None:
-    add(copy.place / "service/x_api/codes.py", "CODES: Mapping[int, Meaning] = MappingProxyType(\n    {\n", CODE)
+    add(copy.place / "service/x_api/codes.py", "CODES: Mapping[int, Meaning] = {\n", CODE)
     assert asked(copy, ASKS_ABOUT_THE_CODE).split() == ["AccountProblem", "new_rule", "True"]
 
 

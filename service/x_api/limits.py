@@ -7,11 +7,10 @@ Only facts here: `accounts` does the counting.
 
 from collections.abc import Mapping
 from datetime import timedelta
-from types import MappingProxyType
 
-CALLS_PER_WINDOW: Mapping[str, int] = MappingProxyType(
-    {"show_user": 900, "show_friendship": 180, "show_feedback": 180, "list_feedback_events": 1000}
-)
+CALLS_PER_WINDOW: Mapping[str, int] = {
+    "show_user": 900, "show_friendship": 180, "show_feedback": 180, "list_feedback_events": 1000,
+}  # fmt: skip
 
 CARD_AGAIN_AFTER = timedelta(hours=24)
 """X shows one customer one card of an account in this time."""

@@ -5,11 +5,10 @@ variant as 0 and an unknown CSAT one not at all.
 """
 
 from collections.abc import Mapping
-from types import MappingProxyType
 
 TEXT_LIMIT = 10_000
 
-SCORE_RANGE: Mapping[str, range] = MappingProxyType({"nps": range(11), "csat": range(1, 6)})
+SCORE_RANGE: Mapping[str, range] = {"nps": range(11), "csat": range(1, 6)}
 
 
 def question(card_type: str, variant: int, display_name: str) -> str:
@@ -80,4 +79,4 @@ _CSAT = (
     "How would you rate your recent meal at {n}?",
 )
 
-QUESTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType({"nps": _NPS, "csat": _CSAT})
+QUESTIONS: Mapping[str, tuple[str, ...]] = {"nps": _NPS, "csat": _CSAT}
