@@ -325,7 +325,7 @@ def test_the_last_day_is_that_of_all_accounts_and_sends_nobody_knows_of_are_told
             connection.execute(sa.insert(feedback_request).values(row))
         found = overview(connection, app.settings, app.clock.now)
     assert found.day["requests"] == {"unknown unclear_send": 3}
-    assert "Nobody knows what became of 3 messages" in str(found.needs_a_hand)
+    assert "It is unknown whether 3 messages arrived" in str(found.needs_a_hand)
 
 
 def test_a_log_that_somebody_keeps_from_being_emptied_is_told(sqlite_engine: Engine) -> None:
