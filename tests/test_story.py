@@ -57,8 +57,8 @@ def assert_it_told_of_trouble(moments: list[play.Scene]) -> None:
     for words in (
         "X answers 429",
         "It is looked up, not sent again",
-        "it had arrived",
-        "proves it never arrived",
+        "It had arrived",
+        "proves that it never arrived",
         "401",
     ):
         assert words in told
