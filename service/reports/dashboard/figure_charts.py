@@ -48,10 +48,10 @@ class Picture:
 
 
 def of_score(score: Score) -> list[Picture]:
-    """The distribution; for NPS the three classes above it."""
-    if score.suppressed or not score.n:
-        return []
+    """The distribution; for NPS the three classes above it. Releases of groups tell none."""
     counts = dict(score.distribution)
+    if score.suppressed or not sum(counts.values()):
+        return []
     return [*([_classes(counts)] if score.type == "nps" else []), _distribution(score, counts)]
 
 

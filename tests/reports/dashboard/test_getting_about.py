@@ -177,6 +177,15 @@ def test_an_analyst_is_not_told_that_nothing_ended_where_no_release_lies(analyst
     assert "whole accounts only" in page(analyst, f"/dashboard/explore?show=response&{QUERY}")
 
 
+@pytest.mark.parametrize("group", ["team_id=Technical", "team_id=Billing"])
+def test_an_analyst_narrows_the_first_page_down(analyst: FlaskClient, group: str) -> None:
+    """Of a group releases tell a score and not its distribution: there is nothing to draw."""
+    told = page(analyst, f"/dashboard/?{QUERY}&{group}")
+    assert "-scores-title" not in told
+    assert "nps-classes" not in told
+    assert "-scores-title" in page(analyst, f"/dashboard/?{QUERY}")
+
+
 def test_a_table_of_releases_says_once_which_days_it_holds_and_how_many_answers_wait(analyst: FlaskClient) -> None:
     """These are the account's: beside a team's own answers they would be read as the team's."""
     told = page(analyst, f"/dashboard/explore?by=team&{QUERY}")
