@@ -1,8 +1,9 @@
-"""The wall clock, and the type of an argument that tells the time.
+"""The wall clock, a stopwatch, and the type of an argument that tells the time.
 
 Code that decides by time takes it as an argument, `now` or a `Clock`; this is the one used in production.
 """
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -12,6 +13,11 @@ Clock = Callable[[], datetime]
 def utc_now() -> datetime:
     """Return the wall clock."""
     return datetime.now(UTC)
+
+
+def since_boot() -> float:
+    """Return seconds that nobody's setting of the clock moves; on Linux those count in which the machine slept."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 def rfc3339(moment: datetime) -> str:

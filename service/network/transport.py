@@ -1,13 +1,12 @@
 """HTTP transport with a deadline for the whole call, not just for the next byte.
 
 A socket timeout only limits the wait for the next byte: a server that sends one every few seconds could keep a caller
-for ever, and a silent name server would be asked for half a minute. Leases rely on how long a call may take. Knows
-neither X nor a CRM.
+for ever, and a silent name server would be asked for half a minute. Leases rely on how long a call may take: a machine
+that slept has spent that time, and sends nothing when it wakes. Knows neither X nor a CRM.
 """
 
 import socket
 import ssl
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -20,6 +19,7 @@ from typing import Any
 import httpcore
 import httpx
 
+from service.clock import since_boot
 from service.network import egress
 
 KEPT, KEPT_FOR_S = 8, 5.0
@@ -45,7 +45,7 @@ def _trusted(more: str | None) -> ssl.SSLContext:
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
     """End every wait of this thread within so many seconds from now."""
-    before = UNTIL.set(time.monotonic() + seconds)
+    before = UNTIL.set(since_boot() + seconds)
     try:
         yield
     finally:
@@ -55,7 +55,7 @@ def within(seconds: float) -> Iterator[None]:
 def is_over() -> bool:
     """Whether nothing is left of the time."""
     until = UNTIL.get()
-    return until is not None and time.monotonic() >= until
+    return until is not None and since_boot() >= until
 
 
 def caused_by(error: BaseException, *kinds: type[BaseException]) -> BaseException | None:
@@ -104,7 +104,7 @@ def _left(timeout: float | None, over: type[Exception]) -> float | None:
     until = UNTIL.get()
     if until is None:
         return timeout
-    rest = until - time.monotonic()
+    rest = until - since_boot()
     if rest <= 0:
         raise over("The time of this call is over.")
     return rest if timeout is None else min(timeout, rest)

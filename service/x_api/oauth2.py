@@ -7,7 +7,6 @@ it.
 import base64
 import hashlib
 import secrets
-import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -17,6 +16,7 @@ from urllib.parse import urlencode
 
 import httpx
 
+from service.clock import since_boot
 from service.x_api.codes import SIGN_IN_LOST
 from service.x_api.errors import AccountProblem, Temporary
 from service.x_api.facts import ParseProblem
@@ -62,11 +62,6 @@ class Tokens(Protocol):
 
     def renewed(self, refused: str, /) -> str:
         """Return a new one in place of this, which X has refused. Raises XError."""
-
-
-def since_boot() -> float:
-    """Return seconds that nobody's setting of the clock moves; on Linux those count in which the machine slept."""
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 class Bearer(httpx.Auth):

@@ -8,8 +8,10 @@ import httpcore
 import httpx
 import pytest
 
+from service.clock import since_boot
+from service.network import transport
 from service.network.transport import Transport, is_over, resolve, within
-from tests.x_api.lines import answer, open_line, trickle
+from tests.x_api.lines import Line, answer, open_line, trickle
 
 
 @pytest.fixture
@@ -32,6 +34,30 @@ def test_without_a_limit_a_wait_is_as_long_as_its_time_out(http: httpx.Client) -
 def test_nobody_is_called_once_the_time_is_over(http: httpx.Client) -> None:
     with open_line(lambda _connection, _line: None) as line, within(0), pytest.raises(httpx.ConnectTimeout):
         http.get(line.url)
+    assert line.requests == []
+
+
+def test_nor_by_an_open_connection(http: httpx.Client) -> None:
+    def answers(connection: socket.socket, line: Line) -> None:
+        for _ in range(2):
+            line.read_request(connection)
+            connection.sendall(answer(b"{}"))
+
+    with open_line(answers) as line:
+        assert http.get(line.url).json() == {}
+        with within(0), pytest.raises(httpx.WriteTimeout):
+            http.get(line.url)
+        assert http.get(line.url).json() == {}
+        assert len(line.requests) == 2
+
+
+def test_time_that_the_machine_slept_is_spent(http: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    asleep = 0.0
+    monkeypatch.setattr(transport, "since_boot", lambda: since_boot() + asleep)
+    with open_line(lambda _connection, _line: None) as line, within(30):
+        asleep = 600.0
+        with pytest.raises(httpx.ConnectTimeout):
+            http.get(line.url)
     assert line.requests == []
 
 
