@@ -28,8 +28,8 @@ GRANT SELECT ON schema_floor TO dm_feedback_web;
 GRANT SELECT ON schema_floor TO dm_feedback_worker;
 GRANT SELECT ON schema_floor TO dm_feedback_reading;
 
--- Web is public. It accepts deliveries and shows results. It cannot create a key, change a customer's name, change an
--- account's limit, or change a line of the access log.
+-- Web is public. It accepts deliveries and shows results. It cannot create a key, read the accounts'
+-- credentials for X, change an account's limit, or change a line of the access log.
 GRANT SELECT ON
   access_chain, access_log, account_state, account_task, allowance, api_key, barred_way, change_counter, contact, conversation, data_key,
   delivery_item, delivery_key, erasure_ask, feed,

@@ -164,7 +164,10 @@ class Skip(Reason):
         "sampled_out",
         "The campaign asks about a random sample of conversations, and this one was not selected.",
     )
-    QUOTA = "quota", "X limits the number of messages a day, and this conversation was not selected at random."
+    QUOTA = (
+        "quota",
+        "X limits the number of messages a day. Conversations are selected at random, and this one was not selected.",
+    )
     OPTED_OUT = "opted_out", "The customer does not want to be asked."
     CANNOT_DM = "cannot_dm", "X says that this account may not write to the customer."
     NO_X_IDENTITY = "no_x_identity", "No X user could be found for the conversation."

@@ -46,7 +46,8 @@ def try_(context: click.Context, name: str, handle: str, account_name: str | Non
     if ended.state is State.CARD_SENT:
         console.print(f"page: {place.links.to(ended.id)}", soft_wrap=True)
     else:
-        console.print(f"See `dm-feedback requests show {ended.id}`; the worker continues it.")
+        goes_on = "; the worker continues it" if ended.is_open else ""
+        console.print(f"See `dm-feedback requests show {ended.id}`{goes_on}.")
         context.exit(1)
 
 

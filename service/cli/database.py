@@ -9,6 +9,7 @@ from service.cli.common import console, engine_of, errors, me, now, opened, sett
 from service.copying import accounts as moving_accounts
 from service.copying import moving
 from service.db import open_engine, writing
+from service.errors import Invalid
 from service.humanize import many
 from service.partitions import conversion
 from service.requests import seals
@@ -112,7 +113,10 @@ def forget_accounts(context: click.Context, accounts: str) -> None:
 
 
 def _names(accounts: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name for each in accounts.split(",") if (name := each.strip())))
+    names = tuple(dict.fromkeys(name for each in accounts.split(",") if (name := each.strip())))
+    if not names:
+        raise Invalid("no_account", "Name at least one account.")
+    return names
 
 
 def _progress(table: str, rows: int) -> None:

@@ -148,7 +148,11 @@ def demand_two(source: Engine, target: Engine) -> None:
     if all(getattr(source.url, each) == getattr(target.url, each) for each in parts):
         raise Conflict("copy_onto_itself", "Both addresses are the same database; give another one with --to.")
     if migrations.current(target) is None and sa.inspect(target).get_table_names():
-        raise Conflict("copy_not_empty", "The database given by --to holds other tables; use an empty one.")
+        raise Conflict(
+            "copy_not_empty",
+            "The database given by --to holds another application's tables; use an empty one, or "
+            "with --accounts one of dm-feedback.",
+        )
 
 
 def _not_empty(target: Engine) -> list[str]:

@@ -80,4 +80,4 @@ def _demand(ip: Ip, scheme: str, allowed: list[IPv4Network | IPv6Network]) -> No
     if not ip.is_global and not named:
         raise Forbidden("The address is in a private network; name it under the source's api.networks.")
     if ip.is_multicast:
-        raise Forbidden("The address is not a public one.")
+        raise Forbidden("The address is a multicast address.")

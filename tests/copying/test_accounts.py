@@ -461,5 +461,6 @@ def test_the_commands_say_how_far_it_is_and_what_comes_next(two: Two, tmp_path: 
     ended = cli.says("db", "copy", "--to", to, "--accounts", "beta", "--finish")
     assert "feedback_request: 6 rows, sha256 sum" in ended
     assert "beta, with the sources beta_crm are now in the other database" in ended
+    assert cli.refuses("db", "forget-accounts", " , ", "--yes")[1] == "no_account"
     assert "Nothing of beta is left here" in cli.says("db", "forget-accounts", "beta", "--yes")
     assert cli.refuses("db", "copy", "--to", to, "--accounts", "beta")[1] == "unknown_account"

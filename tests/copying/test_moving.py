@@ -152,7 +152,7 @@ def test_another_applications_database_and_the_same_database_are_refused(app: Ap
     target = elsewhere()
     with writing(target) as connection:
         connection.exec_driver_sql("CREATE TABLE theirs (id int)")
-    with pytest.raises(Conflict, match="holds other tables"):
+    with pytest.raises(Conflict, match="holds another application's tables"):
         demand_place(app.engine, target)
     with pytest.raises(Conflict, match="the same database"):
         demand_place(app.engine, app.engine)

@@ -74,7 +74,7 @@ def _seal(connection: Connection, now: datetime, limit: int) -> int:
 
 
 def _step(connection: Connection, book: TallyBook, steps: Mapping[str, Sequence[Any] | None]) -> int:
-    """Count the uncounted ones, never going past one that is locked, which would be deleted."""
+    """Count the uncounted ones, never going past one that is locked, which would then never be counted."""
     missing = [each for each, counted in steps.items() if counted_facts(counted, book.generation) is None]
     locked = set(seals.lock(connection, missing)) if missing else set()
     held = next((each for each in missing if each not in locked), None)

@@ -56,10 +56,14 @@ ETAG = {
 LINK = {"Link": _header("The next page (rel=next), if there is one")}
 UNCHANGED = "Nothing has changed since the response with that ETag"
 OF_ERRORS = {
-    "401": {"WWW-Authenticate": _header("How to send a key")},
+    "401": {"WWW-Authenticate": _header("How to authenticate")},
     "429": {"Retry-After": _header("Seconds to wait before repeating the request")},
     "503": {"Retry-After": _header("Seconds to wait before repeating the request")},
 }
+
+
+SIGNED = ("conversation_ended", "401")
+"""A source signs, and is told of no key."""
 
 
 class ProblemSchema(Schema):
@@ -191,7 +195,12 @@ def _handwritten() -> dict[str, Any]:
     found = deepcopy(PATHS)
     for operation in (each for of_path in found.values() for each in of_path.values() if "responses" in each):
         for status in OF_ERRORS.keys() & operation["responses"].keys():
-            operation["responses"][status]["headers"] = OF_ERRORS[status]
+            response, is_about_a_signature = (
+                operation["responses"][status],
+                (operation["operationId"], status) == SIGNED,
+            )
+            if PROBLEM_JSON in response["content"] and not is_about_a_signature:
+                response["headers"] = OF_ERRORS[status]
     return found
 
 

@@ -113,7 +113,7 @@ PATHS: dict[str, Any] = {
             "description": "The body is whatever the CRM sends. The source's definition says how it is "
             "verified, split, "
             "filtered and read. A 2xx means that everything in it is stored durably. A repeated delivery "
-            "gets the same response as the first and changes nothing.",
+            "gets a 2xx too, counts its items as `duplicate`, and changes nothing.",
             "security": [],
             "parameters": [_path("source", "The name of a [sources.NAME] section"), *_headers()],
             "requestBody": {
