@@ -5,7 +5,7 @@ makes one look-up, with no transaction open meanwhile, and writes the result. A 
 calls have threads of their own, and parked requests are not among what is due.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -19,8 +19,10 @@ from service.outreach.context import Workplace
 from service.requests.outcomes import Learnt, Note, Outcome, Postpone, Stop
 from service.requests.queries import locked
 from service.requests.request import Request
+from service.requests.restored import Restore
 from service.requests.retry import wait
 from service.requests.writer import write
+from service.settings import Campaign
 from service.sources import call_counts, holds, waiting
 from service.sources.holds import SourceStanding
 from service.sources.lookup_desk import Desk
@@ -51,7 +53,7 @@ def wanted(connection: Connection, place: Workplace, request: Request, now: date
         return None
     if desk.is_elsewhere(request.channel):
         return Stop(State.SKIPPED, Skip.CHANNEL, ELSEWHERE)
-    until = _until(request, place)
+    until = _until(request, place.settings.campaigns, place.restores)
     if now >= until:
         return Stop(State.SKIPPED, Skip.STALE, "The customer could not be looked up in the CRM in time.")
     remembered = _remembered(connection, place, desk, request, now)
@@ -234,11 +236,11 @@ def _waits(request: Request) -> bool:
     return _is_nobody(request) and request.reason == LOOK_UP
 
 
-def _until(request: Request, place: Workplace) -> datetime:
+def _until(request: Request, campaigns: Sequence[Campaign], restores: Sequence[Restore]) -> datetime:
     """Until when it is worth asking: once we know the customer, any campaign might take the conversation.
 
     Who may have been asked before a restore is looked for from then on: X knows.
     """
-    restored = (each.restored_at for each in place.restores if request.ended_at <= each.restored_at)
-    stale_at = max([request.ended_at, *restored]) + max(each.stale_after for each in place.settings.campaigns)
+    restored = (each.restored_at for each in restores if request.ended_at <= each.restored_at)
+    stale_at = max([request.ended_at, *restored]) + max(each.stale_after for each in campaigns)
     return max(stale_at, request.stale_at or stale_at)

@@ -63,7 +63,7 @@ def judge(
         without_outcome=sum(row.state in OPEN_STATES for row in rows),
         contradictions=tuple(_contradictions(kept, known, sent_to_us, truth)),
         states=dict(states.most_common()),
-        unknown=sum(row.state == State.UNKNOWN for row in rows),
+        unknown=sum(row.state == State.UNKNOWN for row in kept),  # X cannot be asked about whom we have forgotten
         evidence=evidence,
         prompts_twice=sum(count - 1 for count in prompts.values()),
         prompts=sum(prompts.values()),

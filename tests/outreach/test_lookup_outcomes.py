@@ -12,6 +12,7 @@ from service.db import reading, writing
 from service.models import look_up, source_state
 from service.outreach import crm_lookups
 from service.requests.outcomes import Learnt, Note, Stop
+from service.requests.restored import Restore
 from service.sources import call_counts, holds, waiting
 from service.sources.lookup_desk import Desk
 from service.states import State
@@ -102,7 +103,13 @@ def test_it_is_worth_asking_as_long_as_any_campaign_might_take_it_or_a_person_wa
     stale_at: datetime | None, until: datetime
 ) -> None:
     short = replace(CARE[0], stale_after=HOUR)
-    assert crm_lookups._until(request_of(START, stale_at=stale_at), (short, *CARE)) == until
+    assert crm_lookups._until(request_of(START, stale_at=stale_at), (short, *CARE), ()) == until
+
+
+def test_after_a_restore_it_is_worth_asking_from_then_on() -> None:
+    restores = [Restore(START, START + 30 * HOUR), Restore(START, START - HOUR)]
+    asked = request_of(START, stale_at=None)
+    assert crm_lookups._until(asked, CARE, restores) == START + 54 * HOUR
 
 
 # --- in the database

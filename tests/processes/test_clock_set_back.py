@@ -73,7 +73,7 @@ def test_an_unclear_send_is_still_looked_up_and_never_repeated(world: World) -> 
 def test_a_request_a_dead_worker_holds_can_be_cancelled_all_the_same(world: World) -> None:
     (request_id,) = many(world, 1)
     world.set(request_id, lease_token="ls_dead", lease_until=world.clock.now + timedelta(seconds=60))
-    with pytest.raises(Conflict, match="under way"):
+    with pytest.raises(Conflict, match="in progress"):
         by_hand.cancel(world.place, request_id, by="ana", now=world.clock.now)
     world.clock.forward(hours=-1)
     assert by_hand.cancel(world.place, request_id, by="ana", now=world.clock.now) is State.SKIPPED
