@@ -9,19 +9,27 @@ import sys
 from functools import cache
 
 WAITS = """
-import os, signal, sys
-kept = {}
+import contextlib, os, signal, sys
+
+def lives(handle):
+    try:
+        signal.pidfd_send_signal(handle, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+kept = {}  # a handle each, which no later process with this number answers to
 for line in sys.stdin:
+    for pid in [each for each, handle in kept.items() if not lives(handle)]:
+        os.close(kept.pop(pid))  # or a long run would use up the files one may open
     try:
-        kept[int(line)] = os.pidfd_open(int(line))  # which no later process with this number answers to
+        kept[int(line)] = os.pidfd_open(int(line))
     except ProcessLookupError:
         continue
-for pid, there in kept.items():
-    try:
-        signal.pidfd_send_signal(there, 0)
+for pid, handle in kept.items():
+    with contextlib.suppress(ProcessLookupError):
+        signal.pidfd_send_signal(handle, 0)
         os.killpg(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        continue
 """
 
 
