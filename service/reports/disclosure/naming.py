@@ -62,7 +62,7 @@ class Names:
     """Who is named, for code that adds rows up: account, agent or team, and name."""
 
     named: frozenset[tuple[str, str, str]]
-    few: frozenset[str | None]  # agents who are not; None: a team is not that has none
+    few: frozenset[str | None]  # agents who are not named; None among them: a team is not, in rows without an agent
 
     @property
     def hides(self) -> bool:
