@@ -2,12 +2,13 @@
 
 A service process keeps them all its life, but each test opens engines and applications of its own and would compile
 everything again: 31 of 82 ms of a test that sends were spent on writing the same SQL. Here engines of one kind with the
-same keys at rest share statements, and applications share URL builders (half of the 90 ms an application takes to
-build) and page templates. What a type of SQLAlchemy's takes is found out once, not for each value of a time.
+same keys at rest share statements, and applications share read routes with their URL builders (most of the 90 ms an
+application takes to build) and page templates. What a type of SQLAlchemy's takes is found out once, not for each value
+of a time.
 """
 
-from collections.abc import Callable
 from functools import cache
+from types import MethodType
 from typing import Any
 
 import sqlalchemy.util
@@ -21,13 +22,13 @@ from service.at_rest.columns import keyring_of
 
 MANY = 3000
 Key = tuple[Any, ...]
-_compile = Rule._compile_builder
+_compile = Rule.compile
 
 
 def keep() -> None:
     """From here on."""
     Engine._compiled_cache = property(lambda _engine: STATEMENTS, lambda _engine, _own: None)
-    Rule._compile_builder = _writer
+    Rule.compile = _compiled
     Flask.jinja_options = {"bytecode_cache": Pages()}
     sqlalchemy.util.get_cls_kwargs = cache(sqlalchemy.util.get_cls_kwargs)
 
@@ -48,17 +49,22 @@ def _alike(key: Key) -> Key:
 
 
 STATEMENTS = Statements(MANY)
-WRITERS: dict[Key, Callable[..., tuple[str, str]]] = {}
+READ: dict[Key, Rule] = {}
 
 
-def _writer(rule: Rule, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
-    """The URL builder of a route, the same for every rule of these parts."""
-    if rule.defaults:
-        return _compile(rule, append_unknown)
-    key = (rule.rule, *rule._trace, append_unknown)
-    if key not in WRITERS:
-        WRITERS[key] = _compile(rule, append_unknown)
-    return WRITERS[key]
+def _compiled(rule: Rule) -> None:
+    """What a route's text is read into: the same for every rule of this text, but that each writes URLs for its map."""
+    if rule.defaults or rule.host:
+        return _compile(rule)
+    key = (rule.rule, rule.subdomain, rule.merge_slashes)
+    if key not in READ:
+        _compile(rule)
+        READ[key] = rule
+    like = READ[key]
+    rule.arguments = set(like.arguments)
+    rule._parts, rule._trace, rule._converters = like._parts, like._trace, like._converters
+    rule._build, rule._build_unknown = (MethodType(each.__func__, rule) for each in (like._build, like._build_unknown))
+    return None
 
 
 class Pages(BytecodeCache):

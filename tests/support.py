@@ -22,7 +22,7 @@ from service.outreach.run import Runner
 from service.outreach.unclear import attach_once, look_up_once
 from service.requests import rows
 from service.requests.request import Request
-from service.sandbox import Assumptions, SandboxConfig, create_sandbox, schedule
+from service.sandbox import Assumptions, SandboxConfig, create_sandbox, schedule, truth
 from service.sandbox import BusinessAccount as SandboxAccount
 from service.settings import Settings, from_tree
 from service.x_api import Credentials, XClient
@@ -31,6 +31,7 @@ START = datetime.fromisoformat("2026-11-22T12:00:00+00:00")
 SOURCE_KEY = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 # a second account, for settings_of(accounts__other=OTHER)
 OTHER = {"user_id": "2", "consumer_key": "k", "consumer_secret": "s", "token": "t", "token_secret": "u"}
+READ: dict[str, Settings] = {}
 
 
 def tree(**changes: Any) -> dict[str, Any]:
@@ -75,7 +76,15 @@ def tree(**changes: Any) -> dict[str, Any]:
 
 
 def settings_of(**changes: Any) -> Settings:
-    return from_tree(tree(**changes), {})
+    return read(tree(**changes))
+
+
+def read(written: Mapping[str, Any]) -> Settings:
+    """The settings of a tree; they are frozen, so that tests with the same share them."""
+    key = repr(written)
+    if key not in READ:
+        READ[key] = from_tree(written, {})
+    return READ[key]
 
 
 @dataclass
@@ -137,7 +146,9 @@ class World:
         self.control("/faults", rule)
 
     def truth(self) -> Any:
-        return self.control("/truth", method="GET")
+        """All that X knows, as GET /_control/truth tells it."""
+        schedule.settle(self.x_app.extensions["sandbox"])
+        return truth.truth(self.x_app.extensions["sandbox"], {})
 
     def forward(self, **span: float) -> None:
         self.clock.forward(**span)

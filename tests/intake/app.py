@@ -20,10 +20,10 @@ from service.intake.reception import Reception
 from service.intake.routes import blueprint
 from service.models import delivery_item, feedback_request, reopening, webhook_delivery
 from service.settings import Settings, Source
-from service.settings.load import from_tree
 from service.web.headers import register_headers
 from service.web.problems import register_errors
 from tests.intake.signers import SECRET, SENDERS, Outgoing
+from tests.support import read
 
 PUBLIC_URL = "https://feedback.example.com"
 ACCOUNT = {"consumer_key": "k", "consumer_secret": "s", "token": "t", "token_secret": "u", "user_id": "1"}
@@ -43,7 +43,7 @@ def settings_with(sources: Mapping[str, Any], **web: Any) -> Settings:
         "sources": {name: {"account": "acme", **given} for name, given in sources.items()},
         "campaigns": {"all": CAMPAIGN},
     }
-    return from_tree({**tree, "web": web} if web else tree, {})
+    return read({**tree, "web": web} if web else tree)
 
 
 def source(preset: str | None = "token", *keys: str, name: str = "crm", **definition: Any) -> Source:

@@ -22,11 +22,11 @@ from service.reports.counting.sealing import seal
 from service.reports.disclosure import naming
 from service.reports.disclosure.closing import close_due
 from service.requests.seals import touch
-from service.settings import Settings, from_tree
+from service.settings import Settings
 from service.web.docs.error_catalogue import known
 from service.web.docs.pages import HTTP_CODES
 from tests.filled_ledgers import poured
-from tests.support import Clock, tree
+from tests.support import Clock, read, tree
 
 NOW = datetime.fromisoformat("2026-11-22T12:00:00+00:00")
 ADMIN = Reader("k", "test", "admin", ())
@@ -38,7 +38,7 @@ def settings_of(**changes: Any) -> Settings:
     built["accounts"]["other"] = {**ACCOUNT, "user_id": "3434343434", "screen_name": "othercare"}
     built["sources"]["crm"]["account"] = "acme"
     built["sources"]["crm"]["conversation_url"] = "https://crm.example/c/{conversation_id}"
-    return from_tree(built, {})
+    return read(built)
 
 
 def name_everybody(engine: Engine, answers: int = 0) -> None:

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from service.db import reading, writing
 from service.models import feedback_request, result, result_update, stray_feedback
 from service.results.card import take_in
-from service.settings import from_tree
 from service.x_api import parse_feedback
+from tests.support import read
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -44,7 +44,7 @@ TREE = {
 
 def settings(**account):
     tree = {**TREE, "accounts": {"shop": {**TREE["accounts"]["shop"], **account}}}
-    return from_tree(tree, {})
+    return read(tree)
 
 
 def shop(**changes):
