@@ -40,8 +40,8 @@ def mixed(world: World) -> list[tuple[int, int, str]]:
     """Ids behind rank and moment before 1970; many answers share a moment."""
     choose = random.Random(7)
     found = []
-    for kind, scores in SCORE_RANGE.items():
-        for score in [*scores, None]:
+    with world.at_once():
+        for kind, score in ((kind, score) for kind, scores in SCORE_RANGE.items() for score in (*scores, None)):
             for one in world.add(3, kind=kind, score=score, text="so it was"):
                 at = NOW - timedelta(days=1 + choose.randrange(4))
                 found.append((rank_of(kind, score), -int(at.timestamp()), one))

@@ -144,12 +144,12 @@ def _rolled_up(
         yield Line(group, day_, kind, variant, way, state, reason, n, answered, commented, tuple(scores))
 
 
-def _sums(q: Slice) -> list[sa.ColumnElement[int]]:
+def _sums(q: Slice) -> Sequence[sa.ColumnElement[int]]:
     """What must be added up for it: n, answered, commented and the scores, or less."""
     sums = count_columns()
     if q.wanted == "everything":
         return sums
-    return sums[-len(SCORES) :] if q.wanted == "scores" else [*sums[: -len(SCORES)], scored_column()]
+    return sums[-len(SCORES) :] if q.wanted == "scores" else (*sums[: -len(SCORES)], scored_column())
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ whole months and single days, and no sum reads more rows than it has groups. Nev
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from operator import itemgetter
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -129,11 +129,13 @@ def _digest(generation: int, key: Key) -> str:
     return hashlib.blake2b(repr((generation, key)).encode(), digest_size=16).hexdigest()
 
 
-def count_columns() -> list[sa.ColumnElement[int]]:
+@cache
+def count_columns() -> tuple[sa.ColumnElement[int], ...]:
     """The sums of a question to the roll-ups, in the order of COUNTS."""
-    return [sa.func.sum(tl[name]) for name in COUNTS]
+    return tuple(sa.func.sum(tl[name]) for name in COUNTS)
 
 
+@cache
 def scored_column() -> sa.ColumnElement[int]:
     """How many gave any score."""
     return sa.func.sum(sum((tl[name] for name in SCORES[1:]), tl[SCORES[0]]))

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.db import insert_missing
+from service.db.transaction_cache import once_per_transaction
 from service.models import release, release_leaf, release_walk
 from service.reports.disclosure.pools import Label
 
@@ -60,8 +61,12 @@ def releases(
     connection: Connection, series: ReleaseSeries, partition: str, first: date | None = None, end: date | None = None
 ) -> tuple[Release, ...]:
     """Return the whole releases of a period, oldest first, without damaged ones."""
-    within = (rel.first_day >= (first or date.min), rel.end_day <= (end or date.max))
-    return _read(connection, series, partition, sa.select(release).where(*series.of(partition), *within))
+
+    def read() -> tuple[Release, ...]:
+        within = (rel.first_day >= (first or date.min), rel.end_day <= (end or date.max))
+        return _read(connection, series, partition, sa.select(release).where(*series.of(partition), *within))
+
+    return once_per_transaction(connection, (releases, series, partition, first, end), read)
 
 
 def days_of(connection: Connection, series: ReleaseSeries, first: date, end: date) -> tuple[Release, ...]:
@@ -131,6 +136,10 @@ def step(connection: Connection, series: ReleaseSeries, partition: str, before: 
 
 def walks(connection: Connection) -> Mapping[ReleaseSeries, Mapping[str, date]]:
     """Return up to which day each partition is closed, for everybody."""
+    return once_per_transaction(connection, walks, lambda: _walks(connection))
+
+
+def _walks(connection: Connection) -> Mapping[ReleaseSeries, Mapping[str, date]]:
     found: dict[ReleaseSeries, dict[str, date]] = defaultdict(dict)
     for account, kind, partition, until in connection.execute(sa.select(release_walk)):
         found[ReleaseSeries(account, kind)][partition] = until

@@ -24,8 +24,10 @@ from service.models import (
 )
 from service.reports.counting.sealing import seal
 from service.reports.disclosure import naming
+from service.reports.disclosure.closing import close_due
 from service.settings import Settings
 from service.states import Skip
+from tests.filled_ledgers import poured
 from tests.support import tree
 
 DAYS = 60
@@ -128,6 +130,16 @@ def named_long_ago(engine: Engine, settings: Settings, now: datetime) -> None:
         for (table, key), rows in zip(tables, before, strict=True):
             back = sa.update(table).where(table.c[key] == sa.bindparam("this"))
             connection.execute(back.values(updated_at=sa.bindparam("at")), [dict(row) for row in rows])
+
+
+def released(engine: Engine, settings: Settings, now: datetime) -> None:
+    """Close every release that is due in the population, as the worker does."""
+
+    def close() -> None:
+        while close_due(engine, settings, now):
+            pass
+
+    poured(engine, "population, released", close)
 
 
 def _conversation(lots: random.Random, population: Population, number: int) -> None:

@@ -16,11 +16,10 @@ from sqlalchemy.engine import Engine
 from service.app import create_app
 from service.db import reading, writing
 from service.models import feedback_request, result
-from service.reports.disclosure.closing import close_due
 from service.requests import seals
 from service.settings import Settings, from_tree
 from tests.conftest import NOW
-from tests.reports.dashboard.population import Population, settings_tree
+from tests.reports.dashboard.population import Population, released, settings_tree
 from tests.support import Clock
 
 MAIN = re.compile(r"<main.*</main>", re.DOTALL)
@@ -44,8 +43,7 @@ def in_file(client: FlaskClient, address: str) -> set[str]:
 
 @pytest.fixture
 def analyst(engine: Engine, settings: Settings, signed_in: Callable[[str], FlaskClient]) -> FlaskClient:
-    while close_due(engine, settings, NOW):
-        pass
+    released(engine, settings, NOW)
     return signed_in("analyst")
 
 

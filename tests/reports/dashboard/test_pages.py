@@ -21,7 +21,6 @@ from service.auth import keys
 from service.db import reading, writing
 from service.models import access_log, feedback_request, metadata, naming, result
 from service.reports.dashboard import facets, sentences, words
-from service.reports.disclosure.closing import close_due
 from service.reports.figures import figures
 from service.reports.filters import Filter
 from service.reports.report_query import ReportQuery
@@ -30,7 +29,7 @@ from service.reports.rows.mood import rank_of
 from service.settings import Settings
 from service.web.read_slots import NAME
 from tests.conftest import NOW
-from tests.reports.dashboard.population import BLAME, FEW, PRAISE, SMALL, Population, populate
+from tests.reports.dashboard.population import BLAME, FEW, PRAISE, SMALL, Population, populate, released
 from tests.reports.dashboard.test_door import PAGES, token_of
 from tests.reports.test_export import sheets
 from tests.support import Clock
@@ -270,8 +269,7 @@ def test_whoever_writes_a_note_goes_on_in_the_same_list(client: FlaskClient, pop
 def test_where_nothing_was_before_that_is_said_of_every_group(
     signed_in: Callable[[str], FlaskClient], engine: Engine, settings: Settings, role: str
 ) -> None:
-    while close_due(engine, settings, NOW):
-        pass
+    released(engine, settings, NOW)
     client, days = signed_in(role), f"since={(NOW - timedelta(days=60)).date()}&to={(NOW - timedelta(days=31)).date()}"
     for path in (f"/explore?by=team&{days}", f"/report?{days}"):
         said = re.findall(r'class="word-of [\w-]+">([^<]+)<', client.get(f"/dashboard{path}").text)
