@@ -5,6 +5,7 @@ run time is shown as an ellipsis.
 """
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -20,6 +21,7 @@ KINDS = {
     for name, kind in vars(errors).items()
     if isinstance(kind, type) and issubclass(kind, errors.ServiceError)
 }
+CALLS = re.compile(rf"\b({'|'.join(KINDS)})\(")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,9 @@ class Problem:
 def known(plain: tuple[tuple[int, str], ...] = ()) -> Mapping[str, Problem]:
     """Return every problem by its code; `plain` are HTTP's own statuses and their codes."""
     found = {code: Problem(code, status, PHRASES[status], ()) for status, code in plain}
-    for path in sorted(SOURCE.rglob("*.py")):
-        for each in _raised(ast.parse(path.read_text("utf-8"))):
+    texts = (path.read_text("utf-8") for path in sorted(SOURCE.rglob("*.py")))
+    for text in filter(CALLS.search, texts):  # most files refuse nothing, and a syntax tree is dear
+        for each in _raised(ast.parse(text)):
             said = found[each.code].sentences if each.code in found else ()
             sentences = tuple(dict.fromkeys([*said, *each.sentences]))
             found[each.code] = Problem(each.code, each.status, each.title, sentences)
