@@ -71,7 +71,7 @@ class Wire:
 @pytest.fixture(scope="module")
 def running():
     config = SandboxConfig(assumptions=Assumptions(list_lag_s=0, rate_limits=False), push_workers=1)
-    with SandboxServer(config) as server, httpx.Client(trust_env=False) as http:
+    with SandboxServer(config) as server, httpx.Client(trust_env=False, verify=False) as http:
         yield Wire(server, http)
 
 
@@ -224,7 +224,7 @@ def test_probability_is_seeded(wire):
 
 def test_connections_are_kept_and_fifty_at_once_are_served(wire):
     def several(_):
-        with httpx.Client(trust_env=False) as http:
+        with httpx.Client(trust_env=False, verify=False) as http:
             mine = Wire(wire.server, http)
             return [mine.dm().status_code for _ in range(4)]
 
@@ -248,7 +248,7 @@ def test_serve_runs_in_a_process_of_its_own_until_it_is_told_to_stop(stop, start
         [*start, sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=root
     ) as it:
         url = it.stdout.readline().decode().strip()
-        assert httpx.get(f"{url}/_control", trust_env=False).json()["endpoints"]["users/show"]
+        assert httpx.get(f"{url}/_control", trust_env=False, verify=False).json()["endpoints"]["users/show"]
         it.send_signal(stop)
         assert it.wait(timeout=PATIENCE_S) == 0
         assert it.stderr.read() == b""
