@@ -195,6 +195,17 @@ def test_a_table_of_releases_says_once_which_days_it_holds_and_how_many_answers_
     assert hidden.count("Not available yet.") == 2
 
 
+def test_a_page_reads_each_list_of_releases_once(analyst: FlaskClient, engine: Engine) -> None:
+    """Every tile, chart and table of it is made of some of the same."""
+    asked: list[tuple[str, str]] = []
+    sa.event.listen(engine, "before_cursor_execute", lambda *told: asked.append((told[2], repr(told[3]))))
+    for path in ("", "report"):
+        del asked[:]
+        page(analyst, f"/dashboard/{path}?{QUERY}")
+        read = [each for each in asked if "release" in each[0]]
+        assert len(read) == len(set(read)) > 20, path
+
+
 def test_a_refused_question_can_be_asked_again_without_each_of_its_filters(client: FlaskClient) -> None:
     answer = client.get("/dashboard/explore?by=mood&team_id=Billing&source=crm")
     assert answer.status_code == 422
