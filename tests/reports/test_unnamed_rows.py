@@ -32,6 +32,7 @@ NEW = (("red", "new"), ("blue", "fresh"), ("green", None))
 MOMENTS = (24, 90)
 NAMES = {9: ("agent", "new", "Nora"), 20: ("agent", "fresh", "Fred"), 34: ("team", "green", "Greens")}
 SKIPPED_ON, ERASED_ON = {3, 7, 11, 22, 33}, {12, 28}
+LAST_DAY = 35
 QUESTIONS = 60  # drawn from thousands, another sixty at each moment
 ENDS = (("card_sent", None), ("failed", "refused"), ("unknown", "unclear_send"), ("skipped", "cannot_dm"))
 PEOPLE = [{"team_id": team} for team in ("red", "blue", "green", "")] + [
@@ -78,10 +79,10 @@ class Turn:
 def story(draw: random.Random) -> list[Turn]:
     """Six weeks in which four agents are known and three are new."""
     found = [Turn(-1, 9, who, ENDS[0], 5, None, "en") for who in KNOWN for _ in range(9)]
-    for day in range(36):
+    for day in range(LAST_DAY + 1):
         found += [_turn(draw, day, who, ENDS[0]) for who in KNOWN for _ in range(draw.choice((0, 1, 1, 2)))]
-    new = [_turn(draw, draw.randrange(36), None, ENDS[0], answers=True) for _ in range(9)]
-    new += [_turn(draw, draw.randrange(36), None, end, answers=False) for end in ENDS * 2]
+    new = [_turn(draw, draw.randrange(LAST_DAY + 1), None, ENDS[0], answers=True) for _ in range(9)]
+    new += [_turn(draw, draw.randrange(LAST_DAY + 1), None, end, answers=False) for end in ENDS * 2]
     return sorted([*found, *new], key=lambda turn: (turn.day, turn.hour))
 
 
@@ -106,17 +107,18 @@ def shared(draw: random.Random, turns: list[Turn]) -> list[Any]:
 
 
 def lived(world: World, turns: list[Turn], whose: list[Any], since: int, until: int) -> None:
-    """Some days, each closed on the morning after."""
-    for day in range(since, until):
-        for place, (turn, (team, agent)) in enumerate(zip(turns, whose, strict=True)):
-            if turn.day == day:
-                at = datetime.combine(MONDAY + day * DAY, time(turn.hour, place % 60), UTC)
-                state, reason = turn.ended_as
-                world.add(
-                    score=turn.score, text=turn.text, days_ago=(world.clock.now - at) / DAY, state=state, reason=reason,
-                    id=f"fr_{place:026d}", team_id=team, agent_id=agent, language=turn.language,
-                    x_user_id=str(7000 + place),
-                )  # fmt: skip
+    """Some days, each closed on the morning after; when the story is over, a week at a time."""
+    for day in (day for day in range(since, until) if day <= LAST_DAY or day % 7 == until % 7 - 1):
+        with world.at_once():
+            for place, (turn, (team, agent)) in enumerate(zip(turns, whose, strict=True)):
+                if turn.day == day:
+                    at = datetime.combine(MONDAY + day * DAY, time(turn.hour, place % 60), UTC)
+                    state, reason = turn.ended_as
+                    world.add(
+                        score=turn.score, text=turn.text, days_ago=(world.clock.now - at) / DAY, state=state,
+                        reason=reason, id=f"fr_{place:026d}", team_id=team, agent_id=agent, language=turn.language,
+                        x_user_id=str(7000 + place),
+                    )  # fmt: skip
         happen(world, turns, day)
         world.clock.now = datetime.combine(MONDAY + (day + 1) * DAY, time(3), UTC)
         while tell(world.engine, world.settings, world.clock.now):
