@@ -23,8 +23,7 @@ fr = feedback_request.c
 def free_at(connection: Connection, mine: Account, accounts: Sequence[Account], now: datetime) -> datetime | None:
     """Return None if `mine` may send one more, else when to ask again.
 
-    `accounts`: all accounts of the app, including `mine`. The caller holds the lock of the first, which makes them take
-    turns.
+    `accounts`: all accounts of the app, including `mine`. Locks the first of them by name, so that they take turns.
     """
     standing.lock(connection, min(each.name for each in accounts), now)
     used = {each.name: slots.used(connection, each, KINDS, now) for each in accounts}

@@ -120,5 +120,5 @@ def pause(connection: Connection, account: str, until: datetime, now: datetime) 
         acct.paused_until.is_(None) | (acct.paused_until < until) | (acct.paused_until > beyond(now, LONGEST_PAUSE))
     )  # fmt: skip
     mine = sa.update(account_state).where(acct.account == account, shorter)
-    connection.execute(mine.values(paused_until=until, updated_at=now))
-    log.warning("account_paused", account=account, until=until.isoformat())
+    if connection.execute(mine.values(paused_until=until, updated_at=now)).rowcount == 1:
+        log.warning("account_paused", account=account, until=until.isoformat())

@@ -28,11 +28,11 @@ from service.x_api.oauth2 import IssuedTokens, lost
 log = structlog.get_logger(__name__)
 xt = x_token.c
 EARLY, OF_ITS_LIFE = timedelta(minutes=1), 1 / 4  # a token is renewed before it ends, so that none ends on the way to X
-RENEWING = timedelta(minutes=3)  # outlasts X's slowest answer (a minute) and its keeping for who is a minute ahead
+RENEWING = timedelta(minutes=3)  # longer than X's slowest answer and the time to store it, by a clock a minute ahead
 WAIT_S = 15.0
 KEEP_S = 30.0
 REFUSED = frozenset({400, 401, 403})  # X does not take the token, or the app that shows it: only a person can tell
-LOOK_AGAIN_S = 0.1
+LOOK_AGAIN_S = 0.5
 KEEP_AGAIN_S = 1.0
 
 

@@ -1,4 +1,4 @@
-"""Digests of encrypted texts, made with a key of our own: a plain digest of a short text can be guessed."""
+"""The column type for digests of encrypted texts, and the same function for comparing."""
 
 from collections.abc import Callable
 

@@ -34,14 +34,16 @@ class EncryptedId(AtRest):
 
         def operate(self, op: Any, *other: Any, **how: Any) -> Any:
             """Compare."""
-            given = list(other[0]) if op is operators.in_op and isinstance(other[0], Collection) else other and other[0]
-            plain = super().operate(op, given, *other[1:], **how) if other else super().operate(op, **how)
-            said = op is operators.eq and isinstance(given, (str, sa.BindParameter))
-            if not said and not (op is operators.in_op and isinstance(given, list)):
-                return plain
+            plain = super().operate(op, *other, **how)
+            if op is operators.eq and isinstance(other[0], (str, sa.BindParameter)):
+                return EitherForm(plain, self.expr, self._forms_of(other[0]))
+            if op is operators.in_op and isinstance(other[0], Collection):
+                return EitherFormOfAny(plain, self.expr, self._forms_of(list(other[0])))
+            return plain
+
+        def _forms_of(self, given: Any) -> Any:
             forms = Forms(self.type.kind)  # type: ignore[attr-defined]  # an EncryptedId has one
-            wanted = sa.type_coerce(given, forms) if isinstance(given, sa.BindParameter) else sa.literal(given, forms)
-            return (EitherForm if said else EitherFormOfAny)(plain, self.expr, wanted)
+            return sa.type_coerce(given, forms) if isinstance(given, sa.BindParameter) else sa.literal(given, forms)
 
     def __init__(self, kind: str, length: int) -> None:
         super().__init__()
@@ -112,9 +114,6 @@ class EitherForm(FunctionElement[bool]):
     inherit_cache = True
     name = "either_form"
     type = sa.Boolean()
-
-    def __init__(self, plain: Any, column: Any, wanted: Any) -> None:
-        super().__init__(plain, column, wanted)
 
     def self_group(self, against: Any = None) -> Any:  # noqa: ARG002 - SQLAlchemy's
         """Return itself, or SQLAlchemy would make SQLite compare it with 1, past every index."""

@@ -6,6 +6,7 @@ ones would lock out everybody behind a proxy nobody told us about.
 """
 
 import hashlib
+import math
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -77,7 +78,7 @@ class Attempts:
             log.warning("wrong_key_not_counted")
             return
         if wrong >= WRONG_PER_WINDOW:
-            self._lose_patience(place, now)
+            self._limit(place, now)
         if wrong > WRONG_PER_WINDOW:
             raise _too_many(now)
 
@@ -96,7 +97,7 @@ class Attempts:
                 log_access(connection, NOBODY, "key.refused", detail, now, outcome="refused")
         return wrong
 
-    def _lose_patience(self, place: str, now: datetime) -> None:
+    def _limit(self, place: str, now: datetime) -> None:
         with self._lock:
             if len(self._limited) >= MOST_REMEMBERED:
                 self._limited = {each: until for each, until in self._limited.items() if until > now}
@@ -112,7 +113,7 @@ def one_more(connection: Connection, key_id: str, minute: datetime) -> int:
 
 
 def _too_many(now: datetime) -> TooMany:
-    minutes = -((now - _window(now) - WINDOW) // timedelta(minutes=1))
+    minutes = math.ceil((_window(now) + WINDOW - now) / timedelta(minutes=1))
     return TooMany(
         "wrong_keys",
         f"Too many wrong keys came from your address. Check the key, or try again in {minutes} min.",

@@ -134,21 +134,24 @@ def some_after(connection: Connection, number: int) -> Sequence[AccessLine]:
     return [_line(row) for row in page]
 
 
-def prune(connection: Connection, before: datetime, *, dry_run: bool) -> int:
+def older_than(connection: Connection, before: datetime) -> int:
+    """Return how many lines are older than their retention."""
+    return connection.scalar(sa.select(sa.func.count()).select_from(access_log).where(acs.at < before)) or 0
+
+
+def prune(connection: Connection, before: datetime) -> int:
     """Delete some thousand sealed lines older than their retention, from the beginning of the chain.
 
-    Returns how many.
+    Returns how many. A line that somebody removed does not stop it.
     """
-    if dry_run:
-        return connection.scalar(sa.select(sa.func.count()).select_from(access_log).where(acs.at < before)) or 0
     kept = connection.scalar(sa.select(sa.func.min(acs.number)).where(acs.at >= before))
     old = newest(connection).number if kept is None else kept - 1
     begin = connection.scalar(sa.select(sa.func.min(acs.number))) or 0
-    end = min(old, begin + PRUNED_AT_ONCE - 1)
-    anchor = connection.scalar(sa.select(acs.hash).where(acs.number == end))
-    if anchor is None:
+    among = acs.number <= min(old, begin + PRUNED_AT_ONCE - 1)
+    end = connection.scalar(sa.select(sa.func.max(acs.number)).where(among))
+    if end is None:
         return 0
-    connection.execute(sa.update(access_chain).values(pruned_number=end, pruned_hash=anchor))
+    _anchor(connection, end)
     return connection.execute(sa.delete(access_log).where(acs.number <= end)).rowcount
 
 
@@ -167,10 +170,15 @@ def leave_behind(connection: Connection, until: datetime, before: datetime) -> b
     kept = connection.scalar(sa.select(sa.func.min(acs.number)).where(acs.at >= before))
     if kept is not None and kept <= end:
         return False
-    anchor = connection.scalar(sa.select(acs.hash).where(acs.number == end))
-    connection.execute(sa.update(access_chain).values(pruned_number=end, pruned_hash=anchor))
+    _anchor(connection, end)
     connection.execute(sa.delete(access_log).where(acs.number <= end, ~theirs))
     return True
+
+
+def _anchor(connection: Connection, end: int) -> None:
+    """Keep the number and hash of the last line that goes: the chain begins behind it."""
+    last = sa.select(acs.hash).where(acs.number == end).scalar_subquery()
+    connection.execute(sa.update(access_chain).values(pruned_number=end, pruned_hash=last))
 
 
 def _locked(connection: Connection) -> Link:

@@ -87,9 +87,11 @@ def hold(context: click.Context, account: str, reason: str) -> None:
     """Stop sending for an account until it is released."""
     settings, engine = opened(context)
     account_of(settings, account)
+    reason = reason[:64]  # what the row holds
     with writing(engine) as connection:
         standing.enrol(connection, [account], now())
-        holds.hold(connection, account, Hold(None, reason[:64]), now())
+        if not holds.hold(connection, account, Hold(None, reason), now()):
+            raise Conflict("already_held", f"The account '{account}' is on hold already; see `accounts list`.")
         log_access(connection, me(), "account.hold", {"account": account, "reason": reason}, now())
     console.print(f"{account} is on hold; `dm-feedback accounts release {account}` lets it continue.")
 

@@ -6,7 +6,10 @@ from pathlib import Path
 import click
 
 from service.cli.common import console, demand_x_user_ids, me, now, opened
+from service.errors import Invalid
+from service.humanize import many
 from service.privacy import held
+from service.reports.rows.atomic_file import appearing
 
 
 @click.group()
@@ -27,12 +30,13 @@ def export(context: click.Context, x_user_id: str, out: Path | None) -> None:
     """
     settings, engine = opened(context)
     demand_x_user_ids([x_user_id])
-    if out is not None:
-        out.touch(mode=0o600, exist_ok=False)
+    if out is not None and out.exists():
+        raise Invalid("file_exists", f"{out} exists already: give the name of a new file.")
     kept = held.export(engine, settings, x_user_id, by=me(), now=now())
     text = json.dumps({"x_user_id": x_user_id, "held": kept}, indent=2)
     if out is None:
         click.echo(text)
         return
-    out.write_text(f"{text}\n", "utf-8")
-    console.print(f"{sum(map(len, kept.values()))} rows in {out}")
+    with appearing(out) as file:
+        file.write(f"{text}\n".encode())
+    console.print(f"{many(sum(map(len, kept.values())), 'row')} in {out}")

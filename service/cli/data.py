@@ -28,14 +28,11 @@ from service.results import poll
 from service.settings import Settings
 
 SHOWN = 20  # differences; more tell no more
-COUNTED_AT_ONCE = 2000
 
 
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The file to write.")
-@click.option(
-    "--format", "kind", type=click.Choice(["csv", "jsonl", "xlsx", "parquet"]), help="Default: by the file's name."
-)
+@click.option("--format", "kind", type=click.Choice(FORMATS), help="Default: by the file's name.")
 @click.option(
     "--filter", "given", multiple=True, metavar="NAME=VALUE", help="As in the API: account=acme, since=2026-11-01 …"
 )
@@ -119,21 +116,22 @@ def reconcile(context: click.Context, name: str, since: datetime, until: datetim
 @results.command()
 @click.option("--dry-run", is_flag=True, help="Only report; change nothing.")
 @click.pass_context
-def recount(context: click.Context, dry_run: bool) -> None:  # noqa: FBT001 - click's way of a flag
+def recount(context: click.Context, *, dry_run: bool) -> None:
     """Compare the roll-ups behind the figures with the ledger, and rebuild them if they differ."""
     settings, engine = opened(context)
-    _build(engine, settings)
+    if not dry_run:
+        _build(engine, settings)
     wrong = _differences(engine)
     console.print(f"Differing from the ledger: {many(len(wrong), 'row')} of the roll-ups.")
     for each in wrong[:SHOWN]:
         told = ", ".join(f"{name} {value}" for name, value in each.key.items() if value is not None)
         console.print(f"  {told}: {each.held[0]} conversations held, {each.counted[0]} in the ledger", style="yellow")
-    if wrong and dry_run:
-        context.exit(1)
-    if wrong:
+    if wrong and not dry_run:
         recounting.begin_anew(engine, settings, now())
         _build(engine, settings)
-        console.print(f"Recounted: {many(len(_differences(engine)), 'row')} still different.")
+        wrong = _differences(engine)
+        console.print(f"Recounted: {many(len(wrong), 'row')} still different.")
+    context.exit(1 if wrong else 0)
 
 
 def _build(engine: Engine, settings: Settings) -> None:
@@ -141,7 +139,7 @@ def _build(engine: Engine, settings: Settings) -> None:
     columns = (SpinnerColumn(), TextColumn("{task.completed} requests looked at"), TimeElapsedColumn())
     with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar:
         task = bar.add_task("requests", total=None)
-        while done := seal(engine, settings, now(), limit=COUNTED_AT_ONCE):
+        while done := seal(engine, settings, now()):
             bar.update(task, advance=done)
 
 
@@ -164,7 +162,7 @@ def erase(context: click.Context, x_user_id: str) -> None:
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Only count; change nothing.")
 @click.pass_context
-def prune(context: click.Context, dry_run: bool) -> None:  # noqa: FBT001 - click's way of a flag
+def prune(context: click.Context, *, dry_run: bool) -> None:
     """Delete what is older than its retention. The worker does this every hour."""
     settings, engine = opened(context)
     counts = housekeeping.prune(engine, settings, now(), dry_run=dry_run)

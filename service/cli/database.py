@@ -12,8 +12,8 @@ from service.db import open_engine, writing
 from service.errors import Invalid
 from service.humanize import many
 from service.partitions import conversion
+from service.requests import restored as restores
 from service.requests import seals
-from service.requests.restored import begin, concerned
 
 PROGRESS_EVERY = 10_000
 COPY_TO = "DM_FEEDBACK_COPY_TO"
@@ -62,7 +62,7 @@ def status(context: click.Context) -> None:
     "--finish", is_flag=True, help="Copy the rest and prove it. Nothing may write to what is copied any more."
 )
 @click.pass_context
-def copy(context: click.Context, to: str, accounts: str | None, finish: bool) -> None:  # noqa: FBT001 - click's way of a flag
+def copy(context: click.Context, to: str, accounts: str | None, *, finish: bool) -> None:
     """Copy everything to another database while the service runs; complete it with --finish.
 
     Can be interrupted and repeated: what is there already is only compared. Stop web and workers before --finish, and
@@ -130,9 +130,10 @@ def _show_carried(found: list[moving.CarriedTable]) -> None:
             console.print(f"{each.name}: {many(each.rows, 'row')}, {each.written} written, {each.deleted} deleted")
     changed = sum(each.written + each.deleted for each in found)
     console.print(
-        f"Copied: {many(changed, 'row')}. Run it again to copy later changes. When few are left: stop web and"
+        f"Copied: {many(changed, 'row')}. Run it again to copy later changes. When few are left: stop web and workers "
+        "(for accounts: remove them from the settings), and run it with --finish.",
+        soft_wrap=True,
     )
-    console.print("workers (for accounts: remove them from the settings), and run it with --finish.")
 
 
 def _show_proven(found: list[moving.ProvenTable]) -> None:
@@ -181,7 +182,9 @@ def restored(context: click.Context) -> None:
     _, engine = opened(context)
     with writing(engine) as connection:
         at = now()
-        epoch, found, open_ones = seals.begin_epoch(connection, at), begin(connection, at), concerned(connection)
+        epoch = seals.begin_epoch(connection, at)
+        found = restores.begin(connection, at)
+        open_ones = restores.concerned(connection)
         detail = {"epoch": epoch, "known_until": found.known_until.isoformat()}
         log_access(connection, me(), "db.restored", detail, at)
     console.print("A new order of changes has begun: earlier cursors are answered 410, changes_begin_anew.")

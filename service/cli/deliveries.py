@@ -54,9 +54,11 @@ def replay(context: click.Context, delivery_id: str | None, source: str, *, igno
     """Read stored deliveries again: one, or all of the source that could not be mapped."""
     settings, engine = opened(context)
     outcomes = (UNMAPPABLE, IGNORED) if ignored else (UNMAPPABLE,)
-    counts = read_again(engine, definition_of(settings, source), delivery_id, now(), outcomes)
-    with writing(engine) as connection:
-        log_access(connection, me(), "deliveries.replay", {"source": source, "deliveries": counts.deliveries}, now())
+    definition = definition_of(settings, source)
+    with writing(engine) as connection:  # before the first is read: it may lead to a message
+        detail = {"source": source, "delivery": delivery_id, "ignored": ignored}
+        log_access(connection, me(), "deliveries.replay", detail, now())
+    counts = read_again(engine, definition, delivery_id, now(), outcomes)
     console.print(
         f"{many(counts.deliveries, 'delivery', 'deliveries')} read again: {counts.accepted} accepted, "
         f"{counts.duplicate} duplicate, {counts.reopened} reopened, {counts.ignored} ignored, "

@@ -24,7 +24,7 @@ console = Console(width=None if Console().is_terminal else PLAIN_WIDTH)
 @click.command()
 @click.option("--keep", is_flag=True, help="Leave everything running afterwards and say where; Ctrl-C stops it.")
 @click.pass_context
-def demo(context: click.Context, keep: bool) -> None:  # noqa: FBT001 - click's way of a flag
+def demo(context: click.Context, *, keep: bool) -> None:
     """Play the whole story against the sandbox: nothing to set up, nothing leaves this machine.
 
     Exits with 0 only if ledger, sandbox and CRM agree, record by record.

@@ -9,6 +9,7 @@ from service import migrations
 from service.auth import ROLES, log_access
 from service.auth import keys as stored
 from service.cli.common import account_of, console, engine_of, me, now, opened, settings_of, table_of, when
+from service.clock import rfc3339
 from service.customers import hash_key
 from service.db import reading, writing
 from service.errors import Conflict, NotFound
@@ -55,7 +56,9 @@ def create(
     for account in accounts:
         account_of(settings, account)
     bounds = stored.Bounds(routes, networks, None if lasts is None else now() + lasts)
-    detail = {"name": name, "role": role, "accounts": list(accounts), "routes": routes, "networks": networks}
+    expires_at = None if bounds.expires_at is None else rfc3339(bounds.expires_at)
+    detail = {"name": name, "role": role, "accounts": list(accounts), "routes": routes, "networks": networks,
+              "expires_at": expires_at}  # fmt: skip
     with writing(engine) as connection:
         key = stored.create(connection, name, role, accounts, now(), bounds)
         log_access(connection, me(), "key.create", detail | {"key": stored.public_id(key)}, now())

@@ -10,6 +10,7 @@ from service.auth import log_access
 from service.cli.common import console, me, now, opened
 from service.db import EPOCH, reading, writing
 from service.errors import NotFound
+from service.humanize import many
 from service.reports.formula_injection import guarded
 from service.reports.people import names_csv, stored
 from service.reports.people.name_at import EVERY_ACCOUNT, KINDS
@@ -41,7 +42,7 @@ def import_file(context: click.Context, file: Path) -> None:
     with writing(engine) as connection:
         new = stored.keep(connection, lines, me(), now())
         log_access(connection, me(), "people.import", {"names": len(lines), "new": new}, now())
-    console.print(f"{new} names stored, {len(lines) - new} were known.")
+    console.print(f"{many(new, 'name')} stored, {len(lines) - new} were known.")
 
 
 @people.command(name="list")
@@ -74,6 +75,6 @@ def forget(context: click.Context, kind: str, person_id: str) -> None:
     own = settings.people.agents if kind == "agent" else settings.people.teams
     if not gone and person_id not in own:
         raise NotFound("no_such_name", f"There is no name of the {kind} '{person_id[:40]}'.")
-    console.print(f"{gone} names deleted.")
+    console.print(f"{many(gone, 'name')} deleted.")
     if person_id in own:
         console.print(f"The settings file still names this {kind}: remove the line from [people.{kind}s].")

@@ -24,7 +24,7 @@ def privacy() -> None:
 @privacy.command()
 @HERE_OPTION
 @click.pass_context
-def encrypt(context: click.Context, here: bool) -> None:  # noqa: FBT001 - click's way of a flag
+def encrypt(context: click.Context, *, here: bool) -> None:
     """Encrypt under the first privacy.encryption_key: comments, notes, DM texts, raw deliveries, customers' ids, names.
 
     Turns encryption on, or changes the key: put the new key before the old one, restart web and workers, run this as
@@ -42,7 +42,7 @@ def encrypt(context: click.Context, here: bool) -> None:  # noqa: FBT001 - click
 @privacy.command()
 @HERE_OPTION
 @click.pass_context
-def decrypt(context: click.Context, here: bool) -> None:  # noqa: FBT001 - click's way of a flag
+def decrypt(context: click.Context, *, here: bool) -> None:
     """Turn encryption off: everything is stored in plain text again. Keep the keys in the settings until it is done."""
     _, engine = opened(context)
     with writing(engine) as connection:

@@ -129,7 +129,7 @@ def _result(connection: Connection, request_id: str) -> None:
     help="Send although an earlier message may have arrived: the customer may get it twice.",
 )
 @click.pass_context
-def retry(context: click.Context, request_id: str, accept: bool) -> None:  # noqa: FBT001 - click's way of a flag
+def retry(context: click.Context, request_id: str, *, accept: bool) -> None:
     """Try a skipped, failed or unknown request again. All rules and limits still apply."""
     settings, engine = opened(context)
     place = Workplace.open(engine, settings, me())

@@ -20,7 +20,7 @@ from service.sandbox.crm.people import KEY
 @click.option("--file", "file", type=click.Path(path_type=Path, exists=True), help="A configuration file, JSON.")
 @click.option("--speed", type=float, help="How fast its clock runs; 60 is a minute per second.")
 @click.option("--crm", "with_crms", is_flag=True, help="Stand-ins for CRMs as well, on the next port.")
-def sandbox(bind: str, file: Path | None, speed: float | None, with_crms: bool) -> None:  # noqa: FBT001 - click's way
+def sandbox(bind: str, file: Path | None, speed: float | None, *, with_crms: bool) -> None:
     """Run the sandbox, a stand-in for X: develop and test without any access to X.
 
     It verifies signatures, keeps limits, remembers every message and lets scripted customers answer. GET /_control

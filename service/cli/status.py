@@ -19,7 +19,7 @@ MOST = 20  # accounts on a screen; those that need a hand are named above
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print everything as one JSON document.")
 @click.pass_context
-def status(context: click.Context, as_json: bool) -> None:  # noqa: FBT001 - click's way of a flag
+def status(context: click.Context, *, as_json: bool) -> None:
     """Show how everything stands: what needs attention, backlog, holds, limits, lag."""
     settings, engine = opened(context)
     with reading(engine) as connection:

@@ -29,12 +29,14 @@ def known_again(target: Engine, tell: Tell) -> None:
     if in_pieces:
         delivery_keys.fill(target, NEVER, tell)
         return
+    seen = 0
     while True:
         with writing(target) as connection:
             if not (gone := _gone(connection)):
                 return
             Rows(webhook_delivery).put(connection, gone)
-        tell(webhook_delivery.name, len(gone))
+        seen += len(gone)
+        tell(webhook_delivery.name, seen)
 
 
 def _gone(connection: Connection) -> list[Stored]:

@@ -21,7 +21,7 @@ from service.models import encryption, encryption_key, process_count
 from service.settings import Settings
 
 ALIVE = timedelta(seconds=30)
-GONE = "gone"  # whose row of `process_count` all bear who are
+GONE = "gone"  # the row of `process_count` that sums up all processes that have ended
 SWITCH = 7350135  # of PostgreSQL's advisory locks: writers of ids share it, a change of key holds it alone
 SETTLED = timedelta(seconds=20)
 """How long after a process went over no transaction of its is left that began before."""

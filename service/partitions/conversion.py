@@ -51,7 +51,7 @@ def turn(engine: Engine, privacy: Privacy, now: datetime, tell: Tell) -> Iterato
 def _turn_one(engine: Engine, cut: TableCut, now: datetime, tell: Tell) -> Iterator[str]:
     _demand_new_code(engine, now)
     room = patiently(engine, partial(_promise, cut=cut, now=now))
-    yield f"{cut.table}: everything in it is of before {room.until:%Y-%m-%d}"
+    yield f"{cut.table}: all its rows are older than {room.until:%Y-%m-%d}"
     if not room.proven:
         _prove(engine, cut)
     if cut.table == DELIVERIES:

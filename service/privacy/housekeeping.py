@@ -89,7 +89,7 @@ def _tasks(
     cut = upkeep.those_cut(engine, settings.privacy)
     yield from upkeep.tasks(engine, settings.privacy, now, dry_run=dry_run, stop=stop)
     before = upkeep.rest_before(now - settings.privacy.keep_access_log, cut.get("access_log"))
-    yield "access_log", partial(_access_log, engine, before, dry_run=dry_run, stop=stop)
+    yield "access_log", partial(_lines_due, engine, before) if dry_run else partial(_prune_lines, engine, before, stop)
     for kind in _kinds(engine, settings, now, cut):
         yield kind.name, partial(count, engine, kind) if dry_run else partial(forget, engine, kind, stop)
 
@@ -114,16 +114,20 @@ def _kinds(engine: Engine, settings: Settings, now: datetime, cut: Mapping[str, 
     yield from results.too_old(texts_before=now - keep.keep_texts, history_before=history_before, now=now)
 
 
-def _access_log(engine: Engine, before: datetime, *, dry_run: bool, stop: Stop) -> int:
+def _lines_due(engine: Engine, before: datetime) -> int:
+    with reading(engine) as connection:
+        return chain.older_than(connection, before)
+
+
+def _prune_lines(engine: Engine, before: datetime, stop: Stop) -> int:
+    chain.seal_what_waits(engine)
     gone = 0
-    if not dry_run:
-        chain.seal_what_waits(engine)
     while not stop():
         with writing(engine) as connection:
-            some = chain.prune(connection, before, dry_run=dry_run)
-        gone += some
-        if dry_run or not some:
+            some = chain.prune(connection, before)
+        if not some:
             break
+        gone += some
     return gone
 
 

@@ -35,14 +35,13 @@ class BusinessAccount:
 def signing_with(accounts: Iterable[BusinessAccount], which: BusinessAccount, **given: str) -> list[BusinessAccount]:
     """Return the accounts as one of them gets other credentials; a key of its app holds for all who share the app."""
     of_app = {name: value for name, value in given.items() if name.startswith("consumer")}
-    return [
-        replace(each, **given)
-        if each == which
-        else replace(each, **of_app)
-        if each.consumer_key == which.consumer_key
-        else each
-        for each in accounts
-    ]
+
+    def changed(each: BusinessAccount) -> BusinessAccount:
+        if each == which:
+            return replace(each, **given)
+        return replace(each, **of_app) if each.consumer_key == which.consumer_key else each
+
+    return [changed(each) for each in accounts]
 
 
 def demo_account() -> BusinessAccount:

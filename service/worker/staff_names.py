@@ -90,9 +90,9 @@ def look_up_names(
         if not _take(connection, job, going, clock()):
             return False
     page = read_staff(job.definition, job.api, going.at, clock())
+    is_worth_going_on = page.next is not None or bool(going.named)
     with writing(engine) as connection:
-        rest = page.next is not None or going.named
-        if page.problem in OF_THE_API or (page.problem and not rest):
+        if page.problem in OF_THE_API or (page.problem and not is_worth_going_on):
             _put_off(connection, job, page, clock())
             _begin_anew(going)
             return False
@@ -126,6 +126,8 @@ def _went_on(
     if page.next is not None and going.pages < MOST_PAGES:
         going.at = page.next
         return True
+    if page.next is not None:
+        log.warning("names_not_looked_up", source=job.source, problem="many_pages")
     by = f"source:{job.source}"
     found = [ToldName(kind, person_id, name) for (kind, person_id), name in going.named.items()]
     new = learn(connection, settings, found, job.account, by, now)

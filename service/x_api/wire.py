@@ -157,7 +157,7 @@ class Wire:
             finally:
                 response.close()
         except NOTHING_WAS_SENT as error:
-            raise Unreachable("No connection to X came about.", reason=_word(error)) from error
+            raise Unreachable("X could not be reached.", reason=_word(error)) from error
         except httpx.HTTPError as error:
             _lost("answer_too_slow" if is_over() else _word(error), sends=sends, cause=error)
 

@@ -24,14 +24,14 @@ AGAIN_S = 0.3
 
 
 def play(plan: Plan, site: Site, fleet: Fleet, database: Database, key: str) -> Counter[str]:
-    """Erase some people, each through a kill or an outage, and forget what is older than its retention."""
+    """Erase some people, most of them through a kill or an outage, and forget what is older than its retention."""
     dice = random.Random(plan.seed)
     done: Counter[str] = Counter()
     people = dice.sample(sorted({each.customer for each in plan.conversations}), ERASED)
     for number, customer in enumerate(people):
         blow(number, fleet, database)
         erase(fleet.url, customer, key)
-        done["erased in calm"] += 1
+        done["erased afterwards"] += 1
     until(lambda: prune(site), FORGOTTEN_WITHIN_S, "what is too old is forgotten")
     return done
 

@@ -45,6 +45,7 @@ class CrmWeather:
     def __init__(self, server: CrmServer, plan: Plan) -> None:
         self._crms, self._dice = server.crms, random.Random(plan.seed)
         self._customers = {each.customer for each in plan.conversations if is_unnamed(each)}
+        self._past = 0  # how many calls earlier faults met
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._change, daemon=True)
 
@@ -73,8 +74,6 @@ class CrmWeather:
     @property
     def _struck(self) -> int:
         return self._past + sum(each.hits for each in self._crms.faults)
-
-    _past = 0
 
     def _change(self) -> None:
         names = list(WEATHERS)

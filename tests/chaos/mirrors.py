@@ -109,7 +109,9 @@ class Loads:
         programs, directory, url, key = self._where
         command = (str(programs / "python"), str(SOURCE))
         environ = {**os.environ, **dlt_environ(directory, url, key)}
-        with subprocess.Popen(command, cwd=directory, env=environ, stdout=-3, stderr=-3) as loading:
+        with subprocess.Popen(
+            command, cwd=directory, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as loading:
             time.sleep(self._dice.uniform(1, 8))
             self.killed += loading.poll() is None
             loading.kill()

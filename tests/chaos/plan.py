@@ -8,7 +8,7 @@ from dataclasses import dataclass
 PER_ACCOUNT = 800  # X lets an account write to 1,000 customers a day; unclear sends take slots too
 PER_LOOK_UP = 200
 FIRST_CUSTOMER = 7_000_000
-UNREACHABLE = 50  # every so manieth customer cannot be written to
+UNREACHABLE = 50  # one in so many customers cannot be written to
 KILLS = {  # kind -> how often, and how many processes it kills, given the number of workers
     "worker": (30, lambda _: 1),
     "after the call": (30, lambda workers: max(1, workers // 2)),

@@ -4,6 +4,7 @@ They know nothing of what happens behind the address. A lost answer is no answer
 """
 
 import base64
+import bisect
 import hashlib
 import heapq
 import hmac
@@ -72,7 +73,8 @@ class Senders:
 
     def first_answer_after(self, moment: float) -> float | None:
         """When the first 2xx after this came."""
-        return next((at for at in reversed_until(self.answered_at, moment)), None)
+        place = bisect.bisect_right(self.answered_at, moment)
+        return self.answered_at[place] if place < len(self.answered_at) else None
 
     def _plan_one(self, each: Conversation, began: float, today: datetime) -> None:
         ended_at = today + timedelta(seconds=each.at_s)
@@ -121,12 +123,6 @@ class Senders:
         wait = min(0.5 * 2**delivery.tries, LONGEST_WAIT_S) * self._dice.uniform(0.8, 1.2)
         delivery.due, delivery.tries = time.time() + wait, delivery.tries + 1
         heapq.heappush(self._waiting, delivery)
-
-
-def reversed_until(moments: list[float], since: float) -> list[float]:
-    """The moments after `since`, the earliest first; the list grows in order."""
-    found = list(itertools.takewhile(lambda at: at > since, reversed(list(moments))))
-    return found[::-1]
 
 
 def _body(kind: str, at: datetime, each: Conversation) -> bytes:

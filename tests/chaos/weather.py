@@ -1,5 +1,6 @@
 """X's faults: other ones every few seconds, until told to stop."""
 
+import itertools
 import random
 import threading
 from typing import Any
@@ -69,9 +70,9 @@ class Weather:
     def _change(self) -> None:
         names = list(WEATHERS)
         turn = self._dice.sample(names, len(names))
-        for place in range(10**6):
+        for name in itertools.cycle(turn):
             self._clear()
-            self.now = turn[place % len(turn)]
+            self.now = name
             if WEATHERS[self.now]:
                 self._mine = self._x.faults(*WEATHERS[self.now])
             if self._over.wait(EVERY_S * self._dice.uniform(0.6, 1.4)):

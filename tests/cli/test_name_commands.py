@@ -68,3 +68,11 @@ def test_a_person_is_forgotten_with_every_name(cli: Cli) -> None:
 def test_a_name_in_the_settings_that_cannot_be_shown_is_a_mistake(cli: Cli) -> None:
     cli.write(people__agents={"7": ""})
     assert "people.agents" in cli("people", "list", code=78).stderr
+
+
+def test_a_file_that_is_not_utf_8_renames_nobody(cli: Cli) -> None:
+    file = cli.directory / "people.csv"
+    file.write_bytes("kind,id,name\nagent,8812,Jürgen Müller\n".encode("cp1252"))
+    sentence, code = cli.refuses("people", "import", str(file))
+    assert (code, "'CSV UTF-8'" in sentence) == ("wrong_names", True)
+    assert cli.rows(person_name) == []

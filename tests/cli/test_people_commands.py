@@ -44,7 +44,7 @@ def test_a_key_is_printed_alone_so_that_a_script_can_take_it(engine: Engine, tmp
     with reading(engine) as connection:
         reader = keys.find(connection, key, datetime.now(UTC))
     assert (reader.name, reader.role, reader.accounts) == ("ada", "analyst", ("acme",))
-    bounds = {"accounts": ["acme"], "routes": [], "networks": [], "key": reader.key_id}
+    bounds = {"accounts": ["acme"], "routes": [], "networks": [], "expires_at": None, "key": reader.key_id}
     assert cli.audit() == [("key.create", {"name": "ada", "role": "analyst", **bounds})]
 
 
@@ -128,6 +128,7 @@ def test_an_account_is_held_shown_and_released(cli: Cli) -> None:
     shown = cli.says("accounts", "list")
     assert "held: [press]xxx" in shown
     assert "0 of 1000" in shown
+    assert cli.refuses("accounts", "hold", "acme", "--reason", "another")[1] == "already_held"
     assert cli.says("accounts", "release", "acme") == "acme continues.\n"
     assert "free" in cli.says("accounts", "list")
     assert cli.refuses("accounts", "release", "acme") == (
@@ -313,7 +314,16 @@ def test_a_customers_file_is_new_and_private(cli: Cli) -> None:
     assert cli.says("customers", "export", "501", "--out", str(out)).endswith("501.json\n")
     assert out.stat().st_mode & 0o777 == 0o600
     assert json.loads(out.read_text("utf-8"))["held"]["result"][0]["score"] == 4
-    assert cli.refuses("customers", "export", "501", "--out", str(out))[1] == "file"
+    assert cli.refuses("customers", "export", "501", "--out", str(out))[1] == "file_exists"
+    assert cli.says("customers", "export", "501", "--out", str(cli.directory / "again.json"))
+
+
+def test_an_export_that_fails_leaves_no_file_in_the_way_of_the_next(cli: Cli) -> None:
+    out = cli.directory / "501.json"
+    with writing(cli.engine) as connection:
+        connection.exec_driver_sql("ALTER TABLE feedback_request RENAME TO away")
+    cli("customers", "export", "501", "--out", str(out), code=1)
+    assert not out.exists()
 
 
 def test_showing_a_customer_takes_an_x_user_id(cli: Cli) -> None:

@@ -16,6 +16,8 @@ def counted(cli: Cli) -> int:
 def test_a_ledger_that_was_never_counted_is_counted_and_agrees(cli: Cli) -> None:
     for number in range(3):
         cli.answered(f"c-{number}", 4)
+    assert "0 rows" in cli.says("results", "recount", "--dry-run")
+    assert counted(cli) == 0, "it changes nothing"
     assert cli.says("results", "recount") == "Differing from the ledger: 0 rows of the roll-ups.\n"
     assert counted(cli) == 3
     assert "0 rows" in cli.says("results", "recount", "--dry-run")

@@ -434,7 +434,7 @@ def test_unmappable_deliveries_are_listed_and_replayed_after_the_fix(engine: Eng
         "1 delivery read again: 1 accepted, 0 duplicate, 0 reopened, 0 ignored, 0 still unmappable, 0 no longer kept.\n"
     )
     assert [row.conversation_id for row in cli.rows(feedback_request)] == ["c-1"]
-    assert cli.audit() == [("deliveries.replay", {"source": "crm", "deliveries": 1})]
+    assert cli.audit() == [("deliveries.replay", {"source": "crm", "delivery": None, "ignored": False})]
     assert "0 deliveries read again" in cli.says("deliveries", "replay", "--source", "crm")
 
 

@@ -90,21 +90,31 @@ def test_a_rebuilt_chain_is_detected_by_an_external_anchor(engine: Engine) -> No
 def test_pruning_old_lines_keeps_the_chain_intact(engine: Engine) -> None:
     written(engine)
     with writing(engine) as connection:
-        assert chain.prune(connection, START + timedelta(days=3), dry_run=False) == 3
-        assert chain.prune(connection, START + timedelta(days=3), dry_run=False) == 0
+        assert chain.prune(connection, START + timedelta(days=3)) == 3
+        assert chain.prune(connection, START + timedelta(days=3)) == 0
     assert broken(engine) == []
     with writing(engine) as connection:
         connection.execute(sa.delete(access_log).where(c.number == 4))
     assert broken(engine) == ["Line 4 is missing."]
 
 
+def test_a_line_that_somebody_removed_does_not_stop_retention(engine: Engine) -> None:
+    written(engine)
+    with writing(engine) as connection:
+        connection.execute(sa.delete(access_log).where(c.number == 3))
+        assert chain.older_than(connection, START + timedelta(days=3)) == 2
+        assert chain.prune(connection, START + timedelta(days=3)) == 2
+        assert chain.prune(connection, START + timedelta(days=5)) == 2
+    assert broken(engine) == []
+
+
 def test_a_line_that_was_never_sealed_stays_until_it_is(engine: Engine) -> None:
     with writing(engine) as connection:
         log_access(connection, "ada", "x", {}, START)
-        assert chain.prune(connection, START + timedelta(days=1), dry_run=False) == 0
+        assert chain.prune(connection, START + timedelta(days=1)) == 0
     chain.seal_what_waits(engine)
     with writing(engine) as connection:
-        assert chain.prune(connection, START + timedelta(days=1), dry_run=False) == 1
+        assert chain.prune(connection, START + timedelta(days=1)) == 1
     written(engine, 2)
     assert broken(engine) == []
     with reading(engine) as connection:

@@ -6,6 +6,7 @@ Stores nothing, and knows no item.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from typing import Any
 
 from service.crm_api.get import OK, CrmResponse, NoAnswer
@@ -64,11 +65,16 @@ def read_list(
 
 
 def _problem(definition: Definition, got: CrmResponse) -> str:
-    """403 and 404 concern only this list: the token may still be allowed to look customers up."""
-    found = problem_of(definition, got)
-    if found == "limited":
-        return found
-    return f"refused_{got.status}" if found == "refused" else "away" if got.status >= 500 else f"status_{got.status}"  # noqa: PLR2004 - of HTTP
+    """What came instead of a page, as the log and `sources list` say it.
+
+    403 and 404 concern only this list: the token may still be allowed to look customers up.
+    """
+    match problem_of(definition, got):
+        case "limited":
+            return "limited"
+        case "refused":
+            return f"refused_{got.status}"
+    return f"status_{got.status}" if got.status < HTTPStatus.INTERNAL_SERVER_ERROR else "away"
 
 
 def _found(of: Sweep | Staff, path: str, said: Mapping[str, Any]) -> ListPage:

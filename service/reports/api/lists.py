@@ -51,12 +51,14 @@ def _add_rows(routes: Routes) -> None:
 
     @routes.get("/results/<request_id>", StrictSchema, row_schemas.ResultDetailSchema, supervisors, "Get one result.")
     def get_result(_asked: dict[str, Any], request_id: str) -> dict[str, Any]:
-        row, now = found_result(routes, request_id), routes.clock()
-        routes.log("results.read", {"request_id": request_id, "with_text": row.text is not None})
+        now = routes.clock()
         until = cutoff(routes.settings, now) or now + ALL_SEEN
+        wanted = sa.select(result_update).where(upd.request_id == request_id, upd.seen_at < until).order_by(upd.id)
         with reading(routes.engine) as connection:
-            wanted = sa.select(result_update).where(upd.request_id == request_id, upd.seen_at < until).order_by(upd.id)
-            return {**asdict(row), "updates": connection.execute(wanted).all()}
+            row = query.get(routes.query(connection), request_id)
+            updates = connection.execute(wanted).all()
+        routes.log("results.read", {"request_id": request_id, "with_text": row.text is not None})
+        return {**asdict(row), "updates": updates}
 
     @routes.get(
         "/requests/<request_id>",
@@ -66,9 +68,9 @@ def _add_rows(routes: Routes) -> None:
         "Get one request and its history: why it was sent, or why not.",
     )
     def get_request(_asked: dict[str, Any], request_id: str) -> dict[str, Any]:
-        row = _found(routes, request_id, "requests")
+        wanted = sa.select(transition).where(tr.request_id == request_id).order_by(tr.id)
         with reading(routes.engine) as connection:
-            wanted = sa.select(transition).where(tr.request_id == request_id).order_by(tr.id)
+            row = query.get(routes.query(connection), request_id, "requests")
             return {**asdict(row), "transitions": connection.execute(wanted).all()}
 
 
@@ -165,9 +167,5 @@ def _changed(
 
 def found_result(routes: Routes, request_id: str) -> Row:
     """Return an answer. Raises NotFound for one this reader may not know of."""
-    return _found(routes, request_id, "results")
-
-
-def _found(routes: Routes, request_id: str, kind: Kind) -> Row:
     with reading(routes.engine) as connection:
-        return query.get(routes.query(connection), request_id, kind)
+        return query.get(routes.query(connection), request_id)

@@ -16,13 +16,13 @@ from markupsafe import Markup
 
 from service.reports.dashboard.svg import WIDTH, Caption, Scale, svg, tag, text
 from service.reports.dashboard.words import figure
-from service.reports.statistics.statistics import CSAT_SCALE, NPS_SCALE
+from service.reports.statistics.statistics import CSAT_CLASSES, NPS_CLASSES
 
 RIGHT = 352
-NPS_CLASSES = {"Detractors (0 to 6)": "c-neg", "Passives (7 and 8)": "c-mid", "Promoters (9 and 10)": "c-pos"}
+NPS_LABELS = {"Detractors (0 to 6)": "c-neg", "Passives (7 and 8)": "c-mid", "Promoters (9 and 10)": "c-pos"}
 KIND_OF_SCORE = {
-    "nps": {score: "c-neg" if score <= 6 else "c-mid" if score <= 8 else "c-pos" for score in NPS_SCALE},  # noqa: PLR2004 - the card's own classes
-    "csat": {score: "c-neg" if score <= 3 else "c-pos" for score in CSAT_SCALE},  # noqa: PLR2004 - the card's own classes
+    "nps": {score: kind for scores, kind in zip(NPS_CLASSES, NPS_LABELS.values(), strict=True) for score in scores},
+    "csat": {score: kind for scores, kind in zip(CSAT_CLASSES, ("c-neg", "c-pos"), strict=True) for score in scores},
 }
 
 
@@ -38,7 +38,7 @@ def stacked_nps(detractors: int, passives: int, promoters: int, caption: Caption
     """One bar of three parts, each named below with its count and share."""
     counts = (detractors, passives, promoters)
     body, x, total = [], 4.0, sum(counts)
-    for index, ((label, kind), count) in enumerate(zip(NPS_CLASSES.items(), counts, strict=True)):
+    for index, ((label, kind), count) in enumerate(zip(NPS_LABELS.items(), counts, strict=True)):
         width = (WIDTH - 8) * count / total
         body.append(_block(x, 8, width, 26, kind, caption))
         body.append(_block(4, 44 + 20 * index, 14, 14, kind, caption))

@@ -57,7 +57,7 @@ def of_score(score: Score) -> list[Picture]:
 
 def _classes(counts: Mapping[int, int]) -> Picture:
     parts = nps_classes(counts)
-    names = zip(charts.NPS_CLASSES, parts, strict=True)
+    names = zip(charts.NPS_LABELS, parts, strict=True)
     rows = tuple((name, words.count(n), _share(n, sum(parts))) for name, n in names)
     caption = Caption("nps-classes", "Detractors, passives and promoters", _spoken(rows))
     drawn = charts.stacked_nps(*parts, caption)

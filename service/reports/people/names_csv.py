@@ -26,11 +26,14 @@ from service.settings import Settings
 COLUMNS = ("kind", "id", "name", "since", "account")
 NEEDED, LISTED = COLUMNS[:3], (*COLUMNS, "given_by")
 LONGEST_NAME, LONGEST_ID, MOST_TOLD = 120, 256, 20
+UNREAD = "\ufffd"  # stands for bytes that are no UTF-8
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def lines_of(text: str, settings: Settings) -> list[NameLine]:
     """Read a file that starts with column names. Raises Invalid with every wrong line; then nothing is kept."""
+    if UNREAD in text:
+        raise Invalid("wrong_names", "The file is not UTF-8: save it as 'CSV UTF-8'. Nothing was kept.")
     separator = ";" if ";" in text.partition("\n")[0] else ","  # a spreadsheet writes it after its language
     rows = csv.DictReader(text.splitlines(), delimiter=separator, restkey="more", strict=True)
     heads = [str(each).strip().lower() for each in rows.fieldnames or ()]

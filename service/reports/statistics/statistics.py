@@ -19,6 +19,8 @@ CONFIDENCE = 0.95
 Z = 1.959963984540054  # two-sided 95 % quantile of the normal distribution
 NPS_SCALE = range(11)
 CSAT_SCALE = range(1, 6)
+NPS_CLASSES = (range(7), range(7, 9), range(9, 11))  # detractors, passives, promoters
+CSAT_CLASSES = (range(1, 4), range(4, 6))  # unsatisfied, satisfied
 THREE_SIGMA_TAIL = 0.0013498980316301  # chance of one side beyond three sigma
 NOTHING = 1e-17  # of a sum: less than its last digit
 
@@ -212,17 +214,19 @@ def classes_of(kind: str, counts: Counts) -> tuple[int, ...]:
 
 
 def nps_classes(counts: Counts) -> tuple[int, int, int]:
-    """Give detractors (0-6), passives (7-8) and promoters (9-10)."""
-    return _between(counts, 0, 6), _between(counts, 7, 8), _between(counts, 9, 10)
+    """Give detractors, passives and promoters."""
+    detractors, passives, promoters = (_among(counts, scores) for scores in NPS_CLASSES)
+    return detractors, passives, promoters
 
 
 def csat_classes(counts: Counts) -> tuple[int, int]:
-    """Give unsatisfied (1-3) and satisfied (4-5)."""
-    return _between(counts, 1, 3), _between(counts, 4, 5)
+    """Give unsatisfied and satisfied."""
+    unsatisfied, satisfied = (_among(counts, scores) for scores in CSAT_CLASSES)
+    return unsatisfied, satisfied
 
 
-def _between(counts: Counts, first: int, last: int) -> int:
-    return sum(counts.get(score, 0) for score in range(first, last + 1))
+def _among(counts: Counts, scores: range) -> int:
+    return sum(counts.get(score, 0) for score in scores)
 
 
 def _cells(counts: Counts, scale: range) -> Cells:

@@ -34,7 +34,7 @@ def basic_key_as_user(request: Request, _crms: Crms) -> bool:
 
 
 def zendesk(request: Request, crms: Crms) -> bool:
-    """A token for an OAuth client; or, of before October 2026, `NAME@HOST/token` and an API token as the password."""
+    """A token for an OAuth client; or, made before October 2026, `NAME@HOST/token` and an API token as the password."""
     user, password = _pair(request)
     return (user.endswith("/token") and password == KEY) or client_credentials(request, crms)
 
@@ -50,8 +50,9 @@ def crisp(request: Request, crms: Crms) -> bool:
 
 
 def client_credentials(request: Request, crms: Crms) -> bool:
-    """A token of ours that has not ended."""
-    return request.headers.get("Authorization", "").removeprefix("Bearer ") in crms.tokens
+    """`Authorization: Bearer TOKEN`, a token that it has not been made to forget."""
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    return scheme == "Bearer" and given in crms.tokens
 
 
 def token(request: Request, crms: Crms) -> dict[str, object] | None:
