@@ -28,7 +28,7 @@ def test_names_are_imported_once_and_listed_in_the_import_format(cli: Cli) -> No
         ("team", "t-4", "Refunds", "", "acme"),
     ]
     assert taken(cli, cli.says("people", "list")) == "0 names stored, 3 were known.\n"
-    assert taken(cli, FILE.replace("Refunds", "Returns")) == "1 names stored, 2 were known.\n"
+    assert taken(cli, FILE.replace("Refunds", "Returns")) == "1 name stored, 2 were known.\n"
     assert [row.detail for row in cli.rows(access_log)][-1] == {"names": 3, "new": 1}
 
 

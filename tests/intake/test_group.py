@@ -176,17 +176,21 @@ def test_ends_and_reopenings_of_one_conversation_cost_no_statement_each(
     assert len(standing(engine)) == pairs
 
 
-def test_ends_accepted_by_late_reopenings_cost_two_statements_a_delivery(engine: Engine, now: datetime) -> None:
-    """300 ends that looked like one, and then a reopening between each two of them."""
+@pytest.mark.parametrize("deliveries", [1, 12])
+def test_ends_accepted_by_late_reopenings_cost_two_statements_a_delivery(
+    deliveries: int, engine: Engine, now: datetime
+) -> None:
+    """300 ends that looked like one, told in turn by some deliveries, and then a reopening between each two of them."""
     seconds = [now - timedelta(hours=3) + timedelta(seconds=2 * n) for n in range(300)]
     ends = [event("conversation.ended", "c-1", 0, now) | {"ended_at": at.isoformat()} for at in seconds]
-    commit(engine, [delivery(now, *ends, number=1)])
+    for number in range(deliveries):
+        commit(engine, [delivery(now, *ends[number::deliveries], number=number)])
     assert len(standing(engine)) == 1
     between = [
         event("conversation.reopened", "c-1", 0, now) | {"reopened_at": (at + timedelta(seconds=1)).isoformat()}
         for at in seconds
     ]
-    assert statements(engine, delivery(now, *between, number=2)) <= 12 + 2
+    assert statements(engine, delivery(now, *between, number=deliveries)) <= 12 + 2 * deliveries
     assert len(standing(engine)) == 300
 
 

@@ -4,10 +4,11 @@ Until then these ends looked like repeats. They are judged by the times kept wit
 new are read again from the stored bytes. If retention has removed the bytes, nothing can be done and nothing is.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from itertools import groupby
 
 from sqlalchemy.engine import Connection
 
@@ -20,13 +21,13 @@ from service.intake.definition.tables import Definition
 from service.intake.delivery.formats import BodyProblem
 from service.intake.expressions.compiled import ExpressionError
 from service.intake.expressions.evaluate import TooCostly
+from service.intake.inbox.ends import Timeline
 from service.intake.inbox.judging import Book
 from service.intake.inbox.records import ACCEPTED, Delivery, DeliveryReading, Item, Key, notes
 from service.intake.inbox.stored import load_delivery
 from service.intake.mapping.events import ConversationEnded
 from service.intake.mapping.readings import Items, open_items
 
-AT_HAND = 8  # deliveries kept parsed while their ends are let in
 REPEATS = BulkSelect(
     "SELECT wd.source, di.conversation_id, di.delivery_id, di.position, di.ended_at, di.read_at"
     " FROM {wanted} delivery_item AS di ON di.conversation_id = wanted.b AND di.reason = 'same_conversation'"
@@ -34,7 +35,6 @@ REPEATS = BulkSelect(
     " WHERE di.ended_at IS NOT NULL",
     CONVERSATION_ID,
 )
-Opened = Callable[[str], tuple[Delivery, Items] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,45 +55,64 @@ def let_in(connection: Connection, book: Book, told: Sequence[DeliveryReading]) 
     # this round's own items need no second look: its reopenings were known when they were judged
     repeats = _repeats(connection, book)
     for source, one in by_source.items():
-        _let_in(book, one, _opener(connection, one.definition), [each for each in repeats if each.key[0] == source])
+        _let_in(connection, book, one, [each for each in repeats if each.key[0] == source])
 
 
-def _let_in(book: Book, told: DeliveryReading, opened: Opened, repeats: Iterable[TakenForRepeat]) -> None:
+def _let_in(connection: Connection, book: Book, told: DeliveryReading, repeats: Iterable[TakenForRepeat]) -> None:
     """Judge the repeats of one source again. `told` says by which definition, and when."""
+    new = list(_new(book, told, sorted(repeats, key=lambda each: (each.ended_at, each.delivery_id))))
+    ends = dict(_read_again(connection, told.definition, new))
+    for each in new:
+        if (found := ends.get((each.delivery_id, each.position))) is not None:
+            _accept(book, told, each, *found)
+
+
+def _new(book: Book, told: DeliveryReading, repeats: Iterable[TakenForRepeat]) -> Iterator[TakenForRepeat]:
+    """Those that are ends of their own by the times kept. The book stays as it is: they may not be readable."""
     again_after = told.definition.grammar.events.apart
-    for each in sorted(repeats, key=lambda repeat: (repeat.ended_at, repeat.delivery_id)):
-        if book.known[each.key].repeat(each.ended_at, again_after) is None:
-            _accept(book, told, opened, each)
+    known: dict[Key, Timeline] = {}
+    for each in repeats:
+        timeline = known[each.key] = known.get(each.key) or deepcopy(book.known[each.key])
+        if timeline.repeat(each.ended_at, again_after) is None:
+            timeline.add_end(each.ended_at, "")
+            yield each
 
 
-def _accept(book: Book, told: DeliveryReading, opened: Opened, repeat: TakenForRepeat) -> None:
-    found = opened(repeat.delivery_id)
-    if found is None or repeat.position >= len(found[1]):
-        return
-    delivery, end = found[0], found[1].read(repeat.position)
-    says = (repeat.key[1], repeat.ended_at)
-    if not isinstance(end, ConversationEnded) or (end.conversation_id, end.ended_at) != says:
-        return  # the definition has changed since
+def _read_again(
+    connection: Connection, definition: Definition, ends: Iterable[TakenForRepeat]
+) -> Iterator[tuple[tuple[str, int], tuple[Delivery, ConversationEnded]]]:
+    """Read ends from the stored bytes, each delivery once; none that the definition, since changed, reads otherwise."""
+    by_delivery = sorted(ends, key=lambda each: each.delivery_id)
+    for delivery_id, its_ends in groupby(by_delivery, key=lambda each: each.delivery_id):
+        found = _opened(connection, definition, delivery_id)
+        if found is None:
+            continue
+        delivery, items = found
+        for each in its_ends:
+            end = items.read(each.position) if each.position < len(items) else None
+            says = (each.key[1], each.ended_at)
+            if isinstance(end, ConversationEnded) and (end.conversation_id, end.ended_at) == says:
+                yield (delivery_id, each.position), (delivery, end)
+
+
+def _accept(
+    book: Book, told: DeliveryReading, repeat: TakenForRepeat, delivery: Delivery, end: ConversationEnded
+) -> None:
     request_id = book.open_request(told, delivery, end)
     said = notes(end.notes)
     item = Item(repeat.position, ACCEPTED, "late_reopening", said, end.conversation_id, request_id, end.ended_at)
     book.items.append((delivery, item, told.now))
 
 
-def _opener(connection: Connection, definition: Definition) -> Opened:
-    """Return a function that loads and parses a stored delivery, and caches the last few."""
-
-    @lru_cache(maxsize=AT_HAND)
-    def opened(delivery_id: str) -> tuple[Delivery, Items] | None:
-        try:
-            stored = load_delivery(connection, delivery_id)
-            return None if stored is None else (stored[0], open_items(definition, stored[1], stored[0].received_at))
-        except (BodyProblem, ExpressionError, TooCostly):  # the definition has changed since
-            return None
-        except Unavailable:  # the delivery has, and nobody can read it
-            return None
-
-    return opened
+def _opened(connection: Connection, definition: Definition, delivery_id: str) -> tuple[Delivery, Items] | None:
+    """Load and parse a stored delivery; None if it cannot be read any more."""
+    try:
+        stored = load_delivery(connection, delivery_id)
+        return None if stored is None else (stored[0], open_items(definition, stored[1], stored[0].received_at))
+    except (BodyProblem, ExpressionError, TooCostly):  # the definition has changed since
+        return None
+    except Unavailable:  # the delivery has, and nobody can read it
+        return None
 
 
 def _repeats(connection: Connection, book: Book) -> list[TakenForRepeat]:
