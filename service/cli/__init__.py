@@ -13,6 +13,7 @@ import click
 from service import __version__
 from service.cli.friendly import Friendly
 from service.process import hear_interrupts, leave_no_core, open_streams, write_utf8
+from service.text import UNSTORABLE
 
 COMMANDS = {
     "serve": ("run", "Run web and worker on this machine, until Ctrl-C or SIGTERM."),
@@ -52,6 +53,12 @@ COMMANDS = {
 
 class Commands(Friendly):
     """The commands, each imported when it is called: a worker needs no dashboard, and `--help` neither."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments, which no terminal and no database could take if they were not UTF-8."""
+        if any(UNSTORABLE.search(each) for each in args):
+            raise click.UsageError("The arguments must be UTF-8.", ctx)
+        return super().parse_args(ctx, args)
 
     def invoke(self, context: click.Context) -> Any:
         """Run the command, which is imported before the function below is called."""

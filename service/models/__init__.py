@@ -27,6 +27,7 @@ from service.models.encryption import encryption, encryption_key
 from service.models.idempotency import posted_once
 from service.models.intake import ITEM_OUTCOMES, conversation, delivery_item, delivery_key, reopening, webhook_delivery
 from service.models.ledger import (
+    HANDLED_BY,
     IS_BEGUN,
     IS_HANDED_OVER,
     IS_OPEN,
@@ -68,6 +69,7 @@ from service.models.x_account import (
 )
 
 __all__ = [
+    "HANDLED_BY",
     "IS_BEGUN",
     "IS_HANDED_OVER",
     "IS_OPEN",

@@ -27,6 +27,7 @@ from service.db import Micros
 from service.models.base import Serial, XId, metadata, partial_index
 from service.states import OPEN_STATES, OPENED_STATES, PROVEN_UNSENT, UNCLEAR, State
 
+HANDLED_BY = ("human", "ai", "both", "nobody")
 OPEN = f"state IN ({','.join(repr(state.value) for state in OPEN_STATES)})"
 PROMPTED = "way = 'quick_reply'"
 HANDED = "way = 'handed_over'"
@@ -67,7 +68,7 @@ class FeedbackRequestColumns(TypedColumns):
     channel: Named[str | None] = Column(String(256), nullable=True)
     customer_ref: Named[str | None] = Column(Encrypted("feedback_request.customer_ref", "id", was=256), nullable=True)
     tenant: Named[str | None] = Column(String(256), nullable=True)
-    handled_by: Named[str | None] = Column(String(8), nullable=True)  # human | ai | both | nobody; NULL: not said
+    handled_by: Named[str | None] = Column(String(8), nullable=True)  # one of HANDLED_BY; NULL: not said
     # what outreach chose, frozen before anything is sent
     campaign: Named[str | None] = Column(String(64), nullable=True)
     type: Named[str | None] = Column(String(4), nullable=True)  # csat | nps

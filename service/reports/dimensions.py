@@ -12,8 +12,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from service.language_tags import called_now, ever_called
-from service.models import feedback_request
+from service.models import HANDLED_BY, feedback_request
 from service.requests.rows import ASKED_BY
+from service.ways import HANDED_OVER, WAYS
 
 fr = feedback_request.c
 Value = str | int | None
@@ -34,6 +35,7 @@ class Dimension:
     whole_number: bool = False
     choices: bool = False  # few enough names to choose from
     tags: bool = False  # its names are tags of languages, of which some have changed
+    words: tuple[str, ...] = ()  # all names there can be, where that is known
 
     def called(self, value: Value) -> Value:
         """A group by its name of today."""
@@ -67,10 +69,13 @@ DIMENSIONS = (
         "variant", "question_variant_id", fr.question_variant_id, "Question", "X's question variant", "not asked",
         whole_number=True,
     ),
-    Dimension("way", "way", ASKED_BY, "Way of asking", "How the customer was asked", "not asked", choices=True),
+    Dimension(
+        "way", "way", ASKED_BY, "Way of asking", "How the customer was asked", "not asked", choices=True,
+        words=(*WAYS, HANDED_OVER),
+    ),
     Dimension(
         "handled_by", "handled_by", fr.handled_by, "Handled by",
-        "Who handled the conversation: human, ai, both or nobody", "not said", choices=True,
+        "Who handled the conversation", "not said", choices=True, words=HANDLED_BY,
     ),
     Dimension("source", "source", fr.source, "Source", "The CRM, by its name in the settings"),
     Dimension(

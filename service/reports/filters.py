@@ -123,7 +123,16 @@ MOOD = known(MOODS)
 
 def _parameter(each: Dimension) -> fields.List[Any]:
     empty = "" if each.missing is None or each.whole_number else ". An empty value selects conversations without one"
-    return several(WholeNumber() if each.whole_number else Word(), f"{each.says}. May be repeated{empty}")
+    return several(_group(each), f"{each.says}. May be repeated{empty}")
+
+
+def _group(each: Dimension) -> fields.Field[Any]:
+    if each.whole_number:
+        return WholeNumber()
+    if not each.words:
+        return Word()
+    said = f"must be one of {', '.join(each.words)}, or empty"
+    return fields.String(validate=validate.OneOf(["", *each.words], error=said))
 
 
 class FigureFilterSchema(Schema):

@@ -44,6 +44,12 @@ def test_mistakes_end_with_78_on_standard_error(cli: Cli) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_arguments_that_are_not_utf_8_are_refused_with_a_sentence(cli: Cli) -> None:
+    done = run(cli, "requests", "show", os.fsdecode(b"fr_\xff"))
+    assert (done.returncode, "The arguments must be UTF-8." in done.stderr) == (2, True)
+    assert "Traceback" not in done.stderr
+
+
 def test_the_settings_file_may_be_named_by_the_environment(cli: Cli) -> None:
     cli.config.rename(cli.directory / "other.toml")
     other = str(cli.directory / "other.toml")

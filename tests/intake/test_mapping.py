@@ -367,3 +367,10 @@ def test_no_bytes_make_a_reading_raise(body: bytes) -> None:
 def test_no_values_make_a_reading_raise(values: dict[str, Any]) -> None:
     body = json.dumps(event(**values)).encode()
     assert isinstance(read_one(body), ConversationEnded | Unmappable)
+
+
+@pytest.mark.parametrize(("said", "read"), [("AI", "ai"), (" Human ", "human"), ("NOBODY", "nobody"), ("robot", None)])
+def test_who_handled_it_is_one_word_however_it_is_written(said: str, read: str | None) -> None:
+    reading = read_one(event(who=said), define("token", map={"handled_by": "b.who"}))
+    assert reading.handled_by == read
+    assert bool(reading.notes) == (read is None)

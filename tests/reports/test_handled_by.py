@@ -30,3 +30,11 @@ def test_roll_ups_say_the_same_as_the_ledger(world: World) -> None:
     before = world.client().json("/v1/breakdown", by="handled_by", type="csat")["items"]
     world.tell()
     assert world.client().json("/v1/breakdown", by="handled_by", type="csat")["items"] == before
+
+
+def test_a_word_that_stands_for_nobody_and_no_way_is_refused(world: World) -> None:
+    client = world.client()
+    for name in ("handled_by", "way"):
+        for path in ("/v1/summary", "/v1/results", "/v1/trend"):
+            assert client.refused(path, 422, **{name: "nope"}) == "invalid_parameter"
+        assert client.json("/v1/summary", **{name: ""})

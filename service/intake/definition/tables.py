@@ -21,7 +21,6 @@ from service.settings.declare import REQUIRED, setting
 from service.settings.values import one_of, whole
 
 DEFAULT_AGAIN_AFTER = timedelta(hours=12)
-HANDLED_BY = ("human", "ai", "both", "nobody")
 LARGEST_BODY = 2**30
 OverBody = NewType("OverBody", Expression)  # over the whole body, whatever stands at its root
 When = NewType("When", object)  # an Expression, or RECEIVED: the moment of arrival stands for the time

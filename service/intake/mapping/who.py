@@ -3,9 +3,9 @@
 A handle counts only for conversations on X; a bot or the system is never an agent, whatever id it carries.
 """
 
-from service.intake.definition.tables import HANDLED_BY
 from service.intake.mapping.one_item import OneItem
 from service.intake.values import fields, identity
+from service.models import HANDLED_BY
 from service.text import folded
 
 
@@ -17,8 +17,8 @@ def somebody(item: OneItem, given: str | None) -> str | None:
 def handled_by(item: OneItem) -> str | None:
     """Return human, ai, both or nobody; None if the source does not say."""
     found: str | None = item.soft("handled_by", fields.text)
-    if found in HANDLED_BY or found is None:
-        return found
+    if found is None or folded(found) in HANDLED_BY:
+        return None if found is None else folded(found)
     item.notes.append(f"handled_by is none of {', '.join(HANDLED_BY)}")
     return None
 
