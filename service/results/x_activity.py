@@ -24,6 +24,7 @@ from service.x_api.activity import parse_activity
 from service.x_api.bodies import parsed
 from service.x_api.webhook import SIGNATURE_HEADER, crc_response, verify_signature
 
+AT_ONCE = 100
 log = structlog.get_logger(__name__)
 
 
@@ -95,14 +96,17 @@ def _take_in(engine: Engine, settings: Settings, accounts: list[Account], raw: b
 def _commit(
     engine: Engine, settings: Settings, account: Account, messages: tuple[DirectMessage, ...], now: datetime
 ) -> int:
-    """Oldest first: of several numbers the first one typed is the answer."""
+    """Oldest first: of several numbers the first one typed is the answer. Some per commit, so that others can write."""
     inbound = sorted(
         (each for each in messages if each.sender_id != account.user_id), key=lambda each: each.created_at or now
     )
     if not inbound:
         return 0
-    with bodies.sent_again_while_away("x_activity_not_stored", account.name), writing(engine) as connection:
-        verdicts = [replies.take(connection, settings, account, each, now) for each in inbound]
+    verdicts = []
+    for begin in range(0, len(inbound), AT_ONCE):
+        with bodies.sent_again_while_away("x_activity_not_stored", account.name), writing(engine) as connection:
+            some = inbound[begin : begin + AT_ONCE]
+            verdicts += [replies.take(connection, settings, account, each, now) for each in some]
     answers = [str(each) for each in verdicts if each is not None]
     log.info("x_activity_received", account=account.name, messages=len(inbound), answers=answers)
     return len(answers)

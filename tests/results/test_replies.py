@@ -17,7 +17,7 @@ from service.db import reading, writing
 from service.errors import ServiceError, problem
 from service.ids import person
 from service.models import metadata, opt_out, prompt_reply
-from service.results import replies
+from service.results import replies, x_activity
 from service.results.x_activity import blueprint
 from service.sandbox import pushes
 from service.settings.load import ELSEWHERE
@@ -410,6 +410,17 @@ def test_a_push_counts_for_the_named_account_of_the_signing_app(engine):
     }
     client = web(replace(SETTINGS, accounts=accounts), engine).test_client()
     assert post(client, pushed(message(row, "4"))).get_json() == {"received": 1}
+    assert result_of(engine, row)["score"] == 4
+
+
+def test_a_push_of_hundreds_keeps_nobody_from_writing_for_long(engine):
+    """Some hundred are taken in per commit, and an answer among the last of them counts."""
+    row = prompted(engine)
+    others = [message({"x_user_id": str(900_000 + n)}, "hello", 100 + n) for n in range(2 * x_activity.AT_ONCE)]
+    commits = []
+    sa.event.listen(engine, "commit", commits.append)
+    post(browser(engine), pushed(*others, message(row, "4", 9, at=NOW + timedelta(minutes=1))))
+    assert len(commits) == 3
     assert result_of(engine, row)["score"] == 4
 
 
