@@ -118,7 +118,7 @@ def _suspicion(error: XError, call: XCall) -> UnexplainedRefusal | None:
     So is a recipient refused to whom X has just said yes: an account that may write to nobody any more is told of each.
     """
     ours = isinstance(error, MessageRefused) or (isinstance(error, RecipientRefused) and call.allowed)
-    if not call.sends or not ours or error.row.had_before:
+    if not call.sends or not ours:
         return None
     return UnexplainedRefusal(call.endpoint, error.code, error.reason)
 

@@ -326,6 +326,7 @@ def a_card_or(request: httpx.Request) -> Said:
     ("where", "code", "status"),
     [
         (NEW, 349, 403), (NEW, 150, 403), (NEW, 151, 403), (NEW, 108, 404), (NEW, 354, 400), (NEW, 38, 400),
+        (NEW, 187, 403),
         ("feedback/create", 349, 403), ("feedback/create", 214, 400), ("feedback/create", 354, 403),
     ],
 )  # fmt: skip
