@@ -334,6 +334,12 @@ def steps(engine: Engine) -> Iterator[tuple[Any, list[str]]]:
         before = after
 
 
+def test_a_file_begins_with_its_revision() -> None:
+    """Processes that only ask for the newest read the names, and import no revision for it."""
+    assert [each.revision for each in REVISIONS] == sorted(migrations._known())
+    assert migrations.head() == REVISIONS[-1].revision
+
+
 def test_released_revisions_take_nothing_from_running_code(empty: Engine) -> None:
     for module, lost in steps(empty):
         wrong = set(lost) - TAKEN_FOR_A_REASON.get(module.revision, set())
@@ -353,7 +359,7 @@ def test_the_floor_is_the_newest_incompatible_revision(engine: Engine, monkeypat
         assert connection.scalar(sa.select(schema_floor.c.revision)) == migrations.floor() == migrations.FIRST_TO_LOOK
     for module, since in zip(REVISIONS[-2:], ("0024", "0023"), strict=True):
         monkeypatch.setattr(module, "unused_since", since, raising=False)
-    monkeypatch.setattr(migrations.ScriptDirectory, "walk_revisions", lambda _: iter(map(Script, REVISIONS)))
+    monkeypatch.setattr(ScriptDirectory, "walk_revisions", lambda _: iter(map(Script, REVISIONS)))
     assert migrations.floor() == "0024"
 
 

@@ -6,18 +6,16 @@ never run it by themselves; `dm-feedback db upgrade` and `dm-feedback serve` do.
 There are two kinds of revision. *before* only adds and runs while the previous version still works: that version goes
 on, and may even be restarted, on a schema newer than itself. *after* removes what no code has used since a release
 (`unused_since`, the newest revision that release knew). The database records from which revision on code may work on
-it. `env.py` is Alembic's entry.
+it. `env.py` is Alembic's entry. Alembic is imported where a schema is changed: a process that only asks whether its
+database fits reads a revision there, and the names of our files here.
 """
 
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Connection, Engine
 
 from service.db import demand_settings, reading, writing
@@ -27,6 +25,9 @@ from service.db.sqlite import is_there
 from service.db.table_locks import hardly_wait, patiently
 from service.errors import Unavailable
 from service.models import encryption, encryption_key, metadata, schema_floor
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 FOLDER = Path(__file__).parent
 VERSION = sa.table("alembic_version", sa.column("version_num"))
@@ -58,12 +59,14 @@ def upgrade(engine: Engine) -> str:
 
 def _upgraded(connection: Connection) -> str:
     _lock(connection)
-    found = MigrationContext.configure(connection).get_current_revision()
+    found = _revision(connection)
     if found is not None and found not in _known():
         _demand_fitting(connection, found)
         return found
     if found is None:
         _demand_no_others(connection)
+    from alembic import command
+
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
@@ -73,6 +76,8 @@ def _upgraded(connection: Connection) -> str:
 
 def floor() -> str:
     """Return the newest revision known to the oldest code that may work on our schema."""
+    from alembic.script import ScriptDirectory
+
     modules = (script.module for script in ScriptDirectory.from_config(_config()).walk_revisions())
     given_up: list[str] = [each.unused_since for each in modules if hasattr(each, "unused_since")]
     return max([FIRST_TO_LOOK, *given_up])
@@ -97,12 +102,9 @@ def mark(engine: Engine, revision: str) -> None:
             connection.execute(sa.update(schema_floor).values(revision=revision))
 
 
-@cache
 def head() -> str:
     """Return the newest revision this code knows."""
-    revision = ScriptDirectory.from_config(_config()).get_current_head()
-    assert revision is not None
-    return revision
+    return max(_known())
 
 
 def current(engine: Engine) -> str | None:
@@ -110,7 +112,7 @@ def current(engine: Engine) -> str | None:
     if not is_there(engine):
         return None
     with reading(engine) as connection:
-        return MigrationContext.configure(connection).get_current_revision()
+        return _revision(connection)
 
 
 def require_fitting(engine: Engine) -> None:
@@ -119,7 +121,7 @@ def require_fitting(engine: Engine) -> None:
         sentence = "correct database.url or, to begin an empty ledger there, run `dm-feedback db upgrade`."
         raise Unavailable("no_database", f"There is no file {engine.url.database}: {sentence}")
     with reading(engine) as connection:
-        found = MigrationContext.configure(connection).get_current_revision()
+        found = _revision(connection)
         if found == head():
             return
         if found is not None and found not in _known():
@@ -156,10 +158,20 @@ def _demand_no_others(connection: Connection) -> None:
 
 @cache
 def _known() -> frozenset[str]:
-    return frozenset(script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions())
+    """Return every revision, by the names of the files: Alembic would import each of them."""
+    return frozenset(file.name[:4] for file in (FOLDER / "versions").glob("[0-9]*.py"))
 
 
-def _config() -> Config:
+def _revision(connection: Connection) -> str | None:
+    """Return the revision of a database; None where nobody has ever set one."""
+    if not sa.inspect(connection).has_table(VERSION.name):
+        return None
+    return connection.scalar(sa.select(VERSION.c.version_num))
+
+
+def _config() -> "Config":
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(FOLDER))
     return config
