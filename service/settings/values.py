@@ -28,7 +28,7 @@ NAME = validate.Regexp(
 HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]*):[0-9]{1,5}")
 X_USER_ID = r"^[1-9][0-9]{0,18}$"  # for JSON Schema too; the hash of one with a leading zero is nobody's
 DATABASE = validate.Regexp(
-    r"^(sqlite:///(?!:memory:).|postgresql(\+psycopg)?://.)",
+    r"^(sqlite:///(?!:memory:|file:).|postgresql(\+psycopg)?://.)",
     error="must be sqlite:/// and a file, or postgresql:// and a server",
 )
 NOT_EMPTY = validate.Length(min=1)

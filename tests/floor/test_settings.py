@@ -349,6 +349,7 @@ def test_invalid_quiet_hours_are_a_mistake(written: Any) -> None:
         ("database__url", "mysql://localhost/x", "sqlite:///"),
         ("database__url", "sqlite://", "sqlite:///"),
         ("database__url", "sqlite:///:memory:", "sqlite:///"),
+        ("database__url", "sqlite:///file:ledger.db?uri=true", "sqlite:///"),  # would follow the working directory
         ("web__bind", "8000", "host:port"),
         ("web__bind", "localhost:http", "host:port"),
         ("web__bind", "127.0.0.1:65536", "host:port"),
