@@ -1,8 +1,8 @@
 """The `dm-feedback` command. Errors are one sentence that says what to do instead.
 
-Each file holds one group of commands, as the table below names them; connect.py, source_apis.py, source_seen.py and
-source_send.py are parts of groups, common.py is what all share, friendly.py shows errors as sentences. Nothing is
-decided here: commands call the same functions as web and worker.
+Each file holds the commands that the table below names with it. connect.py, source_apis.py, source_seen.py and
+source_send.py are parts of groups; common.py is what all share, progress.py a growing count, friendly.py shows errors
+as sentences. Nothing is decided here: commands call the same functions as web and worker.
 """
 
 from importlib import import_module
@@ -34,15 +34,15 @@ COMMANDS = {
     "requests": ("requests", "Feedback requests: one per ended conversation, each with one outcome and its reason."),
     "opt-out": ("opt_out", "People who do not want to be asked."),
     "page": ("page", "The question page, on which customers answer without X's card."),
-    "results": ("data", "What customers answered."),
+    "results": ("results", "What customers answered."),
     "report": ("report", "Write a month, a week or a quarter on one page, as PDF or HTML."),
-    "export": ("data", "Write conversations and their answers to a file, with a manifest beside it."),
+    "export": ("export", "Write conversations and their answers to a file, with a manifest beside it."),
     "people": ("people", "Names of agents and teams, shown beside the CRM's ids."),
     "customers": ("customers", "Everything we hold of a customer, as JSON."),
     "identities": ("identities", "Customers whose X identity was missing: export them, import what you found."),
-    "erase": ("data", "Erase a customer: their identity and texts are deleted, and they are never asked again."),
+    "erase": ("retention", "Erase a customer: their identity and texts are deleted, and they are never asked again."),
     "privacy": ("privacy", "Encryption at rest: turn it on, change the key, turn it off, see the progress."),
-    "prune": ("data", "Delete what is older than its retention."),
+    "prune": ("retention", "Delete what is older than its retention."),
     "compliance": (
         "compliance",
         "Write the documents a buyer's review asks for, from your settings.",

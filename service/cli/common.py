@@ -134,6 +134,17 @@ def engine_of(context: click.Context, settings: Settings) -> Engine:
     return engine
 
 
+def filters_of(given: tuple[str, ...]) -> dict[str, list[str]]:
+    """Return `NAME=VALUE`s by name, as a query string has them: some filters may be given more than once."""
+    wrong = next((each for each in given if "=" not in each), None)
+    if wrong is not None:
+        raise Invalid("bad_filter", f"'{wrong}' is not a filter; write NAME=VALUE, for instance account=acme.")
+    found: dict[str, list[str]] = {}
+    for name, _, value in (each.partition("=") for each in given):
+        found.setdefault(name, []).append(value)
+    return found
+
+
 def table_of(*headings: str, title: str | None = None) -> Table:
     """Return an empty table whose long cells are folded rather than cut."""
     columns = (Column(each, overflow="fold") for each in headings)

@@ -6,8 +6,7 @@ import click
 
 from service.auth import Reader, log_access
 from service.auth import feeds as stored
-from service.cli.common import account_of, console, me, now, opened, table_of, when
-from service.cli.data import pairs
+from service.cli.common import account_of, console, filters_of, me, now, opened, table_of, when
 from service.db import reading, writing
 from service.reports.api.feeds import address_of
 from service.reports.counting.periods import PERIODS
@@ -37,7 +36,7 @@ def create(context: click.Context, /, name: str, given: tuple[str, ...], account
     for account in accounts:
         account_of(settings, account)
     question = {key: value for key, value in own.items() if value is not None}
-    question |= {key: values if key in REPEATABLE else values[-1] for key, values in pairs(given).items()}
+    question |= {key: values if key in REPEATABLE else values[-1] for key, values in filters_of(given).items()}
     saved.demand(engine, settings, accounts, question, now())
     with writing(engine) as connection:
         made, secret = stored.create(connection, name, question, accounts, me(), now())

@@ -7,8 +7,7 @@ from typing import Any
 import click
 
 from service.auth import Reader, log_access
-from service.cli.common import account_of, console, me, now, opened
-from service.cli.data import pairs
+from service.cli.common import account_of, console, filters_of, me, now, opened
 from service.db import reading, writing
 from service.errors import Invalid
 from service.reports import filters
@@ -57,12 +56,12 @@ def report(
     for account in accounts:
         account_of(settings, account)
     at, reader = now(), Reader("cli", me(), role, accounts)
-    wanted = filters.parse({**pairs(given), **({"account": list(accounts)} if accounts else {})}, reader, settings)
+    wanted = filters.parse({**filters_of(given), **({"account": list(accounts)} if accounts else {})}, reader, settings)
     span, choice = _span(settings, at, asked), CommentChoice(asked["comments"], asked["ids"])
     with reading(engine) as connection:
         query = ReportQuery(connection, settings, reader, wanted, at)
         found = facts(query, span, choice)
-        named = [(name, value) for name, values in pairs(given).items() for value in values]
+        named = [(name, value) for name, values in filters_of(given).items() for value in values]
         called = of_named(query, named)
     made = MadeBy(company_of(settings, accounts), me().removeprefix("cli:"), at, settings.service.time_zone)
     page = sheet(found, made, thresholds(settings), scope_of(found, called))
