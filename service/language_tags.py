@@ -17,14 +17,25 @@ CALLED_NOW = {
 }  # fmt: skip
 """Languages under two codes: Java's and Salesforce's old ones, and the three letters of ISO 639-2."""
 
+ALSO = {
+    "zh-cn": "zh-hans", "zh-sg": "zh-hans", "zh-hk": "zh-hant", "zh-mo": "zh-hant", "zh-tw": "zh-hant", "nn": "nb",
+}  # fmt: skip
+"""What else covers a tag: the script its region writes in, and Norwegian (`no`) all that is Norwegian."""
+
 MOST_PARTS = 8  # of a tag that are told apart: a browser's header has room for four thousand
 
 
 def nearest_first(language: str | None) -> list[str]:
-    """A language and its more general forms: zh-hant-tw, zh-hant, zh. Nothing if none is given."""
+    """A language and its more general forms: zh-hant-tw, zh-hant, zh; zh-tw, zh-hant, zh. Nothing if none is given."""
     first, *rest = folded(language or "").replace("_", "-").split("-", MOST_PARTS)
     parts = [CALLED_NOW.get(first, first), *rest]
-    return ["-".join(parts[:length]) for length in range(len(parts), 0, -1) if parts[0]]
+    forms = ["-".join(parts[:length]) for length in range(len(parts), 0, -1) if parts[0]]
+    return [each for form in forms for each in (form, ALSO.get(form)) if each]
+
+
+def plainly(tag: str) -> str:
+    """The same for every spelling of a tag: `pt-br` for `pt_BR`. Empty for none."""
+    return next(iter(nearest_first(tag)), "")
 
 
 def called_now(tag: str) -> str:

@@ -17,6 +17,11 @@ def folded(word: str) -> str:
     return normal("NFKC", " ".join(plain.casefold().split()))
 
 
+def as_tag(word: str) -> str:
+    """The same for every spelling of a tag, which some help desks write with `_`: `#No_Survey` means `no-survey`."""
+    return re.sub("[-_ ]+", "-", folded(word).lstrip("# "))
+
+
 def normal(form: Literal["NFC", "NFKC", "NFKD"], text: str) -> str:
     """The text in a form of Unicode's. Of marks on one letter a few dozen are sorted together, as UAX 15 has it.
 

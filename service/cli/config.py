@@ -23,7 +23,7 @@ from service.outreach.removed_names import gone_names
 from service.replica import attach
 from service.results.page.branding import mistakes
 from service.settings import X_TOKENS, Database, Mistake, Settings, SettingsError, load, reference
-from service.settings.advice import secrets_of
+from service.settings.secret_advice import secrets_of
 from service.startup import demands
 
 EXAMPLE = Path(__file__).parents[1] / "settings" / "example.toml"

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from service.ids import draw
-from service.language_tags import nearest_first
+from service.language_tags import nearest_first, plainly
 from service.requests.outcomes import Outcome, Plan, Postpone, Stop
 from service.requests.request import Alternative, Draws, Request
 from service.settings import Account, Campaign, Texts
 from service.states import Skip, State
-from service.text import folded
+from service.text import as_tag, folded
 from service.ways import WAYS, links, opening
 from service.x_api.questions import SCORE_RANGE, question
 
@@ -77,27 +77,23 @@ def choose(
 def takes(campaign: Campaign, conversation: Conversation) -> bool:
     """Whether every filter of the campaign matches. An empty filter matches everything.
 
-    Words match however they are written (`text.folded`): somebody who tags `No-Survey` means `no-survey`.
+    Words match however they are written (`text.as_tag`): somebody who tags `No_Survey` means `no-survey`.
     """
+    tags = set(map(as_tag, conversation.tags))
     one_of = (
         (campaign.sources, {conversation.source}),
         (campaign.accounts, {conversation.account}),
         (campaign.teams, _folded([conversation.team_id])),
         (campaign.channels, _folded([conversation.channel])),
-        ({*map(_tag, campaign.languages)}, set(nearest_first(conversation.language))),
-        (campaign.tags, _folded(conversation.tags)),
+        (set(map(plainly, campaign.languages)), set(nearest_first(conversation.language))),
+        (set(map(as_tag, campaign.tags)), tags),
     )
-    return all(not wanted or not _folded(wanted).isdisjoint(given) for wanted, given in one_of) and _folded(
-        conversation.tags
-    ).isdisjoint(_folded(campaign.without_tags))
+    held_back = tags & set(map(as_tag, campaign.without_tags))
+    return not held_back and all(not wanted or _folded(wanted) & given for wanted, given in one_of)
 
 
 def _folded(words: Iterable[str | None]) -> set[str]:
     return {folded(each) for each in words if each is not None}
-
-
-def _tag(language: str) -> str:
-    return next(iter(nearest_first(language)), "")
 
 
 def decide(
@@ -174,5 +170,5 @@ def _opening(campaign: Campaign, texts: Texts, values: Mapping[str, str]) -> str
 
 def language_of(language: str | None, campaign: Campaign) -> str:
     """Return the language to write in: the customer's, its more general form (`pt` for `pt-BR`), or the default."""
-    there = {_tag(each): each for each in campaign.texts}
+    there = {plainly(each): each for each in campaign.texts}
     return next((there[each] for each in nearest_first(language) if each in there), campaign.default_language)

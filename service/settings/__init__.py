@@ -5,6 +5,7 @@ declare.py            how a setting is declared              values.py   kinds o
 load.py               reads it, with every mistake at once   checks.py   mistakes across sections
 secret_references.py  secrets kept elsewhere                 sources.py  a source's own API
 reference.py          the list of all settings               advice.py   what works but deserves a thought
+secret_advice.py      secrets that are hardly meant
 
 A new setting is one line in sections.py or asking.py.
 """

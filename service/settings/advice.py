@@ -4,27 +4,24 @@ Nothing here stops a start. Never shows a secret.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from service.language_tags import TAG
+from service.language_tags import TAG, nearest_first
 from service.network.addresses import is_this_machine
-from service.settings.asking import Account, Campaign, Source, Texts
-from service.settings.declare import declared
+from service.settings.asking import Account, Campaign, Texts
+from service.settings.secret_advice import secret_warnings
 from service.settings.sections import Mistake, Service, Web
 from service.settings.values import host_and_port
+from service.text import as_tag, folded
 
 
 def warnings(parts: dict[str, Any]) -> list[Mistake]:
     """Settings that work but whose consequence an operator should know."""
-    found = [*_web_warnings(parts["service"], parts["web"]), *_secret_warnings(parts)]
+    found = [*_web_warnings(parts["service"], parts["web"]), *secret_warnings(parts)]
     for name in ("url", "read_url"):
         found += _database_warnings(name, getattr(parts["database"], name) or "")
-    found += _weak_secret(parts["service"].secret_key)
-    for name, source in parts["sources"].items():
-        found += _short_keys(name, source)
-    found += _shared_keys(parts["sources"])
     for account in parts["accounts"].values():
         found += _account_warnings(account, parts["campaigns"])
     for name, campaign in parts["campaigns"].items():
@@ -57,24 +54,33 @@ def _never_reached(campaigns: Sequence[Campaign]) -> Iterator[Mistake]:
 
 
 def _takes_all_of(above: Campaign, campaign: Campaign) -> bool:
-    """Whether each filter lets everything through that the other one's does."""
+    """Whether each filter lets everything through that the other one's does, compared as conversations are."""
     for name in ("sources", "accounts", "teams", "tags", "channels", "languages"):
-        wide, narrow = set(getattr(above, name)), set(getattr(campaign, name))
-        if wide and not (narrow and narrow <= wide):
+        wide, narrow = {each for each, *_ in _forms(above, name)}, _forms(campaign, name)
+        if wide and not (narrow and all(wide.intersection(each) for each in narrow)):
             return False
-    return set(above.without_tags) <= set(campaign.without_tags)
+    return _held_back(above) <= _held_back(campaign)
 
 
-def _weak_secret(key: str) -> Iterator[Mistake]:
-    if len(key) < STRONG_SECRET or len(set(key)) < STRONG_VARIETY:
-        yield Mistake("service.secret_key", "is weak; use 32 random bytes, e.g. from `openssl rand -hex 32`")
+def _forms(campaign: Campaign, name: str) -> list[list[str]]:
+    """Each word of a filter as conversations are compared with it, and after a language its more general forms."""
+    words: Sequence[str] = getattr(campaign, name)
+    return [nearest_first(each) or [""] if name == "languages" else [SAME.get(name, str)(each)] for each in words]
 
 
-def _short_keys(name: str, source: Source) -> Iterator[Mistake]:
-    sentence = "is short; a token of at least 22 random characters cannot be guessed"
-    for i, key in enumerate(source.keys):
-        if len(key) < SHORT_KEY:
-            yield Mistake(f"sources.{name}.keys[{i}]", sentence)
+def _held_back(campaign: Campaign) -> set[str]:
+    return set(map(as_tag, campaign.without_tags))
+
+
+def _filter_warnings(path: str, campaign: Campaign) -> Iterator[Mistake]:
+    """Filters that no conversation can match."""
+    for name, same in SAME.items():
+        for i, each in enumerate(getattr(campaign, name)):
+            if not same(each):
+                sentence = "is empty, so it matches no conversation; write a word, or leave it out"
+                yield Mistake(f"{path}.{name}[{i}]", sentence)
+    if campaign.tags and set(map(as_tag, campaign.tags)) <= _held_back(campaign):
+        yield Mistake(f"{path}.tags", "are also in without_tags, so nobody would ever be asked; take them out of one")
 
 
 def _account_warnings(account: Account, campaigns: Mapping[str, Campaign]) -> Iterator[Mistake]:
@@ -118,6 +124,7 @@ def _campaign_warnings(path: str, campaign: Campaign) -> Iterator[Mistake]:
     codes |= {f"{path}.languages[{i}]": each for i, each in enumerate(campaign.languages)}
     for where in (where for where, code in codes.items() if TAG.fullmatch(code) is None):
         yield Mistake(where, "is not a language code, so it matches no conversation; write one such as 'de' or 'pt-BR'")
+    yield from _filter_warnings(path, campaign)
     for language, texts in campaign.texts.items():
         yield from _text_warnings(f"{path}.texts.{language}", texts, by_card="card" in campaign.ways)
 
@@ -190,53 +197,6 @@ def _database_warnings(name: str, url: str) -> Iterator[Mistake]:
         yield Mistake(f"database.{name}", sentence)
 
 
-def _secret_warnings(parts: Mapping[str, Any]) -> Iterator[Mistake]:
-    """Invisible ends or quotes around a secret are usually a mistake, and then nothing ever matches."""
-    tables = {"service": parts["service"], "database": parts["database"]}
-    tables |= {f"{kind}.{name}": each for kind in ("accounts", "sources") for name, each in parts[kind].items()}
-    for path, table in tables.items():
-        found = ((name, _one_too_many(text)) for name, text in _secrets(table))
-        yield from (Mistake(f"{path}.{name}", sentence) for name, sentence in found if sentence)
-
-
-def _one_too_many(text: str) -> str | None:
-    ends = text[:1] + text[-1:]
-    if any(end.isspace() or not end.isprintable() for end in ends):
-        what = "a space, a line break or an invisible character"
-        return f"begins or ends with {what}, which counts as part of the secret; remove it unless you meant it"
-    if len(ends) > 1 and ends in {'""', "''", "``"}:
-        return (
-            "is in quotes, which count as part of the secret (env files keep them); remove them unless you meant them"
-        )
-    return None
-
-
-def secrets_of(table: Any) -> list[str]:
-    """The secret texts of one table of the settings."""
-    return [text for _, text in _secrets(table)]
-
-
-def _secrets(table: Any) -> Iterator[tuple[str, str]]:
-    for name in (name for name, what in declared(type(table)).items() if what.secret):
-        value = getattr(table, name)
-        if isinstance(value, str):
-            yield name, value
-        elif isinstance(value, tuple):
-            yield from ((f"{name}[{i}]", each) for i, each in enumerate(value))
-
-
-def _shared_keys(sources: Mapping[str, Source]) -> Iterator[Mistake]:
-    first: dict[str, str] = {}
-    for name, source in sources.items():
-        for i, key in enumerate(source.keys):
-            if first.setdefault(key, name) != name:
-                sentence = (
-                    f"is also a key of '{first[key]}', so a delivery to one could be replayed to the other; "
-                    "use one each"
-                )
-                yield Mistake(f"sources.{name}.keys[{i}]", sentence)
-
-
 def _open_to_the_road(url: str) -> bool:
     parts = urlsplit(url)
     return parts.scheme == "http" and not is_this_machine(parts.hostname)
@@ -244,9 +204,10 @@ def _open_to_the_road(url: str) -> bool:
 
 SENT = ("opening", "card", "quick_reply", "page")
 UNSEEN = re.compile("[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
-STRONG_SECRET = 32
-STRONG_VARIETY = 8
-SHORT_KEY = 22
+SAME: Mapping[str, Callable[[str], str]] = {
+    "teams": folded, "channels": folded, "tags": as_tag, "without_tags": as_tag,
+}  # fmt: skip
+"""What is compared of a filter's words, as outreach does."""
 STRONG_PASSWORD = 20
 NEEDS_CARD = re.compile(
     r"\b(below|above|tap|click|press|card|button|stars?|unten|hier|abajo|ci-dessous)\b", re.IGNORECASE

@@ -20,6 +20,8 @@ from service.settings.values import (
     Handle,
     a_colour,
     an_x_user_id,
+    as_x_writes,
+    before_a_colon,
     http_url,
     network,
     one_of,
@@ -29,6 +31,7 @@ from service.settings.values import (
 
 CARD_TYPES = ("csat", "nps")
 AN_ALLOWANCE = whole(1, 1_000_000)
+A_KEY_OF_X = (NOT_EMPTY, as_x_writes)
 A_TEXT = validate.Length(1, 10_000, error="must have 1 to 10,000 characters")
 A_TITLE = validate.Length(1, 60, error="must have 1 to 60 characters")
 A_QUESTION = validate.Length(1, 300, error="must have 1 to 300 characters")
@@ -48,19 +51,25 @@ class Account:
     base_url: str = setting(
         "https://api.twitter.com", "X's address, or the sandbox's; it is part of each signature", http_url
     )
-    consumer_key: str = setting(REQUIRED, "the app's key", NOT_EMPTY, secret=True)
+    consumer_key: str = setting(REQUIRED, "the app's key", *A_KEY_OF_X, secret=True)
     consumer_secret: str = setting(
-        REQUIRED, "the app's secret; X also signs its webhooks with it", NOT_EMPTY, secret=True
+        REQUIRED, "the app's secret; X also signs its webhooks with it", *A_KEY_OF_X, secret=True
     )
-    token: str | None = setting(None, "the account's access token; required without client_id", NOT_EMPTY, secret=True)
+    token: str | None = setting(
+        None, "the account's access token; required without client_id", *A_KEY_OF_X, secret=True
+    )
     token_secret: str | None = setting(
-        None, "the account's access token secret; required without client_id", NOT_EMPTY, secret=True
+        None, "the account's access token secret; required without client_id", *A_KEY_OF_X, secret=True
     )
     api: str = setting("v1.1", "which X API sends its DMs; v2 has no quick replies", one_of("v1.1", "v2"))
     client_id: str | None = setting(
-        None, "OAuth 2.0 client id of the app, for v2 only; `dm-feedback accounts connect NAME` then signs in"
+        None,
+        "OAuth 2.0 client id of the app, for v2 only; `dm-feedback accounts connect NAME` then signs in",
+        as_x_writes,
     )
-    client_secret: str | None = setting(None, "its secret, if the app is a confidential client", secret=True)
+    client_secret: str | None = setting(
+        None, "its secret, if the app is a confidential client", as_x_writes, secret=True
+    )
     sign_in_url: str = setting("https://x.com/i/oauth2/authorize", "where a person signs in for OAuth 2.0", http_url)
     time_zone: ZoneInfo = setting("UTC", "time zone of its quiet hours")
     quiet_hours: tuple[time, time] | None = setting(
@@ -91,7 +100,7 @@ class Account:
         "expected conversations a day, for a fair draw when X's limit is too low for all; otherwise learnt",
         AN_ALLOWANCE,
     )
-    webhook_user: str | None = setting(None, "Basic auth user of X's feedback webhook")
+    webhook_user: str | None = setting(None, "Basic auth user of X's feedback webhook", before_a_colon)
     webhook_password: str | None = setting(None, "Basic auth password of X's feedback webhook", secret=True)
     webhook_networks: tuple[str, ...] = setting(
         [], "if set, X's webhook is accepted only from these networks, e.g. 199.59.148.0/22", network

@@ -173,6 +173,21 @@ def a_colour(value: str) -> None:
         raise ValidationError("must be a colour such as '#1d5fd0'")
 
 
+def before_a_colon(value: str) -> None:
+    """Demand a user of Basic auth, whom a colon ends (RFC 7617). Raises ValidationError."""
+    if ":" in value:
+        raise ValidationError("must not hold ':', because Basic auth ends the user there: nothing would ever match")
+
+
+def as_x_writes(value: str) -> None:
+    """Demand what a key of X's can be; its ends are warned about elsewhere. Raises ValidationError."""
+    inside = value.strip("".join(each for each in value if each.isspace() or not each.isprintable()))
+    if not (inside.isascii() and inside.isprintable()):
+        raise ValidationError(
+            "holds what no key of X's does, such as a line break, typographic quotes or '…'; copy it again"
+        )
+
+
 def http_url(value: str) -> None:
     """Demand a full http(s) address. Raises ValidationError."""
     try:

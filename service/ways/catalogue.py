@@ -17,7 +17,7 @@ from service.language_tags import nearest_first
 FOLDER = Path(__file__).parent / "languages"
 DEFAULT = "en"
 # what browsers and CRMs say for a language that we keep under a longer name
-KNOWN_AS = {"pt": "pt-BR", "zh": "zh-Hans", "zh-cn": "zh-Hans", "zh-sg": "zh-Hans"}
+KNOWN_AS = {"pt": "pt-BR", "zh": "zh-Hans"}
 
 
 @dataclass(frozen=True, slots=True)

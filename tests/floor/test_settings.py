@@ -527,6 +527,26 @@ def test_a_text_that_passes_can_be_written(text: str) -> None:
         assert card.format_map(VALUES).startswith("Hi ")
 
 
+@pytest.mark.parametrize("setting", ["consumer_key", "consumer_secret", "token", "token_secret", "client_secret"])
+@pytest.mark.parametrize("wrong", ["\u2026", "\u201cabc\u201d", "ab\ncd", "ab\u200bcd", "\u0430bc", "a\tb"], ids=ascii)
+def test_what_no_key_of_xs_can_be_is_refused(setting: str, wrong: str) -> None:
+    ((path, sentence),) = mistakes(**{f"accounts__acme__{setting}": wrong}).items()
+    assert path == f"accounts.acme.{setting}"
+    assert sentence.startswith("holds what no key of X's does")
+    assert wrong == "\u2026" or wrong not in sentence
+
+
+def test_a_user_of_basic_auth_with_a_colon_is_refused() -> None:
+    ((path, sentence),) = mistakes(accounts__acme__webhook_user="x:y").items()
+    assert path == "accounts.acme.webhook_user"
+    assert "Basic auth ends the user there" in sentence
+
+
+def test_a_key_over_many_lines_is_usual_for_a_pem() -> None:
+    pem = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA\n-----END PUBLIC KEY-----"
+    assert advice(sources__crm__keys=[pem, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdef=="]) == {}
+
+
 def test_an_account_with_a_mistake_of_its_own_is_no_missing_account() -> None:
     assert list(mistakes(accounts__acme__token="")) == ["accounts.acme.token"]
 
@@ -615,15 +635,44 @@ def test_an_account_without_cards_needs_no_card_webhook() -> None:
         ({"web__bind": "0.0.0.0:8000"}, "web.trusted_proxies", "buffers requests"),
         ({"web__bind": "0.0.0.0:8000", "web__trusted_proxies": 1}, "web.proxy_networks", "claim any client address"),
         ({"accounts__acme__base_url": "http://x.example"}, "accounts.acme.base_url", "could be read on the network"),
-        (
-            {"sources__other": {"preset": "standard", "keys": [SOURCE_KEY]}},
-            "sources.other.keys[0]",
-            "is also a key of 'crm'",
-        ),
         ({"sources__crm__keys": [f"{SOURCE_KEY} "]}, "sources.crm.keys[0]", "ends with a space"),
         ({"accounts__acme__token_secret": "\nts-acme"}, "accounts.acme.token_secret", "begins or ends"),
         ({"accounts__acme__token_secret": "ts-acme\u200b"}, "accounts.acme.token_secret", "begins or ends"),
         ({"accounts__acme__token_secret": "'ts-acme'"}, "accounts.acme.token_secret", "is in quotes"),
+        ({"accounts__acme__webhook_user": "x\t"}, "accounts.acme.webhook_user", "begins or ends"),
+        ({"accounts__acme__webhook_user": '"x"'}, "accounts.acme.webhook_user", "is in quotes"),
+        (
+            {
+                "accounts__acme__client_id": "id\u200b",
+                "accounts__acme__api": "v2",
+                "campaigns__care__ways": ["page"],
+                "campaigns__care__texts__en__page": "How was it? {page}",
+            },
+            "accounts.acme.client_id",
+            "ends",
+        ),
+        ({"sources__crm__keys": [f"\u201c{SOURCE_KEY}\u201d"]}, "sources.crm.keys[0]", "is in quotes"),
+        ({"sources__crm__keys": [f"{SOURCE_KEY}\nOTHER=1"]}, "sources.crm.keys[0]", "holds a line break"),
+        ({"sources__crm__keys": [f"{SOURCE_KEY[:9]}\u200b{SOURCE_KEY[9:]}"]}, "sources.crm.keys[0]", "invisible"),
+        ({"sources__crm__keys": [f"{SOURCE_KEY}\\n"]}, "sources.crm.keys[0]", "ends with a backslash and a letter"),
+        ({"sources__crm__keys": [f"CRM_KEY={SOURCE_KEY}"]}, "sources.crm.keys[0]", "begins with a name and '='"),
+        ({"sources__crm__keys": [f"Bearer {SOURCE_KEY}"]}, "sources.crm.keys[0]", "begins with a word of the header's"),
+        ({"sources__crm__keys": ["${KEY_OF_OUR_HELP_DESK}"]}, "sources.crm.keys[0]", "nothing was filled in"),
+        ({"accounts__acme__token": "<your token>"}, "accounts.acme.token", "nothing was filled in"),
+        ({"accounts__acme__token": "${X_TOKEN}"}, "accounts.acme.token", "nothing was filled in"),
+        (
+            {"sources__crm__api": {"base_url": "https://crm.acme.example", "token": "Bearer abc"}},
+            "sources.crm.api.token",
+            "begins with a word of the header's",
+        ),
+        ({"privacy__encryption_key": f"{'k' * 40} "}, "privacy.encryption_key[0]", "begins or ends"),
+        ({"campaigns__care__teams": [" "]}, "campaigns.care.teams[0]", "is empty"),
+        ({"campaigns__care__without_tags": ["spam", "#"]}, "campaigns.care.without_tags[1]", "is empty"),
+        (
+            {"campaigns__care__tags": ["vip"], "campaigns__care__without_tags": ["spam", "#VIP"]},
+            "campaigns.care.tags",
+            "are also in without_tags",
+        ),
         ({"campaigns__care__texts__en__card": "How\u200b did we do?"}, "campaigns.care.texts.en.card", "U+200B"),
         ({"accounts__acme__token": "99-t-acme"}, "accounts.acme.token", "belongs to X user 99"),
         (
@@ -656,6 +705,10 @@ def test_questionable_settings_are_warned_about(changes: dict[str, Any], where: 
         ({"teams": ["gold", "blue"]}, {"teams": ["gold"], "tags": ["vip"]}, False),
         ({"without_tags": ["spam"]}, {}, True),
         ({"without_tags": ["spam"]}, {"without_tags": ["abuse", "spam"]}, False),
+        ({"without_tags": ["no_survey"]}, {"without_tags": ["No survey"]}, False),
+        ({"tags": ["#VIP"], "teams": ["Gold"]}, {"tags": ["vip"], "teams": ["gold "]}, False),
+        ({"languages": ["zh-Hant", "de"]}, {"languages": ["zh_TW", "de-AT"]}, False),
+        ({"languages": ["de-AT"]}, {"languages": ["de"]}, True),
     ],
 )
 def test_a_campaign_below_one_that_takes_all_of_its_conversations_is_named(

@@ -55,6 +55,8 @@ def test_a_text_of_fewer_marks_is_in_unicode_s_own_form(text: str) -> None:
     [
         ("zh-Hant-TW", ["zh-hant-tw", "zh-hant", "zh"]),
         ("de_AT", ["de-at", "de"]),
+        ("zh_TW", ["zh-tw", "zh-hant", "zh"]),
+        ("nno", ["nn", "nb"]),
         ("\uff25\uff2e", ["en"]),
         ("iw_IL", ["he-il", "he"]),
         ("ind", ["id"]),

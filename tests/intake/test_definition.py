@@ -149,6 +149,7 @@ def test_a_mistake_over_a_preset_names_the_preset() -> None:
         {"kind": "static"},
         {"kind": "static", "header": "a", "query": "b"},
         {"kind": "basic"},
+        {"kind": "basic", "user": "a:b"},
         {"kind": "public_key", "algorithm": "rsa", "signature": "x"},
         {"all_of": [{"kind": "twilio"}, {"kind": "body_equals", "expression": "h.x", "equals": "1"}]},
         {"all_of": [{"kind": "twilio"}, {"kind": "body_equals", "expression": "b.x", "equals": []}]},
@@ -247,6 +248,27 @@ def test_settings_and_presets_load_together() -> None:
 def advised(preset: str, **given: Any) -> dict[str, str]:
     settings = settings_with({"crm": {"preset": preset, "keys": [SECRET], **given}})
     return {each.path: each.sentence for each in advice(load_definitions(settings.sources), settings)}
+
+
+@pytest.mark.parametrize(
+    "written", [STANDARD_SECRET, STANDARD_SECRET.removeprefix("whsec_"), STANDARD_SECRET.rstrip("=")]
+)
+def test_one_key_of_two_sources_is_told_however_it_is_written(written: str) -> None:
+    one = {"preset": "standard", "keys": [STANDARD_SECRET]}
+    settings = settings_with({"a": one, "b": {"preset": "standard", "keys": ["whsec_" + "A" * 32, written]}})
+    said = {each.path: each.sentence for each in advice(load_definitions(settings.sources), settings)}
+    assert list(said) == ["sources.b.keys[1]"]
+    assert said["sources.b.keys[1]"].startswith("is also a key of 'a', so a delivery to one could be replayed")
+
+
+def test_one_key_written_twice_in_a_source_is_nobody_elses() -> None:
+    settings = settings_with({"a": {"preset": "standard", "keys": [STANDARD_SECRET, STANDARD_SECRET.rstrip("=")]}})
+    assert not [*advice(load_definitions(settings.sources), settings)]
+
+
+def test_a_key_under_verify_is_looked_at_like_one_of_the_source() -> None:
+    said = advised("token", verify={"kind": "static", "header": "x-token", "keys": [f"Bearer {SECRET}"]})
+    assert "begins with a word of the header's" in said["sources.crm.verify.keys[0]"]
 
 
 def test_an_unused_constant_is_reported() -> None:

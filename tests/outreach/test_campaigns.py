@@ -51,6 +51,8 @@ ACME = SETTINGS.accounts["acme"]
         ({"channels": ("mail",)}, False),
         ({"channels": ("X",), "teams": ("Gold",), "tags": ("VIP",)}, True),
         ({"without_tags": ("Billing",)}, False),
+        ({"without_tags": ("# billing",)}, False),
+        ({"without_tags": ("bill-ing",)}, True),
         ({"without_tags": (" Billing\u00a0",)}, False),
         ({"without_tags": ("bil\u00adling\u200b",)}, False),
         ({"languages": ("de",)}, True),
@@ -65,6 +67,32 @@ def test_every_filter_must_match(filters: dict[str, Any], taken: bool) -> None:
 def test_a_word_is_the_same_however_its_letters_are_put_together() -> None:
     tagged = replace(CONVERSATION, tags=("Umfrage\u2011fu\u0308r\u2013niemanden",))
     assert not takes(replace(CARE, without_tags=("umfrage-f\u00fcr-niemanden",)), tagged)
+
+
+@pytest.mark.parametrize("written", ["no_survey", "No Survey", "#no-survey", "\uff03 no\u2011 survey", "no--survey"])
+def test_a_tag_is_the_same_however_its_words_are_joined(written: str) -> None:
+    care = replace(CARE, without_tags=("no-survey",))
+    assert not takes(care, replace(CONVERSATION, tags=("vip", written)))
+    assert takes(replace(CARE, tags=("no_survey",)), replace(CONVERSATION, tags=(written,)))
+    assert not takes(replace(CARE, without_tags=(written,)), replace(CONVERSATION, tags=("no-survey",)))
+    assert takes(care, replace(CONVERSATION, tags=("nosurvey", "survey", "no")))
+
+
+@pytest.mark.parametrize(
+    ("spoken", "filtered", "taken"),
+    [
+        ("zh-TW", "zh-Hant", True), ("zh_hk", "zh-Hant", True), ("zh-CN", "zh-Hans", True), ("zh-TW", "zh-Hans", False),
+        ("zh-TW", "zh-TW", True), ("zh-Hant-TW", "zh-Hant", True), ("zh", "zh-Hant", False),
+        ("nn", "no", True), ("nno-NO", "no", True), ("nb", "no", True), ("no", "nb", True), ("nb", "nn", False),
+    ],
+)  # fmt: skip
+def test_a_language_is_taken_under_the_names_it_goes_by(spoken: str, filtered: str, *, taken: bool) -> None:
+    assert takes(replace(CARE, languages=(filtered,)), replace(CONVERSATION, language=spoken)) is taken
+
+
+def test_who_reads_traditional_characters_is_written_to_in_them() -> None:
+    care = replace(CARE, texts={"en": CARE.texts["en"], "zh-Hant": CARE.texts["en"], "nb": CARE.texts["de"]})
+    assert [language_of(each, care) for each in ("zh-TW", "nn-NO", "zh-CN")] == ["zh-Hant", "nb", "en"]
 
 
 def chosen(conversation: Conversation = CONVERSATION, expected_per_day: int = 10, **changes: Any) -> Any:

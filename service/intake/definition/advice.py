@@ -1,24 +1,27 @@
 """Advice on sources that work but deserve a thought.
 
-Weak keys, keys that may not arrive as written, constants nothing uses, sources of whose customers nobody is known,
-events that match whatever comes, rules and paths about what no event tells, and campaign filters that can never match:
-a source that sets no tags is never held back by a tag. Shows no key.
+Weak keys, keys of two sources, keys that may not arrive as written, constants nothing uses, sources of whose customers
+nobody is known, events that match whatever comes, rules and paths about what no event tells, and campaign filters that
+can never match: a source that sets no tags is never held back by a tag. Shows no key.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from service.crm_api.path import GAP
 from service.intake.definition.dead_expressions import only_null
+from service.intake.definition.proofs import each_of
 from service.intake.definition.steps import OF_AN_EVENT
 from service.intake.definition.tables import Definition, Grammar
 from service.intake.expressions.compiled import NOTHING, Expression, find
 from service.intake.values.languages import language_tag
+from service.intake.verify.verifier import Key
 from service.language_tags import nearest_first
 from service.network.addresses import is_this_machine
 from service.settings import Campaign, Mistake, Settings
+from service.settings.secret_advice import odd
 from service.settings.sources import Api
 from service.text import folded
 
@@ -39,17 +42,43 @@ def advice(definitions: Mapping[str, Definition], settings: Settings) -> Iterato
     for name, definition in definitions.items():
         for verifier in definition.verifiers:
             yield from (Mistake(f"sources.{name}.keys", sentence) for sentence in verifier.advice())
+        for verifier in each_of(definition.verifiers):
+            yield from (Mistake(f"sources.{name}.verify.{where}", sentence) for where, sentence in odd(verifier))
         yield from (Mistake(f"sources.{name}.{where}", sentence) for where, sentence in only_null(definition))
         for value in unused_values(definition.grammar):
             yield Mistake(f"sources.{name}.values.{value}", "is used by no expression and no path; is it misspelt?")
         yield from (Mistake(f"sources.{name}.{where}", sentence) for where, sentence in untold(definition.grammar))
         yield from _nobody_known(definition, can_ask=settings.sources[name].api is not None)
         yield from _never_called(name, settings.sources[name].api)
+    yield from _shared_keys(definitions, settings)
     for campaign in settings.campaigns:
         yield from _unknown_languages(campaign)
         for name in campaign.sources or definitions:
             if name in definitions:
                 yield from never_fits(definitions[name], campaign)
+
+
+def _shared_keys(definitions: Mapping[str, Definition], settings: Settings) -> Iterator[Mistake]:
+    """Warn of one key for two sources, also where it is written in two ways."""
+    first: dict[bytes, str] = {}
+    found: dict[str, str] = {}
+    for name, definition in definitions.items():
+        for where, secret in _keys(definition, settings.sources[name].keys):
+            if first.setdefault(secret, name) != name:
+                found[f"sources.{name}.{where}"] = first[secret]
+    for path, other in found.items():
+        yield Mistake(
+            path, f"is also a key of '{other}', so a delivery to one could be replayed to the other; use one each"
+        )
+
+
+def _keys(definition: Definition, written: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+    """The keys of a source, as they are written and as the bytes they stand for."""
+    yield from ((f"keys[{i}]", each.encode()) for i, each in enumerate(written))
+    for verifier in each_of(definition.verifiers):
+        where = "keys" if verifier.keys is None else "verify.keys"
+        secrets: Sequence[Key] = getattr(verifier, "secrets", ())
+        yield from ((f"{where}[{each.index}]", each.secret) for each in secrets)
 
 
 def untold(grammar: Grammar) -> Iterator[tuple[str, str]]:

@@ -83,6 +83,12 @@ def build_verifiers(spec: Spec, source_keys: Sequence[str], problems: list[Mista
     return verifiers
 
 
+def each_of(verifiers: Iterable[Verifier]) -> Iterator[Verifier]:
+    """Yield the verifiers that have keys, also those that must agree with others."""
+    for verifier in verifiers:
+        yield from verifier.verifiers if isinstance(verifier, AllOf) else (verifier,)
+
+
 def is_slow(verifiers: Iterable[Verifier]) -> bool:
     """Whether verifying may wait for somebody's published keys, or parses a body that a stranger may have sent."""
     return any(

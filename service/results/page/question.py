@@ -7,7 +7,7 @@ language.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from service.language_tags import nearest_first
+from service.language_tags import nearest_first, plainly
 from service.settings import Campaign
 from service.ways.catalogue import Language
 from service.ways.scale import words
@@ -35,7 +35,7 @@ class Question:
 def own_words(campaigns: Iterable[Campaign], name: str, language: Language) -> str | None:
     """Return the campaign's own wording in the page's language, if it has one."""
     texts = next((each.texts for each in campaigns if each.name == name), {})
-    by_code = {next(iter(nearest_first(written)), ""): each.question for written, each in texts.items()}
+    by_code = {plainly(written): each.question for written, each in texts.items()}
     return next(filter(None, map(by_code.get, nearest_first(language.code))), None)
 
 
