@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from service.auth.keys import LONGEST_ACTOR
 from service.models import access_log
 
 DONE = "done"
@@ -27,7 +28,7 @@ def log_access(
     connection: Connection, actor: str, action: str, detail: Mapping[str, Any], now: datetime, *, outcome: str = DONE
 ) -> None:
     """Write one line. `detail` holds filters and counts, never a customer's words."""
-    line = {"at": now, "actor": actor[:96], "action": action, "detail": dict(detail)}
+    line = {"at": now, "actor": actor[:LONGEST_ACTOR], "action": action, "detail": dict(detail)}
     connection.execute(sa.insert(access_log).values(**line, address=CAME_FROM.get(), outcome=outcome))
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from service.auth.keys import KEY_ID, LONGEST_NAME, SEEN_EVERY, Reader
+from service.auth.keys import KEY_ID, LONGEST_ACTOR, LONGEST_NAME, SEEN_EVERY, Reader
 from service.errors import Invalid, NotFound
 from service.ids import secret_digest
 from service.models import feed
@@ -47,7 +47,7 @@ def create(
     """Make a feed; return it and its secret, which cannot be shown again. Raises Invalid for a bad name."""
     if not (0 < len(name) <= LONGEST_NAME and name.isprintable()):
         raise Invalid("bad_name", f"A feed's name is 1 to {LONGEST_NAME} printable characters.")
-    made = SavedFeed(secrets.token_hex(6), name, dict(question), tuple(accounts), now, by[:96], None, None)
+    made = SavedFeed(secrets.token_hex(6), name, dict(question), tuple(accounts), now, by[:LONGEST_ACTOR], None, None)
     secret = secrets.token_urlsafe(32)
     kept = asdict(made) | {"digest": secret_digest(secret), "accounts": list(accounts)}
     connection.execute(sa.insert(feed).values(kept))

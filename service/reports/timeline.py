@@ -13,14 +13,13 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.at_rest.columns import encrypting
-from service.auth.keys import Reader
+from service.auth.keys import LONGEST_ACTOR, Reader
 from service.errors import Invalid, NotAllowed, NotFound
 from service.models import timeline_note
 from service.reports.query_values import YEARS
 
 tn = timeline_note.c
 LONGEST = 120
-LONGEST_AUTHOR = 96
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,7 @@ def add(
     if day.year not in YEARS:
         raise Invalid("invalid_day", f"A day must be in the years {YEARS.start} to {YEARS.stop - 1}.")
     _demand(reader, account)
-    kept = {"day": day.isoformat(), "account": account, "text": words, "author": reader.name[:LONGEST_AUTHOR]}
+    kept = {"day": day.isoformat(), "account": account, "text": words, "author": reader.name[:LONGEST_ACTOR]}
     row = encrypting(timeline_note, {**kept, "at": now}, kept["day"], now)
     number = connection.scalar(sa.insert(timeline_note).values(row).returning(tn.id))
     return TimelineNote(str(number), day, account, words, kept["author"] or "", now)

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.at_rest.columns import encrypting
+from service.auth.keys import LONGEST_ACTOR
 from service.db import EPOCH, insert, to_micros
 from service.models import person_name
 from service.reports.people.name_at import EVERY_ACCOUNT, GivenName, NameIndex
@@ -83,7 +84,7 @@ def keep(connection: Connection, lines: Sequence[NameLine], by: str, now: dateti
     }
     new = [each for each in lines if known.get(_key(each), "") != each.name]
     if new:
-        says = {"given_at": now, "given_by": by[:96], "told_at": None, "told_id": None}
+        says = {"given_at": now, "given_by": by[:LONGEST_ACTOR], "told_at": None, "told_id": None}
         rows = [_row(each, says) for each in new]
         row = insert(connection, person_name)
         held = {name: row.excluded[name] for name in ("name", *says)}
@@ -93,7 +94,7 @@ def keep(connection: Connection, lines: Sequence[NameLine], by: str, now: dateti
 
 def forget(connection: Connection, kind: str, person_id: str, by: str, now: datetime) -> int:
     """Delete every name of somebody; return how many there were. The id stays on rows."""
-    gone = {"name": None, "given_at": now, "given_by": by[:96], "told_at": None, "told_id": None}
+    gone = {"name": None, "given_at": now, "given_by": by[:LONGEST_ACTOR], "told_at": None, "told_id": None}
     theirs = sa.update(person_name).where(pn.kind == kind, pn.person_id == person_id, pn.name.is_not(None))
     return connection.execute(theirs.values(gone)).rowcount
 

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.auth import keys
+from service.auth.keys import LONGEST_ACTOR
 from service.db import upsert
 from service.errors import Invalid
 from service.models import feedback_request, review_mark, review_note
@@ -21,7 +22,6 @@ from service.reports.rows.row import Row
 from service.requests.seals import touch
 
 mk, rn = review_mark.c, review_note.c
-LONGEST_OWNER = 96
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def finish(connection: Connection, request_id: str, by: str, now: datetime) -> N
     """Mark it done. Repeating that changes nothing: the first mark stays."""
     known = mark_of(connection, request_id)
     if not known.done:
-        _write(connection, request_id, done_at=now, done_by=by[:LONGEST_OWNER])
+        _write(connection, request_id, done_at=now, done_by=by[:LONGEST_ACTOR])
 
 
 def reopen(connection: Connection, request_id: str) -> None:
@@ -60,7 +60,7 @@ def give(connection: Connection, row: Row, owner: str | None, by: str, now: date
         raise Invalid(
             "no_such_owner", f"'{owner[:40]}' is not a supervisor with a valid key for the account '{row.account}'."
         )
-    _write(connection, row.request_id, owner=owner, owner_at=now, owner_by=by[:LONGEST_OWNER])
+    _write(connection, row.request_id, owner=owner, owner_at=now, owner_by=by[:LONGEST_ACTOR])
 
 
 def owners(connection: Connection, accounts: Collection[str], now: datetime) -> list[str]:

@@ -12,13 +12,13 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.at_rest.columns import encrypting
+from service.auth.keys import LONGEST_ACTOR
 from service.errors import Conflict, Invalid
 from service.models import feedback_request, review_note
 from service.text import UNSTORABLE
 
 rn = review_note.c
 LONGEST = 4000
-LONGEST_AUTHOR = 96
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +36,10 @@ def add(connection: Connection, request_id: str, author: str, text: str, now: da
     words = text.strip()
     if not words or len(words) > LONGEST or UNSTORABLE.search(words):
         raise Invalid("invalid_note", f"A note has 1 to {LONGEST} characters, without NUL.")
-    row = {"request_id": request_id, "at": now, "author": author[:LONGEST_AUTHOR], "text": words}
+    row = {"request_id": request_id, "at": now, "author": author[:LONGEST_ACTOR], "text": words}
     one = sa.insert(review_note).values(encrypting(review_note, row, request_id, now))
     number = connection.execute(one.returning(rn.id)).scalar_one()
-    return ReviewNote(str(number), now, author[:LONGEST_AUTHOR], words)
+    return ReviewNote(str(number), now, author[:LONGEST_ACTOR], words)
 
 
 def erase(connection: Connection, x_user_id: str) -> int:
