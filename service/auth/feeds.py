@@ -4,7 +4,6 @@ The address is shown once; only the SHA-256 of its secret is stored. Whoever has
 analyst's rules, and nothing else. A feed is revoked on its own, whatever happens to the key that made it.
 """
 
-import hmac
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -14,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from service.auth.keys import KEY_ID, LONGEST_ACTOR, LONGEST_NAME, SEEN_EVERY, Reader
+from service.auth.keys import LONGEST_ACTOR, LONGEST_NAME, SEEN_EVERY, Reader, opened_by
 from service.errors import Invalid, NotFound
 from service.ids import secret_digest
 from service.models import feed
@@ -56,10 +55,8 @@ def create(
 
 def find(connection: Connection, feed_id: str, secret: str) -> SavedFeed:
     """Return the feed of an address. Raises NotFound, in the same words whatever is wrong."""
-    known = connection.execute(sa.select(feed).where(fd.id == feed_id)) if KEY_ID.fullmatch(feed_id) else None
-    row = known.one_or_none() if known is not None else None
-    digest = row.digest if row is not None else secret_digest("nobody")
-    if not hmac.compare_digest(digest, secret_digest(secret)) or row is None or row.revoked_at is not None:
+    row = opened_by(connection, feed, feed_id, secret)
+    if row is None or row.revoked_at is not None:
         raise NotFound("no_such_feed", "There is no such feed, or it was revoked; ask whoever gave you the address.")
     return _feed(row)
 

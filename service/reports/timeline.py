@@ -70,8 +70,8 @@ def remove(connection: Connection, reader: Reader, note_id: str) -> TimelineNote
 
 def one(connection: Connection, reader: Reader, note_id: str) -> TimelineNote:
     """Return a note. Raises NotFound, also if it was deleted."""
-    known = connection.execute(sa.select(timeline_note).where(tn.id == int(note_id))) if _is_id(note_id) else None
-    row = known.one_or_none() if known is not None else None
+    number = int(note_id) if _is_id(note_id) else None
+    row = connection.execute(sa.select(timeline_note).where(tn.id == number)).one_or_none()
     if row is None or (row.account is not None and not reader.may_see(row.account)):
         raise NotFound(
             "no_such_note", "There is no such note on the time line, or your key does not cover its account."

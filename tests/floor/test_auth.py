@@ -482,7 +482,7 @@ def test_the_database_is_never_asked_under_the_lock_of_every_request(
         return frozenset()
 
     monkeypatch.setattr(keys, "valid_digests", slow)
-    attempts._lose_patience("192.0.2.1", START)
+    attempts._limit("192.0.2.1", START)
     for _ in range(2):
         with pytest.raises(TooMany):
             attempts.reader_of("dmf_0.0", "192.0.2.1")
@@ -493,9 +493,9 @@ def test_a_flood_from_everywhere_is_forgotten_in_time(sqlite_engine: Engine) -> 
     clock = Clock()
     attempts = Attempts(sqlite_engine, clock, "api")
     for each in range(3):
-        attempts._lose_patience(f"192.0.2.{each}", clock.now)
+        attempts._limit(f"192.0.2.{each}", clock.now)
     clock.forward(minutes=10)
-    attempts._lose_patience("192.0.2.9", clock.now)
+    attempts._limit("192.0.2.9", clock.now)
     assert not attempts._is_limited("192.0.2.1", clock.now)
     assert attempts._is_limited("192.0.2.9", clock.now)
 

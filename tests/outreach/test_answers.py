@@ -101,7 +101,7 @@ def test_a_card_refused_without_a_time_may_be_the_customer_s_own_limit_and_count
     [
         (MessageRefused, False, True, False, True),
         (MessageRefused, True, True, False, True),
-        (MessageRefused, False, True, True, False),
+        (MessageRefused, False, True, True, True),
         (MessageRefused, False, False, False, True),
         (RecipientRefused, True, True, False, True),
         (RecipientRefused, False, True, False, False),

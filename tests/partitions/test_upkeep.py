@@ -220,7 +220,7 @@ def test_overdue_rows_of_the_first_partition_are_deleted_in_batches(whole: App) 
 
 def test_an_abandoned_constraint_is_dropped_in_time(whole: App) -> None:
     begun = conversion.turn(whole.engine, SETTINGS.privacy, whole.clock.now, nobody)
-    while not next(begun).startswith("webhook_delivery: everything"):
+    while not next(begun).startswith("webhook_delivery: all its rows"):
         pass
     begun.close()
     with writing(whole.engine) as connection:
