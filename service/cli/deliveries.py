@@ -4,7 +4,7 @@ import click
 import sqlalchemy as sa
 
 from service.auth import log_access
-from service.cli.common import console, me, now, opened, table_of, when
+from service.cli.common import console, me, now, opened, source_of, table_of, when
 from service.cli.source_send import definition_of
 from service.db import reading, writing
 from service.humanize import many
@@ -30,7 +30,7 @@ def list_deliveries(context: click.Context, outcome: str, source: str | None, li
 
     `sources explain --delivery ID` walks through one.
     """
-    _, engine = opened(context)
+    settings, engine = opened(context)
     query = (
         sa.select(wd.id, wd.source, wd.received_at, di.outcome, di.reason, di.detail)
         .join(webhook_delivery, wd.id == di.delivery_id)
@@ -40,8 +40,11 @@ def list_deliveries(context: click.Context, outcome: str, source: str | None, li
     )
     table = table_of("delivery", "source", "received", "outcome", "reason", "what would be right")
     with reading(engine) as connection:
-        for delivery_id, sender, received_at, what, reason, detail in connection.execute(query):
-            table.add_row(delivery_id, sender, when(received_at), what, reason or "", detail or "")
+        rows = connection.execute(query).all()
+    if source is not None and not rows:
+        source_of(settings, source)  # one that was removed is still found by what it sent
+    for delivery_id, sender, received_at, what, reason, detail in rows:
+        table.add_row(delivery_id, sender, when(received_at), what, reason or "", detail or "")
     console.print(table)
 
 

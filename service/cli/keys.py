@@ -1,5 +1,7 @@
 """Keys for people and tools: create, rotate, list, revoke."""
 
+import re
+from collections.abc import Iterable
 from datetime import timedelta
 
 import click
@@ -12,7 +14,7 @@ from service.cli.common import account_of, console, engine_of, me, now, opened, 
 from service.clock import rfc3339
 from service.customers import hash_key
 from service.db import reading, writing
-from service.errors import Conflict, NotFound
+from service.errors import Conflict, Invalid, NotFound
 from service.settings.values import Duration
 
 OLD_SECRET = "DM_FEEDBACK_OLD_SECRET_KEY"  # noqa: S105 - a variable's name
@@ -55,6 +57,7 @@ def create(
     settings, engine = opened(context)
     for account in accounts:
         account_of(settings, account)
+    _demand_served(routes)
     bounds = stored.Bounds(routes, networks, None if lasts is None else now() + lasts)
     expires_at = None if bounds.expires_at is None else rfc3339(bounds.expires_at)
     detail = {"name": name, "role": role, "accounts": list(accounts), "routes": routes, "networks": networks,
@@ -63,6 +66,27 @@ def create(
         key = stored.create(connection, name, role, accounts, now(), bounds)
         log_access(connection, me(), "key.create", detail | {"key": stored.public_id(key)}, now())
     _show_once(key)
+
+
+def _demand_served(routes: Iterable[str]) -> None:
+    """Refuse a path that leads nowhere: a key bound to it would open nothing. Raises Invalid."""
+    asked = [each for each in routes if each.startswith("/")]
+    if not asked:
+        return
+    from service.cli.openapi import paths  # the whole service, which takes a second that other commands do not wait
+
+    there = [each for each in paths() if "<path:" not in each]
+    wrong = next((each for each in asked if not any(_is_at_or_above(each, path) for path in there)), None)
+    if wrong is not None:
+        heads = ("/".join(each.split("/")[: 3 if each.startswith("/v1/") else 2]) for each in there)
+        told = ", ".join(dict.fromkeys(heads))
+        raise Invalid("bad_route", f"There is no path '{wrong[:40]}'; there are {told}, and what lies below.")
+
+
+def _is_at_or_above(route: str, path: str) -> bool:
+    """Whether a key bound to the route may call the path, as `Reader.may_call` has it."""
+    head = "/".join(path.split("/")[: route.count("/") + 1])
+    return head.startswith(f"{route}.") or re.fullmatch(re.sub("<[^>]*>", "[^/]+", head), route) is not None
 
 
 def _show_once(key: str) -> None:

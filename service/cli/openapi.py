@@ -3,11 +3,12 @@
 import tomllib
 
 import click
+from sqlalchemy.engine import Engine
 
 from service.app import create_app
 from service.cli.config import EXAMPLE
 from service.db import open_engine
-from service.settings import from_tree
+from service.settings import Settings, from_tree
 from service.web import openapi_yaml
 
 
@@ -29,5 +30,14 @@ def openapi() -> None:
 
 def description() -> str:
     """Return the description of the routes as they are."""
+    return openapi_yaml(create_app(*_example()))
+
+
+def paths() -> list[str]:
+    """Return the paths there are, with `<name>` for what varies."""
+    return sorted({rule.rule for rule in create_app(*_example()).url_map.iter_rules()})
+
+
+def _example() -> tuple[Settings, Engine]:
     settings = from_tree(tomllib.loads(EXAMPLE.read_text("utf-8")), PlaceholderEnvironment())
-    return openapi_yaml(create_app(settings, open_engine("sqlite:///never-opened.db")))
+    return settings, open_engine("sqlite:///never-opened.db")

@@ -6,7 +6,7 @@ import click
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from service.cli.common import console, me, now, opened, table_of, when
+from service.cli.common import account_of, console, me, now, opened, table_of, when
 from service.db import reading
 from service.errors import NotFound
 from service.humanize import many
@@ -14,7 +14,8 @@ from service.models import feedback_request, result, send_attempt, transition
 from service.outreach import by_hand
 from service.outreach.context import Workplace
 from service.requests.request import Draws
-from service.states import State
+from service.settings import Settings
+from service.states import ENDS, State
 
 fr = feedback_request.c
 
@@ -40,17 +41,27 @@ def show_list(
     limit: int,
 ) -> None:
     """Show requests, the newest first."""
-    _, engine = opened(context)
+    settings, engine = opened(context)
     wanted = ((fr.state, state), (fr.reason, reason), (fr.account, account), (fr.conversation_id, conversation))
     query = sa.select(feedback_request).where(*(column == value for column, value in wanted if value is not None))
     table = table_of("id", "account", "conversation", "ended", "state", "reason", "due")
     with reading(engine) as connection:
-        for row in connection.execute(query.order_by(fr.updated_at.desc(), fr.id.desc()).limit(limit)):
-            due = when(row.scheduled_at) if row.outcome_at is None else ""
-            table.add_row(
-                row.id, row.account, row.conversation_id, when(row.ended_at), row.state, row.reason or "", due
-            )
+        rows = connection.execute(query.order_by(fr.updated_at.desc(), fr.id.desc()).limit(limit)).all()
+    if not rows:
+        _demand_known(settings, account, reason)
+    for row in rows:
+        due = when(row.scheduled_at) if row.outcome_at is None else ""
+        table.add_row(row.id, row.account, row.conversation_id, when(row.ended_at), row.state, row.reason or "", due)
     console.print(table)
+
+
+def _demand_known(settings: Settings, account: str | None, reason: str | None) -> None:
+    """Refuse what finds nothing because it is misspelt. An account that was removed is still found by its requests."""
+    if account is not None:
+        account_of(settings, account)
+    if reason is not None and reason not in ENDS:
+        sentence = f"No such request has the reason '{reason}'; ends have {', '.join(ENDS)}."
+        raise NotFound("unknown_reason", sentence)
 
 
 @requests.command()

@@ -38,10 +38,20 @@ def test_requests_are_listed_the_newest_first_and_by_filter(cli: Cli) -> None:
         (("--reason", "cooldown"), {first}),
         (("--conversation", "c-2 [vip] :smile:"), {second}),
         (("--account", "acme", "--limit", "1"), {second}),
-        (("--account", "other"), set()),
+        (("--account", "acme", "--reason", "stale"), set()),
     ):
         said = cli.says("requests", "list", *filters)
         assert {each for each in (first, second) if each in said} == expected
+
+
+def test_a_misspelt_filter_is_told_instead_of_finding_nothing(cli: Cli) -> None:
+    old = cli.request(account="removed", state="received", reason="delay")
+    sentence, code = cli.refuses("requests", "list", "--account", "acne")
+    assert (code, "there is acme" in sentence) == ("unknown_account", True)
+    sentence, code = cli.refuses("requests", "list", "--reason", "cool_down")
+    assert (code, "ends have cooldown, sampled_out, " in sentence) == ("unknown_reason", True)
+    for known in (("--account", "removed"), ("--reason", "delay")):
+        assert old in cli.says("requests", "list", *known)
 
 
 def test_an_id_is_never_folded_where_a_script_reads_it(cli: Cli) -> None:

@@ -66,6 +66,29 @@ def test_a_key_is_bound_and_rotated_with_an_overlap(cli: Cli) -> None:
     assert "such as '90s'" in cli("keys", "rotate", old_id, "--overlap", "soon", code=2).stderr
 
 
+@pytest.mark.parametrize("route", ["/v1/sumary", "/v1/summary/", "/summary", "/v1/results/fr_1/everything", "/v2"])
+def test_a_key_for_a_path_that_leads_nowhere_is_refused(cli: Cli, route: str) -> None:
+    sentence, code = cli.refuses("keys", "create", "--name", "board", "--route", "/v1/summary", "--route", route)
+    assert code == "bad_route"
+    assert sentence.startswith(f"There is no path '{route}'; there are ")
+    assert "/v1/summary, " in sentence
+    assert not listed(cli)
+
+
+def test_a_key_may_be_for_a_path_for_all_below_it_and_for_one_thing_below(cli: Cli) -> None:
+    there = (
+        "/v1",
+        "/v1/results",
+        "/v1/results.csv",
+        "/v1/results/fr_1",
+        "/v1/conversations/crm",
+        "/metrics",
+        "/dashboard",
+    )
+    cli.says("keys", "create", "--name", "board", *(word for each in there for word in ("--route", each)))
+    assert listed(cli)[0].bounds.routes == there
+
+
 def listed(cli: Cli) -> list[keys.KeyLine]:
     with reading(cli.engine) as connection:
         return keys.listed(connection)

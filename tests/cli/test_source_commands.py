@@ -278,7 +278,8 @@ def test_a_source_that_tells_much_and_never_of_an_end_is_named(cli: Cli) -> None
     (_, delivery) = cli.rows(webhook_delivery)
     listed = ("deliveries", "list", "--outcome", "ignored", "--source")
     assert delivery.id in cli.says(*listed, "crm")
-    assert delivery.id not in cli.says(*listed, "another")
+    assert cli.refuses(*listed, "another")[1] == "unknown_source"
+    assert delivery.id not in cli.says("deliveries", "list", "--source", "crm"), "nothing unmappable is an answer too"
     explained = cli.says("sources", "explain", "--source", "crm", "--delivery", delivery.id)
     assert "verified by its proof when it came" in explained
     assert "item 0: ignored, other_event" in explained
