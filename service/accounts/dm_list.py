@@ -139,7 +139,8 @@ class DmListReader:
         with writing(self.engine) as connection:
             holds.hold_if_refused(connection, name, error.reason, error.code, now)
             if isinstance(error, RateLimited):
-                windows.exhausted(connection, name, ENDPOINT, error.reset_at or now + self.account.window, now)
+                until = error.back_at(now) or now + self.account.window
+                windows.exhausted(connection, name, ENDPOINT, until, now)
 
 
 @dataclass(slots=True)

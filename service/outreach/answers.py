@@ -72,8 +72,8 @@ def result_of(error: XError, call: XCall, account: Account, now: datetime) -> St
             # Nor does our clock say when that was, if X's is ahead of it; the signature's life is X's own time.
             answered = answered and (error.dated is None or error.dated <= now + clock_slack(account))
             return StepResult(Unclear(until, said, answered=answered), effect=_of_silence(error))
-        case RateLimited(reset_at=reset_at):
-            return _limited(reset_at, call, account, now, said)
+        case RateLimited() as limit:
+            return _limited(limit, call, account, now, said)
         case _ if _tells_nothing(error, call):
             # Kept, but not at the head of the queue: if it is about this message after all, the others go first.
             had = error.row.had_before
@@ -123,13 +123,13 @@ def _suspicion(error: XError, call: XCall) -> UnexplainedRefusal | None:
     return UnexplainedRefusal(call.endpoint, error.code, error.reason)
 
 
-def _limited(reset_at: datetime | None, call: XCall, account: Account, now: datetime, said: str) -> StepResult:
-    a_moment = now + account.window / PAUSES_PER_WINDOW
-    until = min(max(reset_at or a_moment, now + timedelta(seconds=1)), now + timedelta(hours=24))
-    if call.endpoint == "create_feedback" and (reset_at is None or until > now + account.window + CLOCK_SLACK):
+def _limited(limit: RateLimited, call: XCall, account: Account, now: datetime, said: str) -> StepResult:
+    a_moment, back_at = now + account.window / PAUSES_PER_WINDOW, limit.back_at(now)
+    until = min(max(back_at or a_moment, now + timedelta(seconds=1)), now + timedelta(hours=24))
+    if call.endpoint == "create_feedback" and (limit.reset_at is None or until > now + account.window + CLOCK_SLACK):
         # X's rule of one card per customer and day may answer the same: count it, so that one customer whom another
         # tool has asked today pauses the account neither for ever nor for that day.
-        return StepResult(Retry(LIMITED, said), effect=Pause(until, first=None if reset_at is None else a_moment))
+        return StepResult(Retry(LIMITED, said), effect=Pause(until, first=None if back_at is None else a_moment))
     return StepResult(Postpone(until, LIMITED, said), effect=Pause(until, None if call.sends else call.endpoint))
 
 

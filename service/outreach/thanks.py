@@ -126,7 +126,7 @@ def _note_refusal(connection: Connection, account: Account, attempt: str, error:
     verdict: sends.Verdict = "unknown" if isinstance(error, OutcomeUnknown) else "not_sent"
     sends.settle(connection, attempt, verdict, None if verdict == "unknown" else "refused", now)
     if isinstance(error, RateLimited):
-        until = min(error.reset_at or now + account.window, now + LONGEST_PAUSE)
+        until = min(error.back_at(now) or now + account.window, now + LONGEST_PAUSE)
         holds.pause(connection, account.name, until, now)
     elif isinstance(error, AccountProblem) and not error.row.may_pass:
         holds.hold(connection, account.name, Hold(error.code, error.reason), now)

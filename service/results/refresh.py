@@ -193,7 +193,7 @@ class _RefreshTurn:
         log.warning("refresh_failed", account=self.account.name, reason=error.reason, x_code=error.code)
         with writing(self.engine) as connection:
             if isinstance(error, RateLimited):
-                again = windows.exhausted(connection, self.account.name, ENDPOINT, error.reset_at, self.now)
+                again = windows.exhausted(connection, self.account.name, ENDPOINT, error.back_at(self.now), self.now)
                 return RefreshReport(asked=1, come_back_at=again, problem=error.reason)
             if goes_on := self._goes_on(connection):
                 end = card.card_sent_at + max(self.schedule, default=timedelta()) + GRACE

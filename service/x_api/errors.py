@@ -6,7 +6,7 @@ No error ever carries a message we sent.
     |-- Unreachable       nothing was sent: safe to try again
     |-- OutcomeUnknown    a send that may have arrived: look it up, never send again blindly
     |-- Temporary         X or the clock is unwell and nothing was sent: try again later
-    |-- RateLimited       too soon: come back at reset_at (None: nobody knows)
+    |-- RateLimited       too soon: come back later, `back_at` says when
     |-- AccountProblem    our app or account: hold everything this account wants to send
     |-- RecipientRefused  this customer cannot be written to
     |-- MessageRefused    this message cannot be sent as it is
@@ -70,11 +70,15 @@ class Temporary(XError):
 
 
 class RateLimited(XError):
-    """Not sent, because of a limit. `reset_at` is when to come back, None if X does not say."""
+    """Not sent, because of a limit. `reset_at` is when X says that it ends, None if it does not say."""
 
     def __init__(self, sentence: str, *, reset_at: datetime | None = None, **details: Any) -> None:
         super().__init__(sentence, **details)
         self.reset_at = reset_at
+
+    def back_at(self, now: datetime) -> datetime | None:
+        """When to come back: at X's reset, else after the rest that such a limit asks for; None: nobody knows."""
+        return self.reset_at or (now + self.row.rest if self.row.rest else None)
 
 
 class AccountProblem(XError):

@@ -51,8 +51,7 @@ def error_from(
         "row": row,
     }
     if row.kind is RateLimited:
-        reset_at = reset_from(headers, now) or (now + row.rest if row.rest else None)
-        return RateLimited(row.sentence, reset_at=reset_at, **details)
+        return RateLimited(row.sentence, reset_at=reset_from(headers, now), **details)
     return row.kind(row.sentence + _named_field(row, said), **details)
 
 

@@ -12,6 +12,7 @@ from service.outreach.answers import XCall, result_of
 from service.requests.outcomes import Postpone, Retry, Stop, Switch, Unclear
 from service.states import State
 from service.x_api import AccountProblem, MessageRefused, OutcomeUnknown, RateLimited, RecipientRefused, XError
+from service.x_api.codes import CODES
 from service.x_api.errors import Meaning
 from tests.support import START, settings_of
 
@@ -94,6 +95,14 @@ def test_a_card_refused_without_a_time_may_be_the_customer_s_own_limit_and_count
     assert isinstance(told.outcome, Retry) is counts
     assert told.effect.endpoint == pauses
     assert told.effect.first == (START + MINUTE if counts and reset_at is not None else None), "a moment, at first"
+
+
+def test_a_rest_of_ours_is_no_reset_of_x() -> None:
+    """X writes its rule of one card per customer and day with the codes of the account's day, too."""
+    row = CODES[185]
+    told = found(RateLimited(row.sentence, reason=row.reason, row=row), endpoint="create_feedback")
+    assert isinstance(told.outcome, Retry)
+    assert told.effect == Pause(START + 15 * MINUTE, first=START + MINUTE)
 
 
 @pytest.mark.parametrize(

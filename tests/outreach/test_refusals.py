@@ -99,6 +99,19 @@ def test_the_accounts_day_is_used_up_and_it_pauses_and_goes_on(played: Any) -> N
     assert {world.request(each).attempts for each in ids} == {0}
 
 
+@pytest.mark.parametrize("code", [88, 185, 344, 502])
+def test_one_customer_whom_another_tool_has_asked_today_delays_nobody_for_long(played: Any, code: int) -> None:
+    def some(request: httpx.Request) -> Said:
+        return coded(code) if b"to_user_id=600" in request.content else (200, {"id": "88"}, {})
+
+    world = played({NEW: (200, {"event": {"id": "77"}}, {}), "feedback/create": some})
+    ids = ended(world)
+    for _ in range(8):
+        forward(world, 60)
+    assert outcomes(world, ids[1:]) == {(State.CARD_SENT, None)}
+    assert outcomes(world, ids[:1]) == {(State.DM_SENT, "rate_limited")}
+
+
 def test_an_unknown_code_met_by_three_customers_in_a_row_is_about_us(played: Any) -> None:
     world = played({NEW: coded(99999)})
     ids = ended(world)

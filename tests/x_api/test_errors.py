@@ -387,8 +387,10 @@ def test_only_the_window_that_is_used_up_says_when_to_come_back(left, reset_at):
 
 @pytest.mark.parametrize("code", [185, 344, 502])
 def test_a_limit_of_the_accounts_day_rests_for_a_while_where_x_names_no_time(code):
-    assert answer(403, coded(code), {}).reset_at == NOW + timedelta(minutes=15)
-    assert answer(403, coded(code), {"retry-after": "7"}).reset_at == NOW + timedelta(seconds=7)
+    unnamed, named = answer(403, coded(code), {}), answer(403, coded(code), {"retry-after": "7"})
+    assert (unnamed.reset_at, unnamed.back_at(NOW)) == (None, NOW + timedelta(minutes=15))
+    assert named.reset_at == named.back_at(NOW) == NOW + timedelta(seconds=7)
+    assert answer(429).back_at(NOW) is None
 
 
 @pytest.mark.parametrize(
