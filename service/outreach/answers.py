@@ -14,6 +14,7 @@ from service.requests.outcomes import Outcome, Postpone, Retry, Stop, Switch, Un
 from service.settings import Account
 from service.states import OPENED_STATES, Failure, Skip, State
 from service.x_api import (
+    AccountProblem,
     AlreadyDone,
     MessageRefused,
     OutcomeUnknown,
@@ -71,7 +72,7 @@ def result_of(error: XError, call: XCall, account: Account, now: datetime) -> St
             answered = error.http_status is not None and error.http_status not in GATEWAY_GAVE_UP
             # Nor does our clock say when that was, if X's is ahead of it; the signature's life is X's own time.
             answered = answered and (error.dated is None or error.dated <= now + clock_slack(account))
-            return StepResult(Unclear(until, said, answered=answered), effect=_of_silence(error))
+            return StepResult(Unclear(until, said, answered=answered), effect=_beside(error, call))
         case RateLimited() as limit:
             return _limited(limit, call, account, now, said)
         case _ if _tells_nothing(error, call):
@@ -87,17 +88,26 @@ def result_of(error: XError, call: XCall, account: Account, now: datetime) -> St
             return StepResult(_refused(error, call, said), effect=effect, had_before=error.row.had_before)
 
 
-def _of_silence(error: XError) -> Away | Hold | None:
+def _beside(error: XError, call: XCall) -> Away | Bar | Hold | None:
+    """What it means for the account, whatever became of the send."""
     if error.http_status is None:
         return Away()
+    if error.row.kind is AccountProblem:
+        return _stop(error, call)
     return Hold(None, "moved") if error.http_status in MOVED else None
 
 
 def _about_us(error: XError, call: XCall, now: datetime, said: str) -> StepResult:
+    stop = _stop(error, call)
+    outcome = Switch(error.reason, said) if isinstance(stop, Bar) else Postpone(now, ACCOUNT_HELD, said)
+    return StepResult(outcome, effect=stop)
+
+
+def _stop(error: XError, call: XCall) -> Bar | Hold:
     """An action that few apps may use is replaced by another way if there is one; otherwise a person has to act."""
     if call.other_way and error.row.few_may:
-        return StepResult(Switch(error.reason, said), effect=Bar(call.way, error.code))
-    return StepResult(Postpone(now, ACCOUNT_HELD, said), effect=Hold(error.code, error.reason))
+        return Bar(call.way, error.code)
+    return Hold(error.code, error.row.reason)
 
 
 def _tells_nothing(error: XError, call: XCall) -> bool:

@@ -15,7 +15,7 @@ from service.states import Kind, Skip, State, for_every_open_state
 from service.ways import WAYS, opening
 from service.ways.links import Links
 from service.ways.way import Asking, Delivered
-from service.x_api import XClient, XError
+from service.x_api import AccountProblem, XClient, XError
 
 
 def find_user(ready: Ready, x: XClient) -> StepResult:
@@ -27,12 +27,22 @@ def find_user(ready: Ready, x: XClient) -> StepResult:
 def ask_permission(ready: Ready, x: XClient) -> StepResult:
     """Ask whether we may write: the user object first, the friendship if that does not say. Silence is not a no."""
     whom, asked = _whom(ready.request), ready.request.can_dm_asked
-    can_dm = x.show_friendship(whom).value.can_dm if asked else x.show_user(user_id=whom).value.can_dm
+    can_dm = _friendship(whom, x) if asked else x.show_user(user_id=whom).value.can_dm
     if can_dm is None:
         return StepResult(Note("can_dm_not_said", Learnt(can_dm_asked=asked + 1)))
     if can_dm:
         return StepResult(Advance(State.DM_ALLOWED, Learnt(can_dm=True)))
     return StepResult(Stop(State.SKIPPED, Skip.CANNOT_DM, learnt=Learnt(can_dm=False)))
+
+
+def _friendship(whom: str, x: XClient) -> bool | None:
+    """Whether the friendship says so. An app that X does not let ask this may write all the same."""
+    try:
+        return x.show_friendship(whom).value.can_dm
+    except AccountProblem as error:
+        if error.row.few_may:
+            return None
+        raise
 
 
 def send_opening(ready: Ready, x: XClient) -> StepResult:

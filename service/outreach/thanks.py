@@ -128,8 +128,8 @@ def _note_refusal(connection: Connection, account: Account, attempt: str, error:
     if isinstance(error, RateLimited):
         until = min(error.back_at(now) or now + account.window, now + LONGEST_PAUSE)
         holds.pause(connection, account.name, until, now)
-    elif isinstance(error, AccountProblem) and not error.row.may_pass:
-        holds.hold(connection, account.name, Hold(error.code, error.reason), now)
+    elif error.row.kind is AccountProblem and not error.row.may_pass:
+        holds.hold(connection, account.name, Hold(error.code, error.row.reason), now)
 
 
 def _owed(connection: Connection, place: Workplace, request: Request, thanking: Mapping[str, Campaign]) -> str | None:

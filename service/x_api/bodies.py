@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 _HALF_JSON_CODE = re.compile(rb'"code"\s*:\s*"?(\d{1,6})"?\s*[,}\]]')
+_ANSWERS = "data", "event", "events", "feedback", "id", "id_str", "relationship"
+_WORDS = "message", "detail", "title", "reason", "type", "error", "errors"
 _MOST_DIGITS = 1000  # Python itself refuses a number of a few thousand, and with it all that stands beside it
 
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """One error from X: its code (v1.1) or problem (v2), if it names one, and its prose, which may quote us."""
+    """One error from X: its code (v1.1) or problem (v2), if it names one, and its words, which may quote us."""
 
     code: int | None
     words: str
@@ -28,6 +30,13 @@ def parsed(body: bytes) -> Any:
     """The JSON in a body; a broken character or endless number costs only itself. Raises ValueError, RecursionError."""
     text = body.decode(json.detect_encoding(body), "replace")
     return json.loads(text, parse_int=lambda digits: int(digits) if len(digits) < _MOST_DIGITS else math.inf)
+
+
+def only_complains(found: object) -> bool:
+    """Whether an answer is nothing but errors, as X writes also with status 200. Beside an answer they take from it."""
+    if not isinstance(found, dict) or not (found.get("errors") or found.get("error")):
+        return False
+    return not any(found.get(name) for name in _ANSWERS)
 
 
 def complaints(body: bytes) -> tuple[Complaint, ...]:
@@ -43,8 +52,8 @@ def _complaints(body: bytes) -> Iterator[Complaint]:
             yield from (Complaint(int(code), "") for code in _HALF_JSON_CODE.findall(body))
         return
     for entry in _objects(found):
-        words = entry.get("message") or entry.get("detail") or ""
-        yield Complaint(_whole(entry.get("code")), str(words), _problem(entry.get("type")))
+        words = " ".join(said for name in _WORDS if isinstance(said := entry.get(name), str))
+        yield Complaint(_whole(entry.get("code")), words, _problem(entry.get("type")))
 
 
 def _objects(body: object) -> Iterator[Mapping[str, Any]]:

@@ -20,8 +20,8 @@ from service.x_api.errors import (
 )
 
 REST = timedelta(minutes=15)
-SAID_BEFORE = r"already (?:said|sent)|duplicate"
-"""X has that message from us, in the words it has used for it."""
+SAID_BEFORE = r"already (?:been )?(?:said|sent)|duplicate|identical"
+"""X has that message from us, in the words it has used for it, or might."""
 
 CODES: Mapping[int, Meaning] = {
     # The account: stop, a person has to act.
@@ -171,7 +171,9 @@ STATUSES: Mapping[int, Meaning] = {
 PROBLEMS: Mapping[str, Meaning] = {
     "client-forbidden": Meaning(AccountProblem, "client_forbidden", "X does not permit the app to use its v2 API."),
     "client-disconnected": Meaning(Temporary, "disconnected", "X has cut the connection."),
-    "invalid-request": Meaning(MessageRefused, "invalid_request", "X says that a parameter is wrong."),
+    "invalid-request": Meaning(
+        MessageRefused, "invalid_request", "X says that a parameter is wrong.", or_else=(SAID_BEFORE, 187)
+    ),
     "oauth1-permissions": Meaning(
         AccountProblem, "app_permissions", "The app may not do this: change its permission, then authorise it again."
     ),

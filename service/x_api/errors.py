@@ -52,6 +52,7 @@ class XError(Exception):
         self.transaction = transaction
         self.dated = dated
         self.row = row or Meaning(type(self), reason, sentence)
+        """What X said. Of a send it may say that the account is barred and leave open whether the message went."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.reason!r}, code={self.code}, http_status={self.http_status})"

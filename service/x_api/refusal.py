@@ -10,7 +10,7 @@ from typing import Any
 
 from service.x_api.bodies import Complaint, complaints
 from service.x_api.codes import CODES, PROBLEMS, SAID_BEFORE, STATUSES
-from service.x_api.errors import Meaning, OutcomeUnknown, RateLimited, Temporary, Unexplained, XError
+from service.x_api.errors import AccountProblem, Meaning, OutcomeUnknown, RateLimited, Temporary, Unexplained, XError
 from service.x_api.fields import parse_date
 from service.x_api.rate import reset_from
 
@@ -40,19 +40,21 @@ def error_from(
 ) -> XError:
     """The error an answer means. `sends`: if the request was carried out, it has written to a customer."""
     headers = {name.lower(): value for name, value in headers.items()}
-    said = _speaking(complaints(body_bytes))
-    row = _row(said, response_status, sends=sends)
+    found = complaints(body_bytes)
+    said, words = _speaking(found), " ".join(each.words for each in found).casefold()
+    row = _row(said, words, response_status, sends=sends)
+    shown = _UNKNOWN if sends and (_says_nothing(response_status) or row.maybe_sent) else row
     details: dict[str, Any] = {
-        "reason": row.reason,
+        "reason": shown.reason,
         "code": said.code,
         "http_status": response_status,
         "transaction": transaction_of(headers),
         "dated": date_of(headers),
         "row": row,
     }
-    if row.kind is RateLimited:
-        return RateLimited(row.sentence, reset_at=reset_from(headers, now), **details)
-    return row.kind(row.sentence + _named_field(row, said), **details)
+    if shown.kind is RateLimited:
+        return RateLimited(shown.sentence, reset_at=reset_from(headers, now), **details)
+    return shown.kind(shown.sentence + _named_field(shown, said), **details)
 
 
 def transaction_of(headers: Mapping[str, str]) -> str | None:
@@ -70,17 +72,23 @@ def date_of(headers: Mapping[str, str]) -> datetime | None:
 
 
 def _speaking(found: tuple[Complaint, ...]) -> Complaint:
-    """The error that counts: the first with a code or problem we know, else with any code, else the first."""
-    coded = [each for each in found if each.code is not None]
-    known = [each for each in found if each.code in CODES or each.problem in PROBLEMS]
-    return next(iter([*known, *coded, *found]), Complaint(None, ""))
+    """The error that counts: one we know before others, and of those what is about our account before the rest."""
+    return min(found, key=_rank, default=Complaint(None, ""))
 
 
-def _row(said: Complaint, status: int, *, sends: bool) -> Meaning:
-    row = CODES.get(said.code or 0) or PROBLEMS.get(said.problem or "")
-    if sends and (_says_nothing(status) or (row is not None and row.maybe_sent)):
-        return _UNKNOWN
-    words = said.words.casefold()
+def _rank(said: Complaint) -> tuple[bool, ...]:
+    row = _known(said)
+    ours = row is not None and row.kind is AccountProblem
+    # a problem may stand around the errors that have codes, and be no second one
+    return row is None, said.code not in CODES, not ours, said.code is None
+
+
+def _known(said: Complaint) -> Meaning | None:
+    return CODES.get(said.code or 0) or PROBLEMS.get(said.problem or "")
+
+
+def _row(said: Complaint, words: str, status: int, *, sends: bool) -> Meaning:
+    row = _known(said)
     if row is None and sends and re.search(SAID_BEFORE, words):
         return _HAD_BEFORE
     if row is None and said.code is not None and status in _CODE_OUTWEIGHS:

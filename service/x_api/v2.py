@@ -4,16 +4,13 @@ The same promises: one call each, nothing repeated. v2 has no quick replies. To 
 conversation with that one person.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from http import HTTPStatus
 from typing import Any
 
 from service.x_api.client import XClient, the_user
 from service.x_api.facts import DirectMessage, DmPage, Friendship, Option, OwnAccount, ParseProblem, User
-from service.x_api.fields import EPOCH, parse_date, plain
-from service.x_api.refusal import error_from
+from service.x_api.fields import parse_date, plain
 from service.x_api.schemas import ASKED_OTHERWISE, each, mapping, parse_user
 from service.x_api.texts import clean, readable
 from service.x_api.wire import XAnswer
@@ -70,17 +67,8 @@ def _part(value: str | None) -> str:
     return text
 
 
-def _body(raw: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The answer. v2 answers 200 with nothing but errors if it finds no such thing."""
-    body = mapping(raw, "body")
-    if not body.get("data") and body.get("errors"):
-        # no limit is read from it, so it needs no time
-        raise error_from(HTTPStatus.OK, {}, json.dumps(body).encode(), sends=False, now=EPOCH)
-    return body
-
-
 def _data(raw: Mapping[str, Any]) -> Mapping[str, Any]:
-    return mapping(_body(raw).get("data"), "data")
+    return mapping(mapping(raw, "body").get("data"), "data")
 
 
 def _user(raw: Mapping[str, Any]) -> User:
@@ -96,8 +84,7 @@ def _identity(raw: Mapping[str, Any]) -> OwnAccount:
 
 
 def _sent(raw: Mapping[str, Any], to_user_id: str) -> DirectMessage:
-    said = mapping(mapping(raw, "body").get("data"), "data")
-    return DirectMessage(parse_user({"id": _with(to_user_id, said).get("dm_event_id")}).id)
+    return DirectMessage(parse_user({"id": _with(to_user_id, _data(raw)).get("dm_event_id")}).id)
 
 
 def _with(user_id: str, said: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -110,7 +97,7 @@ def _with(user_id: str, said: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _page(raw: Mapping[str, Any], user_id: str) -> DmPage:
     """A conversation without messages has no `data` at all, but `meta`."""
-    body = _body(raw)
+    body = mapping(raw, "body")
     listed = body.get("data", [] if "meta" in body else None)
     events, problems = each({"events": listed, "errors": body.get("errors")}, lambda entry: _event(entry, user_id))
     meta = body.get("meta")

@@ -23,7 +23,7 @@ from service.network.egress import proxy_to
 from service.network.transport import Transport, caused_by, is_over, within
 from service.telemetry import traces
 from service.telemetry.counters import PROCESS_COUNTS
-from service.x_api.bodies import parsed
+from service.x_api.bodies import only_complains, parsed
 from service.x_api.errors import OutcomeUnknown, Temporary, Unreachable, XError
 from service.x_api.facts import ParseProblem
 from service.x_api.rate import RateLimit, rate_from
@@ -89,14 +89,17 @@ class Reply:
 
     status: int
     headers: Mapping[str, str]
+    body: bytes
     json: Any
-    rate: RateLimit | None
     sends: bool
+    read_at: datetime
 
     def read(self, parse: Callable[[Any], T]) -> XAnswer[T]:
         """The answer as a fact. An unreadable answer is no success, and after a send no failure either."""
+        if only_complains(self.json):
+            raise error_from(self.status, self.headers, self.body, sends=self.sends, now=self.read_at)
         try:
-            return XAnswer(parse(self.json), self.rate, date_of(self.headers))
+            return XAnswer(parse(self.json), rate_from(self.headers, self.read_at), date_of(self.headers))
         except ParseProblem as problem:
             _unreadable(self.status, self.headers, str(problem), sends=self.sends)
 
@@ -193,8 +196,7 @@ class Wire:
             said = parsed(body)
         except (ValueError, RecursionError):
             _unreadable(response.status_code, response.headers, "body: This is not JSON.", sends=sends)
-        rate = rate_from(response.headers, now)
-        return Reply(response.status_code, response.headers, said, rate, sends)
+        return Reply(response.status_code, response.headers, body, said, sends, now)
 
 
 def _transport(to: httpx.URL) -> Transport:

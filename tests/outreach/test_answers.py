@@ -58,6 +58,15 @@ def test_a_redirect_stops_sending(status: int | None, effect: Any) -> None:
     assert found(OutcomeUnknown("Elsewhere.", reason="moved", http_status=status)).effect == effect
 
 
+@pytest.mark.parametrize(("other_way", "few_may"), [(True, True), (True, False), (False, True)])
+def test_a_send_of_unclear_outcome_stops_the_account_that_x_names_beside_it(other_way: bool, few_may: bool) -> None:
+    row = Meaning(AccountProblem, "no_privilege", "Not you.", few_may=few_may)
+    error = OutcomeUnknown("No clear answer.", reason="outcome_unknown", code=200, http_status=500, row=row)
+    told = found(error, other_way=other_way)
+    assert isinstance(told.outcome, Unclear)
+    assert told.effect == (Bar("card", 200) if other_way and few_may else Hold(200, "no_privilege"))
+
+
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 
 

@@ -87,6 +87,31 @@ def test_a_code_about_us_holds_the_account_and_burns_no_request(played: Any, whe
     assert all(world.request(each).outcome_at is None for each in ids)
 
 
+@pytest.mark.parametrize("status", [200, 500])
+@pytest.mark.parametrize("where", [NEW, USERS])
+def test_a_code_about_us_holds_the_account_whatever_its_status(played: Any, where: str, status: int) -> None:
+    world = played({where: coded(326, status)})
+    ids = ended(world)
+    for seconds in (0, 5, 600):
+        forward(world, seconds)
+    assert (stands(world).hold_code, stands(world).hold_reason) == (326, "account_locked")
+    assert all(world.request(each).outcome_at is None for each in ids)
+
+
+@pytest.mark.parametrize("code", [37, 87, 220, 453, 467])
+def test_an_app_that_may_not_ask_for_friendships_writes_all_the_same(played: Any, code: int) -> None:
+    def silent(request: httpx.Request) -> Said:
+        return 200, {"id_str": request.url.params["user_id"], "screen_name": "u"}, {}
+
+    sent = {NEW: (200, {"event": {"id": "77"}}, {}), "feedback/create": (200, {"id": "88"}, {})}
+    world = played({USERS: silent, FRIENDSHIP: coded(code), **sent})
+    ids = ended(world)
+    for seconds in (0, 5, 5, 5):
+        forward(world, seconds)
+    assert stands(world).hold_reason is None
+    assert outcomes(world, ids) == {(State.CARD_SENT, None)}
+
+
 def test_the_accounts_day_is_used_up_and_it_pauses_and_goes_on(played: Any) -> None:
     answers = {NEW: coded(344)}
     world = played(answers)

@@ -26,6 +26,10 @@ from service.x_api.errors import (
 from service.x_api.refusal import error_from
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+GONE, FORBIDDEN, INVALID = (
+    f"https://api.twitter.com/2/problems/{name}"
+    for name in ("resource-not-found", "client-forbidden", "invalid-request")
+)
 
 # The table of the reference, by hand: code, the status X sends with it, what it means to us.
 DOCUMENTED = [
@@ -294,6 +298,49 @@ def test_a_duplicate_is_recognised_by_code_or_words():
 )
 def test_a_duplicate_is_recognised_by_other_words_too(said):
     assert answer(403, said, sends=True).row.had_before
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"detail": "This message has already been sent."},
+        {"errors": [{"message": "Identical to a recent message."}]},
+        {"title": "Duplicate message", "detail": "You are not permitted to do this.", "type": "about:blank"},
+        {"reason": "duplicate-message"},
+        {"type": "https://api.x.com/2/problems/duplicate-content", "title": "Forbidden"},
+        {"error": "You already said that."},
+        {"errors": [{"message": "duplicate message"}], "title": "Invalid Request", "type": INVALID},
+    ],
+)
+def test_a_duplicate_is_recognised_wherever_x_says_it(said):
+    found = answer(403, said, sends=True)
+    assert (found.reason, found.row.had_before) == ("duplicate", True)
+
+
+def test_a_parameter_that_quotes_our_own_words_is_no_duplicate():
+    said = coded(214, "message_data.text: 'We have already sent you a duplicate' is not valid")
+    assert not answer(400, said, sends=True).row.had_before
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "reason"),
+    [
+        ([{"code": 349}, {"code": 326}], 326, "account_locked"),
+        ([{"code": 99999}, {"code": 349}, {"code": 453}], 453, "access_level"),
+        ([{"code": 349}, {"code": 150}], 349, "cannot_dm"),
+        ([{"code": 453}, {"code": 326}], 453, "access_level"),
+        ([{"type": GONE}, {"type": FORBIDDEN}], None, "client_forbidden"),
+        ([{"type": FORBIDDEN}, {"code": 349}], 349, "cannot_dm"),
+    ],
+)
+def test_of_several_errors_the_one_about_our_account_counts(said, code, reason):
+    error = answer(403, {"errors": said})
+    assert (error.code, error.reason) == (code, reason)
+
+
+def test_a_send_of_unclear_outcome_tells_of_the_account_all_the_same():
+    error = answer(500, coded(326), sends=True)
+    assert (type(error), error.reason, error.row.kind) == (OutcomeUnknown, "outcome_unknown", AccountProblem)
 
 
 def test_a_duplicate_in_words_only_is_no_verdict():

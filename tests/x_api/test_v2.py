@@ -1,7 +1,7 @@
 """X's v2 for messages: what is asked, what is read of the answer, and what it refuses."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -12,6 +12,7 @@ from service.x_api import (
     Friendship,
     OutcomeUnknown,
     OwnAccount,
+    RateLimited,
     RecipientRefused,
     Temporary,
     Unexplained,
@@ -24,13 +25,14 @@ KEYS = Credentials("ck", "cs", "1212-t", "ts")
 ADA = {"data": {"id": "501", "username": "ada", "receives_your_dm": True}}
 
 
-def asking(status, body):
+def asking(status, body, headers=None):
     """A client and the list of what it asked; X answers always the same."""
     asked = []
 
     def answer(request):
         asked.append((request.method, request.url.path, dict(request.url.params), request.content))
-        return httpx.Response(status, content=body if isinstance(body, bytes) else json.dumps(body).encode())
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return httpx.Response(status, content=content, headers=headers)
 
     transport = httpx.MockTransport(answer)
     return XClientV2(KEYS, base_url="http://x.example", clock=lambda: NOW, transport=transport), asked
@@ -138,6 +140,17 @@ def test_an_error_of_an_unknown_kind_about_one_person_says_nothing_of_the_accoun
     with pytest.raises(Unexplained) as refused:
         x.show_user(user_id="501")
     assert not refused.value.about_us
+
+
+@pytest.mark.parametrize(("headers", "reset_at"), [({"retry-after": "600"}, NOW + timedelta(minutes=10)), ({}, None)])
+def test_a_limit_in_a_200_is_waited_out_as_any_other(headers, reset_at):
+    used_up = {"errors": [{"type": "https://api.twitter.com/2/problems/usage-capped", "title": "UsageCapExceeded"}]}
+    x, _ = asking(200, used_up, headers)
+    for ask in (lambda: x.show_user(user_id="501"), lambda: x.list_dms_with("501")):
+        with pytest.raises(RateLimited) as limited:
+            ask()
+        assert limited.value.reset_at == reset_at
+        assert limited.value.back_at(NOW) == (reset_at or NOW + timedelta(minutes=15))
 
 
 def test_a_conversation_of_which_x_leaves_something_out_proves_no_absence():

@@ -10,7 +10,15 @@ from flask import Flask
 from structlog.testing import capture_logs
 
 from service.x_api.client import Card, XClient
-from service.x_api.errors import AccountProblem, OutcomeUnknown, RateLimited, Temporary, Unreachable
+from service.x_api.errors import (
+    AccountProblem,
+    OutcomeUnknown,
+    RateLimited,
+    RecipientRefused,
+    Temporary,
+    Unexplained,
+    Unreachable,
+)
 from service.x_api.oauth1 import Credentials
 from service.x_api.wire import MAX_BODY, Timeouts
 from tests.serving import served
@@ -200,7 +208,7 @@ def test_a_kept_connection_that_x_closes_makes_a_send_unknown_and_is_not_tried_a
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"null", b"[]", b"{}", b"<html>", b'{"event": {"id"', b"\xff", b'{"errors":[{"code":349}]}', b"[" * 50_000],
+    [b"", b"null", b"[]", b"{}", b"<html>", b'{"event": {"id"', b"\xff", b'{"errors":[]}', b"[" * 50_000],
 )
 def test_an_unreadable_success_is_unknown_after_a_send(body):
     transport = httpx.MockTransport(lambda _: httpx.Response(200, content=body, headers={"x-transaction": "t1"}))
@@ -216,6 +224,40 @@ def test_an_unreadable_success_is_unknown_after_a_send(body):
         with pytest.raises(Temporary) as temporary:
             x.show_feedback("1")
         assert temporary.value.reason == "unreadable_answer"
+
+
+@pytest.mark.parametrize("beside", [{}, {"event": None, "events": [], "relationship": {}}], ids=["alone", "empty"])
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [(326, AccountProblem), (88, RateLimited), (50, RecipientRefused), (131, Temporary), (99999, Unexplained)],
+)
+def test_an_error_of_x_in_a_200_is_that_error_and_of_a_send_leaves_open_whether_it_went(code, kind, beside):
+    said = {"errors": [{"code": code, "message": "m"}], **beside}
+    answered = httpx.MockTransport(lambda _: httpx.Response(200, json=said, headers={"retry-after": "600"}))
+    reads = (
+        lambda x: x.show_user(user_id="2"),
+        lambda x: x.show_friendship("2"),
+        lambda x: x.list_dms(),
+        lambda x: x.show_feedback("1"),
+        lambda x: x.verify_credentials(),
+    )
+    with client("http://x.example", transport=answered) as x:
+        for read in reads:
+            with pytest.raises(kind) as refused:
+                read(x)
+            assert (refused.value.code, refused.value.http_status) == (code, 200)
+            assert kind is not RateLimited or refused.value.reset_at == NOW + timedelta(seconds=600)
+        for send in (entry.values[0] for entry in SENDS):
+            with pytest.raises(OutcomeUnknown) as unknown:
+                send(x)
+            assert (unknown.value.code, unknown.value.row.kind) == (code, kind)
+
+
+def test_errors_beside_an_answer_take_nothing_from_it():
+    said = {"errors": [{"code": 326}], "id_str": "2", "event": {"id": "77"}}
+    with client("http://x.example", transport=httpx.MockTransport(lambda _: httpx.Response(200, json=said))) as x:
+        assert x.show_user(user_id="2").value.id == "2"
+        assert x.send_dm("2", "Hello", signed_at=NOW).value.id == "77"
 
 
 def test_a_redirect_is_not_followed():
