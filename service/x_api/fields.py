@@ -49,6 +49,14 @@ def parse_date(value: object) -> datetime:
     return when
 
 
+def date_or_none(value: object) -> datetime | None:
+    """The same where a date is a lesser thing, that costs nothing else: None if it cannot be read."""
+    try:
+        return parse_date(value)
+    except ValueError:
+        return None
+
+
 def _is_number(value: object) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return False

@@ -11,7 +11,7 @@ from typing import Any
 from service.x_api.bodies import Complaint, complaints
 from service.x_api.codes import CODES, PROBLEMS, SAID_BEFORE, STATUSES
 from service.x_api.errors import AccountProblem, Meaning, OutcomeUnknown, RateLimited, Temporary, Unexplained, XError
-from service.x_api.fields import parse_date
+from service.x_api.fields import date_or_none
 from service.x_api.rate import reset_from
 
 _ELSEWHERE = Meaning(Temporary, "redirected", "X (or something before it) sent us elsewhere: is base_url right?")
@@ -65,10 +65,7 @@ def transaction_of(headers: Mapping[str, str]) -> str | None:
 
 def date_of(headers: Mapping[str, str]) -> datetime | None:
     """X's time of its answer, to the second; None: it tells none."""
-    try:
-        return parse_date(headers.get("date"))
-    except ValueError:
-        return None
+    return date_or_none(headers.get("date"))
 
 
 def _speaking(found: tuple[Complaint, ...]) -> Complaint:

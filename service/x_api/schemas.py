@@ -1,8 +1,9 @@
 """The JSON X sends about users and messages becomes frozen facts; cards are in `cards`.
 
-Returns facts, or a `ParseProblem` that names the field and never quotes the value. Only `id` is required. Texts come
-out without NUL and with lone surrogates replaced by U+FFFD, so both databases accept them. One unreadable event never
-hides the others on its page: it is listed in `problems`.
+Returns facts, or a `ParseProblem` that names the field and never quotes the value. Only `id` is required; of a message
+an odd date or text counts as absent, for it must cost neither a tap nor a *stop*. Texts come out without NUL and with
+lone surrogates replaced by U+FFFD, so both databases accept them. One unreadable event never hides the others on its
+page: it is listed in `problems`.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,7 +19,7 @@ from service.x_api.facts import (
     ParseProblem,
     User,
 )
-from service.x_api.fields import Identifier, Label, Tristate, When, Words, plain
+from service.x_api.fields import Identifier, Label, Tristate, date_or_none, plain
 from service.x_api.texts import clean, readable
 
 T = TypeVar("T")
@@ -129,7 +130,7 @@ class _FriendshipSchema(Lenient):
 
 
 class _MessageDataSchema(Lenient):
-    text = Words(load_default=None)
+    text = fields.Raw(load_default=None)
     entities = fields.Raw(load_default=None)
     quick_reply_response = fields.Raw(load_default=None)
 
@@ -146,22 +147,21 @@ class _MessageCreateSchema(Lenient):
 
 class _DirectMessageSchema(Lenient):
     id = Identifier(required=True)
-    created_timestamp = When(load_default=None)
+    created_timestamp = fields.Raw(load_default=None)
     message_create = fields.Nested(_MessageCreateSchema, load_default=None)
 
     @post_load
     def build(self, data: dict[str, Any], **_: Any) -> DirectMessage:
         message = data["message_create"] or {}
         content = message.get("message_data") or {}
-        raw_text, entities = content.get("text") or "", content.get("entities")
-        urls = entities.get("urls") if isinstance(entities, Mapping) else None
+        text, raw_text = written(content.get("text"), content.get("entities"))
         return DirectMessage(
             id=data["id"],
             sender_id=message.get("sender_id"),
             recipient_id=(message.get("target") or {}).get("recipient_id"),
-            text=readable(raw_text, urls),
+            text=text,
             raw_text=raw_text,
-            created_at=data["created_timestamp"],
+            created_at=date_or_none(data["created_timestamp"]),
             tapped=_tapped(content.get("quick_reply_response")),
         )
 
@@ -174,6 +174,12 @@ _USER = _UserSchema()
 _FRIENDSHIP = _FriendshipSchema()
 _DM = _DirectMessageSchema()
 _EVENT = _EventSchema()
+
+
+def written(text: object, entities: object) -> tuple[str, str]:
+    """A message's text as it was typed and as X shows it; one that cannot be read is none, and costs no tap."""
+    shown = clean(text) if isinstance(text, str) else ""
+    return readable(shown, entities.get("urls") if isinstance(entities, Mapping) else None), shown
 
 
 def _tapped(response: object) -> str | None:

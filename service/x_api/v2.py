@@ -10,9 +10,9 @@ from typing import Any
 
 from service.x_api.client import XClient, the_user
 from service.x_api.facts import DirectMessage, DmPage, Friendship, Option, OwnAccount, ParseProblem, User
-from service.x_api.fields import parse_date, plain
-from service.x_api.schemas import ASKED_OTHERWISE, each, mapping, parse_user
-from service.x_api.texts import clean, readable
+from service.x_api.fields import date_or_none, plain
+from service.x_api.schemas import ASKED_OTHERWISE, each, mapping, parse_user, written
+from service.x_api.texts import clean
 from service.x_api.wire import XAnswer
 
 SHOWN = {"user.fields": "receives_your_dm,username"}
@@ -110,21 +110,12 @@ def _event(raw: Mapping[str, Any], user_id: str) -> DirectMessage:
     sender_id = plain(entry.get("sender_id"))
     if not sender_id:
         raise ParseProblem("sender_id", "This is not an id.")
-    text, entities = entry.get("text"), entry.get("entities")
-    typed = clean(text) if isinstance(text, str) else ""
-    urls = entities.get("urls") if isinstance(entities, Mapping) else None
+    text, raw_text = written(entry.get("text"), entry.get("entities"))
     return DirectMessage(
         id=parse_user({"id": entry.get("id")}).id,
         sender_id=sender_id,
         recipient_id=None if sender_id == user_id else user_id,
-        text=readable(typed, urls),
-        raw_text=typed,
-        created_at=_dated(entry.get("created_at")),
+        text=text,
+        raw_text=raw_text,
+        created_at=date_or_none(entry.get("created_at")),
     )
-
-
-def _dated(value: object) -> datetime | None:
-    try:
-        return parse_date(value)
-    except ValueError:
-        return None

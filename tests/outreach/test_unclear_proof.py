@@ -66,8 +66,9 @@ def test_absence_is_proof_from_its_exact_moment_in_a_list_read_far_enough(proven
     assert proven(each, replace(WHOLE, readable=False)) is False
     assert proven(each, replace(WHOLE, back_to=each.wanted.not_before)) is False
     assert proven(each, replace(WHOLE, back_to=each.wanted.not_before - TICK)) == unsent
-    alike = replace(OURS, text="hi", raw_text="hi")
-    assert proven(each, replace(WHOLE, messages=(alike,))).evidence == "alike"
+    for text in ("hi", ""):
+        alike = replace(OURS, text=text, raw_text=text)
+        assert proven(each, replace(WHOLE, messages=(alike,))).evidence == "alike"
 
 
 def test_an_unprovable_send_is_given_up_at_its_exact_moment(proven: Any) -> None:

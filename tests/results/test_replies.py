@@ -104,6 +104,22 @@ def test_a_tap_is_an_answer_with_the_time_of_the_tap(engine):
     assert (found["score_at"], found["score_seen_at"]) == (NOW - timedelta(minutes=5), NOW)
 
 
+@pytest.mark.parametrize("odd", ["soon", 0, True, {}])
+def test_an_odd_date_costs_neither_a_tap_nor_a_number_nor_a_stop(engine, odd):
+    tapped, typed, stopped = (prompted(engine, x_user_id=each) for each in ("601", "602", "603"))
+    said = (
+        message(tapped, 5, tapped=metadata_of(engine, tapped, 4)),
+        message(typed, "5", 2),
+        message(stopped, "STOP", 3),
+    )
+    say(engine, tapped, *({**each, "created_timestamp": odd} for each in said))
+    assert [shown(result_of(engine, row)) for row in (tapped, typed)] == [
+        (score, "quick_reply", "dm", 0) for score in (4, 5)
+    ]
+    with reading(engine) as connection:
+        assert connection.scalars(sa.select(opt_out.c.reason)).all() == ["asked_by_customer"]
+
+
 def test_the_same_push_again_changes_nothing(engine):
     row = prompted(engine)
     body = message(row, "4", tapped=metadata_of(engine, row, 4))

@@ -429,6 +429,23 @@ def test_a_message_with_nothing_but_an_id_is_read():
     assert (message.id, message.text, message.sender_id, message.created_at) == ("5", "", None, None)
 
 
+@pytest.mark.parametrize("odd", ["soon", 0, "0", -1, True, {"ms": 1}, [], 1e400, None])
+def test_an_odd_date_of_a_message_costs_only_the_date(odd):
+    dated = parse_message(SENT)
+    undated = replace(dated, created_at=None)
+    assert parse_message({"event": {**SENT["event"], "created_timestamp": odd}}) == undated
+    page = parse_dm_page({"events": [{**SENT["event"], "created_timestamp": odd}]})
+    assert (page.events, page.problems) == ((undated,), ())
+
+
+@pytest.mark.parametrize("odd", [5, 5.0, True, None, ["5"], {"text": "5"}])
+def test_an_odd_text_of_a_message_costs_no_tap(odd):
+    said = {"text": odd, "quick_reply_response": {"type": "options", "metadata": "signed"}}
+    raw = {**SENT["event"]["message_create"], "message_data": said}
+    message = parse_message({"event": {**SENT["event"], "message_create": raw}})
+    assert (message.text, message.raw_text, message.tapped) == ("", "", "signed")
+
+
 def test_a_page_of_messages_leaves_out_what_is_no_message_and_keeps_messages_of_every_type():
     other = {"type": "participants_join", "id": "9"}
     card = {**SENT["event"], "type": "feedback_card", "id": "10"}
