@@ -658,6 +658,7 @@ def test_an_account_without_cards_needs_no_card_webhook() -> None:
         ({"sources__crm__keys": [f"CRM_KEY={SOURCE_KEY}"]}, "sources.crm.keys[0]", "begins with a name and '='"),
         ({"sources__crm__keys": [f"Bearer {SOURCE_KEY}"]}, "sources.crm.keys[0]", "begins with a word of the header's"),
         ({"sources__crm__keys": ["${KEY_OF_OUR_HELP_DESK}"]}, "sources.crm.keys[0]", "nothing was filled in"),
+        ({"accounts__acme__webhook_password": "Change-me-before-use"}, "accounts.acme.webhook_password", "nothing was"),
         ({"accounts__acme__token": "<your token>"}, "accounts.acme.token", "nothing was filled in"),
         ({"accounts__acme__token": "${X_TOKEN}"}, "accounts.acme.token", "nothing was filled in"),
         (
