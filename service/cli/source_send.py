@@ -11,8 +11,9 @@ from service.crm_api.get import NoAnswer, deliver
 from service.errors import Invalid
 from service.intake.definition.load import load_definitions
 from service.intake.definition.tables import Definition
+from service.intake.delivery.decode import unpacked
 from service.intake.delivery.inbound import Inbound
-from service.intake.explain import parse_request_file
+from service.intake.explain import AT_MOST, parse_request_file
 from service.intake.mapping.events import ConversationEnded
 from service.intake.mapping.readings import read
 from service.intake.sample import TryOf, sample
@@ -96,6 +97,6 @@ def _address(settings: Settings, inbound: Inbound, to: str | None) -> str:
 def _told(definition: Definition, inbound: Inbound, status: int, answer: object) -> Iterator[str]:
     """What the service answered, and where to look next."""
     yield f"answered {status}   {answer if answer is not None else ''}".rstrip()
-    for each in read(definition, inbound, now()):
-        if isinstance(each, ConversationEnded) and status == OK:
+    for each in read(definition, unpacked(inbound, AT_MOST), now()) if status == OK else ():
+        if isinstance(each, ConversationEnded):
             yield f"to look on: dm-feedback requests list --conversation {each.conversation_id}"

@@ -6,11 +6,12 @@ stores nothing.
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
 from service.intake.definition.tables import Definition, Map
+from service.intake.delivery.decode import unpacked
 from service.intake.delivery.formats import BodyProblem
 from service.intake.delivery.inbound import DELIVERIES, Inbound, make_inbound
 from service.intake.expressions.compiled import Expression, ExpressionError
@@ -18,12 +19,12 @@ from service.intake.expressions.evaluate import TooCostly
 from service.intake.mapping.events import ConversationEnded, Reading
 from service.intake.mapping.readings import base_context, parse_items, read
 from service.intake.nearly import what_would_fit
-from service.intake.verify import Refusal, Refused, Verified, Verifier, verify
+from service.intake.verify import STALE, Refusal, Refused, Verified, Verifier, verify_either
 from service.settings.declare import declared
 
 SHOWN = 160
 KEYS_SHOWN = 8
-STALE = "timestamp_stale"  # every kind of proof looks at the time last; a delivery from a file is nearly always too old
+AT_MOST = 2**24  # as `web.max_body_bytes` may be at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,28 +47,34 @@ class Explanation:
 
 
 def explain(definition: Definition, inbound: Inbound, now: datetime) -> Explanation:
-    """Walk through one delivery without storing anything. Shows the mapping even if the signature is refused."""
+    """Walk through one delivery without storing anything. Shows the mapping even if the signature is refused.
+
+    Raises TooLarge and UnknownEncoding.
+    """
+    verdict, inbound = verify_either(definition, inbound, now, AT_MOST)
     signed = tuple((each.kind, _covered(each, inbound)) for each in definition.verifiers)
+    wrong = isinstance(verdict, Refused) and verdict.code.startswith("signature_")
+    would_fit = what_would_fit(definition, inbound, now) if wrong else ""
+    return Explanation(definition.name, verdict, signed, _items(definition, unpacked(inbound, AT_MOST), now), would_fit)
+
+
+def explain_stored(definition: Definition, inbound: Inbound, received_at: datetime) -> Explanation:
+    """Walk through one that was taken in: its proof was checked then, and is not kept."""
+    proof = Verified(None, "its proof when it came")
+    return Explanation(definition.name, proof, (), _items(definition, inbound, received_at))
+
+
+def _items(definition: Definition, inbound: Inbound, now: datetime) -> tuple[ItemExplained, ...]:
     readings = read(definition, inbound, now)
     try:
         root, items = parse_items(definition, inbound)
     except (BodyProblem, ExpressionError, TooCostly):
         root, items = None, [None] * len(readings)
     base = base_context(definition, inbound, root)
-    explained = tuple(
+    return tuple(
         ItemExplained(tuple(_found(definition, {**base, "b": item})), reading)
         for item, reading in zip(items, readings, strict=True)
     )
-    verdict = verify(definition, inbound, now)
-    wrong = isinstance(verdict, Refused) and verdict.code.startswith("signature_")
-    would_fit = what_would_fit(definition, inbound, now) if wrong else ""
-    return Explanation(definition.name, verdict, signed, explained, would_fit)
-
-
-def explain_stored(definition: Definition, inbound: Inbound, received_at: datetime) -> Explanation:
-    """Walk through one that was taken in: its proof was checked then, and is not kept."""
-    found = explain(definition, inbound, received_at)
-    return replace(found, verdict=Verified(None, "its proof when it came"), signed=(), would_fit="")
 
 
 def render(explanation: Explanation) -> str:

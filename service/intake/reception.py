@@ -16,7 +16,7 @@ from sqlalchemy.engine import Engine
 
 from service.errors import BadRequest, NotAuthenticated, TooLarge, Unavailable
 from service.intake.definition.tables import Definition
-from service.intake.delivery.decode import packed, unpacked
+from service.intake.delivery.decode import readable, unpacked
 from service.intake.delivery.inbound import Inbound
 from service.intake.handshake import Reply, signed_answer, unsigned_answer
 from service.intake.inbox.accept import AcceptedDelivery, arrive
@@ -24,7 +24,7 @@ from service.intake.inbox.group import commit
 from service.intake.inbox.stored import ArrivedDelivery
 from service.intake.mapping.events import Unmappable
 from service.intake.mapping.readings import read
-from service.intake.verify import NotProvenYet, Refused, Verified, is_test, verify
+from service.intake.verify import NotProvenYet, Verified, is_test, verify_either
 from service.settings.sections import Settings
 from service.telemetry.counters import PROCESS_COUNTS
 from service.web.deferred import Outcome, PlainText
@@ -68,8 +68,7 @@ class Reception:
     def receive(self, definition: Definition | None, inbound: Inbound, request_id: str) -> Unsettled | Spoken:
         """Return a delivery that waits for its commit, or the answer to a question. Raises ServiceError."""
         if definition is None:
-            if packed(inbound):
-                unpacked(inbound, self.largest)  # as for an existing source, so that strangers see no difference
+            unpacked(inbound, self.largest)  # as for an existing source, so that strangers see no difference
             raise _not_proven()
         now, limit = self.clock(), min(definition.grammar.endpoint.max_bytes or self.largest, self.largest)
         answer = unsigned_answer(definition, inbound)
@@ -84,18 +83,12 @@ class Reception:
     def _proven(
         self, definition: Definition, inbound: Inbound, limit: int, now: datetime
     ) -> tuple[Verified | None, Inbound]:
-        """Return the proof and the decompressed request; no proof for the vendor's test button.
-
-        A sender may have signed the bytes before compressing them.
-        """
-        verdict = verify(definition, inbound, now)
-        if isinstance(verdict, Refused) and packed(inbound):
-            inbound = unpacked(inbound, self.largest)
-            verdict = verify(definition, inbound, now)
+        """Return the proof and the decompressed request; no proof for the vendor's test button."""
+        verdict, inbound = verify_either(definition, inbound, now, self.largest)
         if isinstance(verdict, Verified):
             if len(inbound.body) > limit:
                 raise too_large(limit)
-            return verdict, unpacked(inbound, limit)
+            return verdict, readable(inbound, limit)
         if is_test(definition, inbound, now):
             return None, inbound
         if isinstance(verdict, NotProvenYet):

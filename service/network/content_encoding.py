@@ -1,32 +1,40 @@
 """Decompresses request bodies as their `Content-Encoding` says, never beyond the size a body may have.
 
 Without that bound, 50 kB could unpack to 50 MB. An unknown encoding is refused rather than stored: nobody could make
-sense of it later.
+sense of it later. A proxy may lose the header: gzip shows by its first bytes, which begin no text.
 """
 
 import zlib
 from collections.abc import Callable
 
 from service.errors import TooLarge, UnknownEncoding
+from service.network.charset import is_utf_8
 
+GZIP = b"\x1f\x8b"  # how each such body begins
 GZIP_OR_ZLIB, RAW = 47, -15  # zlib's window bits for "either header" and "no header"
 PLAIN = frozenset({"", "identity", "utf-8", "aws-chunked"})  # what some senders write where nothing is packed
 MOST_LAYERS = 2
 MOST_MEMBERS = 64  # of a gzip file: each costs a copy of all that follows, and an empty one has only twenty bytes
 
 
-def layers(written: str | None) -> list[str]:
-    """The encodings a header names, outermost first; empty if there are none."""
+def layers(written: str | None, body: bytes) -> list[str]:
+    """The encodings a header names, else the one the body shows, outermost first; empty if there are none."""
     named = (each.partition(";")[0].strip() for each in reversed((written or "").lower().split(",")))
-    return [each for each in named if each not in PLAIN]
+    return [each for each in named if each not in PLAIN] or _shown(body)
+
+
+def _shown(body: bytes) -> list[str]:
+    return ["gzip"] if body.startswith(GZIP) else []
 
 
 def undone(encodings: list[str], body: bytes, limit: int) -> bytes:
-    """Return the body without these layers. Raises TooLarge and UnknownEncoding."""
-    if len(encodings) > MOST_LAYERS:
-        raise UnknownEncoding("unknown_encoding", f"A body may be compressed at most {MOST_LAYERS} times.")
-    for each in encodings:
-        body = _undone(each, body, limit)
+    """Return the body without these layers, nor any that shows beneath. Raises TooLarge and UnknownEncoding."""
+    left = MOST_LAYERS
+    while encodings:
+        if len(encodings) > left:
+            raise UnknownEncoding("unknown_encoding", f"A body may be compressed at most {MOST_LAYERS} times.")
+        body = _undone(encodings[0], body, limit)
+        encodings, left = encodings[1:] or _shown(body), left - 1
     return body
 
 
@@ -37,19 +45,10 @@ def _undone(encoding: str, body: bytes, limit: int) -> bytes:
             return undo(body, limit)
     except zlib.error:
         pass
-    if _is_text(body):
+    if is_utf_8(body):
         return body  # a proxy unpacked it and left the header
-    sentence = (
-        f"The body is compressed as '{encoding[:40]}', which is not supported; send it plain, as gzip or deflate."
-    )
+    sentence = f"The body cannot be unpacked as '{encoding[:40]}'; send it whole: plain, or as gzip or deflate."
     raise UnknownEncoding("unknown_encoding", sentence)
-
-
-def _is_text(body: bytes) -> bool:
-    try:
-        return bool(body.decode("utf-8").strip())
-    except UnicodeDecodeError:
-        return False
 
 
 def _gzip(body: bytes, limit: int) -> bytes:

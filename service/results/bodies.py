@@ -1,7 +1,6 @@
-"""The body of a request from X: its bytes, limited in size and decompressed.
+"""The body of a request from X: its bytes, limited in size, decompressed and in UTF-8.
 
-Read before anything is checked, decompressed after the signature was. An unknown compression is refused, not taken for
-an empty body.
+Read before anything is checked. An unknown compression is refused, not taken for an empty body.
 """
 
 from collections.abc import Iterator
@@ -12,11 +11,13 @@ from flask import Request
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.db.outages import is_away
-from service.errors import BadRequest, TooLarge, Unavailable
+from service.errors import BadRequest, TooLarge, Unavailable, UnknownEncoding
+from service.network.charset import UTF_8, charset_of
 from service.network.content_encoding import layers, undone
 from service.x_api.webhook import TOKEN
 
 CHUNK = 64 * 1024
+UNPROVEN = 256 * 1024  # bytes that are unpacked for whoever sends them, and quickly; no push of X's is as long
 log = structlog.get_logger(__name__)
 
 
@@ -32,9 +33,32 @@ def read(given: Request, limit: int) -> bytes:
     return b"".join(parts)
 
 
-def unpacked(raw: bytes, encoding: str | None, limit: int) -> bytes:
-    """The decompressed body. Raises TooLarge and UnknownEncoding."""
-    return undone(layers(encoding), raw, limit)
+def signable(given: Request, raw: bytes, limit: int) -> Iterator[bytes]:
+    """What may have been signed: the body as it came, and as it was before a proxy compressed it.
+
+    Raises TooLarge and UnknownEncoding.
+    """
+    yield raw
+    body = _unpacked(given, raw, min(limit, UNPROVEN))
+    if body is not raw:
+        yield body
+
+
+def plain(given: Request, raw: bytes, limit: int) -> bytes:
+    """The body decompressed and in UTF-8. Raises TooLarge and UnknownEncoding.
+
+    It keeps a charset that nobody knows: the characters break, and a score does not.
+    """
+    body = _unpacked(given, raw, limit)
+    try:
+        charset = charset_of(given.mimetype_params.get("charset"), body)
+    except UnknownEncoding:
+        return body
+    return body if charset == UTF_8 else body.decode(charset, "replace").encode("utf-8", "replace")
+
+
+def _unpacked(given: Request, raw: bytes, limit: int) -> bytes:
+    return undone(layers(given.headers.get("Content-Encoding"), raw), raw, limit)
 
 
 def crc_token(given: Request) -> str:

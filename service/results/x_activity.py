@@ -5,7 +5,7 @@ it is about. Never repeats, stores or logs what a customer wrote. A signed body 
 X would send it for ever.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -33,15 +33,16 @@ def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime])
     secrets = tuple(dict.fromkeys(account.consumer_secret for account in settings.accounts.values()))
     views = Blueprint("x_activity", __name__)
 
+    limit = settings.web.max_body_bytes
+
     @views.post("/webhooks/x")
     @declares("X: the app's signature over the raw body")
-    @takes(settings.web.max_body_bytes, reads_itself=True)
+    @takes(limit, reads_itself=True)
     def receive() -> tuple[dict[str, Any], int]:
-        raw = bodies.read(request, settings.web.max_body_bytes)
-        secret = _signer(secrets, raw, request.headers.get(SIGNATURE_HEADER))
-        body = bodies.unpacked(raw, request.headers.get("Content-Encoding"), settings.web.max_body_bytes)
+        raw = bodies.read(request, limit)
+        secret = _signer(secrets, bodies.signable(request, raw, limit), request.headers.get(SIGNATURE_HEADER))
         theirs = [each for each in settings.accounts.values() if each.consumer_secret == secret]
-        return {"received": _take_in(engine, settings, theirs, body, clock())}, 200
+        return {"received": _take_in(engine, settings, theirs, bodies.plain(request, raw, limit), clock())}, 200
 
     @views.get("/webhooks/x")
     @declares("nobody: X's challenge, answered with a proof")
@@ -52,13 +53,14 @@ def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime])
     return views
 
 
-def _signer(secrets: tuple[str, ...], raw: bytes, header: str | None) -> str:
+def _signer(secrets: tuple[str, ...], signable: Iterator[bytes], header: str | None) -> str:
     """The secret of the app that pushes. All are tried, so that timing reveals nothing."""
-    fitting = [secret for secret in secrets if verify_signature(secret, raw, header)]
-    if not fitting:
-        log.warning("x_activity_refused", reason="signature")
-        raise NotAuthenticated("wrong_signature", f"{SIGNATURE_HEADER} does not sign this body.")
-    return fitting[0]
+    for each in signable:
+        fitting = [secret for secret in secrets if verify_signature(secret, each, header)]
+        if fitting:
+            return fitting[0]
+    log.warning("x_activity_refused", reason="signature")
+    raise NotAuthenticated("wrong_signature", f"{SIGNATURE_HEADER} does not sign this body.")
 
 
 def _asked(accounts: Mapping[str, Account], app: str | None) -> str:

@@ -58,17 +58,18 @@ def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime])
     }
     views = Blueprint("x_webhook", __name__)
 
+    limit = settings.web.max_body_bytes
+
     @views.post("/webhooks/x/<account>")
     @declares("X: Basic auth, or its signature")
-    @takes(settings.web.max_body_bytes, reads_itself=True)
+    @takes(limit, reads_itself=True)
     def receive(account: str) -> tuple[dict[str, Any], int]:
         door = _door(doors, account)
         _check_network(door, request.remote_addr)
         _check_password(door.account, request)
-        raw = bodies.read(request, settings.web.max_body_bytes)
-        _check_signature(door.account, raw, request.headers.get(SIGNATURE_HEADER))
-        body = bodies.unpacked(raw, request.headers.get("Content-Encoding"), settings.web.max_body_bytes)
-        return {"received": _take_in(engine, door, body, clock())}, 200
+        raw = bodies.read(request, limit)
+        _check_signature(door.account, bodies.signable(request, raw, limit), request.headers.get(SIGNATURE_HEADER))
+        return {"received": _take_in(engine, door, bodies.plain(request, raw, limit), clock())}, 200
 
     @views.get("/webhooks/x/<account>")
     @declares("nobody: X's challenge, answered with a proof")
@@ -129,8 +130,10 @@ def _same(given: str | None, wanted: str) -> bool:
     return hmac.compare_digest((given or "").encode("utf-8", "replace"), wanted.encode())
 
 
-def _check_signature(account: Account, raw: bytes, header: str | None) -> None:
-    if account.webhook_signature and not verify_signature(account.consumer_secret, raw, header):
+def _check_signature(account: Account, signable: Iterator[bytes], header: str | None) -> None:
+    if not account.webhook_signature:
+        return
+    if not any(verify_signature(account.consumer_secret, each, header) for each in signable):
         log.warning("x_webhook_refused", account=account.name, reason="signature")
         raise NotAuthenticated("wrong_signature", f"{SIGNATURE_HEADER} does not sign this body.")
 

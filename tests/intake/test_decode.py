@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import Engine
 
-from service.intake.delivery.decode import unpacked
+from service.intake.delivery.decode import readable
 from service.intake.delivery.inbound import make_inbound
 from service.intake.mapping.events import ConversationEnded
 from service.intake.mapping.readings import read
@@ -49,8 +49,28 @@ def test_a_plain_body_declared_compressed_is_read(app: App) -> None:
     assert app.send("token", BODY, {"content-encoding": "gzip"}).get_json()["accepted"] == 1
 
 
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ({}, PACKED["gzip"]),
+        ({"content-type": "application/gzip"}, PACKED["GZIP"]),
+        ({"content-encoding": "identity"}, PACKED["gzip"]),
+        ({"content-encoding": "gzip"}, PACKED["gzip, gzip"]),
+        ({"content-encoding": "deflate"}, zlib.compress(PACKED["gzip"])),
+    ],
+)
+def test_gzip_whose_header_a_proxy_lost_is_read_and_stored_plain(
+    app: App, headers: dict[str, str], body: bytes
+) -> None:
+    assert app.send("token", body, headers).get_json()["accepted"] == 1
+    assert app.deliveries[0].body == BODY
+
+
 @pytest.mark.parametrize("signed", ["packed", "plain"])
-def test_the_signature_may_cover_either_form(sqlite_engine: Engine, now: datetime, signed: str) -> None:
+@pytest.mark.parametrize("headers", [{"content-encoding": "gzip"}, {}])
+def test_the_signature_may_cover_either_form(
+    sqlite_engine: Engine, now: datetime, signed: str, headers: dict[str, str]
+) -> None:
     app = App(settings_with({"hub": {"preset": "hubspot", "keys": [SECRET]}}), sqlite_engine, now)
     body = b'[{"subscriptionType": "x"}]'
 
@@ -59,7 +79,7 @@ def test_the_signature_may_cover_either_form(sqlite_engine: Engine, now: datetim
         hubspot(out)
         out.body = sent
 
-    assert app.send("hub", gzip.compress(body), {"content-encoding": "gzip"}, sign).get_json()["ignored"] == 1
+    assert app.send("hub", gzip.compress(body), headers, sign).get_json()["ignored"] == 1
 
 
 def test_a_decompression_bomb_is_refused_and_not_stored(app: App) -> None:
@@ -67,6 +87,7 @@ def test_a_decompression_bomb_is_refused_and_not_stored(app: App) -> None:
         ("gzip", gzip.compress(b"[" + b" " * 50_000_000 + b"]", 6, mtime=0)),
         ("deflate", zlib.compress(b" " * 50_000_000)),
         ("gzip, gzip", gzip.compress(gzip.compress(b" " * 50_000_000))),
+        ("", gzip.compress(gzip.compress(b" " * 50_000_000))),
     ):
         response = app.send("token", bomb, {"content-encoding": encoding})
         assert (response.status_code, response.get_json()["code"]) == (413, "unpacked_too_large")
@@ -81,6 +102,10 @@ def test_a_decompression_bomb_is_refused_and_not_stored(app: App) -> None:
         ("gzip", gzip.compress(BODY, mtime=0)[:-9]),
         ("gzip", b"\x1f\x8b" + bytes(range(128, 190))),
         ("gzip, gzip, gzip", b"\x1f\x8b packed three times"),
+        ("", PACKED["gzip"][:-9]),
+        ("", gzip.compress(PACKED["gzip, gzip"], mtime=0)),
+        ("gzip", gzip.compress(PACKED["gzip, gzip"], mtime=0)),
+        ("gzip, gzip", gzip.compress(PACKED["gzip, gzip"], mtime=0)),
         ("gzip", gzip.compress(b"", mtime=0) * 65 + gzip.compress(BODY, mtime=0)),
     ],
 )
@@ -92,8 +117,8 @@ def test_an_undecodable_body_is_415_and_not_stored(app: App, encoding: str, body
 
 def test_an_unverified_body_is_decompressed_only_to_the_limit(app: App) -> None:
     bomb = gzip.compress(b" " * 50_000_000)
-    headers = {"content-encoding": "gzip"}
-    assert app.send("token", bomb, headers, lambda _out: None).status_code == 413
+    for headers in ({"content-encoding": "gzip"}, {}):
+        assert app.send("token", bomb, headers, lambda _out: None).status_code == 413
 
 
 @pytest.mark.parametrize("charset", ["iso-8859-1", "windows-1252", "utf-16", "UTF-16LE", '"UTF-8"', "utf-8"])
@@ -116,9 +141,27 @@ def test_an_unknown_charset_is_415(app: App, charset: str) -> None:
     body = json.dumps({"a": "é"}, ensure_ascii=False).encode("latin-1")
     inbound = post(body, {"content-type": f"application/json; charset={charset}"})
     with pytest.raises(Exception, match="send UTF-8"):
-        unpacked(inbound, 1000)
+        readable(inbound, 1000)
     response = app.send("token", body, {"content-type": "application/json; charset=klingon-8"})
     assert (response.status_code, response.get_json()["code"]) == (415, "unknown_charset")
+
+
+@pytest.mark.parametrize(
+    "charset", ["utf8mb4", "cp-1252", "ansi", "unknown", "base64", "punycode", "utf-16", "UTF-32LE"]
+)
+@pytest.mark.parametrize("encoding", ["", "gzip"])
+def test_a_charset_that_the_body_can_be_read_without_does_no_harm(app: App, charset: str, encoding: str) -> None:
+    body = json.dumps(json.loads(BODY), ensure_ascii=False).encode()
+    headers = {"content-type": f"application/json; charset={charset}", "content-encoding": encoding}
+    assert app.send("token", gzip.compress(body) if encoding else body, headers).get_json()["accepted"] == 1
+    assert app.requests[0].agent_id == "Müller"
+
+
+@pytest.mark.parametrize("written", ["utf-16", "utf-16-le", "utf-32-be", "utf-8-sig"])
+@pytest.mark.parametrize("declared", ["utf-8", "iso-8859-1", "utf-16be", "klingon-8"])
+def test_the_first_bytes_know_better_than_the_header(written: str, declared: str) -> None:
+    found = first(BODY.decode().encode(written), f"application/json; charset={declared}")
+    assert (found.conversation_id, found.agent_id) == ("c-1", "Müller")
 
 
 def test_more_than_ascii_declared_as_ascii_is_read_as_utf_8() -> None:
@@ -134,7 +177,13 @@ def test_more_than_ascii_declared_as_ascii_is_read_as_utf_8() -> None:
     ("headers", "body"),
     [
         ({"content-type": "application/json; charset=klingon-8"}, b"{}"),
+        (
+            {"content-type": "application/json; charset=klingon-8", "content-encoding": "gzip"},
+            gzip.compress(b"\xe9", mtime=0),
+        ),
         ({"content-encoding": "br"}, b"\xff\xfe"),
+        ({}, b"\x1f\x8b\xff\xfe"),
+        ({}, gzip.compress(b" " * 3000, mtime=0)),
         ({"content-encoding": "gzip"}, gzip.compress(b" " * 3000, mtime=0)),
         ({}, b" " * 3000),
     ],

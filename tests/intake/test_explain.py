@@ -1,11 +1,13 @@
 """`sources explain`: what becomes of one delivery, in words."""
 
 import base64
+import gzip
 import hmac
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
+from service.errors import UnknownEncoding
 from service.intake.explain import explain, parse_request_file, render
 from service.intake.verify.verifier import Verified
 from tests.intake.app import PUBLIC_URL, define, ended, post
@@ -31,6 +33,28 @@ def test_it_shows_what_each_expression_found_and_what_was_set_aside(now: datetim
     assert "conversation ended" in text
     assert "'nobody'   <- b.x_user_id" in text
     assert "x_user_id is no X user id" in text
+
+
+@pytest.mark.parametrize("signed", ["packed", "plain"])
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("headers", [b"content-encoding: gzip\r\n", b""])
+def test_a_packed_delivery_is_explained_as_it_is_taken_in(
+    now: datetime, signed: str, headers: bytes, *, late: bool
+) -> None:
+    body = b'{"event":"conversation_status_changed","status":"resolved","id":4}'
+    out = Outgoing("", body if signed == "plain" else gzip.compress(body), {}, now)
+    chatwoot(out)
+    proof = b"".join(f"{name}: {value}\r\n".encode() for name, value in out.headers.items())
+    file = proof + headers + b"\r\n" + gzip.compress(body) + b"\n"
+    inbound = parse_request_file(file, PUBLIC_URL, "chatwoot")
+    text = render(explain(define("chatwoot"), inbound, now + timedelta(days=late)))
+    assert ("verified by hmac, key 0" in text, "REFUSED (timestamp_stale, though a key" in text) == (not late, late)
+    assert "unmappable, no_ended_at" in text
+
+
+def test_a_packed_delivery_that_the_service_refuses_is_refused_here_too(now: datetime) -> None:
+    with pytest.raises(UnknownEncoding, match="send it whole"):
+        explain(define("token"), post(gzip.compress(ended())[:-5], {}), now)
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[" * 10_000, b"\xff"])

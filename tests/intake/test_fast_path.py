@@ -28,7 +28,7 @@ CASES = {
     "a login in base64": (ended(), {"authorization": "Basic Og=="}),
     "too large": (b"x" * 2049, {}),
     "packed wrongly": (b"\x00\xff", {"content-encoding": "gzip"}),
-    "a charset nobody knows": (ended(), {"content-type": "application/json; charset=nonsense"}),
+    "a charset nobody knows": (b"\xe9", {"content-type": "application/json; charset=nonsense"}),
     "over https": (ended("d-ROAD"), {"x-forwarded-proto": "https", "x-forwarded-for": "203.0.113.7"}),
     "several parts": (b"--B\r\nROAD", {"content-type": 'multipart/form-data; boundary="B"'}),
 }

@@ -406,6 +406,53 @@ def test_a_compressed_body_is_decompressed_after_verification(engine, pack):
     assert (given.status_code, given.get_json(), result_of(engine, row)["score"]) == (200, {"received": 1}, 4)
 
 
+def signed_of(body):
+    return {SIGNATURE_HEADER: crc_response(SECRET, body.decode()), **basic()}
+
+
+@pytest.mark.parametrize("path", ["before", "after"])
+@pytest.mark.parametrize("named", [{"Content-Encoding": "gzip"}, {}])
+def test_x_may_have_signed_before_a_proxy_compressed_and_the_header_may_be_lost(engine, path, named):
+    row = request(engine)
+    body = json.dumps(event(snapshot(row, NOW, score=4))).encode()
+    raw = gzip.compress(body)
+    proof = base64.b64encode(hmac.digest(SECRET.encode(), body if path == "before" else raw, "sha256")).decode()
+    headers = {SIGNATURE_HEADER: f"sha256={proof}", **named, **basic()}
+    given = post(browser(engine, webhook_signature=True), raw, headers=headers)
+    assert (given.status_code, given.get_json(), result_of(engine, row)["score"]) == (200, {"received": 1}, 4)
+
+
+@pytest.mark.parametrize("named", [{"Content-Encoding": "gzip"}, {}])
+def test_an_answered_challenge_signs_nothing_that_was_packed(engine, named):
+    """Nor does the signature of another body, and a bomb is no way around."""
+    client = browser(engine, webhook_signature=True)
+    for body in (b"score=4", b"A" * 40):
+        assert post(client, gzip.compress(body), headers=signed_of(body) | named).status_code == 401
+    assert post(client, gzip.compress(b"{}"), headers=signed_of(b"{ }") | named).status_code == 401
+    assert post(client, gzip.compress(b" " * 300_000), headers=signed_of(b"{ }") | named).status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("declared", "written", "text"),
+    [
+        ("iso-8859-1", "iso-8859-1", "Grüße aus Köln"),
+        ("windows-1252", "windows-1252", "“schön”"),
+        ("utf-8", "utf-8", "Grüße"),
+        ("utf8mb4", "utf-8", "Grüße"),
+        ("utf-16", "utf-8", "Grüße"),
+        ("utf-16", "utf-16", "Grüße"),
+        ("klingon-8", "iso-8859-1", "Gr\ufffd\ufffde"),
+    ],
+)
+def test_a_customers_words_are_read_in_the_declared_charset(engine, declared, written, text):
+    row = request(engine)
+    told = event(snapshot(row, NOW, score=4, text=text.replace("\ufffd\ufffd", "üß")))
+    raw = json.dumps(told, ensure_ascii=False).encode(written)
+    kind = {"Content-Type": f"application/json; charset={declared}"}
+    assert post(browser(engine), raw, headers=kind | basic()).get_json() == {"received": 1}
+    assert result_of(engine, row)["text"] == text
+
+
 def test_an_unknown_encoding_is_not_an_empty_body(engine):
     assert post(browser(engine), b"\xff", headers={"Content-Encoding": "br", **basic()}).status_code == 415
     assert post(browser(engine), b"{}", headers={"Content-Encoding": "br"}).status_code == 401

@@ -10,13 +10,12 @@ from typing import Any, NoReturn
 from urllib.parse import unquote
 
 from service.errors import UnknownEncoding
-from service.intake.delivery.decode import charset_of
-from service.intake.delivery.formats import FORM, MAX_DEPTH, MULTIPART, BodyProblem, form, multipart, xml
+from service.intake.delivery.decode import charset_of, xml_charset_of
+from service.intake.delivery.formats import BROKEN, FORM, MAX_DEPTH, MULTIPART, BodyProblem, form, multipart, xml
 from service.intake.delivery.inbound import Inbound
 
 MAX_ITEMS = 1000
 MAX_WHOLE_DIGITS = 19
-BROKEN = "\ufffd"  # what stands where a byte was no letter
 HINTS = {
     "delimiter": "is a quotation mark inside a text left unescaped?",
     "Extra data": "several events in one body are a JSON list, with events.split",
@@ -33,7 +32,7 @@ def parse_root(inbound: Inbound, kinds: Sequence[str], *, cloudevents: bool = Fa
 
 
 def _read_form(inbound: Inbound) -> dict[str, str]:
-    return form(_text(inbound), charset_of(inbound) or "utf-8")
+    return form(_text(inbound), charset_of(inbound))
 
 
 def parse_json(inbound: Inbound) -> Any:
@@ -52,13 +51,12 @@ def parse_json(inbound: Inbound) -> Any:
     return root
 
 
-def _text(inbound: Inbound) -> str:
-    """Return the body in its declared charset, else UTF-8; a broken character costs itself, not the delivery."""
+def _text(inbound: Inbound, charset: Callable[[Inbound], str] = charset_of) -> str:
+    """Return the body in its charset; a broken character costs itself, not the delivery."""
     try:
-        charset = charset_of(inbound)
+        return inbound.body.decode(charset(inbound), errors="replace")
     except UnknownEncoding as error:
         raise BodyProblem(error.code, error.sentence) from error
-    return inbound.body.decode(charset or "utf-8-sig", errors="replace")
 
 
 def _no_json(text: str, error: json.JSONDecodeError) -> BodyProblem:
@@ -132,5 +130,5 @@ READ: dict[str, Callable[[Inbound], Any]] = {
     "json": parse_json,
     "form": _read_form,
     "multipart": lambda inbound: multipart(inbound.body, inbound.parameter("boundary") or ""),
-    "xml": lambda inbound: xml(inbound.body),
+    "xml": lambda inbound: xml(_text(inbound, xml_charset_of)),
 }

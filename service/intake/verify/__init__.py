@@ -7,17 +7,20 @@ verifier.py             what a verifier is, its verdicts     signed_parts.py    
 signing.py              signs as a source does, to try one
 
 A verifier is an object with one method, `check`; a definition's verifiers are alternatives. Their grammar is in
-definition/proofs.py. Pure except for jwks.py's cache of public keys: reads no clock and raises nothing, whatever the
-bytes are.
+definition/proofs.py. Pure except for jwks.py's cache of public keys: reads no clock and, unless it has to decompress,
+raises nothing, whatever the bytes are.
 """
 
 from datetime import datetime
 from typing import Protocol
 
+from service.intake.delivery.decode import packed, unpacked
 from service.intake.delivery.inbound import Inbound
 from service.intake.verify.verifier import NotNow, NotProvenYet, Refusal, Refused, Verified, Verifier
 
-__all__ = ["NotProvenYet", "Refusal", "Refused", "Verified", "Verifier", "is_test", "verify"]
+__all__ = ["STALE", "NotProvenYet", "Refusal", "Refused", "Verified", "Verifier", "is_test", "verify", "verify_either"]
+
+STALE = "timestamp_stale"  # every kind of proof looks at the time last
 
 
 class HasVerifiers(Protocol):
@@ -35,6 +38,21 @@ class HasVerifiers(Protocol):
 def verify(definition: HasVerifiers, inbound: Inbound, now: datetime) -> Verified | Refused:
     """Try each verifier of the definition; the first that accepts decides."""
     return _first(definition.verifiers, inbound, now)
+
+
+def verify_either(
+    definition: HasVerifiers, inbound: Inbound, now: datetime, limit: int
+) -> tuple[Verified | Refused, Inbound]:
+    """The verdict, and the request in the form it is about: a sender may have signed the bytes before compressing them.
+
+    Raises TooLarge and UnknownEncoding.
+    """
+    verdict = verify(definition, inbound, now)
+    if isinstance(verdict, Verified) or not packed(inbound):
+        return verdict, inbound
+    plain = unpacked(inbound, limit)
+    other = verify(definition, plain, now)
+    return (verdict if isinstance(other, Refused) and verdict.code == STALE else other), plain
 
 
 def is_test(definition: HasVerifiers, inbound: Inbound, now: datetime) -> bool:
