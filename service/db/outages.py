@@ -34,9 +34,10 @@ WHY_AWAY = {
     "no such table|does not exist": "lacks tables of this release: run `dm-feedback db upgrade`",
 }
 """By what the server, or the library that speaks to it, says in English; the first that fits."""
-NOT_MIGRATED_YET, DENIED = "42P01", "42501"  # PostgreSQL: undefined table, insufficient privilege
+NOT_MIGRATED_YET, DENIED, DISK_FULL = "42P01", "42501", "53100"  # PostgreSQL: undefined table, insufficient privilege
 SQL_LOGIC_ERROR = 1  # SQLite's code for what is wrong with a statement; SQLAlchemy calls it operational
 CANNOT_BE_OPENED, CANNOT_BE_WRITTEN, CANNOT_USE_ITS_DISK, DAMAGED, NO_DATABASE = 14, 8, 10, 11, 26  # SQLite's
+FULL = 13
 OURS = " This account must be able to read and write the file and its folder: run this as the service's account."
 OF_THE_FILE = {
     CANNOT_BE_OPENED: OURS,
@@ -63,6 +64,13 @@ def is_away(error: BaseException) -> bool:
         return False
     said = getattr(error, "orig", None)
     return getattr(said, "sqlite_errorcode", None) != SQL_LOGIC_ERROR or "no such table" in str(said)
+
+
+def is_full(error: BaseException | None) -> bool:
+    """Whether there was no room to write."""
+    original = getattr(error, "orig", None)
+    code = getattr(original, "sqlite_errorcode", 0) & PRIMARY
+    return code == FULL or getattr(original, "sqlstate", None) == DISK_FULL
 
 
 def why_away(error: BaseException) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import flask
 import sqlalchemy as sa
 import structlog
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Connection, Engine, ExceptionContext
 from sqlalchemy.exc import SQLAlchemyError
 
 from service import migrations
@@ -21,7 +21,7 @@ from service.accounts.standing import AccountStanding
 from service.auth import Guard, declares
 from service.auth.guard import demand_reach, demand_role
 from service.db import reading, upsert, writing
-from service.db.outages import AWAY, why_away
+from service.db.outages import AWAY, is_full, why_away
 from service.errors import Unavailable
 from service.models import IS_OPEN, feedback_request, probe, worker_seen
 from service.settings import Settings
@@ -31,6 +31,8 @@ from service.x_api.codes import SIGN_IN_LOST
 
 WORKER_SILENT = timedelta(seconds=45)
 PROBE_EVERY = timedelta(seconds=5)
+READ_ONLY = "can be read, and not written: it"
+FULL_FOR = timedelta(minutes=1)
 log = structlog.get_logger(__name__)
 fr, ws = feedback_request.c, worker_seen.c
 
@@ -38,7 +40,7 @@ fr, ws = feedback_request.c, worker_seen.c
 def blueprint(settings: Settings, engine: Engine, guard: Guard, clock: Callable[[], datetime]) -> flask.Blueprint:
     """Return the two routes."""
     health = flask.Blueprint("health", __name__)
-    writes = Writes(engine)
+    writes = Writes(engine, clock)
 
     @health.get("/healthz")
     @declares("nobody: says only that the process answers")
@@ -70,25 +72,35 @@ def _demand_operator(guard: Guard) -> None:
 
 
 class Writes:
-    """Knows whether the database takes writes, by writing now and then: a standby or a full disk can still be read."""
+    """Knows whether the database takes writes, by writing now and then: a standby or a full disk can still be read.
 
-    def __init__(self, engine: Engine) -> None:
+    A full one may have room for that little and for no delivery, so what others here were refused counts, too.
+    """
+
+    def __init__(self, engine: Engine, clock: Callable[[], datetime]) -> None:
         self._engine = engine
         self._asked: datetime | None = None
         self._refused: str | None = None
+        self._full: datetime | None = None
+
+        @sa.event.listens_for(engine, "handle_error")
+        def note(context: ExceptionContext) -> None:
+            if is_full(context.sqlalchemy_exception):
+                self._full = clock()
 
     def why_refused(self, now: datetime) -> str | None:
-        """Why the last trial write, at most a few seconds ago, was refused; None: it was not."""
+        """Why the last trial write, a few seconds ago, or another one lately was refused; None: it was not."""
         if self._asked is None or not timedelta(0) <= now - self._asked < PROBE_EVERY:
             self._asked, self._refused = now, self._write(now)
-        return self._refused
+        full = self._full is not None and timedelta(0) <= now - self._full < FULL_FOR
+        return self._refused or (f"{READ_ONLY} has no room left" if full else None)
 
     def _write(self, now: datetime) -> str | None:
         try:
             with writing(self._engine) as connection:
                 upsert(connection, probe, {"name": "ready"}, {"at": now})
         except AWAY as error:
-            return f"can be read, and not written: it {why_away(error)}"
+            return f"{READ_ONLY} {why_away(error)}"
         return None
 
 

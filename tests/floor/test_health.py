@@ -217,7 +217,7 @@ def test_a_database_that_is_away_is_503_and_strangers_learn_neither_why_nor_its_
 
 def told(engine: Engine) -> str | None:
     """What the log says: without a database no key can be known."""
-    return why_not_ready(engine, START, Writes(engine))
+    return why_not_ready(engine, START, Writes(engine, lambda: START))
 
 
 def test_an_empty_database_is_not_ready_and_says_how_to_upgrade(tmp_path: Path) -> None:
@@ -239,6 +239,27 @@ def test_a_database_that_takes_no_writes_is_not_ready_until_it_does_again(app: A
     refuse[0] = False
     app.clock.forward(seconds=4)
     assert stranger(app, 503) == {"status": "unavailable"}, "asked every few seconds only: strangers may ask too"
+    app.clock.forward(seconds=1)
+    assert stranger(app) == {"status": "ok"}
+
+
+def test_a_full_database_with_room_for_a_trial_alone_is_not_ready_for_a_minute(app: App) -> None:
+    """The trial renews a row in place; a delivery needs pages."""
+    assert stranger(app) == {"status": "ok"}
+    limit = 1  # the file as it is
+
+    def no_room(connection: object, *_rest: object) -> None:
+        connection.cursor().execute(f"PRAGMA max_page_count={limit}")
+
+    sa.event.listen(app.engine, "checkout", no_room)
+    app.clock.forward(seconds=5)
+    assert stranger(app) == {"status": "ok"}, "so far nobody needed more"
+    with pytest.raises(sa.exc.OperationalError, match="full"), writing(app.engine) as connection:
+        connection.execute(sa.insert(feedback_request).values(request_row(app.clock.now, customer_ref="x" * 100_000)))
+    assert stranger(app, 503) == {"status": "unavailable"}
+    limit = 10**6
+    app.clock.forward(seconds=59)
+    assert stranger(app, 503) == {"status": "unavailable"}
     app.clock.forward(seconds=1)
     assert stranger(app) == {"status": "ok"}
 
