@@ -138,8 +138,7 @@ def _closed(facts: RequestFacts, request: Request, now: datetime) -> Stop | None
 
 def _too_late(request: Request, policy: RetryPolicy, now: datetime) -> Stop | None:
     """A card delayed for days, by a held account or because no worker ran, would only puzzle its recipient."""
-    opened_at = request.dm_sent_at or request.ended_at
-    if request.state not in OPENED_STATES or now <= policy.over_at(opened_at, request.stale_at):
+    if request.state not in OPENED_STATES or now <= policy.over_at(request):
         return None
     return Stop(State.FAILED, Failure.NOT_IN_TIME, request.detail)
 

@@ -123,7 +123,7 @@ def _retried(request: Request, outcome: Retry, now: datetime, policy: RetryPolic
     request, due = replace(request, attempts=failed), now + wait(failed, request.id)
     if failed >= policy.max_attempts:
         return _stopped(request, State.FAILED, Failure.ATTEMPTS_USED_UP, outcome.detail, now)
-    if due > policy.over_at(request.ended_at, request.stale_at):
+    if due > policy.over_at(request):
         return _stopped(request, State.FAILED, Failure.NOT_IN_TIME, outcome.detail, now)
     waiting = replace(request, reason=outcome.reason, detail=outcome.detail, scheduled_at=due)
     return Applied(waiting, "retried", outcome.reason, outcome.detail)

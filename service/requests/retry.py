@@ -9,20 +9,25 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from service.requests.request import Request
+from service.states import OPENED_STATES
+
 SCHEDULE = tuple(timedelta(seconds=s) for s in (5, 15, 60, 300, 900, 1800, 7200, 21600))
 JITTER = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often, and for how long after the conversation's end, a request is tried."""
+    """How often, and for how long after the conversation's end or its opening, a request is tried."""
 
     max_attempts: int
     give_up_after: timedelta
 
-    def over_at(self, since: datetime, stale_at: datetime | None) -> datetime:
-        """Return when its time is over, which is later if a person has resumed it."""
-        return max(since + self.give_up_after, stale_at or since)
+    def over_at(self, request: Request) -> datetime:
+        """Return when its time is over: counted anew from its opening, and later if a person has resumed it."""
+        opened_at = request.dm_sent_at if request.state in OPENED_STATES else None
+        since = opened_at or request.ended_at
+        return max(since + self.give_up_after, request.stale_at or since)
 
 
 def wait(failed: int, seed: str) -> timedelta:

@@ -268,6 +268,15 @@ def test_a_retry_in_the_middle_keeps_permission_and_texts(to: State, x_user_id: 
 
 def test_the_time_of_a_request_is_over_after_its_policy_or_when_a_person_says_so_later() -> None:
     three = timedelta(days=3)
-    assert POLICY.over_at(START, None) == START + three
-    assert POLICY.over_at(START, START + timedelta(days=1)) == START + three
-    assert POLICY.over_at(START, START + timedelta(days=4)) == START + timedelta(days=4)
+    assert POLICY.over_at(standing(stale_at=None)) == START + three
+    assert POLICY.over_at(standing(stale_at=START + timedelta(days=1))) == START + three
+    assert POLICY.over_at(standing(stale_at=START + timedelta(days=4))) == START + timedelta(days=4)
+
+
+@pytest.mark.parametrize("state", OPENED_STATES)
+def test_a_card_has_its_time_from_the_opening_on(state: State) -> None:
+    opened = standing(state, dm_sent_at=START + timedelta(days=3), stale_at=None)
+    told = apply(opened, Retry("x_away"), START + timedelta(days=3, minutes=1), POLICY).request
+    assert (told.state, told.reason) == (state, "x_away")
+    late = apply(opened, Retry("x_away"), START + timedelta(days=6), POLICY).request
+    assert (late.state, late.reason) == (State.FAILED, Failure.NOT_IN_TIME)
