@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 from service.accounts import refused_ways, unexplained_refusals
 from service.accounts.standing import LONGEST_PAUSE
-from service.db.leases import beyond
+from service.db.leases import is_held, is_over
 from service.models import account_state
 from service.settings import Account
 from service.x_api import STOPS_AT_ONCE, STOPS_READING
@@ -108,7 +108,7 @@ def release(connection: Connection, account: str, now: datetime) -> bool:
     lifted = refused_ways.lift(connection, account)
     changed = connection.execute(
         sa.update(account_state)
-        .where(acct.account == account, acct.hold_reason.is_not(None) | acct.paused_until.is_not(None))
+        .where(acct.account == account, acct.hold_reason.is_not(None) | is_held(acct.paused_until, now, LONGEST_PAUSE))
         .values(hold_code=None, hold_reason=None, held_at=None, paused_until=None, updated_at=now)
     )
     return lifted or changed.rowcount == 1
@@ -116,9 +116,7 @@ def release(connection: Connection, account: str, now: datetime) -> bool:
 
 def pause(connection: Connection, account: str, until: datetime, now: datetime) -> None:
     """Pause the account until then; a longer pause stands."""
-    shorter = (
-        acct.paused_until.is_(None) | (acct.paused_until < until) | (acct.paused_until > beyond(now, LONGEST_PAUSE))
-    )  # fmt: skip
+    shorter = is_over(acct.paused_until, now, LONGEST_PAUSE) | (acct.paused_until < until)
     mine = sa.update(account_state).where(acct.account == account, shorter)
     if connection.execute(mine.values(paused_until=until, updated_at=now)).rowcount == 1:
         log.warning("account_paused", account=account, until=until.isoformat())

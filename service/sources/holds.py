@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy.engine import Connection
 
 from service.db import insert_missing
-from service.db.leases import beyond
+from service.db.leases import beyond, is_held, is_over
 from service.models import source_state
 
 LONGEST_PAUSE = timedelta(days=1)
@@ -78,16 +78,18 @@ def hold(connection: Connection, source: str, reason: str, now: datetime) -> Non
 def release(connection: Connection, source: str, now: datetime) -> bool:
     """Let the source be asked again. Return whether it was held or paused."""
     held = sa.update(source_state).where(
-        ss.source == source, ss.hold_reason.is_not(None) | ss.paused_until.is_not(None)
+        ss.source == source, ss.hold_reason.is_not(None) | is_held(ss.paused_until, now, LONGEST_PAUSE)
     )
     free = {"hold_reason": None, "held_at": None, "paused_until": None, "updated_at": now}
     return connection.execute(held.values(free)).rowcount == 1
 
 
 def pause(connection: Connection, source: str, until: datetime, now: datetime) -> None:
-    """Ask no more until then."""
-    _write(connection, source, now, paused_until=until)
-    log.warning("source_paused", source=source, until=until.isoformat())
+    """Ask no more until then; a longer pause stands."""
+    shorter = is_over(ss.paused_until, now, LONGEST_PAUSE) | (ss.paused_until < until)
+    mine = sa.update(source_state).where(ss.source == source, shorter)
+    if connection.execute(mine.values(paused_until=until, updated_at=now)).rowcount == 1:
+        log.warning("source_paused", source=source, until=until.isoformat())
 
 
 def went_away(connection: Connection, source: str, now: datetime) -> None:

@@ -373,6 +373,20 @@ def test_a_replayed_end_is_not_moved_behind_a_reopening(engine: Engine, now: dat
     assert len(app.requests) == 1
 
 
+def test_a_replayed_reopening_stays_before_the_ends_that_came_after_it(engine: Engine, now: datetime) -> None:
+    """The CRM's clock is ahead of ours, so the reopening was dated by its arrival."""
+    app = token_app(engine, now)
+    send(app, ended("c-1", at=app.now.isoformat()))
+    app.later(minutes=30)
+    send(app, reopened("c-1", at=(app.now + timedelta(seconds=2)).isoformat()))
+    for minutes in (30, 10):  # it ends again, and that is told twice
+        app.later(minutes=minutes)
+        send(app, ended("c-1", at=app.now.isoformat()))
+    app.later(days=1)
+    assert replay(engine, replace(define("token"), name="token"), app.deliveries[1].id, app.now).reopened == 0
+    assert len(app.requests) == 2
+
+
 def test_two_groups_lock_shared_conversations_before_judging(engine: Engine, now: datetime) -> None:
     """By rounds of their own: {b}, then {a, b}, and {a}, then {a, b}: each would hold what the other waits for."""
     locked: list[list[str]] = []

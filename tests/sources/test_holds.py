@@ -39,3 +39,13 @@ def test_a_pause_of_a_day_holds_everywhere_and_a_longer_one_nowhere(engine: Engi
         with writing(engine) as connection:
             holds.pause(connection, "crm", until, now)
             assert holds.lock(connection, "crm").rests(now) is rests
+
+
+def test_a_longer_pause_stands_and_one_that_is_over_releases_nothing(engine: Engine, now: datetime) -> None:
+    enrolled(engine, now)
+    with writing(engine) as connection:
+        holds.pause(connection, "crm", now + timedelta(minutes=10), now)
+        holds.pause(connection, "crm", now + timedelta(seconds=20), now)
+        assert holds.lock(connection, "crm").rests(now + timedelta(minutes=9))
+        assert not holds.release(connection, "crm", now + timedelta(days=1))
+        assert holds.release(connection, "crm", now + timedelta(minutes=9))

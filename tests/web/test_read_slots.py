@@ -7,10 +7,10 @@ from contextlib import contextmanager
 import flask
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 
 from service.db import reading
-from service.db.deadline import at_most, is_out_of_time
+from service.db.deadline import OutOfTime, at_most, is_out_of_time
 from service.errors import TooMany, Unavailable
 from service.web import read_slots as module
 from service.web.read_slots import NAME, Slots
@@ -131,6 +131,18 @@ def test_while_all_slots_are_taken_deliveries_and_health_are_answered(
 def test_the_database_stops_a_slow_query_and_serves_the_next(engine: Engine) -> None:
     with pytest.raises(sa.exc.DBAPIError) as caught, at_most(0.1), reading(engine) as connection:
         connection.exec_driver_sql(ENDLESS)
+    assert is_out_of_time(caught.value)
+    with reading(engine) as connection:
+        assert connection.exec_driver_sql("SELECT 1").scalar() == 1
+
+
+def test_many_short_questions_are_limited_together(engine: Engine) -> None:
+    def short_ones(connection: Connection) -> None:
+        while True:
+            connection.exec_driver_sql("SELECT 1")
+
+    with pytest.raises(OutOfTime) as caught, at_most(0.1), reading(engine) as connection:
+        short_ones(connection)
     assert is_out_of_time(caught.value)
     with reading(engine) as connection:
         assert connection.exec_driver_sql("SELECT 1").scalar() == 1

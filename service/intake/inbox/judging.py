@@ -136,7 +136,7 @@ def _judge_end(book: Book, told: DeliveryReading, position: int, end: Conversati
 
 def _judge_reopening(book: Book, told: DeliveryReading, position: int, reading: ConversationReopened) -> Item:
     key, at = told.key(reading.conversation_id), reading.reopened_at
-    if at >= told.delivery.received_at:
+    if at >= told.delivery.received_at and told.delivery.reading == 0:
         at = book.known[key].after_its_ends(at)
     if not book.known[key].add_reopening(at):
         return Item(position, DUPLICATE, "same_reopening", notes(reading.notes), reading.conversation_id)
