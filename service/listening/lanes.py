@@ -77,14 +77,15 @@ class BatchLane:
     def _gather(self) -> list[Open]:
         """Wait for one request; call the application for it and for everything that has come by then."""
         opened: list[Open] = []
-        size = 0
+        taken = size = 0  # of all: who is refused at once comes again at once, and the others wait for the commit
         job: Job | None = self._queue.get()
         while job is not None:
+            taken += 1
             size += len(job[1].body.getbuffer())
             found = self._application.call(*job)
             if found is not None:
                 opened.append(found)
-            full = len(opened) >= TOGETHER_AT_MOST or size >= BYTES_AT_MOST
+            full = taken >= TOGETHER_AT_MOST or size >= BYTES_AT_MOST
             job = None if full else self._next()
         return opened
 

@@ -2,10 +2,12 @@
 
 import threading
 from collections.abc import Sequence
+from io import BytesIO
+from types import SimpleNamespace
 from typing import Any, cast
 
 from service.listening.answering import Application, Open
-from service.listening.lanes import _settle
+from service.listening.lanes import BatchLane, _settle
 from service.web.deferred import DeferredBody, Outcome
 
 
@@ -33,3 +35,24 @@ def test_too_few_outcomes_fail_each_request_and_the_thread_survives() -> None:
         )
     assert [matter for matter, _ in answered.told] == ["one", "lost", "two"]
     assert [type(outcome) for _, outcome in answered.told] == [ValueError, ValueError, dict]
+
+
+def test_who_comes_again_as_soon_as_they_are_refused_keep_nobody_waiting() -> None:
+    done = threading.Event()
+
+    class RefusesStrangers(Answered):
+        def call(self, connection: Any, request: Any) -> Open | None:
+            if connection == "good":
+                return Open(connection, None, DeferredBody(cast("Any", None), connection, list))
+            if not done.is_set():
+                lane.add((connection, request))
+            return None
+
+    answered = RefusesStrangers()
+    lane = BatchLane(cast("Application", answered))
+    for who in ("stranger", "good", "stranger"):
+        lane.add((cast("Any", who), cast("Any", SimpleNamespace(body=BytesIO()))))
+    try:
+        assert answered.all_told.acquire(timeout=10)
+    finally:
+        done.set()
