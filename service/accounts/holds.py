@@ -23,6 +23,8 @@ acct = account_state.c
 NOT_OURS = "user_id_is_not_the_tokens"
 MAY_NOT_WRITE = "app_may_not_write_dms"
 WRITES = "read-write-directmessages"
+ABOUT_THE_KEYS = frozenset({NOT_OURS, MAY_NOT_WRITE, *STOPS_READING})
+"""What a call that X has just accepted disproves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,19 @@ def release(connection: Connection, account: str, now: datetime) -> bool:
         .values(hold_code=None, hold_reason=None, held_at=None, paused_until=None, updated_at=now)
     )
     return lifted or changed.rowcount == 1
+
+
+def signed_in(connection: Connection, account: str, now: datetime) -> str | None:
+    """Lift a hold for keys or a sign-in that X did not accept. Return the reason of any other: a person lifts it."""
+    ours = acct.account == account
+    changed = connection.execute(
+        sa.update(account_state)
+        .where(ours, acct.hold_reason.in_(ABOUT_THE_KEYS))
+        .values(hold_code=None, hold_reason=None, held_at=None, updated_at=now)
+    )
+    if changed.rowcount == 1:
+        unexplained_refusals.forget(connection, account)
+    return connection.scalar(sa.select(acct.hold_reason).where(ours))
 
 
 def pause(connection: Connection, account: str, until: datetime, now: datetime) -> None:

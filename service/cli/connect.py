@@ -4,7 +4,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import click
 
-from service.accounts import holds, standing, tokens
+from service.accounts import holds, moving, standing, tokens
 from service.auth import log_access
 from service.cli.common import account_of, console, me, now, opened
 from service.customers.hash_key import open_key
@@ -45,9 +45,18 @@ def connect(context: click.Context, account: str, back_to: str) -> None:
     with writing(engine) as connection:
         standing.enrol(connection, [account], now())
         tokens.put(connection, account, granted, key, now())
-        holds.release(connection, account, now())
+        held = holds.signed_in(connection, account, now())
+        elsewhere = account in moving.moved(connection)
         log_access(connection, me(), "account.connect", {"account": account}, now())
-    console.print(f"{account} is connected as {user_id} and continues.")
+    console.print(f"{account} is connected as {user_id}{_and_then(account, held, elsewhere=elsewhere)}", soft_wrap=True)
+
+
+def _and_then(account: str, held: str | None, *, elsewhere: bool) -> str:
+    if elsewhere:
+        return "; it belongs to another database, and nothing is sent for it from this one."
+    if held is not None:
+        return f"; it stays on hold ({held}): `dm-feedback accounts release {account}` lets it continue."
+    return " and continues."
 
 
 def code_of(pasted: str, challenge: Pkce) -> str:

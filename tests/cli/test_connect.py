@@ -9,7 +9,7 @@ import httpx
 import pytest
 from sqlalchemy.engine import Engine
 
-from service.accounts import holds, standing
+from service.accounts import holds, moving, standing
 from service.accounts.holds import Hold
 from service.cli import connect as connecting
 from service.cli.common import now
@@ -61,6 +61,25 @@ def test_an_account_is_connected_and_goes_on(cli: Cli, engine: Engine, monkeypat
     assert len(cli.rows(x_token)) == 1
     with reading(engine) as connection:
         assert standing.standings(connection)[0].hold_reason is None
+
+
+def test_a_hold_that_is_not_about_the_sign_in_stays(cli: Cli, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a person has said about an account, a person takes back."""
+    cli("accounts", "hold", "acme", "--reason", "legal")
+    browse(monkeypatch)
+    assert "it stays on hold (legal): `dm-feedback accounts release acme`" in cli.says("accounts", "connect", "acme")
+    assert len(cli.rows(x_token)) == 1
+    with reading(engine) as connection:
+        assert standing.standings(connection)[0].hold_reason == "legal"
+
+
+def test_an_account_of_another_database_is_not_said_to_continue(
+    cli: Cli, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with writing(engine) as connection:
+        moving.say(connection, ["acme"], moving.GONE, now())
+    browse(monkeypatch)
+    assert "it belongs to another database" in cli.says("accounts", "connect", "acme")
 
 
 @pytest.mark.parametrize(
