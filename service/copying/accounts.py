@@ -8,6 +8,7 @@ there: never active in both.
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -25,8 +26,9 @@ from service.copying.numbering import keep_apart
 from service.copying.rows import Rows
 from service.copying.same_keys import demand_same_keys
 from service.db import reading, writing
+from service.db.outages import AWAY
 from service.encrypting import in_force
-from service.errors import Conflict, NotFound, ServiceError
+from service.errors import Conflict, NotFound
 from service.models import feedback_request, process_count
 from service.partitions.delivery_keys import Tell
 from service.requests import seals
@@ -86,8 +88,10 @@ def finish(
         standing.say(ours, move.accounts, standing.GONE, now)
     try:
         proven = carry_and_prove(source, target, move.tables, tell)
-    except ServiceError:
-        with writing(source) as ours:
+    except (
+        BaseException
+    ):  # an outage or Ctrl-C, too: nothing is open there yet, and nobody would work for them anywhere
+        with suppress(*AWAY), writing(source) as ours:
             standing.say(ours, move.accounts, None, now)
         raise
     known_again(target, tell)

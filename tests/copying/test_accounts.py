@@ -289,6 +289,22 @@ def test_a_proof_that_fails_leaves_it_where_it_was(two: Two, monkeypatch: pytest
         assert moved_accounts.moved(connection) == {}
 
 
+@pytest.mark.parametrize("what", [KeyboardInterrupt(), sa.exc.OperationalError("select", {}, Exception("gone away"))])
+def test_a_last_pass_that_breaks_off_leaves_it_where_it_was(two: Two, what: BaseException) -> None:
+    """Else nobody would ask, send or poll for it on either side."""
+
+    def breaks_off(_table: str, _rows: int) -> None:
+        raise what
+
+    move, now = two.begin(), two.here.clock.now
+    with pytest.raises(type(what)):
+        accounts.finish(two.here.engine, two.there, move, breaks_off, "ada", now, waited)
+    with reading(two.here.engine) as here, reading(two.there) as there:
+        assert moved_accounts.moved(here) == {}
+        assert moved_accounts.moved(there) == {"beta": moved_accounts.ARRIVING}
+    two.finish()
+
+
 def test_a_second_account_follows_into_a_cluster_that_is_at_work(two: Two) -> None:
     two.pass_over()
     two.finish()
