@@ -88,9 +88,7 @@ def finish(
         standing.say(ours, move.accounts, standing.GONE, now)
     try:
         proven = carry_and_prove(source, target, move.tables, tell)
-    except (
-        BaseException
-    ):  # an outage or Ctrl-C, too: nothing is open there yet, and nobody would work for them anywhere
+    except BaseException:  # an outage or Ctrl-C, too: else nobody would work for them on either side
         with suppress(*AWAY), writing(source) as ours:
             standing.say(ours, move.accounts, None, now)
         raise

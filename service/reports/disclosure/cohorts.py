@@ -13,10 +13,12 @@ cohort. Response rates exist only here, for whole days and whole accounts: a tea
 its own.
 """
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from itertools import accumulate
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -94,12 +96,11 @@ def _days_walked(connection: Connection, terms: ReleaseTerms) -> date:
 
 def _end_of_next(connection: Connection, terms: ReleaseTerms, first: date, due: date) -> date | None:
     """The first day on which a cohort may end, searched a week, a month, a quarter ahead, and so on."""
-    ahead = 7
+    ahead, before = 7, _Before(connection, terms)
     while True:
         latest = min(first + timedelta(days=ahead), due)
         scored = _scored(connection, terms, first, latest)
         answered = _answered(connection, terms, first, latest)
-        before = _Before(connection, terms)
         for end in _days(first, latest):
             if (
                 _all_told(scored, end)
@@ -139,6 +140,18 @@ def _may_end(
     return bool(inside) and not handful
 
 
+class _SeenAfter:
+    """How many answers are in days' releases that end after a day. Summed once: each cohort there is asks."""
+
+    def __init__(self, days: Sequence[Release]) -> None:
+        self._ends = [day.end for day in days]
+        told = [sum(day.leaves[0].counts.values()) for day in days]
+        self._rest = [*accumulate(reversed(told), initial=0)][::-1]
+
+    def __call__(self, begin: date) -> int:
+        return self._rest[bisect_right(self._ends, begin)]
+
+
 class _Before:
     """What is already told, per kind of card: the answers in days' releases, and the closed cohorts."""
 
@@ -149,20 +162,19 @@ class _Before:
         def told(of: store.ReleaseSeries, partition: str) -> list[Release]:
             return [each for each in store.releases(connection, of, partition) if each.end > since]
 
-        self._days = {kind: told(replace(series, type=kind), "day") for kind in CARD_TYPES}
+        self._seen = {kind: _SeenAfter(told(replace(series, type=kind), "day")) for kind in CARD_TYPES}
         self._cohorts = told(series, "cohort")
 
     def stays_safe(self, scored: Sequence[Scored], first: date, end: date) -> bool:
         """Whether for every first day of a cohort, answers seen after it and in no later cohort are no small group."""
-        for kind, days in self._days.items():
+        for kind, seen_after in self._seen.items():
             new = sum(each.n for each in scored if each.kind == kind and first <= each.heard < end)
             begins = {first: new, end: 0}
             for cohort in reversed(self._cohorts):
                 new += cohort.leaves[0].counts.get(f"{kind}:scored", 0)
                 begins[cohort.first] = new
             for begin, inside in begins.items():
-                seen = sum(n for day in days if day.end > begin for n in day.leaves[0].counts.values())
-                if 0 < seen - inside < self._least:
+                if 0 < seen_after(begin) - inside < self._least:
                     return False
         return True
 

@@ -4,11 +4,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from service.db import reading
 from service.reports.disclosure.asked import PeriodQuestion
+from service.reports.disclosure.cohorts import _SeenAfter
 from service.reports.disclosure.published import published
-from service.reports.disclosure.store import ReleaseSeries
+from service.reports.disclosure.store import Leaf, Release, ReleaseSeries
 from tests.reports.disclosure.ledger import CSAT, MONDAY, close, closed, days_cannot_be_closed, on
 from tests.reports.world import World, settings_of
 
@@ -223,3 +226,17 @@ def test_a_day_that_cannot_be_closed_delays_no_other_account(quick: World, monke
     monkeypatch.undo()
     close(quick, MONDAY + 10 * DAY)
     assert [len(cohorts(quick, account)) for account in ("acme", "other")] == [2, 2]
+
+
+@given(
+    lasts=st.lists(st.tuples(st.integers(1, 4), st.dictionaries(st.sampled_from("12345"), st.integers(0, 9)))),
+    begin=st.integers(-2, 30),
+)
+def test_answers_seen_after_a_day_are_those_of_all_releases_that_end_after_it(
+    lasts: list[tuple[int, dict[str, int]]], begin: int
+) -> None:
+    days, end = list[Release](), MONDAY
+    for length, scores in lasts:
+        days.append(Release(0, end, end := end + length * DAY, (Leaf((), False, scores),)))
+    day = MONDAY + begin * DAY
+    assert _SeenAfter(days)(day) == sum(n for each in days if each.end > day for n in each.leaves[0].counts.values())
