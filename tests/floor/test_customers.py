@@ -11,6 +11,7 @@ from sqlalchemy.engine import Engine
 
 from service.customers.hash_key import open_key
 from service.db import reading, writing
+from service.errors import Conflict
 from service.models import (
     feedback_request,
     metadata,
@@ -19,6 +20,7 @@ from service.models import (
     refresh,
     reopening,
     result,
+    review_note,
     send_attempt,
     stray_feedback,
     webhook_delivery,
@@ -208,6 +210,17 @@ def test_the_score_stays_as_a_count_or_goes_by_the_setting(
     app.call("DELETE", f"/v1/customers/{X_USER}", app.key())
     row = {row.request_id: row for row in app.rows(result)}[ids["answered"]]
     assert (row.score, row.text, row.text_at) == (score, None, None)
+
+
+def test_no_note_is_written_about_somebody_erased(engine: Engine) -> None:
+    """Neither then nor by a page that was opened before: no later erasure would find it."""
+    app, ids = populated(engine)
+    app.call("DELETE", f"/v1/customers/{X_USER}", app.key())
+    path = f"/v1/results/{ids['answered']}/notes"
+    assert app.refused(409, "POST", path, app.key("supervisor"), {"text": NOTE}) == "customer_erased"
+    with pytest.raises(Conflict), writing(engine) as connection:
+        notes.add(connection, ids["open"], "sue", NOTE, app.clock.now)
+    assert [note.text for note in app.rows(review_note)] == ["called back"]
 
 
 def test_an_erasure_is_audited_without_the_person(app: App) -> None:

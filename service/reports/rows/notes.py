@@ -17,7 +17,7 @@ from service.errors import Conflict, Invalid
 from service.models import feedback_request, review_note
 from service.text import UNSTORABLE
 
-rn = review_note.c
+fr, rn = feedback_request.c, review_note.c
 LONGEST = 4000
 
 
@@ -32,10 +32,14 @@ class ReviewNote:
 
 
 def add(connection: Connection, request_id: str, author: str, text: str, now: datetime) -> ReviewNote:
-    """Store a note. Raises Invalid for an empty one, or one no database can hold."""
+    """Store a note. Raises Invalid for an empty one or one no database can hold, Conflict if the customer is erased."""
     words = text.strip()
     if not words or len(words) > LONGEST or UNSTORABLE.search(words):
         raise Invalid("invalid_note", f"A note has 1 to {LONGEST} characters, without NUL.")
+    # locked, so that an erasure waits for us and finds the note, or we wait for it and write none
+    about = sa.select(fr.erased_at).where(fr.id == request_id).with_for_update(key_share=True)
+    if connection.scalar(about) is not None:
+        raise Conflict("customer_erased", "The customer was erased; no note can be written about them any more.")
     row = {"request_id": request_id, "at": now, "author": author[:LONGEST_ACTOR], "text": words}
     one = sa.insert(review_note).values(encrypting(review_note, row, request_id, now))
     number = connection.execute(one.returning(rn.id)).scalar_one()
@@ -44,7 +48,7 @@ def add(connection: Connection, request_id: str, author: str, text: str, now: da
 
 def erase(connection: Connection, x_user_id: str) -> int:
     """Delete the notes on a customer's answers. Call this before the ledger forgets who it was."""
-    theirs = sa.select(feedback_request.c.id).where(feedback_request.c.x_user_id == x_user_id)
+    theirs = sa.select(fr.id).where(fr.x_user_id == x_user_id)
     return connection.execute(sa.delete(review_note).where(rn.request_id.in_(theirs))).rowcount
 
 
