@@ -15,6 +15,8 @@ from dataclasses import dataclass, fields
 from types import NoneType
 from typing import Any
 
+from flask import Response
+
 from service.sandbox.limits import reset_s
 from service.sandbox.state import Rule, World
 from service.sandbox.writing import XRefusal
@@ -63,6 +65,11 @@ class Spoiled:
     content_type: str
     keep: float
     text: str | None
+
+    def answer(self, whole: bytes) -> Response:
+        """What the client sees in place of the whole answer."""
+        body = whole[: int(len(whole) * self.keep)] if self.text is None else self.text.encode()
+        return Response(body, self.status, content_type=self.content_type)
 
 
 def read_rule(world: World, raw: Mapping[str, Any]) -> Rule:

@@ -74,7 +74,7 @@ def _answer(
         line.fault = rule.fault
         spoiled = faults.strike(world, rule, connection)
     if spoiled is not None:
-        return _spoil(spoiled, b"")
+        return spoiled.answer(b"")
     try:
         status, text, headers = _run(world, endpoint, call, request.method)
     except XRefusal:
@@ -86,7 +86,7 @@ def _answer(
         line.fault = rule.fault
         spoiled = faults.strike(world, rule, connection)
         if spoiled is not None:
-            return _spoil(spoiled, text.encode())
+            return spoiled.answer(text.encode())
     return Response(text, status, headers, content_type=_JSON)
 
 
@@ -187,11 +187,6 @@ def _parsed(world: World, text: str) -> Any:
     except (ValueError, RecursionError):
         status, code = world.assumptions.invalid_param.split("/")
         raise XRefusal(int(status), int(code), "The body is not JSON.") from None
-
-
-def _spoil(spoiled: faults.Spoiled, whole: bytes) -> Response:
-    body = whole[: int(len(whole) * spoiled.keep)] if spoiled.text is None else spoiled.text.encode()
-    return Response(body, spoiled.status, content_type=spoiled.content_type)
 
 
 def _json(status: int, body: object, headers: dict[str, str]) -> Response:

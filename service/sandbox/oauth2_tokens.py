@@ -14,7 +14,7 @@ from flask import Blueprint, Response, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from service.sandbox import faults, schedule
-from service.sandbox.state import Exchange, World
+from service.sandbox.state import Exchange, Rule, World
 from service.sandbox.writing import XRefusal
 
 LIFE_S = 7200
@@ -28,7 +28,7 @@ def blueprint(world: World) -> Blueprint:
     @routes.get("/i/oauth2/authorize")
     def authorize() -> AnyResponse:
         asked = request.args
-        account = next((one for one in world.accounts.values() if one.client_id == asked.get("client_id")), None)
+        account = next((one for one in world.accounts.values() if one.client_id == asked.get("client_id", "")), None)
         if account is None or asked.get("code_challenge_method") != "S256" or "redirect_uri" not in asked:
             return _said(400, {"error": "invalid_request"})
         code = secrets.token_urlsafe(16)
@@ -58,24 +58,33 @@ def _token(world: World) -> Response:
         line = Exchange(id=world.next_number(), at_ms=now_ms, endpoint=TOKEN, method="POST")
         world.requests.append(line)
         rule = faults.draw(world, TOKEN, None, None)
-    connection = request.environ.get("werkzeug.socket")
     try:
-        if rule is not None and rule.when == "before":
-            line.fault = rule.fault
-            faults.strike(world, rule, connection)
-        with world.lock:
-            status, body = _grant(world, form, now_ms)
-        if rule is not None and rule.when == "after":
-            line.fault = rule.fault
-            faults.strike(world, rule, connection)
+        answer = _answer(world, form, rule, line)
     except XRefusal as error:
-        status, body = error.status, {"error": "temporarily_unavailable"}
-    line.status = status
-    return _said(status, body)
+        answer = _said(error.status, {"error": "temporarily_unavailable"})
+    line.status = answer.status_code
+    return answer
+
+
+def _answer(world: World, form: Mapping[str, str], rule: Rule | None, line: Exchange) -> Response:
+    spoiled = _struck(world, rule, "before", line)
+    if spoiled is not None:
+        return spoiled.answer(b"")
+    with world.lock:
+        answer = _said(*_grant(world, form, line.at_ms))
+    spoiled = _struck(world, rule, "after", line)
+    return answer if spoiled is None else spoiled.answer(answer.get_data())
+
+
+def _struck(world: World, rule: Rule | None, when: str, line: Exchange) -> faults.Spoiled | None:
+    if rule is None or rule.when != when:
+        return None
+    line.fault = rule.fault
+    return faults.strike(world, rule, request.environ.get("werkzeug.socket"))
 
 
 def _grant(world: World, form: Mapping[str, str], now_ms: int) -> tuple[int, dict[str, object]]:
-    account = next((one for one in world.accounts.values() if one.client_id == form.get("client_id")), None)
+    account = next((one for one in world.accounts.values() if one.client_id == form.get("client_id", "")), None)
     if account is None:
         return 401, {"error": "unauthorized_client", "error_description": "Missing valid authorization header"}
     if account.client_secret is not None and not _knows_secret(account.client_id or "", account.client_secret):

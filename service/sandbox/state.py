@@ -221,7 +221,6 @@ class World:
         self.nonces = Nonces()
         self.outbox: SimpleQueue[Push | None] = SimpleQueue()
         self.push_threads: list[threading.Thread] = []
-        self.visits: list[Visit] = []
         self.visitors = ThreadPoolExecutor(4, thread_name_prefix="sandbox-visit")
         self.released = threading.Event()
         self.clear(keep=frozenset())
@@ -265,6 +264,7 @@ class World:
         self.list_cursors: dict[str, tuple[str, int, int]] = {}
         self.requests: list[Exchange] = []
         self.pushes: list[Push] = []
+        self.visits: list[Visit] = []
         self.held: Push | None = None
         self.script_errors: list[dict[str, object]] = []
         self.windows: dict[Key, list[int]] = {}

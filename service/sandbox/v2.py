@@ -56,7 +56,8 @@ def list_with(call: Call) -> dict[str, Any]:
     mine = [one for one in box if other in {one.sender, one.recipient} and one.at_ms + lag_ms <= call.now_ms]
     if not world.assumptions.card_dm_in_list:
         mine = [one for one in mine if one.via != "card"]
-    size, start = int(call.query.get("max_results", EVENTS_DEFAULT)), int(call.query.get("pagination_token", "0"))
+    size = int(call.long("max_results", call.query.get("max_results", EVENTS_DEFAULT)))
+    start = int(call.long("pagination_token", call.query.get("pagination_token", 0)))
     if not 1 <= size <= EVENTS_MOST:
         raise call.invalid("max_results", f"must be between 1 and {EVENTS_MOST}")
     page = mine[start : start + size]

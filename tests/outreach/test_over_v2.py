@@ -504,12 +504,13 @@ def test_an_unwell_token_endpoint_costs_only_time(over: Callable[..., Over], sta
     assert len(sent(world)) == 2
 
 
-def test_an_answer_with_the_next_token_that_gets_lost_loses_the_sign_in(over: Callable[..., Over]) -> None:
+@pytest.mark.parametrize("fault", ["drop_after_commit", "half_json"])
+def test_an_answer_with_the_next_token_that_gets_lost_loses_the_sign_in(over: Callable[..., Over], fault: str) -> None:
     """Nothing can prevent it: X has spent the old one. It costs a person's sign-in, and no customer anything."""
     world = over(**OAUTH_2)
     world.connect()
     world.forward(hours=3)
-    world.fault(endpoint="oauth2/token", fault="drop_after_commit", times=1)
+    world.fault(endpoint="oauth2/token", fault=fault, times=1)
     request_id = world.ended(ended_at=world.clock.now)
     world.forward(minutes=2)
     for _ in range(4):

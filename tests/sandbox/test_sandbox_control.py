@@ -6,6 +6,7 @@ import pytest
 
 from service.sandbox import Assumptions, BusinessAccount, SandboxConfig, create_sandbox
 from service.sandbox.grammar import INDEX, ROUTES
+from service.sandbox.state import Visit
 
 BASE = "http://x.test"
 
@@ -193,13 +194,15 @@ def test_a_refusal_is_on_record_with_its_code(x, control):
     assert {name: line[name] for name in wanted} == wanted
 
 
-def test_reset_clears_everything_except_what_it_keeps(x, control):
+def test_reset_clears_everything_except_what_it_keeps(app, x, control):
+    app.extensions["sandbox"].visits.append(Visit(link="http://127.0.0.1/f/old", user_id="5", at_ms=1))
     control.switch(dates="collapsed")
     control.fault("slow", times=1)
     control.advance(500)
     x.dm("501")
     assert control.post("/reset", keep=["customers", "assumptions", "clock"])["now_ms"] == 1_790_000_500_000
-    assert control.truth()["counts"]["messages"] == 0
+    truth = control.truth()
+    assert (truth["counts"]["messages"], truth["visits"]) == (0, [])
     assert control.get("/faults")["rules"] == []
     assert control.get("/assumptions")["assumptions"]["dates"]["value"] == "collapsed"
     assert x.get("users/show", user_id="501").status == 200

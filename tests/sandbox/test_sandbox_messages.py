@@ -216,3 +216,9 @@ def test_five_replies_to_an_inbound_dm_are_free(x, control):
     assert x.dm("501").status == 200
     control.switch(reply_allowance=0)
     assert x.dm("501").status == 429
+
+
+@pytest.mark.parametrize("asked", [{"max_results": "x"}, {"max_results": "101"}, {"pagination_token": "next"}])
+def test_a_wrong_page_of_a_conversation_over_v2_is_refused(x, asked):
+    url, headers, _ = x.signed("GET", "/2/dm_conversations/with/501/dm_events", asked)
+    assert x.send("GET", url, headers).status == 400
