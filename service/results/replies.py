@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy.engine import Connection
 
 from service.customers import hash_key, opted_out
-from service.db import insert
+from service.db import insert, once_committed
 from service.ids import person
 from service.models import feedback_request, prompt_reply
 from service.results.answer import Answer, Way
@@ -51,12 +51,15 @@ def take(
     """Process one incoming message; None: it is nothing for us. Needs a write transaction."""
     if message.sender_id is None or message.sender_id == account.user_id or message.recipient_id != account.user_id:
         return None
+    at = message.created_at or now
+    prompt = _prompt(connection, account, message.sender_id, at)
+    first = prompt is not None and _is_first(connection, prompt, at)  # a tap or a stop is a message too
     if message.tapped is not None:
         return _tapped(connection, settings, account, message, now)
     words = folded(message.text)
     if {words, bare(words)} & {folded(each) for each in settings.privacy.stop_words}:
         return _stopped(connection, settings, account, message.sender_id, now)
-    return _typed(connection, settings, account, message, words.strip(AROUND), now)
+    return _typed(connection, settings, prompt, message, words.strip(AROUND), now) if prompt and first else None
 
 
 def _tapped(
@@ -86,17 +89,13 @@ def _stopped(
     asked = (sa.select(fr.id).where(fr.account == account.name, each) for each in them)
     if connection.scalar(sa.union_all(*asked).limit(1)) is not None:
         opted_out.add(connection, [sender_id], hash_key=key, reason="asked_by_customer", by="customer", now=now)
-        log.info("customer_opted_out", account=account.name)
+        once_committed(connection, lambda: log.info("customer_opted_out", account=account.name))
     return None
 
 
 def _typed(
-    connection: Connection, settings: Settings, account: Account, message: DirectMessage, words: str, now: datetime
+    connection: Connection, settings: Settings, prompt: Prompt, message: DirectMessage, words: str, now: datetime
 ) -> Verdict | None:
-    at = message.created_at or now
-    prompt = _prompt(connection, account, message.sender_id, at)
-    if prompt is None or not _is_first(connection, prompt, at):
-        return None
     if not NUMBER.fullmatch(words) or int(words) not in SCORE_RANGE.get(prompt.type, ()):
         return None
     if not _typed_counts(settings, prompt):

@@ -4,6 +4,7 @@ import gzip
 import hmac
 import json
 from base64 import b64encode
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -178,6 +179,15 @@ def test_a_number_after_other_messages_does_not_count(engine):
     assert say(engine, row, message(row, "4", 2, NOW + timedelta(minutes=1))) is None
 
 
+@pytest.mark.parametrize("word", ["stop", None])
+def test_a_number_after_a_tap_or_a_stop_does_not_count(engine, word):
+    """Who taps 4 and types 2 later answers something else, and who opted out gives no score any more."""
+    row = prompted(engine)
+    before = say(engine, row, message(row, word or "4", tapped=None if word else metadata_of(engine, row, 4)))
+    assert shown(before) == (None if word else (4, "quick_reply", "dm", 0))
+    assert say(engine, row, message(row, "2", 2, NOW + timedelta(minutes=3))) == before
+
+
 def test_of_two_numbers_in_one_push_the_first_one_typed_counts(engine):
     row = prompted(engine)
     both = (message(row, "2", 2, NOW + timedelta(minutes=1)), message(row, "5", 1, NOW))
@@ -300,6 +310,18 @@ def test_the_words_that_stop_us_are_the_settings_own(engine):
         with writing(engine) as connection:
             replies.take(connection, own, own.accounts["shop"], said, NOW)
             assert connection.scalars(sa.select(opt_out.c.reason)).all() == heard
+
+
+def test_an_opt_out_is_logged_once_it_is_committed(engine):
+    row, shop = prompted(engine), SETTINGS.accounts["shop"]
+    said = DirectMessage("1", text="stop", sender_id=row["x_user_id"], recipient_id=US)
+    with capture_logs() as lines:
+        for divisor in (0, 1):
+            with suppress(ZeroDivisionError), writing(engine) as connection:
+                replies.take(connection, SETTINGS, shop, said, NOW)
+                assert lines == []
+                assert 1 // divisor
+    assert lines == [{"event": "customer_opted_out", "log_level": "info", "account": "shop"}]
 
 
 @pytest.mark.parametrize("word", ["please stop", "stop the delivery", "nonstop"])
