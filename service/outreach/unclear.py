@@ -233,10 +233,10 @@ def _conclude(place: Workplace, each: UnclearSend, proof: Proof, now: datetime) 
         if request.is_open:  # an erasure or a supervisor may have ended it while we read
             # Whoever still thinks he holds the lease must not record over what X has told us: `write` ends it.
             write(connection, request, proof.outcome, now, place.writer)
-        kind, verdict = each.attempt.kind, proof.verdict
-        facts = {"account": each.request.account, "kind": kind.value, "verdict": verdict}
-        traces.later(each.request.id, "send cleared up", traces.moment(), facts)
-        log.info("send_cleared_up", request_id=each.request.id, kind=kind, verdict=verdict, evidence=proof.evidence)
+    kind, verdict = each.attempt.kind, proof.verdict
+    facts = {"account": each.request.account, "kind": kind.value, "verdict": verdict}
+    traces.later(each.request.id, "send cleared up", traces.moment(), facts)
+    log.info("send_cleared_up", request_id=each.request.id, kind=kind, verdict=verdict, evidence=proof.evidence)
     return True
 
 

@@ -61,13 +61,13 @@ def record_outcome(
     if change.request.state is State.UNKNOWN:
         sends.end_unclear(connection, request.id, now)
     if request.is_open and not change.request.is_open:
-        end = {"state": change.request.state, "reason": change.request.reason}
-        log.info("request_ended", request_id=request.id, account=request.account, **end)
-        once_committed(connection, lambda: _count(change.request, now))
+        once_committed(connection, lambda: _tell(change.request, now))
     return change.request
 
 
-def _count(ended: Request, now: datetime) -> None:
+def _tell(ended: Request, now: datetime) -> None:
+    end = {"state": ended.state, "reason": ended.reason}
+    log.info("request_ended", request_id=ended.id, account=ended.account, **end)
     PROCESS_COUNTS.add("requests_ended", ended.account, ended.state, ended.reason or "")
     if ended.state is State.CARD_SENT:
         PROCESS_COUNTS.observe("end_to_card_seconds", (now - ended.ended_at).total_seconds(), ended.account)

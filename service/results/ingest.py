@@ -149,6 +149,8 @@ class _ReportBatch:
         answer, _, verdict = self._added[0]
         facts = {"account": self._asked.account, "channel": answer.channel, "way": answer.way, "verdict": verdict.value}
         log.info("answer_received", request_id=self._asked.id, **facts)
+        if any(each is Verdict.ANOMALY for _, _, each in self._added):
+            log.warning("result_contradicts", request_id=self._asked.id)
         traces.later(self._asked.id, "answer received", began, facts)
 
     @property
@@ -177,7 +179,6 @@ class _ReportBatch:
 
     def _verdict(self, update: Update, before: VisibleAnswer) -> Verdict:
         if self._settled.contradicts(update):
-            log.warning("result_contradicts", request_id=self._asked.id)
             return Verdict.ANOMALY
         is_first = self._held is None and not self._added
         return Verdict.APPLIED if self._shows and (is_first or self._shown() != before) else Verdict.OLDER

@@ -1,12 +1,14 @@
 """Exactly when each rule of the ledger begins and ends to hold: ownership, due times, ends."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
+from structlog.testing import capture_logs
 
 from service.db import EPOCH, reading, writing
 from service.models import feedback_request, send_attempt, transition
@@ -384,3 +386,16 @@ def test_an_end_is_counted_once_with_its_reason_and_a_card_with_its_time(db: Eng
         ("requests_ended", "acme", "skipped", "stale"): 1, ("requests_ended", "acme", "card_sent", ""): 1,
     }  # fmt: skip
     assert told["end_to_card_seconds", "acme"][-1] == 60
+
+
+def test_an_end_is_logged_once_it_is_committed_and_never_if_it_is_rolled_back(db: Engine) -> None:
+    lost, kept = put(db), put(db)
+    with capture_logs() as lines:
+        for request_id in (lost, kept):
+            with suppress(ZeroDivisionError), writing(db) as connection:
+                request = ledger.locked(connection, request_id)
+                assert request is not None
+                writer.write(connection, request, Stop(State.SKIPPED, "stale"), START, WRITER)
+                assert lines == []
+                assert 1 // (request_id == kept)
+    assert [(line["event"], line["request_id"], line["reason"]) for line in lines] == [("request_ended", kept, "stale")]

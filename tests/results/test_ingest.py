@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from service.db import writing
 from service.models import feedback_request
@@ -96,7 +97,11 @@ def test_a_repeat_by_any_channel_writes_nothing(engine, channel):
 def test_a_changed_score_is_kept_as_an_anomaly_with_both_values_and_not_applied(engine):
     row = request(engine)
     take(engine, snapshot(row, EARLIER, score=4))
-    assert take(engine, snapshot(row, NOW, score=1, score_at=EARLIER)) == Verdict.ANOMALY
+    with capture_logs() as lines:
+        assert take(engine, snapshot(row, NOW, score=1, score_at=EARLIER)) == Verdict.ANOMALY
+    assert [(line["event"], line["request_id"]) for line in lines] == [
+        ("answer_received", row["id"]), ("result_contradicts", row["id"]),
+    ]  # fmt: skip
     found = result_of(engine, row)
     assert (found["score"], found["anomalies"]) == (4, 1)
     assert [(each["score"], each["verdict"]) for each in history_of(engine, row)] == [(4, "applied"), (1, "anomaly")]
