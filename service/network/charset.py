@@ -5,7 +5,10 @@ could make sense of it later.
 """
 
 import codecs
+import encodings
+import pkgutil
 from collections.abc import Mapping
+from encodings.aliases import aliases
 
 from service.errors import UnknownEncoding
 
@@ -29,6 +32,10 @@ WIDE = ("utf-16", "utf-32")  # in these each letter of ASCII has a byte that is 
 CALLED_UTF_8 = frozenset({"utf-8", "ascii"})  # what is called ASCII and is more than that is UTF-8
 NO_CHARSETS = frozenset({"punycode", "idna", "unicode-escape", "raw-unicode-escape"})
 """Python calls these codecs of text too; nobody writes JSON in one, and the first takes hours for a megabyte."""
+
+
+NAMES = frozenset({*aliases, *(each.name for each in pkgutil.iter_modules(encodings.__path__))})
+"""Of all codecs. Python is asked for no other: it keeps each name it does not find, and a stranger may send many."""
 
 
 def charset_of(declared: str | None, body: bytes) -> str:
@@ -57,6 +64,9 @@ def is_utf_8(body: bytes) -> bool:
 
 def _codec(declared: str) -> str | None:
     """Python's codec of this name, unless it is none of text."""
+    asked = encodings.normalize_encoding(declared.lower())
+    if NAMES.isdisjoint({asked, asked.replace(".", "_")}):
+        return None
     try:
         name = codecs.lookup(declared).name
         is_text = isinstance(b" ".decode(declared, "replace"), str)  # base64 and the like are codecs, too

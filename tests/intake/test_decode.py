@@ -1,5 +1,6 @@
 """Compressed bodies, declared charsets, and bodies broken in one place."""
 
+import codecs
 import gzip
 import json
 import zlib
@@ -9,11 +10,13 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import Engine
 
+from service.errors import UnknownEncoding
 from service.intake.delivery.decode import readable
 from service.intake.delivery.inbound import make_inbound
 from service.intake.mapping.events import ConversationEnded
 from service.intake.mapping.readings import read
 from service.intake.verify import verify
+from service.network import charset
 from tests.intake.app import PUBLIC_URL, App, define, ended, post, settings_with, token_app
 from tests.intake.signers import SECRET, SENDERS, Outgoing, hubspot, standard
 
@@ -162,6 +165,18 @@ def test_a_charset_that_the_body_can_be_read_without_does_no_harm(app: App, char
 def test_the_first_bytes_know_better_than_the_header(written: str, declared: str) -> None:
     found = first(BODY.decode().encode(written), f"application/json; charset={declared}")
     assert (found.conversation_id, found.agent_id) == ("c-1", "Müller")
+
+
+def test_nothing_is_kept_of_names_that_are_no_charset(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python keeps each name it looked for and did not find: a stranger could fill the memory with them."""
+    asked: list[str] = []
+    real = codecs.lookup
+    monkeypatch.setattr(charset.codecs, "lookup", lambda name: (asked.append(name), real(name))[1])
+    for name in ("zzz" * 2000, "utf-9", "", "\x00", "latin1.nobody"):
+        with pytest.raises(UnknownEncoding):
+            charset.charset_of(name, b'{"a": "\xff"}')
+    assert asked == []
+    assert charset.charset_of("ISO 8859-1", b'{"a": "\xff"}') == "iso8859-1"
 
 
 def test_more_than_ascii_declared_as_ascii_is_read_as_utf_8() -> None:
