@@ -264,6 +264,17 @@ def test_a_full_database_with_room_for_a_trial_alone_is_not_ready_for_a_minute(a
     assert stranger(app) == {"status": "ok"}
 
 
+def test_a_full_tablespace_of_postgresql_is_not_ready_for_a_minute(postgresql_engine: Engine) -> None:
+    app = app_of(postgresql_engine)
+    assert stranger(app) == {"status": "ok"}
+    full = "DO $$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = 'disk_full'; END $$"
+    with pytest.raises(sa.exc.OperationalError), writing(app.engine) as connection:
+        connection.execute(sa.text(full))
+    assert stranger(app, 503) == {"status": "unavailable"}
+    app.clock.forward(seconds=60)
+    assert stranger(app) == {"status": "ok"}
+
+
 @pytest.mark.parametrize("revision", ["9999", "'; --"])
 def test_a_schema_too_new_for_us_is_not_ready(app: App, revision: str) -> None:
     with writing(app.engine) as connection:
