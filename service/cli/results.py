@@ -9,6 +9,7 @@ from sqlalchemy.engine import Engine
 from service.cli.common import account_of, console, now, opened
 from service.cli.progress import counting
 from service.db import reading
+from service.errors import Invalid
 from service.humanize import many
 from service.outreach.clients import client_of
 from service.reports.counting import recount as recounting
@@ -35,8 +36,10 @@ def reconcile(context: click.Context, name: str, since: datetime, until: datetim
     settings, engine = opened(context, withheld=())
     account = account_of(settings, name)
     start, end = since.replace(tzinfo=UTC), until.replace(tzinfo=UTC)
+    if start >= end:
+        raise Invalid("which_days", "--to must be later than --from.")
     with client_of(settings, engine, account, now) as client, console.status(f"reading X's events of {name} …"):
-        done = poll.reconcile(engine, account, client, start, end, now())
+        done = poll.reconcile(engine, account, client, start, end, now)
     read = f"{many(done.pages, 'page')}, {many(done.events, 'event')}"
     console.print(f"{read}, {many(done.found_missing, 'answer')} we did not have.")
     if done.unreadable:

@@ -6,6 +6,7 @@ page is not the end, an empty cursor is. Never asks for times X does not serve y
 could not read: `complete_until` is a promise.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
@@ -40,6 +41,7 @@ seconds only, as in a sandbox, not longer than these."""
 PAGES_AT_MOST = 1000
 """A window of more pages (100,000 events) is a cursor that runs in a circle."""
 
+Clock = Callable[[], datetime]
 log = structlog.get_logger(__name__)
 pw = poll_window.c
 
@@ -118,15 +120,15 @@ def complete_until(connection: Connection, account_name: str) -> datetime | None
 
 
 def reconcile(
-    engine: Engine, account: Account, client: XClient, from_time: datetime, to_time: datetime, now: datetime
+    engine: Engine, account: Account, client: XClient, from_time: datetime, to_time: datetime, clock: Clock
 ) -> Reconciled:
     """Read a range again, whatever was read before, as far as X serves it and the limits allow."""
-    start, horizon = _milliseconds(from_time), _horizon(account, now)
+    start, horizon = _milliseconds(from_time), _horizon(account, clock())
     last = min(_milliseconds(to_time), horizon)
     done = Reconciled(0, 0, 0, start, horizon, complete=start >= last)
     while not done.complete:
         window_end = min(done.read_until + account.poll_window, last)
-        done = _read_again(engine, account, client, done, window_end, now)
+        done = _read_again(engine, account, client, done, window_end, clock)
         if done.read_until < window_end:
             return done
         done = replace(done, complete=window_end == last)
@@ -134,11 +136,12 @@ def reconcile(
 
 
 def _read_again(
-    engine: Engine, account: Account, client: XClient, done: Reconciled, window_end: datetime, now: datetime
+    engine: Engine, account: Account, client: XClient, done: Reconciled, window_end: datetime, clock: Clock
 ) -> Reconciled:
     """Read one more window page by page; what keeps it from its end is said in what is returned."""
     cursor, pages = None, 0
     while True:
+        now = clock()
         with writing(engine) as connection:
             again = windows.take(connection, account.name, ENDPOINT, LIMIT, account.window, now)
         if again is not None:
@@ -199,15 +202,12 @@ def _start(connection: Connection, account: Account, now: datetime) -> datetime:
     if until is not None:
         return until
     snd, fr = send_attempt.c, feedback_request.c
-    sent = [
-        connection.scalar(
-            sa.select(sa.func.min(snd.intended_at)).where(snd.account == account.name, snd.kind == "card")
-        ),
-        connection.scalar(
-            sa.select(sa.func.min(fr.card_sent_at)).where(fr.account == account.name, fr.card_sent_at.is_not(None))
-        ),
-    ]
-    first = min((each for each in sent if each is not None), default=_horizon(account, now) - account.poll_every)
+    sent = (
+        sa.select(sa.func.min(snd.intended_at)).where(snd.account == account.name, snd.kind == "card"),
+        sa.select(sa.func.min(fr.card_sent_at)).where(fr.account == account.name, fr.card_sent_at.is_not(None)),
+    )
+    moments = map(connection.scalar, sent)
+    first = min((each for each in moments if each is not None), default=_horizon(account, now) - account.poll_every)
     return _milliseconds(first)
 
 

@@ -162,6 +162,11 @@ def test_x_being_away_is_a_sentence(cli: Cli) -> None:
     assert "Not finished (" in done.stdout
 
 
+def test_a_period_that_ends_before_it_begins_is_refused(cli: Cli) -> None:
+    days = ("--from", "2026-01-02", "--to", "2026-01-02")
+    assert cli.refuses("results", "reconcile", "--account", "acme", *days)[1] == "which_days"
+
+
 def test_an_account_nobody_knows_has_no_results(cli: Cli) -> None:
     days = ("--from", "2026-01-01", "--to", "2026-01-02")
     assert cli.refuses("results", "reconcile", "--account", "acne", *days)[1] == "unknown_account"

@@ -423,7 +423,7 @@ def test_reconcile_reads_a_range_again_and_finds_what_was_lost(engine):
     with writing(engine) as connection:  # a restored backup: what was read is gone, the windows are not
         connection.exec_driver_sql("DELETE FROM result_update")
         connection.exec_driver_sql("DELETE FROM result")
-    done = reconcile(engine, SHOP, x.client, start, x.now, x.now)
+    done = reconcile(engine, SHOP, x.client, start, x.now, lambda: x.now)
     assert (done.complete, done.found_missing) == (True, 15)
     assert done.read_until <= x.now - DAY
     assert all(answer_of(engine, row) == x.truth_of(row) for row in rows)
@@ -438,7 +438,7 @@ def test_reconcile_counts_the_pages_of_each_window_by_themselves(engine, monkeyp
         x.advance(DAY)
     x.advance(DAY)
     monkeypatch.setattr(polling, "PAGES_AT_MOST", 2)
-    assert reconcile(engine, SHOP, x.client, start, x.now, x.now).complete
+    assert reconcile(engine, SHOP, x.client, start, x.now, lambda: x.now).complete
     assert [answer_of(engine, row) for row in rows] == [x.truth_of(row) for row in rows]
 
 
@@ -446,8 +446,8 @@ def test_reconcile_says_until_when_x_serves(engine):
     x = Outside()
     start = x.now
     x.advance(2 * DAY)
-    whole = reconcile(engine, SHOP, x.client, start, start + HOUR, x.now)
-    cut = reconcile(engine, SHOP, x.client, start, x.now, x.now)
+    whole = reconcile(engine, SHOP, x.client, start, start + HOUR, lambda: x.now)
+    cut = reconcile(engine, SHOP, x.client, start, x.now, lambda: x.now)
     assert (whole.read_until, whole.served_until) == (start + HOUR, x.now - DAY - MINUTE)
     assert (cut.complete, cut.read_until, cut.served_until) == (True, x.now - DAY - MINUTE, x.now - DAY - MINUTE)
 
@@ -458,11 +458,11 @@ def test_reconcile_that_is_cut_short_says_where_to_go_on(engine):
     [row] = answered(engine, x)
     x.advance(3 * DAY)
     x.control("POST", "/faults", endpoint="feedback/events", fault="429", skip=2, times=1)
-    cut = reconcile(engine, SHOP, x.client, start, x.now, x.now)
+    cut = reconcile(engine, SHOP, x.client, start, x.now, lambda: x.now)
     assert (cut.complete, cut.read_until, cut.problem) == (False, start + 2 * SHOP.poll_window, "rate_limit")
     assert cut.come_back_at > x.now
     x.advance(cut.come_back_at - x.now)
-    rest = reconcile(engine, SHOP, x.client, cut.read_until, x.now, x.now)
+    rest = reconcile(engine, SHOP, x.client, cut.read_until, x.now, lambda: x.now)
     assert rest.complete
     assert answer_of(engine, row) == x.truth_of(row)
 

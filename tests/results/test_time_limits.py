@@ -224,7 +224,7 @@ def test_a_turn_that_did_nothing_says_so(engine):
     assert RefreshReport() == RefreshReport(asked=0, news=0, enrolled=0, more=False, come_back_at=None, problem=None)
     assert PollReport("idle") == PollReport("idle", 0, 0, 0, more=False, come_back_at=None, problem=None)
     nobody = SimpleNamespace()
-    assert reconcile(engine, SHOP, nobody, NOW, NOW, NOW) == Reconciled(
+    assert reconcile(engine, SHOP, nobody, NOW, NOW, lambda: NOW) == Reconciled(
         pages=0, events=0, found_missing=0, read_until=NOW, served_until=NOW - DAY - MINUTE, complete=True,
         come_back_at=None, problem=None, unreadable=0,
     )  # fmt: skip
@@ -570,21 +570,29 @@ def test_a_range_is_read_again_window_by_window_and_page_by_page(engine):
     unread = ParseProblem("events[0].id", "This is not an id.")
     x = Events(FeedbackPage((card,), "next", (unread,)), FeedbackPage((card,), None), FeedbackPage((), None))
     start = SERVED - 3 * HOUR
-    done = reconcile(engine, POLLED, x, start, NOW, NOW)
+    done = reconcile(engine, POLLED, x, start, NOW, lambda: NOW)
     assert x.asked == [
         (start, start + 2 * HOUR, None), (start, start + 2 * HOUR, "next"), (start + 2 * HOUR, SERVED, None),
     ]  # fmt: skip
     assert done == Reconciled(3, 2, 1, SERVED, SERVED, complete=True, unreadable=1)
 
 
+def test_each_page_of_a_range_is_taken_in_at_its_own_moment(engine):
+    rows = [request(engine, card_sent_at=SERVED - HOUR) for _ in range(2)]
+    pages = (FeedbackPage((poll_card(row, score=4),), cursor) for row, cursor in zip(rows, ("c", None), strict=True))
+    moments = iter((NOW, NOW + MINUTE, NOW + 2 * MINUTE))
+    assert reconcile(engine, POLLED, Events(*pages), SERVED - HOUR, SERVED, lambda: next(moments)).complete
+    assert [result_of(engine, row)["first_seen_at"] for row in rows] == [NOW + MINUTE, NOW + 2 * MINUTE]
+
+
 def test_a_range_x_serves_nothing_of_costs_no_call(engine):
-    assert reconcile(engine, POLLED, SimpleNamespace(), SERVED, SERVED + HOUR, NOW).complete
+    assert reconcile(engine, POLLED, SimpleNamespace(), SERVED, SERVED + HOUR, lambda: NOW).complete
 
 
 def test_a_range_with_a_cyclic_cursor_ends_after_a_thousand_pages(engine, monkeypatch):
     monkeypatch.setattr(poll, "PAGES_AT_MOST", 2)
     x = Events(*(FeedbackPage((), f"c{n}") for n in range(9)))
-    assert reconcile(engine, POLLED, x, SERVED - HOUR, SERVED, NOW).pages == 2
+    assert reconcile(engine, POLLED, x, SERVED - HOUR, SERVED, lambda: NOW).pages == 2
 
 
 def test_feedback_nobody_asked_for_is_counted_once(engine):
