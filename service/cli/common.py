@@ -183,7 +183,7 @@ def demand_x_user_ids(given: Sequence[str]) -> None:
         raise Invalid(
             "not_an_x_user_id",
             f"{len(wrong)} of {len(given)} given are not X user ids (1 to 19 digits, no leading zero), "
-            f"the first is '{wrong[0][:40]}'. Nothing was done.",
+            f"the first is {wrong[0][:40]!r}. Nothing was done.",
         )
 
 

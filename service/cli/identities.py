@@ -16,6 +16,7 @@ from service.errors import Invalid, ServiceError
 from service.models import feedback_request
 from service.outreach import by_hand
 from service.outreach.context import Workplace
+from service.reports.csv_rows import read_rows
 from service.reports.formula_injection import guarded
 from service.states import Skip, State
 
@@ -73,13 +74,7 @@ def import_file(context: click.Context, file: Path) -> None:
 
 
 def _given(file: Path) -> Iterator[tuple[str, str]]:
-    # a spreadsheet writes its separator after its language
-    text = file.read_text("utf-8-sig", "replace")
-    separator = ";" if ";" in text.partition("\n")[0] else ","
-    rows = csv.DictReader(text.splitlines(), delimiter=separator)
-    if not {"request_id", "x_user_id"} <= set(rows.fieldnames or ()):
+    heads, rows = read_rows(file.read_text("utf-8-sig", "replace"))
+    if not {"request_id", "x_user_id"} <= set(heads):
         raise Invalid("columns_missing", "The file's first line must name the columns request_id and x_user_id.")
-    for row in rows:
-        x_user_id = (row["x_user_id"] or "").strip()
-        if x_user_id:
-            yield (row["request_id"] or "").strip(), x_user_id
+    return ((row["request_id"], row["x_user_id"]) for _, row in rows if row["x_user_id"])

@@ -10,6 +10,7 @@
     filters.py, visible.py, completeness.py  what is asked, what a reader may see, until when data is complete
     report_query.py                          a question as one value: who asks what, when, of which ledger
     query_values.py, formula_injection.py    parameters as text; texts a spreadsheet would compute
+    csv_rows.py                              what a spreadsheet saved
     dimensions.py, thresholds.py, roles.py   the groups there are, minimum group sizes, who may read
     timeline.py, days.py                     notes on what happened on a day; where a day begins
 

@@ -89,3 +89,23 @@ def test_a_file_that_is_no_list_of_ids_is_refused_whole(cli: Cli) -> None:
     file.write_text("a,b\n1,2\n")
     assert cli.refuses("identities", "import", str(file))[1] == "columns_missing"
     assert [row.state for row in cli.rows(feedback_request)] == ["skipped"]
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ('request_id,x_user_id\n{right},"12\n34"\n', "not_an_x_user_id"),
+        ('"request_id"x,x_user_id\n{right},501\n', "wrong_csv"),
+        ("x" * 200_000, "wrong_csv"),
+        ('request_id,x_user_id\n{right},"501\n', "wrong_csv"),
+        ("request_id,x_user_id\n{right},501,502\n", "wrong_csv"),
+        ("", "columns_missing"),
+    ],
+)
+def test_a_broken_file_resumes_nobody(cli: Cli, text: str, code: str) -> None:
+    """A line break in a cell, dropped, would make somebody else's number of two lines."""
+    right = skipped(cli, "c-1")
+    file = cli.directory / "filled.csv"
+    file.write_text(text.replace("{right}", right))
+    assert cli.refuses("identities", "import", str(file))[1] == code
+    assert [row.state for row in cli.rows(feedback_request)] == ["skipped"]

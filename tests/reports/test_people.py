@@ -276,6 +276,10 @@ def test_a_name_is_known_again_where_a_day_has_two_midnights(world):
         ("kind,id,name\nagent,1,Ana\nagent,1,Bea\n", "agent '1' has two names from one moment on"),
         ("kind,id,name\nagent,1,Ana,more,cells\n", "line 2 has more cells"),
         ('kind,id,name\nagent,1,"Ana\n', "The file is no CSV after line"),
+        ('"kind"x,id,name\n', "The file is no CSV after line"),
+        ("x" * 200_000, "The file is no CSV after line"),
+        ('kind,id,name\nagent,1,"Ana\nKim"\n', "line 3: name must have at most 120 characters, on one line"),
+        ('kind,id,name\nagent,"88\n12",Ana\n', "line 3: id must have 1 to 256 characters"),
     ],
     ids=lambda value: value[:24] if isinstance(value, str) else "",
 )

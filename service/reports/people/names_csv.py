@@ -8,14 +8,14 @@
 Without `since` a name holds from the beginning, without `account` everywhere; an empty name ends the one before.
 """
 
-import csv
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from service.db import EPOCH
 from service.errors import Invalid
+from service.reports.csv_rows import read_rows
 from service.reports.days import midnight
 from service.reports.formula_injection import unguarded
 from service.reports.people.name_at import EVERY_ACCOUNT, KINDS
@@ -34,15 +34,12 @@ def lines_of(text: str, settings: Settings) -> list[NameLine]:
     """Read a file that starts with column names. Raises Invalid with every wrong line; then nothing is kept."""
     if UNREAD in text:
         raise Invalid("wrong_names", "The file is not UTF-8: save it as 'CSV UTF-8'. Nothing was kept.")
-    separator = ";" if ";" in text.partition("\n")[0] else ","  # a spreadsheet writes it after its language
-    rows = csv.DictReader(text.splitlines(), delimiter=separator, restkey="more", strict=True)
-    heads = [str(each).strip().lower() for each in rows.fieldnames or ()]
+    heads, rows = read_rows(text)
     if not set(NEEDED) <= set(heads) <= set(LISTED) or len(heads) > len(set(heads)):
         said = f"The file's first line must name the columns {', '.join(NEEDED)}, and may name since and account."
         raise Invalid("columns_missing", said)
-    rows.fieldnames = heads
     found, wrong = [], []
-    for number, row in _read(rows):
+    for number, row in rows:
         try:
             found.append(line_of(row, settings))
         except ValueError as error:
@@ -52,18 +49,6 @@ def lines_of(text: str, settings: Settings) -> list[NameLine]:
         more = f"; and {len(wrong) - MOST_TOLD} more" if len(wrong) > MOST_TOLD else ""
         raise Invalid("wrong_names", f"{'; '.join(wrong[:MOST_TOLD])}{more}. Nothing was kept.")
     return found
-
-
-def _read(rows: "csv.DictReader[str]") -> Iterator[tuple[int, Mapping[str, str]]]:
-    try:
-        for row in rows:
-            if "more" in row:
-                raise Invalid("wrong_names", f"line {rows.line_num} has more cells than the first. Nothing was kept.")
-            if any((each or "").strip() for each in row.values()):
-                yield rows.line_num, {name: (each or "").strip() for name, each in row.items()}
-    except csv.Error as error:
-        said = f"The file is no CSV after line {rows.line_num}: {error}. Nothing was kept."
-        raise Invalid("wrong_names", said) from error
 
 
 def line_of(row: Mapping[str, str], settings: Settings) -> NameLine:
