@@ -87,6 +87,13 @@ def test_a_filter_leaves_out_what_another_order_leaves_out(
     assert 0 < len(found) <= len(mixed)
 
 
+def test_a_mood_finds_answers_of_nobody_knows_which_card(world: World) -> None:
+    """They are shown with it, and counted as NPS."""
+    [low], [high] = (world.add(1, kind=None, score=score) for score in (6, 9))
+    assert told(world, 4, Filter(moods=("unhappy",))) == [low]
+    assert told(world, 4, Filter(moods=("neutral", "happy"))) == [high]
+
+
 def test_each_page_enters_the_answers_by_score_and_moment(world: World, mixed: list[tuple[int, int, str]]) -> None:
     """To sort them it would read every answer of a period: ten million conversations took more than ten seconds."""
     found: list[str] = []

@@ -4,7 +4,7 @@ Moods are classes of scores: unhappy is 1 and 2 of 5 or a detractor, happy is 4 
 without a score is in the middle. Only sorts what people read; kinds of card are never added up.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -50,8 +50,14 @@ def rank_and_moment(place: datetime) -> tuple[int, datetime]:
     return rank, from_micros(SPAN - before)
 
 
+def of_kind(kinds: Collection[str]) -> sa.ColumnElement[bool]:
+    """As SQL: answers to these kinds of card, as ranks take them."""
+    known = fr.type.in_(kinds)
+    return sa.or_(known, fr.type.is_(None)) if UNKNOWN_AS in kinds else known
+
+
 def is_one_of(view: View, moods: tuple[str, ...]) -> sa.ColumnElement[bool]:
     """As SQL: answers of these moods."""
     kinds = {kind: [s for s in ranks if mood_of(kind, s) in moods] for kind, ranks in RANKS.items()}
-    said = [sa.and_(fr.type == kind, view.score.in_(scores)) for kind, scores in kinds.items()]
+    said = [sa.and_(of_kind([kind]), view.score.in_(scores)) for kind, scores in kinds.items()]
     return sa.or_(*said, *([view.score.is_(None)] if mood_of(None, None) in moods else []))

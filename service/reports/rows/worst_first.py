@@ -12,12 +12,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from service.models import feedback_request, result
+from service.models import result
 from service.reports.filters import Filter
-from service.reports.rows.mood import RANKS, UNKNOWN_AS, WITHOUT_SCORE, mood_of, rank_and_moment
+from service.reports.rows.mood import RANKS, WITHOUT_SCORE, mood_of, of_kind, rank_and_moment
 from service.reports.rows.position import Position
 
-fr = feedback_request.c
 res = result.c
 
 
@@ -44,8 +43,7 @@ class ScoreWalk:
         """As SQL: these answers."""
         if self.score is None:
             return res.score.is_(None)
-        kind = fr.type.in_(self.kinds)
-        return sa.and_(res.score == self.score, sa.or_(kind, fr.type.is_(None)) if UNKNOWN_AS in self.kinds else kind)
+        return sa.and_(res.score == self.score, of_kind(self.kinds))
 
 
 def _is_between(score: int | None, least: int | None, most: int | None) -> bool:
