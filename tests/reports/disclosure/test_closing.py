@@ -144,6 +144,26 @@ def test_a_kill_in_the_middle_leaves_nothing_and_the_next_turn_closes_the_same(e
     assert spans(closed(early, "day")) == [(MONDAY, MONDAY, 6)]
 
 
+def test_an_answer_erased_while_its_release_is_closed_leaves_no_small_one(postgresql_engine: sa.Engine) -> None:
+    """SQLite has locked the ledger by then."""
+    early = World(postgresql_engine)
+    close(early, MONDAY)
+    gone = on(early, MONDAY, 5)[0]
+
+    def erase(_connection, _cursor, statement, *_):
+        if "FOR UPDATE OF result" in statement:
+            event.remove(early.engine, "before_cursor_execute", erase)
+            with writing(early.engine) as connection:
+                connection.execute(sa.update(result).where(result.c.request_id == gone).values(score=None))
+
+    event.listen(early.engine, "before_cursor_execute", erase)
+    close(early, MONDAY + DAY)
+    assert closed(early, "day") == ()
+    on(early, MONDAY + DAY, 1)
+    close(early, MONDAY + 2 * DAY)
+    assert spans(closed(early, "day")) == [(MONDAY, MONDAY + DAY, 5)]
+
+
 def test_two_workers_close_each_release_once(early: World) -> None:
     for place in range(28):
         on(early, MONDAY + place * DAY, 6, agent_id=f"a{place % 3}")
