@@ -382,6 +382,16 @@ def test_a_token_that_names_no_key_is_tried_with_each() -> None:
     assert verify(definition, bearer(token("ES256")), NOW) == Verified(None, "jwt")
 
 
+def test_published_keys_without_an_id_or_with_the_same_are_all_tried() -> None:
+    """A sender that rotates publishes the old and the new one; two types of key may share an id."""
+    another = ec.generate_private_key(ec.SECP256R1())
+    bare = [{name: value for name, value in jwk("", key).items() if name != "kid"} for key in (EC_KEY, another)]
+    assert verify(with_keys(Published(*bare), "ES256"), bearer(token("ES256")), NOW) == Verified(None, "jwt")
+    shared = with_keys(Published(jwk("k", EC_KEY), jwk("k", rsa_key())), "ES256", "RS256")
+    assert verify(shared, bearer(token("ES256", head={"kid": "k"})), NOW) == Verified(None, "jwt")
+    assert verify(shared, bearer(token(head={"kid": "k"})), NOW) == Verified(None, "jwt")
+
+
 def test_known_published_keys_work_while_their_address_is_away() -> None:
     published = Published(jwk("k", rsa_key()))
     definition = with_keys(published)

@@ -1,4 +1,4 @@
-"""The public keys a sender publishes, fetched from an address in the settings and cached by id.
+"""The public keys a sender publishes, fetched from an address in the settings and cached.
 
 Fetched when an unknown key id turns up, at most once a minute, and again every hour, so a sender can rotate its keys
 without us. While the address is away, known keys keep working; a request with an unknown one is not refused but has to
@@ -30,7 +30,7 @@ class KeySet:
         self._url = url
         self._fetch = fetch
         self._lock = threading.Lock()
-        self._known: dict[str | None, dict[str, Any]] = {}
+        self._known: list[dict[str, Any]] = []
         self._fetched_at: datetime | None = None
         self._asked_at: datetime | None = None
 
@@ -40,17 +40,19 @@ class KeySet:
             # a moment ahead was written before our clock was set back
             old = self._fetched_at is None or abs(now - self._fetched_at) > FRESH
             may_ask = self._asked_at is None or abs(now - self._asked_at) >= PAUSE
-            if (old or kid not in self._known) and may_ask:
+            if (old or not self._named(kid)) and may_ask:
                 self._refresh(now)
             asked_just_now = self._fetched_at == now
-            wanted = [self._known[kid]] if kid in self._known else []
-            if kid is None:
-                wanted = list(self._known.values())
+            wanted = self._known if kid is None else self._named(kid)
         if not wanted and not asked_just_now:
             raise NotNow("token_keys_away", "The sender's published keys cannot be fetched now; this is tried again.")
         if not wanted:
             raise Refusal("token_key_unknown", "The sender has published no key with this id.")
         return [key for each in wanted for key in _readable(each, algorithm)]
+
+    def _named(self, kid: str | None) -> list[dict[str, Any]]:
+        """Several may share an id (one a key type); a token that names none may be signed with a key we do not know."""
+        return [each for each in self._known if kid is not None and each.get("kid") == kid]
 
     def _refresh(self, now: datetime) -> None:
         self._asked_at = now
@@ -60,13 +62,8 @@ class KeySet:
             return
         keys = found.get("keys") if isinstance(found, dict) else None
         if isinstance(keys, list):
-            self._known = {_id_of(each): each for each in keys[:MOST_KEYS] if isinstance(each, dict)}
+            self._known = [each for each in keys[:MOST_KEYS] if isinstance(each, dict)]
             self._fetched_at = now
-
-
-def _id_of(key: dict[str, Any]) -> str | None:
-    kid = key.get("kid")
-    return kid if isinstance(kid, str) else None
 
 
 def _readable(key: dict[str, Any], algorithm: str) -> list[PublicKey]:
