@@ -40,6 +40,7 @@ AT_ONCE = 20
 log = structlog.get_logger(__name__)
 fr, res, snd = feedback_request.c, result.c, send_attempt.c
 THANKED = sa.exists().where(snd.request_id == fr.id, snd.kind == Kind.THANKS)
+SILENT = (res.text.is_(None), res.text_at.is_(None))
 
 
 def send_due(place: Workplace, account: Account, x: XClient, clock: Callable[[], datetime]) -> int:
@@ -75,9 +76,9 @@ def _due(
     """Requests answered since then by a tap whose customers we owe thanks, oldest first; by the index of changes."""
     answered = SELECT.join_from(result, feedback_request, fr.id == res.request_id).order_by(res.score_seen_at)
     tapped = (res.updated_at > lately, res.score_way == quick_reply.WAY.name, res.score_seen_at > lately)
-    silent = (res.text.is_(None), res.text_at.is_(None), fr.erased_at.is_(None), fr.x_user_id.is_not(None))
+    there = (fr.erased_at.is_(None), fr.x_user_id.is_not(None))
     mine = (fr.account == account.name, fr.campaign.in_(list(thanking)), fr.state == State.CARD_SENT)
-    rows = connection.execute(answered.where(*tapped, *silent, *mine, ~THANKED)).all()
+    rows = connection.execute(answered.where(*tapped, *SILENT, *there, *mine, ~THANKED)).all()
     # Customers who get none stay in this list for a day: they must not crowd out the others.
     owed = (each for each in map(request_of, rows) if _owed(connection, place, each, thanking) is not None)
     return [each.id for each in islice(owed, AT_ONCE)]
@@ -146,10 +147,12 @@ def _may_have_been_thanked(place: Workplace, request: Request) -> bool:
 
 
 def _still(connection: Connection, place: Workplace, request: Request) -> bool:
-    """Whether they have not been thanked meanwhile and have not opted out."""
+    """Whether they have meanwhile neither been thanked nor commented, and have not opted out."""
     if request.erased_at is not None or request.x_user_id is None:
         return False
     thanked = sa.select(snd.id).where(snd.request_id == request.id, snd.kind == Kind.THANKS).limit(1)
+    commented = sa.select(res.request_id).where(res.request_id == request.id, ~sa.and_(*SILENT))
     whom = person(place.hash_key, request.x_user_id)
     out = sa.select(is_listed(whom, request.account))
-    return connection.scalar(thanked) is None and not connection.scalar(out)
+    told = connection.scalar(thanked) is not None or connection.scalar(commented) is not None
+    return not told and not connection.scalar(out)

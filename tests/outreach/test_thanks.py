@@ -198,6 +198,24 @@ def test_an_account_at_rest_costs_no_write_a_second(world: World, monkeypatch: p
     assert thank(world) == 0
 
 
+def test_somebody_who_comments_while_another_is_thanked_gets_none(world: World) -> None:
+    """Up to twenty are found at once, and each waits for the calls to X before its own."""
+    two_tap(world)
+    asked = [each["id"] for each in requests(world)]
+    send = world.clients["acme"].send_dm
+
+    class CommentedMeanwhile:
+        def send_dm(self, *told: Any, **more: Any) -> Any:
+            update = Update(world.clock.now, None, None, "Quick", world.clock.now)
+            with writing(world.engine) as connection:
+                for each in asked:
+                    ingest(connection, Answer(each, "page", "page", update), world.clock.now)
+            return send(*told, **more)
+
+    x: Any = CommentedMeanwhile()
+    assert send_due(world.place, account(world), x, world.clock) == 1
+
+
 def requests(world: World) -> list[dict[str, Any]]:
     with writing(world.engine) as connection:
         return [{"id": each} for each in connection.scalars(sa.select(feedback_request.c.id))]
