@@ -2,13 +2,13 @@
 
 A pass reads one snapshot of the source and writes what differs, so it can be interrupted, repeated, and run while web
 and workers go on. The last pass runs when nothing uses the source any more. Until then the target carries a schema
-revision that no process accepts, and afterwards the source does: nobody ever sends from half a ledger or from the old
-one.
+revision that no process accepts, and from the last pass on the source does: nobody ever sends from half a ledger or
+from the old one.
 """
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -21,10 +21,11 @@ from service.copying.known import known_again
 from service.copying.numbering import last, numbered, sequence
 from service.copying.rows import Rows, Stored
 from service.db import reading, writing
+from service.db.outages import AWAY
 from service.encrypting import in_force
 from service.errors import Conflict
 from service.metrics.totals import KEEP_EVERY
-from service.migrations import COPYING, MOVED
+from service.migrations import COPYING, LEAVING, MOVED
 from service.models import metadata, process_count, schema_floor, worker_seen
 from service.partitions.delivery_keys import Tell
 
@@ -61,7 +62,7 @@ def demand_place(source: Engine, target: Engine) -> None:
     """Prepare the target. Raises Conflict, Unavailable with the reason why not."""
     demand_two(source, target)
     at = migrations.current(source)
-    if at not in {migrations.head(), MOVED}:
+    if at not in {migrations.head(), LEAVING, MOVED}:
         migrations.require_fitting(source)
         sentence = (
             f"The database is at revision {at or 'none'}, this code at {migrations.head()}: both must be the same."
@@ -88,14 +89,36 @@ def carry(source: Engine, target: Engine, tables: Sequence[Rows], tell: Tell) ->
     return found
 
 
-def finish(source: Engine, target: Engine, tables: Sequence[Rows], tell: Tell) -> list[ProvenTable]:
-    """Copy the rest, prove that both hold the same, and make the target the ledger."""
-    proven = carry_and_prove(source, target, tables, tell)
-    known_again(target, tell)
-    _go_on_numbering(source, target)
-    migrations.mark(source, MOVED)
+def finish(
+    source: Engine, target: Engine, tables: Sequence[Rows], tell: Tell, wait: Callable[[float], None] = time.sleep
+) -> list[ProvenTable]:
+    """Copy the rest, prove that both hold the same, and make the target the ledger.
+
+    Raises Conflict, and then the source is the ledger still.
+    """
+    with _leaving(source):
+        proven = carry_and_prove(source, target, tables, tell)
+        known_again(target, tell)
+        _go_on_numbering(source, target)
+        demand_silence(source, wait)  # of who had started just before nothing could start any more
     migrations.mark(target, migrations.head())
     return proven
+
+
+@contextmanager
+def _leaving(source: Engine) -> Iterator[None]:
+    """Nothing starts on the source meanwhile, nor afterwards; it is the ledger again if this fails."""
+    left_before = migrations.current(source) == MOVED
+    if not left_before:
+        migrations.mark(source, LEAVING)
+    try:
+        yield
+    except BaseException:
+        if not left_before:
+            with suppress(*AWAY):
+                migrations.mark(source, migrations.head())
+        raise
+    migrations.mark(source, MOVED)
 
 
 def carry_and_prove(source: Engine, target: Engine, tables: Sequence[Rows], tell: Tell) -> list[ProvenTable]:

@@ -35,11 +35,12 @@ ENCRYPTED_FROM = "0032"  # code that knows only earlier revisions cannot decrypt
 IDS_FROM = "0034"  # likewise: it can neither decrypt ids nor find them
 PARTED_FROM = "0039"  # and such code would look for a delivery's repeats where partitions leave none to be found
 FIRST_TO_LOOK = "0022"  # code that knows only earlier revisions does not check the floor
-COPYING, MOVED = "copying", "moved"
-"""Stand where a revision does: no process of ours works on a database that is being filled, or was left behind."""
+COPYING, LEAVING, MOVED = "copying", "leaving", "moved"
+"""Stand where a revision does: no process of ours works on a database that is being filled, or left behind."""
 
 SAID = {
     COPYING: "is being filled by `dm-feedback db copy`: let that come to its end, with --finish",
+    LEAVING: "is being left by `dm-feedback db copy --finish`: let that come to its end, or run it again",
     MOVED: "was carried over to another one by `dm-feedback db copy`: write that one's address into database.url",
 }
 OF_OUR_OWN = "make one of our own, and write its address into database.url."

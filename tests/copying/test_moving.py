@@ -101,6 +101,64 @@ def test_at_the_end_the_name_of_the_ledger_is_handed_over(app: App, elsewhere: P
     assert told(there, "c-1", x_user_id="771771771")["duplicate"] == 1
 
 
+def test_nothing_starts_on_what_is_being_left_and_a_failed_end_gives_it_back(app: App, elsewhere: Place) -> None:
+    """What the source accepted after the proof would be in a ledger nobody reads any more."""
+    target = elsewhere()
+    demand_place(app.engine, target)
+
+    def pull_the_plug(table: str, _rows: int) -> None:
+        with pytest.raises(Unavailable, match="is being left by `dm-feedback db copy --finish`"):
+            migrations.require_fitting(app.engine)
+        if table == "feedback_request":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        finish(app.engine, target, every_table(), pull_the_plug)
+    migrations.require_fitting(app.engine)
+    deliver(app, "c-late", x_user_id="509")
+    demand_place(app.engine, target)
+    before = everything(app.engine)
+    finish(app.engine, target, every_table(), nobody)
+    assert everything(target) == before
+
+
+def test_an_end_that_was_killed_is_repeated(app: App, elsewhere: Place) -> None:
+    target = elsewhere()
+    demand_place(app.engine, target)
+    migrations.mark(app.engine, migrations.LEAVING)
+    demand_place(app.engine, target)
+    finish(app.engine, target, every_table(), nobody)
+    migrations.require_fitting(target)
+    assert migrations.current(app.engine) == migrations.MOVED
+
+
+def test_a_process_that_started_last_is_found_before_the_name_is_handed_over(app: App, elsewhere: Place) -> None:
+    target, now = elsewhere(), app.clock.now
+    demand_place(app.engine, target)
+    started = totals.Keeper(app.engine, "web", now, ProcessCounts())
+    started.keep(now)
+    with pytest.raises(Conflict, match="still run on the database"):
+        finish(app.engine, target, every_table(), nobody, lambda _s: started.keep(now + timedelta(seconds=10)))
+    migrations.require_fitting(app.engine)
+    assert migrations.current(target) == migrations.COPYING
+
+
+def test_what_was_carried_over_before_stays_left_behind_whatever_becomes_of_a_second_copy(
+    app: App, elsewhere: Place
+) -> None:
+    first, second = elsewhere(), elsewhere()
+    for each in (first, second):
+        demand_place(app.engine, each)
+    finish(app.engine, first, every_table(), nobody)
+
+    def pull_the_plug(_table: str, _rows: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        finish(app.engine, second, every_table(), pull_the_plug)
+    assert migrations.current(app.engine) == migrations.MOVED
+
+
 def test_a_copy_that_is_interrupted_goes_on(app: App, elsewhere: Place) -> None:
     target = elsewhere()
     demand_place(app.engine, target)
