@@ -72,12 +72,15 @@ def write_utf8() -> None:
             sys.stdout.reconfigure(encoding="utf-8")
 
 
-def stop_on_signals() -> threading.Event:
-    """Return an event that is set once this process is told to stop."""
-    stop = threading.Event()
+def set_on_stop(*events: threading.Event) -> None:
+    """Set these events, in this order, once this process is told to stop."""
+
+    def tell(_number: int, _frame: FrameType | None) -> None:
+        for event in events:
+            event.set()
+
     for each in STOPS:
-        signal.signal(each, lambda *_: stop.set())
-    return stop
+        signal.signal(each, tell)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ apply.
 
 import hashlib
 import threading
+from collections.abc import Callable
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -26,14 +27,30 @@ EXPORT_WITHIN_S = 3  # how long an ending process waits for a collector that is 
 MISSING = "it needs OpenTelemetry: pip install 'dm-feedback[otel]', or leave the setting out."
 
 
-def begin(traces_to: str | None, role: str) -> None:
-    """Send this process's spans there, if anywhere. Raises Unavailable if the extra is not installed."""
+def begin(traces_to: str | None, role: str) -> Callable[[], None]:
+    """Send this process's spans there, if anywhere; return what sends the last ones.
+
+    Python does so itself at its end, but not where a process replaces itself or leaves a hanging thread behind.
+    Raises Unavailable if the extra is not installed.
+    """
     if traces_to is None:
-        return
+        return _nothing
     demand_installed(traces_to)
     provider, ids = _provider(traces_to, role)
     tracer = provider.get_tracer("dm-feedback", __version__)
     traces.listen(lambda request_id, span, first: _emit(tracer, ids, request_id, span, first=first))
+    return lambda: _end(provider)
+
+
+def _nothing() -> None:
+    """Nothing was begun."""
+
+
+def _end(provider: "TracerProvider") -> None:
+    """Send what is left, in a thread: a collector that is away may take that long for each batch."""
+    last = threading.Thread(target=provider.shutdown, name="last-spans", daemon=True)
+    last.start()
+    last.join(EXPORT_WITHIN_S)
 
 
 def demand_installed(traces_to: str | None) -> None:

@@ -3,8 +3,6 @@
 Connects the chapters' own turns to clocks and clients. Rules about a request or an account belong to the chapters.
 """
 
-import os
-import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -25,7 +23,7 @@ from service.outreach import removed_names
 from service.outreach.clients import client_of
 from service.outreach.context import Workplace
 from service.outreach.run import Runner
-from service.process import name_of, share_arenas, stop_on_signals
+from service.process import name_of, share_arenas
 from service.settings import Settings
 from service.worker import chores, readers
 from service.x_api import XClient
@@ -40,27 +38,27 @@ def clients_of(settings: Settings, engine: Engine, clock: Clock = utc_now) -> di
     return {name: client_of(settings, engine, account, clock) for name, account in settings.accounts.items()}
 
 
-def run(settings: Settings, engine: Engine, clock: Clock = utc_now, stop: threading.Event | None = None) -> None:
-    """Work until SIGTERM or SIGINT (or `stop`). Raises Unavailable when the schema is not ours."""
+def run(settings: Settings, engine: Engine, stop: threading.Event, clock: Clock = utc_now) -> int:
+    """Work until `stop` is set; return how many calls to X did not end. Raises Unavailable if the schema is not ours.
+
+    Their sends stand in the ledger and are looked up, so the caller need not wait for the threads in which X hangs.
+    """
     migrations.require_fitting(engine)
     share_arenas()
-    told = stop or stop_on_signals()
-    otel.begin(settings.service.traces_to, "worker")
+    send_last_spans = otel.begin(settings.service.traces_to, "worker")
     place = Workplace.open(engine, settings, name_of(new_id("w", clock())[-4:]), desks_of(settings, clock))
     clients = clients_of(settings, engine, clock)
     checked = SimpleQueue[str]()
     chores.say_alive(place, clock())
     removed_names.warn_of(engine, settings)
-    threads = _begin(place, clients, checked, clock, told)
+    threads = _begin(place, clients, checked, clock, stop)
     prometheus.serve(settings, engine)
     log.info("worker_started", worker=place.worker, accounts=sorted(clients))
-    left = _send(place, clients, checked, clock, told)
+    left = _send(place, clients, checked, clock, stop)
     _end(place, clients, threads, left)
+    send_last_spans()
     log.info("worker_stopped", worker=place.worker, calls_left=left)
-    if left and stop is None:
-        # Python would wait for the threads in which X hangs. Their sends stand in the ledger and are looked up.
-        sys.stderr.flush()
-        os._exit(0)
+    return left
 
 
 def _begin(

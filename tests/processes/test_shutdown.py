@@ -1,4 +1,4 @@
-"""SIGTERM: the call in flight is finished and recorded, everything else is returned, within the time allowed."""
+"""SIGTERM and SIGHUP: the call in flight is finished and recorded, the rest is returned, within the time allowed."""
 
 from collections.abc import Callable
 
@@ -51,3 +51,32 @@ def test_a_worker_whose_call_hangs_stops_in_time_and_the_next_one_clears_up(
     with cli("next", site.directory, "--config", str(site.config), "worker"):
         until(lambda: ledger.request(engine, request_id).state == "card_sent", 60, "the successor ends it")
     assert (x.sent("dm"), x.sent("card")) == (1, 1)
+
+
+def test_a_worker_whose_call_hangs_begins_anew_on_sighup(
+    site_of: Callable[..., Site], sqlite_url: str, x: X, engine_of: Callable[[Site], Engine]
+) -> None:
+    site = site_of(sqlite_url, worker__shutdown_within="1s")
+    engine = engine_of(site)
+    (request_id,) = ledger.ended(engine)
+    (rule,) = x.faults({"endpoint": NEW, "fault": "hang", "seconds": 200, "times": 1})
+    with cli("worker", site.directory, "--config", str(site.config), "worker") as worker:
+        until(lambda: x.hits(rule), 60, "a DM is on its way")
+        worker.hang_up()
+        until(lambda: ledger.request(engine, request_id).state == "card_sent", 60, "the new one ends it")
+        assert worker.output().count('"worker_started"') == 2
+        assert worker.terminate(within_s=90) == 0
+    assert (x.sent("dm"), x.sent("card")) == (1, 1)
+
+
+def test_a_stop_while_a_reload_finishes_its_calls_is_obeyed(
+    site_of: Callable[..., Site], sqlite_url: str, x: X, engine_of: Callable[[Site], Engine]
+) -> None:
+    site = site_of(sqlite_url, worker__shutdown_within="60s")
+    ledger.ended(engine_of(site))
+    (rule,) = x.faults({"endpoint": NEW, "fault": "slow", "seconds": 5.0})
+    with cli("worker", site.directory, "--config", str(site.config), "worker") as worker:
+        until(lambda: x.hits(rule), 60, "a DM is on its way")
+        worker.hang_up()
+        assert worker.terminate(within_s=90) == 0
+        assert worker.output().count('"worker_started"') == 1

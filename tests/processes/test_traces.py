@@ -155,6 +155,20 @@ def test_a_collector_that_is_away_costs_spans_and_nothing_else(
         assert web.terminate(60) == 0
 
 
+def test_a_worker_that_begins_anew_sends_its_last_spans_before(
+    site_of: Callable[..., Site], x: X, sqlite_engine: Engine, sqlite_url: str, collector: Collector,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "3600000")
+    site = site_of(sqlite_url, service__traces_to=collector.url)
+    [request_id] = ledger.ended(sqlite_engine)
+    with cli("worker", site.directory, "--config", str(site.config), "worker") as worker:
+        until(lambda: ledger.states(sqlite_engine).get("card_sent") == 1, 60, "the card is sent")
+        assert not collector.names(request_id)
+        worker.hang_up()
+        until(lambda: "step from dm_sent" in collector.names(request_id), 60, "the last spans have come")
+
+
 def test_without_a_collector_nothing_of_it_is_imported_and_nothing_is_made() -> None:
     """Nor is anything imported that only changes a schema, to learn which one this code needs."""
     code = (
