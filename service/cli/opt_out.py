@@ -10,6 +10,7 @@ from service.customers import opted_out as stored
 from service.customers.hash_key import open_key
 from service.db import reading, writing
 from service.errors import NotFound
+from service.humanize import many
 
 BATCH = 1000
 
@@ -62,11 +63,12 @@ def count(context: click.Context) -> None:
     """Show how many entries the list has."""
     _, engine = opened(context)
     with reading(engine) as connection:
-        console.print(f"{stored.count(connection)} entries")
+        console.print(f"{many(stored.count(connection), 'entry', 'entries')}")
 
 
 def _add(context: click.Context, ids: list[str], account: str, reason: str) -> None:
     settings, engine = opened(context)
+    ids = list(dict.fromkeys(ids))  # an export names a person more than once
     demand_x_user_ids(ids)
     if account != stored.EVERY_ACCOUNT:
         account_of(settings, account)

@@ -186,9 +186,12 @@ def _explained(
 ) -> Explanation:
     if delivery is not None:
         with reading(opened(context)[1]) as connection:
-            stored = load_delivery(connection, delivery)
+            stored = load_delivery(connection, definition.name, delivery)
         if stored is None:
-            raise NotFound("unknown_delivery", f"There is no delivery '{delivery}', or its body is no longer kept.")
+            raise NotFound(
+                "unknown_delivery",
+                f"'{definition.name}' sent no delivery '{delivery}', or its body is no longer kept.",
+            )
         return explain_stored(definition, stored[1], stored[0].received_at)
     if file is None:
         raise Invalid(

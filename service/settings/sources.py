@@ -7,6 +7,8 @@ from datetime import timedelta
 from service.settings.declare import REQUIRED, setting
 from service.settings.values import NOT_EMPTY, a_minute, http_url, network, whole
 
+NEEDS = {"password": "user", "client_id": "token_url", "client_secret": "token_url", "scope": "token_url"}
+
 
 @dataclass(frozen=True, slots=True)
 class Api:
@@ -43,6 +45,9 @@ class Api:
         ways = [name for name in ("token", "user", "token_url") if getattr(self, name) is not None]
         if len(ways) > 1:
             yield ways[1], f"cannot be combined with {ways[0]}; write one way to sign in"
+        for name, needs in NEEDS.items():
+            if getattr(self, name) is not None and getattr(self, needs) is None:
+                yield needs, f"is missing; {name} is used with it only"
         if self.token_url is not None and not (self.client_id and self.client_secret):
             yield "client_secret", "is missing; token_url needs client_id and client_secret"
         if "?" in self.base_url or "#" in self.base_url:

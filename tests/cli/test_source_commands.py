@@ -299,6 +299,12 @@ def test_a_source_that_tells_of_ends_is_not_named(cli: Cli) -> None:
 
 def test_a_delivery_that_is_not_there_or_no_longer_kept_is_said_so(cli: Cli) -> None:
     assert cli.refuses("sources", "explain", "--source", "crm", "--delivery", "whd_1")[1] == "unknown_delivery"
+    assert sent(cli, signed("c-1", x_user_id="501"))["accepted"] == 1
+    (delivery,) = cli.rows(webhook_delivery)
+    cli.write(sources__other={"preset": "token", "keys": ["a-key-of-another-source-0001"], "account": "acme"})
+    sentence, code = cli.refuses("sources", "explain", "--source", "other", "--delivery", delivery.id)
+    assert code == "unknown_delivery"
+    assert "'other' sent no delivery" in sentence
 
 
 def test_a_filter_on_a_field_the_source_never_fills_is_reported(cli: Cli) -> None:

@@ -468,6 +468,16 @@ def test_the_first_language_is_the_one_to_fall_back_to() -> None:
     ("changes", "where", "says"),
     [
         ({"sources__crm__account": "acne"}, "sources.crm.account", "there is no account 'acne'; write one of 'acme'"),
+        (
+            {"sources__crm__api": {"base_url": "https://crm.acme.example", "password": "p"}},
+            "sources.crm.api.user",
+            "is missing; password is used with it only",
+        ),
+        (
+            {"sources__crm__api": {"base_url": "https://crm.acme.example", "token": "abc", "scope": "read"}},
+            "sources.crm.api.token_url",
+            "is missing; scope is used with it only",
+        ),
         ({"campaigns__care__sources": ["crm", "cmr"]}, "campaigns.care.sources", "no 'cmr' in [sources]"),
         ({"campaigns__care__accounts": ["acne"]}, "campaigns.care.accounts", "no 'acne' in [accounts]"),
         ({"campaigns__care__default_language": "fr"}, "campaigns.care.default_language", "is 'fr', which has no texts"),

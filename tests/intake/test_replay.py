@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from service.db import open_engine
-from service.errors import Unavailable
+from service.db.outages import is_away
 from service.intake.inbox.replay import ReplayCounts, replay
 from service.models import webhook_delivery
 from tests.intake.app import App, define, ended, token_app
@@ -94,8 +94,9 @@ def test_headers_that_name_the_event_are_kept_for_a_replay(engine: Engine, now: 
     assert replay(engine, definition, None, now + timedelta(hours=1)).accepted == 1
 
 
-def test_a_replay_without_a_database_is_unavailable(tmp_path: Any, now: datetime) -> None:
+def test_a_replay_without_a_database_says_so_and_asks_nobody_to_send_again(tmp_path: Any, now: datetime) -> None:
     engine = open_engine(f"sqlite:///{tmp_path}/empty.db")
-    with pytest.raises(Unavailable):
+    with pytest.raises(sa.exc.OperationalError) as raised:
         replay(engine, mended(), None, now)
+    assert is_away(raised.value)
     engine.dispose()

@@ -240,6 +240,7 @@ def test_an_admin_of_everything_reads_the_access_log_page_by_page(world):
     found = [line for page in pages(admin, "/v1/access-log", limit=2) for line in page["items"]]
     assert [line["action"] for line in found] == ["results.list"] * 5
     assert found[0]["actor"].startswith("supervisor key (")
+    assert (found[0]["address"], found[0]["outcome"]) == ("127.0.0.1", "done")
     assert world.client("admin", "acme").refused("/v1/access-log", 403) == "whole_service_only"
     assert supervisor.refused("/v1/access-log", 403) == "role_not_allowed"
 

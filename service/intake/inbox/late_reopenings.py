@@ -107,7 +107,7 @@ def _accept(
 def _opened(connection: Connection, definition: Definition, delivery_id: str) -> tuple[Delivery, Items] | None:
     """Load and parse a stored delivery; None if it cannot be read any more."""
     try:
-        stored = load_delivery(connection, delivery_id)
+        stored = load_delivery(connection, definition.name, delivery_id)
         return None if stored is None else (stored[0], open_items(definition, stored[1], stored[0].received_at))
     except (BodyProblem, ExpressionError, TooCostly):  # the definition has changed since
         return None

@@ -13,10 +13,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from service.db import reading, writing
-from service.db.outages import is_away
 from service.errors import Unavailable
 from service.intake.definition.tables import Definition
-from service.intake.inbox.accept import store, store_unavailable
+from service.intake.inbox.accept import store
 from service.intake.inbox.records import UNMAPPABLE, DeliveryReading
 from service.intake.inbox.stored import load_delivery
 from service.intake.mapping.readings import read
@@ -45,23 +44,18 @@ def replay(
     outcomes: Collection[str] = (UNMAPPABLE,),
 ) -> ReplayCounts:
     """Read one delivery of the source again, or (None) all whose latest reading has items with these outcomes."""
-    try:
-        with reading(engine) as connection:
-            found = connection.scalars(_wanted(definition, delivery_id, outcomes)).all()
-        tally: Counter[str] = Counter()
-        for each in found:
-            tally += _replay_one(engine, definition, each, now)
-    except Exception as error:
-        if is_away(error):
-            raise store_unavailable(error) from error
-        raise
+    with reading(engine) as connection:
+        found = connection.scalars(_wanted(definition, delivery_id, outcomes)).all()
+    tally: Counter[str] = Counter()
+    for each in found:
+        tally += _replay_one(engine, definition, each, now)
     return ReplayCounts(**tally)
 
 
 def _replay_one(engine: Engine, definition: Definition, delivery_id: str, now: datetime) -> Counter[str]:
     with writing(engine) as connection:
         try:
-            stored = load_delivery(connection, delivery_id)
+            stored = load_delivery(connection, definition.name, delivery_id)
         except Unavailable:
             return Counter({"unreadable": 1})
         if stored is None:

@@ -104,12 +104,13 @@ def _row(arrived: ArrivedDelivery) -> Row:
     )  # fmt: skip
 
 
-def load_delivery(connection: Connection, delivery_id: str) -> tuple[Delivery, Inbound] | None:
-    """Return a delivery and its next reading's number; None if there is none or its body is gone.
+def load_delivery(connection: Connection, source: str, delivery_id: str) -> tuple[Delivery, Inbound] | None:
+    """Return a delivery of a source and its next reading's number; None if there is none or its body is gone.
 
     Raises Unavailable if it was changed in the database since it came.
     """
-    row = connection.execute(sa.select(webhook_delivery).where(webhook_delivery.c.id == delivery_id)).one_or_none()
+    wanted = sa.select(webhook_delivery).where(wd.id == delivery_id, wd.source == source)
+    row = connection.execute(wanted).one_or_none()
     if row is None or row.body is None:
         return None
     if any(map(is_unreadable, (row.headers, row.query, row.body))):

@@ -151,6 +151,8 @@ class AccessSchema(Schema):
     actor = text("The key, or the person at the command line, that did it")
     action = text("What was done, e.g. results.list, export.dashboard")
     detail = fields.Dict(metadata={"description": "Filters and counts, never what a customer wrote"})
+    address = text("The IP address it came from. null: none, as at the command line", none=True)
+    outcome = text("`done`, or `refused` for a key that is not valid. null: not recorded", none=True)
 
 
 class AccessPageSchema(Schema):

@@ -153,6 +153,8 @@ NAMED: Mapping[str, Any] = {
     "revoked_at": None,
     "kind": "agent",
     "address": "https://feedback.example.com/v1/feeds/4f2c9d0a11be/SECRET.csv",
+    "Access.address": "203.0.113.7",
+    "outcome": "done",
     "format": "csv",
     "columns": "request_id",
     "filter": {"team": ["gold"]},

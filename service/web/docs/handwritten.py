@@ -254,6 +254,7 @@ PATHS: dict[str, Any] = {
                 "200": _json("`ok` or, with a key, `degraded`: deliveries are accepted, but something needs attention"),
                 "401": _problem("The key is not valid. (The endpoint also works without a key)"),
                 "403": _problem("The key's role may not read details"),
+                "429": _problem("Too many calls with this key in this minute"),
                 "503": _json("`unavailable`"),
             },
         },
