@@ -181,15 +181,19 @@ def _web_warnings(service: Service, web: Web) -> Iterator[Mistake]:
 def _database_warnings(name: str, url: str) -> Iterator[Mistake]:
     try:
         parts = urlsplit(url)
-        host, mode = parts.hostname, parse_qs(parts.query).get("sslmode", [""])[-1]
+        asked = parse_qs(parts.query)
+        hosts = ",".join(asked.get("host", [parts.netloc.rpartition("@")[2]])).split(",")  # libpq's word stands above
+        if all(is_this_machine(urlsplit(f"//{each}").hostname) for each in hosts):  # of a path there is no hostname
+            return
     except ValueError:  # opening it says what is right
         return
-    if not is_this_machine(host) and mode in {"disable", "allow", "prefer"}:
+    mode = asked.get("sslmode", [""])[-1]
+    if mode in {"disable", "allow", "prefer"}:
         sentence = (
             f"has sslmode={mode}, so answers could be read on the network; leave it out (require) or write verify-full"
         )
         yield Mistake(f"database.{name}", sentence)
-    elif not is_this_machine(host) and parts.scheme.startswith("postgresql") and not mode.startswith("verify-"):
+    elif parts.scheme.startswith("postgresql") and not mode.startswith("verify-"):
         sentence = (
             "uses TLS without checking the server's certificate; write sslmode=verify-full and sslrootcert=FILE, "
             "unless you control the whole network path"

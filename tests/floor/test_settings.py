@@ -344,8 +344,9 @@ def test_invalid_quiet_hours_are_a_mistake(written: Any) -> None:
         ("service__public_url", "http://[", "full address"),
         ("service__public_url", "https://host:port", "full address"),
         ("service__public_url", "https://a b", "full address"),
-        ("service__public_url", "https://feedback.acme.example/?from=crm", "must end before any '?'"),
-        ("service__public_url", "https://me:word@feedback.acme.example", "hold no user"),
+        ("service__public_url", "https://feedback.acme.example/?from=crm", "without a path"),
+        ("service__public_url", "https://feedback.acme.example/feedback/", "without a path"),
+        ("service__public_url", "https://me:word@feedback.acme.example", "or a user"),
         ("database__url", "mysql://localhost/x", "sqlite:///"),
         ("database__url", "sqlite://", "sqlite:///"),
         ("database__url", "sqlite:///:memory:", "sqlite:///"),
@@ -642,6 +643,16 @@ def test_an_account_without_cards_needs_no_card_webhook() -> None:
             "sslmode=prefer",
         ),
         ({"database__url": "postgresql://u:p@db.example/n"}, "database.url", "sslmode=verify-full"),
+        *(
+            ({"database__url": f"postgresql://{each}&sslmode=disable"}, "database.url", "sslmode=disable")
+            for each in (
+                "u:p@/n?host=db.example",
+                "u:p@/n?host=a.example:5432&host=b.example:5432",
+                "u:p@/n?host=/run,b.example",
+                "u:p@localhost,b.example:5432/n?target_session_attrs=any",
+                "u:p@localhost/n?host=db.example",
+            )
+        ),
         ({"web__bind": "0.0.0.0:8000"}, "web.trusted_proxies", "buffers requests"),
         ({"web__bind": "0.0.0.0:8000", "web__trusted_proxies": 1}, "web.proxy_networks", "claim any client address"),
         ({"accounts__acme__base_url": "http://x.example"}, "accounts.acme.base_url", "could be read on the network"),
