@@ -11,6 +11,7 @@ from service.auth import chain
 from service.cli.common import console, errors, opened
 from service.db import reading
 from service.errors import Invalid
+from service.reports.rows.atomic_file import appearing
 
 LOOK_EVERY_S = 2.0
 
@@ -85,10 +86,9 @@ def _kept(state: Path) -> int:
 
 
 def _keep(state: Path, after: int) -> None:
-    """Write the number beside the file and rename it: on a full disk the old one stays."""
-    part = state.with_name(state.name + ".part")
-    part.write_text(f"{after}\n", "utf-8")
-    part.replace(state)
+    """On a full disk the old one stays."""
+    with appearing(state) as file:
+        file.write(f"{after}\n".encode())
 
 
 def _printed(engine: Engine, after: int) -> int:

@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from service.humanize import many
 from service.models import access_log, feedback_request, result
 from service.outreach.context import Workplace
 from service.reports.rows import export as exporting
+from service.reports.rows.atomic_file import appearing
 from service.sandbox import Assumptions, BusinessAccount, SandboxConfig, SandboxServer
 from service.settings import load
 from service.worker.loop import clients_of
@@ -99,6 +101,14 @@ def test_an_export_that_cannot_be_is_refused_and_leaves_no_file(
     (cli.directory / "locked").write_text("a file where a directory should be", "utf-8")
     assert cli.refuses("export", *arguments)[1] == code
     assert not list(cli.directory.glob("*x.csv*"))
+
+
+def test_a_file_that_breaks_off_leaves_the_old_one_and_nothing_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "old.csv"
+    path.write_bytes(b"old")
+    with suppress(ZeroDivisionError), appearing(path) as file:
+        assert file.write(b"what customers wrote") // 0
+    assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [("old.csv", b"old")]
 
 
 # -- results reconcile

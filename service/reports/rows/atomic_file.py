@@ -27,6 +27,10 @@ def appearing(path: Path) -> Iterator[BinaryIO]:
     demand_file(path)
     part = path.with_name(path.name + ".part")
     part.unlink(missing_ok=True)  # an older one would keep its own mode
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        yield file
-    part.replace(path)
+    try:
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            yield file
+        part.replace(path)
+    except BaseException:  # what customers wrote would lie under a name nobody looks for
+        part.unlink(missing_ok=True)
+        raise
