@@ -72,9 +72,9 @@ def check(context: click.Context) -> None:
     for each in checking.check(engine):
         lies = ", ".join(f"{number} {_said(key_id)}" for key_id, number in each.by_key.items()) or "nothing"
         console.print(f"{each.column}: {lies}")
-        for row in each.refused[: checking.SHOWN]:
+        for row in each.refused:
             console.print(f"  row {row}: changed or moved in the database; put it back from a backup", style="yellow")
-        wrong += len(each.refused)
+        wrong += each.wrong
     if wrong:
         console.print(f"{wrong} values were moved or changed.")
         context.exit(1)

@@ -16,7 +16,7 @@ from service.at_rest.columns import Encrypted, keyring_of, row_of
 from service.at_rest.ids import EncryptedId
 from service.at_rest.keyring import ID_MARK, Keyring
 from service.db import reading
-from service.db.postgresql import demand_owner
+from service.db.postgresql import demand_owner, take_your_time
 from service.db.table_locks import BUSY
 from service.encrypting.rewriting import TABLES, key_id_of, raw, stored_sql, stored_value
 from service.errors import Conflict, Unavailable
@@ -27,10 +27,11 @@ AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class CheckedColumn:
-    """How many values are encrypted under which key (None: plain), and the rows with values of other places."""
+    """How many values are encrypted under which key (None: plain), how many are misplaced, and the first such rows."""
 
     column: str
     by_key: Mapping[str | None, int]
+    wrong: int
     refused: Sequence[str]
 
 
@@ -45,10 +46,12 @@ def check(engine: Engine) -> Iterator[CheckedColumn]:
 
 def _checked(engine: Engine, keyring: Keyring, column: sa.Column[Any], kind: Encrypted | EncryptedId) -> CheckedColumn:
     by_key: Counter[str | None] = Counter()
-    refused = []
+    wrong, refused = 0, []
     key = [column.table.c[name] for name in kind.by] if isinstance(kind, Encrypted) else column.table.primary_key
     query = sa.select(stored_sql(column, engine.dialect.name), *map(raw, key)).where(column.is_not(None))
     with reading(engine) as connection:
+        if engine.dialect.name == "postgresql":
+            take_your_time(connection)  # of a column that is rarely filled the first rows may be the last ones
         for read, *row in connection.execute(query, execution_options={"yield_per": AT_ONCE}):
             given = stored_value(column, read)
             try:
@@ -59,8 +62,10 @@ def _checked(engine: Engine, keyring: Keyring, column: sa.Column[Any], kind: Enc
                     by_key[keyring.active if given.startswith(ID_MARK) else None] += bool(given)
                     keyring.decrypt_id(given, kind.kind)
             except Unavailable:
-                refused.append(", ".join(map(str, row)))
-    return CheckedColumn(kind.place if isinstance(kind, Encrypted) else str(column), by_key, refused)
+                wrong += 1
+                if wrong <= SHOWN:  # with a wrong key it is every row
+                    refused.append(", ".join(map(str, row)))
+    return CheckedColumn(kind.place if isinstance(kind, Encrypted) else str(column), by_key, wrong, refused)
 
 
 def scrub(engine: Engine) -> None:

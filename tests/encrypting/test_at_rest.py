@@ -137,6 +137,7 @@ def test_a_moved_value_is_hidden_and_reported(poisoned: Poisoned, statement: str
     assert shown["text"] == WORD
     refused = {each.column: list(each.refused) for each in checking.check(poisoned.engine) if each.refused}
     assert refused == {"result.text": [poisoned.requests[0]]}
+    assert sum(each.wrong for each in checking.check(poisoned.engine)) == 1
 
 
 def test_a_moved_value_keeps_the_old_key_in_use(in_sqlite: Poisoned) -> None:

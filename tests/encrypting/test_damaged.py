@@ -112,6 +112,18 @@ def test_export_and_erasure_of_the_person_still_work(poisoned: Poisoned) -> None
     assert not [each for each in checking.check(poisoned.engine) if each.refused]
 
 
+def test_a_check_reads_everything_however_long_it_takes(poisoned: Poisoned) -> None:
+    ran = list[str]()
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        ran.append(statement)
+
+    sa.event.listen(poisoned.engine, "before_cursor_execute", note)
+    columns = list(checking.check(poisoned.engine))
+    lifted = len(columns) if poisoned.engine.dialect.name == "postgresql" else 0
+    assert ran.count("SET LOCAL statement_timeout = 0") == lifted
+
+
 def test_an_unreadable_delivery_is_counted_and_the_next_one_read(poisoned: Poisoned) -> None:
     with writing(poisoned.engine) as connection:
         unmappable = {"outcome": "unmappable", "reason": "test"}
