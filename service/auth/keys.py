@@ -32,7 +32,7 @@ KEY_ID = re.compile(r"[0-9a-f]{12}")
 LONGEST_NAME = 64
 LONGEST_SIGNATURE = 64
 LONGEST_ACTOR = 96  # of whoever did something, wherever that stands
-PATH = re.compile(r"/[A-Za-z0-9/._-]{1,99}")
+PATH = re.compile(r"(?=.{2,100}\Z)(/[A-Za-z0-9._-]+)+")
 SEEN_EVERY = timedelta(minutes=1)  # last_used_at is for people; most calls need not write
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="dm-feedback", Basic realm="dm-feedback", charset="UTF-8"'}
 ak = api_key.c

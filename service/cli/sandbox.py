@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import click
+from marshmallow import ValidationError
 
 from service.cli.common import console
 from service.errors import Invalid
@@ -13,6 +14,7 @@ from service.sandbox import SandboxConfig
 from service.sandbox import serve as serve_sandbox
 from service.sandbox.crm import Crms, CrmServer
 from service.sandbox.crm.people import KEY
+from service.settings.values import host_and_port, to_listen_on
 
 
 @click.command()
@@ -27,9 +29,11 @@ def sandbox(bind: str, file: Path | None, speed: float | None, *, with_crms: boo
     explains how to make customers and faults. Without --file every numeric user id is a customer who may answer.
     --crm adds stand-ins for the APIs of CRMs, for trying look-ups; everybody is known there, as user<ID>.
     """
-    host, _, port = bind.rpartition(":")
-    if not (port.isascii() and port.isdigit() and int(port) < 2**16):
-        raise Invalid("bad_bind", f"'{bind}' is not of the form host:port, such as 127.0.0.1:8090.")
+    try:
+        to_listen_on(bind)
+        host, port = host_and_port(bind)
+    except ValidationError as error:
+        raise Invalid("bad_bind", f"'{bind}' is not of the form host:port, such as 127.0.0.1:8090.") from error
     try:
         config = SandboxConfig.from_file(file) if file else SandboxConfig.demo()
         config = replace(config, speed=config.speed if speed is None else speed)
@@ -43,8 +47,8 @@ def sandbox(bind: str, file: Path | None, speed: float | None, *, with_crms: boo
             console.print(f"    consumer_key {account.consumer_key}   consumer_secret {account.consumer_secret}")
             console.print(f"    token {account.token}   token_secret {account.token_secret}", highlight=False)
 
-    with _crms(host or "127.0.0.1", int(port) + 1 if int(port) else 0) if with_crms else nullcontext():
-        serve_sandbox(config, host or "127.0.0.1", int(port), ready)
+    with _crms(host or "127.0.0.1", port + 1 if port else 0) if with_crms else nullcontext():
+        serve_sandbox(config, host or "127.0.0.1", port, ready)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ sandbox.
 """
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -89,8 +90,8 @@ class SandboxConfig:
         for name in ("user_id", "screen_name", "token"):
             if len({getattr(account, name) for account in self.accounts}) != len(self.accounts):
                 raise ValueError(f"Two accounts of the sandbox have the same {name}.")
-        if self.speed < 0 or self.push_workers < 1:
-            raise ValueError("speed must not be negative and push_workers must be at least 1.")
+        if not 0 <= self.speed < math.inf or self.push_workers < 1:
+            raise ValueError("speed must be a number that is not negative and push_workers must be at least 1.")
 
     @classmethod
     def demo(cls) -> "SandboxConfig":

@@ -132,6 +132,7 @@ def test_a_crash_leaves_no_file_of_our_memory(x: tuple[subprocess.Popen[str], st
         (("--bind", "nonsense"), "bad_bind"),
         (("--bind", "127.0.0.1:99999"), "bad_bind"),
         (("--speed", "-1"), "bad_sandbox_configuration"),
+        (("--speed", "nan"), "bad_sandbox_configuration"),
         (("--file", "sandbox.json"), "bad_sandbox_configuration"),
     ],
 )

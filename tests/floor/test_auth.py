@@ -398,7 +398,13 @@ def test_a_key_bound_to_a_network_is_not_valid_elsewhere(sqlite_engine: Engine) 
 
 @pytest.mark.parametrize(
     "bounds",
-    [{"routes": ("summary",)}, {"routes": ("/v1/\0",)}, {"networks": ("10.0.0.300",)}, {"expires_at": START}],
+    [
+        {"routes": ("summary",)},
+        {"routes": ("/v1/\0",)},
+        {"routes": ("/v1/",)},
+        {"networks": ("10.0.0.300",)},
+        {"expires_at": START},
+    ],
 )
 def test_bounds_that_cannot_hold_are_refused(sqlite_engine: Engine, bounds: dict[str, Any]) -> None:
     with pytest.raises(Invalid) as caught:

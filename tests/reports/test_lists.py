@@ -91,6 +91,7 @@ def test_a_misspelt_account_is_told_which_there_are_and_only_those_one_may_see(w
         ("don't", "don", True),
         ("日本語のコメント", "日本", True),
         (None, "a", False),
+        ("slow", "\u037a", False),  # a letter that folds to a space and a mark
     ],
 )
 def test_words_and_their_beginnings_are_found_without_case_and_accents(text, typed, found):

@@ -29,11 +29,12 @@ def begun(typed: str) -> tuple[str, ...]:
 
 
 def has(text: str | None, typed: str) -> bool:
-    """Whether every typed word is the beginning of a word in the text."""
-    if not text:
+    """Whether every typed word is the beginning of a word in the text; signs that fold away are in none."""
+    wanted = begun(typed)
+    if not text or not wanted:
         return False
     words = WORD.findall(folded(text))
-    return all(any(word.startswith(each) for word in words) for each in begun(typed))
+    return all(any(word.startswith(each) for word in words) for each in wanted)
 
 
 def found(texts: Sequence[str | None], typed: str) -> list[int]:

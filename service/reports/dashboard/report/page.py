@@ -64,11 +64,12 @@ def _page(context: PageContext) -> str:
         query = context.query(connection, question.filter, now)
         found, names, rows = _facts(query, span), choices(query), query.sees_rows
         offered = candidates(query.filtered(found.filter)) if rows else ()
-    _log(context, found, len(found.comments or ()) + len(offered), now)
+    chosen = {row.request_id for row in found.comments or ()}
+    _log(context, found, len(chosen.union(row.request_id for row in offered)), now)
     return flask.render_template(
         "dashboard/report.html",
         asked=question, names=names, sheet=_sheet(context, found, question, now), title=title_of(found),
-        offered=offered, chosen={row.request_id for row in found.comments or ()}, rows=rows, most=MOST_COMMENTS,
+        offered=offered, chosen=chosen, rows=rows, most=MOST_COMMENTS,
         **_choosing(context, question, span, now),
     )  # fmt: skip
 
