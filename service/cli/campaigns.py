@@ -2,9 +2,7 @@
 
 import click
 
-from service.auth import log_access
 from service.cli.common import account_asking, campaign_of, console, me, now, opened
-from service.db import writing
 from service.errors import Invalid
 from service.intake.values.identity import X_HANDLE
 from service.outreach import rehearsal
@@ -35,9 +33,7 @@ def try_(context: click.Context, name: str, handle: str, account_name: str | Non
     account = account_asking(settings, campaign, account_name)
     if X_HANDLE.fullmatch(handle.removeprefix("@")) is None:
         raise Invalid("not_a_handle", "Give your handle on X, e.g. --to @acme.")
-    request = rehearsal.begin(place, campaign, account, handle, now())
-    with writing(engine) as connection:
-        log_access(connection, me(), "campaign.try", {"campaign": name, "request_id": request.id}, now())
+    request = rehearsal.begin(place, campaign, account, handle, me(), now())
     with client_of(settings, engine, account, now) as client:
         for step in rehearsal.walk(place, account, request.id, client, now):
             console.print(f"{step.endpoint:20} {said(step.outcome)}", soft_wrap=True)

@@ -117,6 +117,8 @@ def forget(engine: Engine, accounts: Sequence[str], tell: Tell, actor: str, now:
     if here:
         sentence = f"{', '.join(here)}: not carried over to another database from here, so nothing is deleted."
         raise Conflict("account_is_here", sentence)
+    with writing(engine) as connection:  # before the first is deleted: whoever does this may stop at any of them
+        log_access(connection, actor, "accounts.forgotten", {"accounts": list(accounts)}, now)
     carried = [each for each in of_accounts.tables_of(accounts, sources) if not each.once]
     for each in (*reversed(carried), of_accounts.counted_of(accounts)):
         if each.table.name != "account_state":
@@ -124,7 +126,6 @@ def forget(engine: Engine, accounts: Sequence[str], tell: Tell, actor: str, now:
     with writing(engine) as connection:
         standing.forget(connection, accounts)
         seals.begin_epoch(connection, now)
-        log_access(connection, actor, "accounts.forgotten", {"accounts": list(accounts)}, now)
 
 
 def _delete(engine: Engine, rows: Rows, tell: Tell) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from service.accounts import standing
+from service.auth import log_access
 from service.db import reading, writing
 from service.ids import new_id
 from service.outreach.campaigns import Conversation, freeze
@@ -42,8 +43,8 @@ class RehearsedCall:
     outcome: Outcome
 
 
-def begin(place: Workplace, campaign: Campaign, account: Account, handle: str, now: datetime) -> Request:
-    """Create the request, leased to us, with its texts frozen as for a customer."""
+def begin(place: Workplace, campaign: Campaign, account: Account, handle: str, by: str, now: datetime) -> Request:
+    """Create the request, leased to us, with its texts frozen as for a customer. From now on it will be sent."""
     request_id = new_id("fr", now)
     row = NewRequest(
         id=request_id, source=next(iter(place.settings.sources)), account=account.name,
@@ -64,6 +65,7 @@ def begin(place: Workplace, campaign: Campaign, account: Account, handle: str, n
         assert opened is not None, "written a line before"
         frozen = write(connection, opened, Postpone(now, TRIED, plan=plan), now, place.writer)
         leases.grant(connection, request_id, Lease(request_id, now + place.settings.worker.lease))
+        log_access(connection, by, "campaign.try", {"campaign": campaign.name, "request_id": request_id}, now)
     return frozen
 
 

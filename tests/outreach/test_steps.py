@@ -44,7 +44,7 @@ def tried(world_of: Any) -> World:
 
 def begun(world: World) -> str:
     place, campaign = world.place, world.settings.campaigns[0]
-    return rehearsal.begin(place, campaign, world.settings.accounts["acme"], "@ada", world.clock.now).id
+    return rehearsal.begin(place, campaign, world.settings.accounts["acme"], "@ada", "cli:ada", world.clock.now).id
 
 
 def walked(world: World, request_id: str) -> list[str]:
