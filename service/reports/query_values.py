@@ -49,7 +49,7 @@ class Moment(fields.Field[datetime | date]):
         if isinstance(found, datetime) and found.tzinfo is None:
             raise ValidationError(f"has no offset; {WHEN}")
         if found.year not in YEARS:
-            raise ValidationError(f"lies outside the years {YEARS.start} to {YEARS.stop}; {WHEN}")
+            raise ValidationError(f"lies outside the years {YEARS.start} to {YEARS.stop - 1}; {WHEN}")
         return found
 
 

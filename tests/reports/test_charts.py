@@ -21,7 +21,7 @@ from service.reports.dashboard.svg import Caption
 SVG = "{http://www.w3.org/2000/svg}"
 CAPTION = Caption("nps-team", "NPS by week", "Rose from 30 to 54.")
 POINTS = [
-    PeriodPoint("W01", 20, 30.0, 10.0, 45.0, "30"),
+    PeriodPoint("W01", 20, 30.0, -0.4, 45.0, "30"),
     PeriodPoint("W02", 25, 32.0, 12.0, 47.0, "32", note="another question"),
     PeriodPoint("W03", None, None, None, None, "too few"),
     PeriodPoint("W04", 40, 50.0, 40.0, 66.0, "50"),
@@ -166,7 +166,7 @@ def test_an_id_that_could_break_out_is_refused(ident):
 def test_a_line_labels_each_point_with_bounds_n_and_notes():
     assert hover(parsed(over_time(POINTS, CAPTION, -100, 100))) == [
         "W02: another question",
-        "W01: 30 (10 to 45), 20 answers",
+        "W01: 30 (0 to 45), 20 answers",
         "W02: 32 (12 to 47), 25 answers",
         "W04: 50 (40 to 66), 40 answers",
         "W05: 54 (40 to 66), 40 answers, answers may still come",

@@ -170,15 +170,13 @@ def _add_definitions(routes: Routes) -> None:
 
 def _sides(routes: Routes, wanted: Filter, asked: dict[str, Any]) -> tuple[Filter, Filter]:
     """Return both sides: another period of the same, or two groups of the same period."""
-    periods = "other_since" in asked or "other_until" in asked
+    other = _other_period(routes, asked)
     groups = [name for name in ("by", "a", "b") if name in asked]
-    if periods == bool(groups) or (groups and len(groups) < 3):  # noqa: PLR2004 - by, a and b
+    if (other is not None) == bool(groups) or (groups and len(groups) < 3):  # noqa: PLR2004 - by, a and b
         raise Invalid(
             "two_sides_needed", "Compare two periods (other_since, other_until) or two groups (by, a and b), not both."
         )
-    if periods:
-        moments = {"since": asked.get("other_since"), "until": asked.get("other_until")}
-        other = routes.filter({name: value for name, value in moments.items() if value})
+    if other is not None:
         return wanted, replace(wanted, since=other.since, until=other.until)
     return _group(routes, wanted, asked["by"], asked["a"]), _group(routes, wanted, asked["by"], asked["b"])
 

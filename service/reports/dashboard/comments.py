@@ -104,7 +104,8 @@ def neighbours(asked: ReportQuery, order: Order, row: Row) -> tuple[str | None, 
 
 def life(asked: ReportQuery, row: Row) -> list[HistoryLine]:
     """Return what happened to a request and when, the oldest first: the machine's steps and X's news of the answer."""
-    steps = asked.connection.execute(sa.select(tr.at, tr.to_state, tr.reason).where(tr.request_id == row.request_id))
+    taken = sa.select(tr.at, tr.to_state, tr.reason).where(tr.request_id == row.request_id).order_by(tr.id)
+    steps = asked.connection.execute(taken)  # several may be of one moment
     lines = [HistoryLine(row.ended_at, "conversation_ended", "")]
     lines += [HistoryLine(at, state, reason or "") for at, state, reason in steps]
     lines += [HistoryLine(at, what, channel) for at, what, channel in _news(asked, row.request_id)]

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from service.humanize import many
 from service.reports.dashboard.svg import WIDTH, Caption, Scale, clean, place, svg, tag, text
-from service.reports.dashboard.words import MINUS
+from service.reports.dashboard.words import MINUS, number
 
 LEFT, RIGHT = 52, 322
 TOP, BOTTOM = 16, 116
@@ -96,7 +96,7 @@ def _dot(x: float, moment: PeriodPoint, y: Scale, *, last: bool) -> Markup:
 def _bounds(moment: PeriodPoint) -> str:
     if moment.low is None or moment.high is None:
         return ""
-    return f" ({moment.low:.0f} to {moment.high:.0f})".replace("-", MINUS)
+    return f" ({number(moment.low, 0)} to {number(moment.high, 0)})"
 
 
 def _below(pairs: Sequence[tuple[float, PeriodPoint]]) -> list[Markup]:

@@ -148,13 +148,13 @@ def test_an_answer_erased_while_its_release_is_closed_leaves_no_small_one(postgr
     """SQLite has locked the ledger by then."""
     early = World(postgresql_engine)
     close(early, MONDAY)
-    gone = on(early, MONDAY, 5)[0]
+    still = on(early, MONDAY, 5)[:1]
 
     def erase(_connection, _cursor, statement, *_):
-        if "FOR UPDATE OF result" in statement:
-            event.remove(early.engine, "before_cursor_execute", erase)
+        if "FOR UPDATE OF result" in statement and still:
             with writing(early.engine) as connection:
-                connection.execute(sa.update(result).where(result.c.request_id == gone).values(score=None))
+                gone = result.c.request_id == still.pop()
+                connection.execute(sa.update(result).where(gone).values(score=None))
 
     event.listen(early.engine, "before_cursor_execute", erase)
     close(early, MONDAY + DAY)
