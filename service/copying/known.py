@@ -5,6 +5,7 @@ target gets a key for each delivery, and an unpartitioned one gets an emptied de
 expired.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
@@ -29,22 +30,25 @@ def known_again(target: Engine, tell: Tell) -> None:
     if in_pieces:
         delivery_keys.fill(target, NEVER, tell)
         return
-    seen = 0
+    seen, after = 0, ("", "")
     while True:
         with writing(target) as connection:
-            if not (gone := _gone(connection)):
+            if not (gone := _gone(connection, after)):
                 return
-            Rows(webhook_delivery).put(connection, gone)
-        seen += len(gone)
+            Rows(webhook_delivery).put(
+                connection, [_emptied(each.delivery_id, each.source, each.dedupe_key) for each in gone]
+            )
+        seen, after = seen + len(gone), (gone[-1].source, gone[-1].dedupe_key)
         tell(webhook_delivery.name, seen)
 
 
-def _gone(connection: Connection) -> list[Stored]:
-    """Some rows for deliveries of which only the key is left."""
+def _gone(connection: Connection, after: tuple[str, str]) -> Sequence[sa.Row[str, str, str]]:
+    """Some deliveries of which only the key is left, from a key on: each search reads what the last one did not."""
     there = sa.select(wd.id).where(wd.source == dlk.source, wd.dedupe_key == dlk.dedupe_key)
     missing = sa.and_(~there.exists(), ~sa.select(wd.id).where(wd.id == dlk.delivery_id).exists())
-    found = connection.execute(sa.select(dlk.delivery_id, dlk.source, dlk.dedupe_key).where(missing).limit(AT_ONCE))
-    return [_emptied(*row) for row in found]
+    place = sa.tuple_(dlk.source, dlk.dedupe_key)
+    query = sa.select(dlk.delivery_id, dlk.source, dlk.dedupe_key).where(missing, place > sa.tuple_(*after))
+    return connection.execute(query.order_by(dlk.source, dlk.dedupe_key).limit(AT_ONCE)).all()
 
 
 def _emptied(delivery_id: str, source: str, key: str) -> Stored:

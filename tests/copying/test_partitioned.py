@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pytest
 from sqlalchemy.engine import Engine
 
 from service import migrations
@@ -24,25 +25,27 @@ def carried(source: App, target: Engine) -> App:
 
 
 def test_from_partitioned_to_whole_with_known_repeats(
-    postgresql_engine: Engine, sqlite_url: str, sibling: Engine
+    postgresql_engine: Engine, sqlite_url: str, sibling: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("service.copying.known.AT_ONCE", 1)
     app = App(postgresql_engine, SETTINGS)
     turn(postgresql_engine, app.clock.now)
     at = app.clock.now
-    retold(app, "c-gone", at, x_user_id="771")
+    for number in range(3):
+        retold(app, f"c-gone-{number}", at, x_user_id="771")
     lives_until(app, app.clock.now + timedelta(days=50))
     deliver(app, "c-there", x_user_id="772")
     assert [row.body is None for row in app.rows(webhook_delivery)] == [False]
     there = carried(app, sibling)
     assert in_pieces(sibling) == frozenset()
-    assert [row.body is None for row in there.rows(webhook_delivery)] == [True, False]
-    for again in (retold(there, "c-gone", at, x_user_id="771"), told(there, "c-there", x_user_id="772")):
+    assert [row.body is None for row in there.rows(webhook_delivery)] == [True, True, True, False]
+    for again in (retold(there, "c-gone-1", at, x_user_id="771"), told(there, "c-there", x_user_id="772")):
         assert (again["accepted"], again["duplicate"]) == (0, 1)
     assert deliver(there, "c-new")
     with reading(sibling) as connection:
         assert list(chain.verify(connection)) == []
     sqlite = open_engine(sqlite_url)
-    assert len(carried(there, sqlite).rows(webhook_delivery)) == 3
+    assert len(carried(there, sqlite).rows(webhook_delivery)) == 5
     sqlite.dispose()
 
 
