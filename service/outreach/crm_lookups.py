@@ -70,8 +70,8 @@ def look_up_once(place: Workplace, desk: Desk, clock: Callable[[], datetime]) ->
             return False
     with writing(place.engine) as connection:
         taken = _take(connection, place, desk, clock())
-    if taken is None:
-        return False
+    if not isinstance(taken, ClaimedLookUp):
+        return taken
     request = taken.request
     known = {
         "conversation_id": request.conversation_id, "customer_ref": request.customer_ref, "tenant": request.tenant,
@@ -83,25 +83,28 @@ def look_up_once(place: Workplace, desk: Desk, clock: Callable[[], datetime]) ->
     return True
 
 
-def _take(connection: Connection, place: Workplace, desk: Desk, now: datetime) -> ClaimedLookUp | None:
-    """Take the next customer. One who is already known, or no longer waits, is settled at once."""
+def _take(connection: Connection, place: Workplace, desk: Desk, now: datetime) -> ClaimedLookUp | bool:
+    """Take the next customer. One who is already known, or no longer waits, is settled at once; True: only such."""
     stands = holds.lock(connection, desk.source)
     if stands.rests(now) or waiting.flying(connection, desk.source, now) >= desk.at_once:
-        return None
+        return False
+    settled = False
     for each in waiting.next_due(connection, desk.source, now, AT_ONCE):
         request = locked(connection, each.request_id)
         assert request is not None, "nobody deletes a request"
         if not _waits(request):
             waiting.done(connection, each.request_id)
+            settled = True
             continue
         remembered = _remembered(connection, place, desk, request, now)
         if remembered is not None:
             _finish(connection, place, desk, request, remembered, now)
+            settled = True
             continue
         if not holds.spend(connection, desk.source, desk.calls, desk.per_minute, now):
-            return None
+            return False
         return ClaimedLookUp(request, waiting.take(connection, each, now))
-    return None
+    return settled
 
 
 def _record(

@@ -194,6 +194,18 @@ def test_many_conversations_of_one_customer_are_one_call(build: Callable[..., De
     assert {row.customer for row in rows(desked.world.engine, found_identity)} & {"4711", "none"} == set()
 
 
+def test_those_who_are_settled_without_a_call_let_the_next_be_looked_at_at_once(
+    build: Callable[..., Desked],
+) -> None:
+    desked = build(WHO)
+    for n in range(3):
+        desked.ended(f"c-{n}")
+    desked.world.run()
+    place, clock = desked.world.place, desked.world.clock
+    called, settled, rests = (crm_lookups.look_up_once(place, place.desks["crm"], clock) for _ in range(3))
+    assert (called, settled, rests, len(desked.crm.asked)) == (True, True, False, 1)
+
+
 def test_somebody_found_is_believed_for_a_week_and_nobody_for_an_hour(build: Callable[..., Desked]) -> None:
     desked = build(WHO)
     desked.crm.answers = {"/people/4711": {"x": "501"}}
@@ -387,7 +399,7 @@ def test_no_more_look_ups_at_once_than_the_settings_say(build: Callable[..., Des
     with writing(desked.world.engine) as connection:
         now = desked.world.clock.now
         taken = [crm_lookups._take(connection, place, desk, now) for _ in range(3)]
-    assert [each is not None for each in taken] == [True, True, False]
+    assert [bool(each) for each in taken] == [True, True, False]
 
 
 @pytest.mark.parametrize("column", ["lease_until", "due_at"])
