@@ -59,6 +59,12 @@ class FeedsSchema(Schema):
     items = fields.List(fields.Nested(FeedSchema))
 
 
+SHOWN_ONCE = (
+    "Your own id for this call. If you repeat the call within a day, it creates nothing and is refused (409), because "
+    "the address is shown once"
+)
+
+
 class NewFeedSchema(StrictSchema):
     """What to save."""
 
@@ -109,7 +115,7 @@ def _add_made(routes: Routes) -> None:
     @routes.pages.doc(
         operationId="create_feed",
         summary="Create a feed: save a question and get a URL that answers it.",
-        parameters=[PARAMETER],
+        parameters=[{**PARAMETER, "description": SHOWN_ONCE}],
     )
     def create_feed(asked: dict[str, Any]) -> dict[str, Any]:
         question, reader, now = flask.request.get_json()["question"], routes.reader, routes.clock()

@@ -79,8 +79,8 @@ def _add_notes(routes: Routes) -> None:
 
     @routes.get(path, StrictSchema, row_schemas.NotesSchema, READERS_OF_ANSWERS, "List the notes on a result.")
     def list_notes(_asked: dict[str, Any], request_id: str) -> dict[str, Any]:
-        found_result(routes, request_id)
         with reading(routes.engine) as connection:
+            query.get(routes.query(connection), request_id)
             found = notes.listed(connection, request_id)
         routes.log("notes.read", {"request_id": request_id, "notes": len(found)})
         return {"items": found}

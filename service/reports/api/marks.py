@@ -1,6 +1,6 @@
 """Marks over the API, for supervisors and admins: whether an answer is dealt with, and who takes care of it.
 
-Setting the same mark again changes nothing, so a call can be repeated. Each call is in the access log.
+Setting the same mark again changes nothing, so a call can be repeated. Each change is in the access log.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from service.reports.api.routes import Routes
 from service.reports.api.schemas import number, text, time
 from service.reports.query_values import YesNo
 from service.reports.roles import READERS_OF_ANSWERS
-from service.reports.rows import marks
+from service.reports.rows import marks, query
 from service.reports.rows.row import SAYS, Row
 from service.web.parameters import StrictSchema
 
@@ -60,8 +60,8 @@ def add(routes: Routes) -> None:
 
     @routes.get(PATH, StrictSchema, MarkSchema, READERS_OF_ANSWERS, "Get an answer's status and its owner.")
     def get_mark(_asked: dict[str, Any], request_id: str) -> marks.ReviewMark:
-        found_result(routes, request_id)
         with reading(routes.engine) as connection:
+            query.get(routes.query(connection), request_id)
             return marks.mark_of(connection, request_id)
 
     @routes.pages.route(PATH, methods=["PATCH"])

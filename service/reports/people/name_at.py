@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from service.db import to_micros
-from service.x_api.questions import QUESTIONS, question
+from service.x_api.questions import question, valid
 
 Kind = Literal["agent", "team"]
 KINDS: tuple[Kind, ...] = ("agent", "team")
@@ -85,6 +85,6 @@ def _line(given: Iterable[GivenName], account: str) -> Line:
 @lru_cache(512)
 def question_of(kind: str | None, variant: Any, display_name: str | None) -> str | None:
     """X's question in its own words; None if nobody was asked, or X has no such question."""
-    if kind is None or kind not in QUESTIONS or not isinstance(variant, int) or not 0 <= variant < len(QUESTIONS[kind]):
+    if kind is None or not valid(kind, variant):
         return None
     return question(kind, variant, display_name or "\u2026")
