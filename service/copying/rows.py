@@ -44,6 +44,11 @@ class Rows:
         """The columns of the primary key."""
         return list(self.table.primary_key.columns)
 
+    @cached_property
+    def stored_key(self) -> list[sa.ColumnElement[Any]]:
+        """The key as it is stored: an encrypted id is not decrypted to be compared."""
+        return [*map(_lying, self.key)]
+
     def key_of(self, row: Stored) -> Stored:
         """Return the key of a row."""
         return tuple(row[self._places[each.name]] for each in self.key)
@@ -64,13 +69,13 @@ class Rows:
 
     def by_key(self, connection: Connection, keys: Sequence[Stored]) -> dict[Stored, Stored]:
         """Return rows by their keys, whether wanted or not."""
-        found = connection.execute(self._select(connection, self.columns).where(sa.tuple_(*self.key).in_(keys)))
+        found = connection.execute(self._select(connection, self.columns).where(self._is_one_of(keys)))
         rows = [tuple(row) for row in found]
         return {self.key_of(row): row for row in rows}
 
     def missing(self, connection: Connection, keys: Sequence[Stored]) -> list[Stored]:
         """Return those keys whose rows are missing here or not wanted."""
-        here = sa.select(*self.key).where(sa.tuple_(*self.key).in_(keys))
+        here = sa.select(*self.stored_key).where(self._is_one_of(keys))
         there = {tuple(row) for row in connection.execute(here if self.wanted is None else here.where(self.wanted))}
         return [key for key in keys if key not in there]
 
@@ -78,7 +83,7 @@ class Rows:
         """Return those keys under which there are rows that are not wanted."""
         if self.wanted is None:
             return []
-        others = sa.select(*self.key).where(sa.tuple_(*self.key).in_(keys), sa.not_(self.wanted))
+        others = sa.select(*self.stored_key).where(self._is_one_of(keys), sa.not_(self.wanted))
         return [tuple(row) for row in connection.execute(others)]
 
     def put(self, connection: Connection, rows: Sequence[Stored]) -> None:
@@ -106,7 +111,7 @@ class Rows:
 
     def take_out(self, connection: Connection, keys: Sequence[Stored]) -> None:
         """Delete rows by their keys."""
-        connection.execute(sa.delete(self.table).where(sa.tuple_(*map(_lying, self.key)).in_(keys)))
+        connection.execute(sa.delete(self.table).where(self._is_one_of(keys)))
 
     def count(self, connection: Connection) -> int:
         """Return how many rows are wanted."""
@@ -125,6 +130,9 @@ class Rows:
     def _places(self) -> dict[str, int]:
         return {each.name: place for place, each in enumerate(self.columns)}
 
+    def _is_one_of(self, keys: Sequence[Stored]) -> sa.ColumnElement[bool]:
+        return sa.tuple_(*self.stored_key).in_(keys)
+
     def _select(self, connection: Connection, columns: Sequence[sa.Column[Any]]) -> sa.Select[Any]:
         return sa.select(*(_read(connection, each) for each in columns))
 
@@ -134,7 +142,7 @@ class Rows:
             query = query.where(self.wanted)
         if last is not None:
             after = (sa.literal(value, stored(column.type)) for column, value in zip(self.key, last, strict=True))
-            query = query.where(sa.tuple_(*map(_lying, self.key)) > sa.tuple_(*after))
+            query = query.where(sa.tuple_(*self.stored_key) > sa.tuple_(*after))
         return [tuple(row) for row in connection.execute(query)]
 
 

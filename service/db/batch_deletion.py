@@ -61,7 +61,7 @@ def _deleted(table: sa.Table, connection: Connection, those: Condition) -> int:
 
 def _steps(engine: Engine, kind: Overdue) -> Iterator[Keys]:
     """The keys of rows that are too old, a stretch of the table at a time."""
-    key = list(kind.table.primary_key)
+    key = _stored_key(kind.table)
     found = sa.select(*key, sa.case((kind.old, 1), else_=0)).order_by(*key).limit(AT_ONCE)
     found = found if kind.among is None else found.where(kind.among)
     page = _read(engine, found)
@@ -72,7 +72,15 @@ def _steps(engine: Engine, kind: Overdue) -> Iterator[Keys]:
         page = _read(engine, found.where(_after(key, page[-1])))
 
 
-def _after(key: Sequence[sa.Column[Any]], last: sa.Row[Any]) -> Condition:
+def _stored_key(table: sa.Table) -> list[sa.ColumnElement[Any]]:
+    """The key as it is stored and sorted: an id may be encrypted in one row and plain in the next."""
+    kinds = ((each, each.type) for each in table.primary_key)
+    return [
+        sa.type_coerce(each, kind.impl_instance if isinstance(kind, sa.TypeDecorator) else kind) for each, kind in kinds
+    ]
+
+
+def _after(key: Sequence[sa.ColumnElement[Any]], last: sa.Row[Any]) -> Condition:
     given = [sa.literal(value, each.type) for each, value in zip(key, last, strict=False)]
     return sa.tuple_(*key) > sa.tuple_(*given) if len(key) > 1 else key[0] > given[0]
 
@@ -83,5 +91,5 @@ def _read(engine: Engine, page: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
 
 
 def _among(table: sa.Table, keys: Keys) -> Condition:
-    first, *others = table.primary_key
+    first, *others = _stored_key(table)
     return sa.tuple_(first, *others).in_(keys) if others else first.in_([each[0] for each in keys])

@@ -11,13 +11,16 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from service import migrations
+from service.at_rest.columns import keyring_of, with_keys
+from service.at_rest.keyring import ID_MARK
 from service.copying import moving
 from service.copying.moving import carry, demand_place, demand_silence, every_table, finish
 from service.copying.rows import AT_ONCE
-from service.db import reading, writing
+from service.customers import identities
+from service.db import open_engine, reading, writing
 from service.errors import Conflict, Unavailable
 from service.metrics import totals
-from service.models import feedback_request, metadata, naming, review_note, transition, webhook_delivery
+from service.models import feedback_request, metadata, naming, review_note, transition, webhook_delivery, x_identity
 from service.telemetry.counters import ProcessCounts
 from tests.cli.installation import Cli
 from tests.copying.conftest import Place
@@ -64,6 +67,22 @@ def test_the_copy_is_equal_and_repeating_it_writes_nothing(app: App, elsewhere: 
     assert first["feedback_request"] == (8, 0)
     assert changed(carry(app.engine, target, every_table(), nobody)) == {}
     assert everything(target) == everything(app.engine)
+
+
+def test_encrypted_ids_are_copied_as_they_are_stored_and_once(app: App, elsewhere: Place) -> None:
+    url = app.engine.url.render_as_string(hide_password=False)
+    source, target = with_keys(open_engine(url), ["a key that nobody guesses, 32 and more"]), elsewhere()
+    keyring = keyring_of(source.dialect)
+    assert keyring is not None
+    keyring.digest_key, keyring.encrypts_ids = bytes(32), True
+    with writing(source) as connection:
+        identities.remember(connection, "jane_doe", "77177177", app.clock.now)
+        lying = connection.scalars(sa.select(sa.type_coerce(x_identity.c.handle, sa.Text))).all()
+        assert any(each.startswith(ID_MARK) for each in lying)
+    demand_place(source, target)
+    assert changed(carry(source, target, every_table(), nobody))["x_identity"] == (len(lying), 0)
+    assert changed(carry(source, target, every_table(), nobody)) == {}
+    source.dispose()
 
 
 def test_changes_during_the_copy_are_copied_too(app: App, elsewhere: Place) -> None:

@@ -8,8 +8,10 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
+from service.at_rest.columns import keyring_of, with_keys
 from service.auth import chain
-from service.db import batch_deletion, reading, writing
+from service.customers import identities
+from service.db import batch_deletion, open_engine, reading, writing
 from service.errors import Unavailable
 from service.intake.inbox.forget import too_old
 from service.models import access_log, poll_window, result, retention_run, webhook_delivery
@@ -50,6 +52,26 @@ def test_a_backlog_goes_in_steps_none_of_which_is_large(engine: Engine, monkeypa
 def _note(changed: list[int], cursor: Any, statement: str) -> None:
     if statement.startswith("UPDATE webhook_delivery"):
         changed.append(cursor.rowcount)
+
+
+def test_ids_of_which_some_are_encrypted_already_are_walked_once(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch_deletion, "AT_ONCE", 2)
+    locked = with_keys(open_engine(engine.url.render_as_string(hide_password=False)), ["nobody guesses this key, 32 +"])
+    keyring = keyring_of(locked.dialect)
+    assert keyring is not None
+    keyring.digest_key, keyring.encrypts_ids = bytes(32), True
+    for handles, through in (("abcxyz", engine), ("mn", locked)):
+        with writing(through) as connection:
+            for number, handle in enumerate(handles):
+                identities.remember(connection, handle, f"77{ord(handle)}{number}", START)
+    turns: list[None] = []
+    batch_deletion.forget(locked, identities.too_old(START), lambda: len(turns) > 20 or turns.append(None) or False)
+    assert len(turns) == 4
+    assert batch_deletion.count(locked, identities.too_old(LATER)) == 8
+    assert batch_deletion.forget(locked, identities.too_old(LATER)) == 8
+    locked.dispose()
 
 
 def test_an_interrupted_deletion_keeps_what_it_did(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
