@@ -23,6 +23,7 @@ from service.settings import Settings
 from service.text import harmless
 
 OK = 200
+NOT_FROM_HERE = "It is sent to this machine, or by https to a public address: use --to http://127.0.0.1:8000."
 
 
 @click.command()
@@ -35,10 +36,10 @@ OK = 200
 @click.option("--x-handle", help="The customer's handle on X. They may really be written to.")
 @click.pass_context
 def send(context: click.Context, /, source: str, file: str | None, to: str | None, **said: str | None) -> None:
-    """Send a delivery to the running service as the source's CRM would: signed, and ended just now.
+    """Send a signed delivery to the running service, as the source's CRM would.
 
-    Without FILE it sends the preset's own example, which names nobody on X unless you do. Exits with 1 if the delivery
-    is not accepted.
+    Without FILE it sends the preset's own example, ended just now, which names nobody on X unless you do. A FILE is
+    sent as it is, to whomever it names. Exits with 1 if the delivery is not accepted.
     """
     settings = settings_of(context)
     definition = definition_of(settings, source)
@@ -48,7 +49,8 @@ def send(context: click.Context, /, source: str, file: str | None, to: str | Non
     try:
         got = deliver(address, inbound.body, inbound.headers)
     except NoAnswer as error:
-        raise Invalid("not_sent", f"{error} Is the service running? Use --to for another address.") from error
+        why = f"{error} Is the service running? Use --to for another address."
+        raise Invalid("not_sent", NOT_FROM_HERE if error.reason == "forbidden" else why) from error
     for line in _told(definition, inbound, got.status, got.value):
         click.echo(harmless(line))
     if got.status != OK:
@@ -64,6 +66,9 @@ def definition_of(settings: Settings, source: str) -> Definition:
 def _delivery(settings: Settings, definition: Definition, file: str | None, said: TryOf) -> Inbound:
     public_url = settings.service.public_url
     if file is not None:
+        if said != TryOf():
+            options = "--conversation, --customer, --x-user-id and --x-handle"
+            raise Invalid("file_as_it_is", f"A FILE is sent as it is, to whomever it names: leave out {options}.")
         return parse_request_file(Path(file).read_bytes(), public_url, definition.name)
     preset = settings.sources[definition.name].preset
     if preset is None:

@@ -483,6 +483,20 @@ def test_an_unsendable_delivery_is_refused_in_a_sentence(cli: Cli) -> None:
     assert cli.refuses("sources", "send", "crm", "--x-user-id", "501")[1] == "not_told"
 
 
+def test_a_file_is_sent_as_it_is_and_not_to_somebody_else(cli: Cli) -> None:
+    """Whoever names a test account must not have a recorded delivery sent to the customer in it."""
+    file = str(file_of(cli, b'{"no": "end"}'))
+    for option in ("--x-user-id", "--x-handle", "--customer", "--conversation"):
+        assert cli.refuses("sources", "send", "crm", file, option, "501")[1] == "file_as_it_is"
+
+
+def test_who_sends_to_a_private_network_is_told_what_to_do_instead(cli: Cli) -> None:
+    sentence, code = cli.refuses("sources", "send", "crm", "--to", "https://10.0.0.1")
+    assert code == "not_sent"
+    assert "--to http://127.0.0.1" in sentence
+    assert "api.networks" not in sentence
+
+
 def file_of(cli: Cli, body: bytes) -> Path:
     file = cli.directory / "delivery.http"
     file.write_bytes(b"content-type: application/json\nwebhook-id: msg_9\n\n" + body)
