@@ -1,16 +1,20 @@
 """The access log: verify its chain, show its newest link, stream it as JSON lines."""
 
 import json
+import re
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
 from sqlalchemy.engine import Connection, Engine
 
 from service.auth import chain
+from service.auth.chain import AccessLine
 from service.cli.common import console, errors, opened
 from service.db import reading
-from service.errors import Invalid
+from service.errors import Conflict, Invalid
+from service.humanize import many
 from service.reports.rows.atomic_file import appearing
 
 LOOK_EVERY_S = 2.0
@@ -41,10 +45,12 @@ def _not_anchored(connection: Connection, anchor: str | None) -> list[str]:
     """What contradicts a link kept elsewhere: only that reveals a chain that was rebuilt as a whole."""
     if anchor is None:
         return []
+    if re.fullmatch(r"[0-9]{1,18}:[0-9a-f]{64}", anchor) is None:
+        raise Invalid("bad_anchor", "--anchor is not NUMBER:HASH as `dm-feedback access-log head` prints it.")
     number, _, kept = anchor.partition(":")
-    found = chain.hash_of(connection, int(number)) if number.isdecimal() else None
+    found = chain.hash_of(connection, int(number))
     if found is None:
-        return [f"There is no line {number[:20]} any more, though it was anchored; was it pruned?"]
+        return [f"There is no line {number} any more, though it was anchored; was it pruned?"]
     return [] if found == kept else [f"Line {number} is not the one that was anchored."]
 
 
@@ -70,17 +76,25 @@ def stream(context: click.Context, after: int, state: Path | None, *, follow: bo
     if state is not None and state.exists():
         after = max(after, _kept(state))
     while True:
-        after = _printed(engine, after)
-        if state is not None:
-            _keep(state, after)
+        for last in _printed(engine, after):
+            after = last
+            if state is not None:
+                _keep(state, after)
         if not follow:
-            return
+            return _say_what_waits(engine)
         time.sleep(LOOK_EVERY_S)
+
+
+def _say_what_waits(engine: Engine) -> None:
+    with reading(engine) as connection:
+        waiting = chain.unsealed(connection)
+    if waiting:
+        errors.print(f"{many(waiting, 'newer line')} not printed: a worker seals them, or `access-log head`.")
 
 
 def _kept(state: Path) -> int:
     number = state.read_text("utf-8", "replace").strip() or "0"
-    if not (number.isascii() and number.isdecimal()):
+    if re.fullmatch(r"[0-9]{1,18}", number) is None:
         raise Invalid("bad_state", f"{state} does not contain a line number; give another file with --state.")
     return int(number)
 
@@ -91,13 +105,21 @@ def _keep(state: Path, after: int) -> None:
         file.write(f"{after}\n".encode())
 
 
-def _printed(engine: Engine, after: int) -> int:
-    """Print everything and return the last number. Outside of a transaction: the pipe's reader may be slow."""
-    while True:
-        with reading(engine) as connection:
-            page = chain.some_after(connection, after)
+def _printed(engine: Engine, after: int) -> Iterator[int]:
+    """Print everything; yield the last number of each page. Outside of a transaction: the pipe's reader may be slow."""
+    while page := _page(engine, after):
         for line in page:
             click.echo(json.dumps(line.told(), separators=(",", ":")))
             after = line.number or after
-        if not page:
-            return after
+        yield after
+
+
+def _page(engine: Engine, after: int) -> Sequence[AccessLine]:
+    with reading(engine) as connection:
+        if after > (newest := chain.newest(connection).number):
+            sentence = (
+                f"The log ends at line {newest}, and line {after} was printed last. Was a backup restored? Start after "
+                "the last line you have of this log: --after, and another file with --state."
+            )
+            raise Conflict("log_begins_anew", sentence)
+        return chain.some_after(connection, after)

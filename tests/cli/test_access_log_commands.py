@@ -56,6 +56,41 @@ def test_the_stream_continues_where_it_ended(cli: Cli) -> None:
     assert cli.says("access-log", "stream", "--after", "3") == ""
 
 
+def test_a_log_that_begins_anew_is_not_mistaken_for_a_quiet_one(cli: Cli) -> None:
+    """After a restore its numbers begin below what was printed, and a SIEM would be given nothing for long."""
+    lines(cli, 1)
+    cli.says("access-log", "head")
+    (cli.directory / "place").write_text("2\n", "utf-8")
+    assert cli.refuses("access-log", "stream", "--state", "place")[1] == "log_begins_anew"
+    assert cli.refuses("access-log", "stream", "--after", "99999999999999999999")[1] == "log_begins_anew"
+
+
+def test_the_place_is_kept_page_by_page(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines(cli, 1, 2, 3)
+    cli.says("access-log", "head")
+    kept: list[str] = []
+    monkeypatch.setattr(chain, "AT_ONCE", 2)
+
+    def echo(_line: str) -> None:
+        place = cli.directory / "place"
+        kept.append(place.read_text("utf-8").strip() if place.exists() else "-")
+
+    monkeypatch.setattr(click, "echo", echo)
+    cli("access-log", "stream", "--state", "place")
+    assert kept == ["-", "-", "2"]
+
+
+def test_lines_that_wait_for_a_worker_are_mentioned(cli: Cli) -> None:
+    lines(cli, 1)
+    done = cli("access-log", "stream")
+    assert (done.stdout, "1 newer line not printed" in done.stderr) == ("", True)
+
+
+@pytest.mark.parametrize("anchor", ["abc", "1:", "99999999999999999999:" + "0" * 64])
+def test_a_mistyped_anchor_is_not_told_as_tampering(cli: Cli, anchor: str) -> None:
+    assert cli.refuses("access-log", "verify", "--anchor", anchor)[1] == "bad_anchor"
+
+
 def test_a_user_without_a_name_is_logged_by_number(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """A container may run as any user."""
     for name in ("SUDO_USER", "LOGNAME", "USER", "LNAME", "USERNAME"):
