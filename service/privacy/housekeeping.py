@@ -90,7 +90,8 @@ def _tasks(
     yield from upkeep.tasks(engine, settings.privacy, now, dry_run=dry_run, stop=stop)
     before = upkeep.rest_before(now - settings.privacy.keep_access_log, cut.get("access_log"))
     yield "access_log", partial(_lines_due, engine, before) if dry_run else partial(_prune_lines, engine, before, stop)
-    for kind in _kinds(engine, settings, now, cut):
+    hash_key = "" if dry_run else open_key(engine, settings.service.secret_key)  # which may write it first
+    for kind in _kinds(settings, now, cut, hash_key):
         yield kind.name, partial(count, engine, kind) if dry_run else partial(forget, engine, kind, stop)
 
 
@@ -99,13 +100,12 @@ def identities_kept(settings: Settings) -> timedelta:
     return max(settings.privacy.keep_identities, *(each.cooldown for each in settings.campaigns), timedelta())
 
 
-def _kinds(engine: Engine, settings: Settings, now: datetime, cut: Mapping[str, TableCut]) -> Iterator[Overdue]:
+def _kinds(settings: Settings, now: datetime, cut: Mapping[str, TableCut], hash_key: str) -> Iterator[Overdue]:
     keep = settings.privacy
     identities_before, history_before = now - identities_kept(settings), now - keep.keep_history
     yield upkeep.rest_of(intake.too_old, now - keep.keep_deliveries, cut.get("webhook_delivery"))
     if "webhook_delivery" not in cut:  # there all go with their piece
         yield intake.led_to_nothing(now - max(keep.keep_repeats, keep.keep_deliveries))
-    hash_key = open_key(engine, settings.service.secret_key)
     yield requests.without_identity(identities_before, hash_key=hash_key, now=now)
     yield upkeep.rest_of(requests.history, history_before, cut.get("transition"))
     yield identities.too_old(identities_before)

@@ -108,6 +108,12 @@ def test_a_dry_run_counts_the_same_at_every_age(sqlite_engine: Engine, days: int
     dry_and_wet_agree(sqlite_engine, days)
 
 
+def test_a_dry_run_before_anything_else_makes_no_key(engine: Engine) -> None:
+    before = everything(engine)
+    housekeeping.prune(engine, SETTINGS, START, dry_run=True)
+    assert everything(engine) == before
+
+
 def dry_and_wet_agree(engine: Engine, days: int) -> None:
     now = populated(engine) + timedelta(days=days)
     before = everything(engine)
