@@ -88,7 +88,7 @@ class Filter:
 
 def parse(args: Any, reader: Reader, settings: Settings) -> Filter:
     """Read query parameters (a MultiDict or a Mapping). Raises Invalid or NotAllowed with a stable code."""
-    return from_values(_load(_listed(args)), reader, settings)
+    return from_values(_load(listed(args)), reader, settings)
 
 
 def from_values(values: Mapping[str, Any], reader: Reader, settings: Settings) -> Filter:
@@ -210,7 +210,7 @@ def _load(values: Mapping[str, Any]) -> dict[str, Any]:
         raise refused(cast("Mapping[str, Any]", error.messages)) from error
 
 
-def _listed(args: Any) -> dict[str, Any]:
+def listed(args: Any) -> dict[str, Any]:
     """Lists for what may be repeated, one value for the rest. Raises Invalid if the rest is repeated."""
     many = args.to_dict(flat=False) if hasattr(args, "to_dict") else {k: _as_list(v) for k, v in args.items()}
     for name, values in many.items():

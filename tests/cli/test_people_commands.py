@@ -94,6 +94,15 @@ def listed(cli: Cli) -> list[keys.KeyLine]:
         return keys.listed(connection)
 
 
+@pytest.mark.parametrize(
+    "given", [("until=2026-11-15", "until=2026-11-29"), ("by=team",)], ids=["given twice", "an option too"]
+)
+def test_a_feed_drops_nothing_that_was_said_twice(cli: Cli, given: tuple[str, ...]) -> None:
+    filters = [word for each in given for word in ("--filter", each)]
+    words = ("feeds", "create", "--name", "board", "--figure", "breakdown", "--by", "agent", *filters)
+    assert cli.refuses(*words)[1] == "invalid_parameter"
+
+
 def test_keys_are_listed_without_their_secrets_and_revoked_at_once(cli: Cli) -> None:
     key = cli.says("keys", "create", "--name", "ada [night shift]").strip()
     key_id, _, secret = key.removeprefix("dmf_").partition(".")

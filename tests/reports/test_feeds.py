@@ -162,6 +162,7 @@ def test_analysts_make_none_and_an_address_does_nothing_else(app: App) -> None:
         ({"figure": "summary", "period": "day"}, 422),
         ({"figure": "trend", "by": "agent", "period": "day"}, 422),
         ({"figure": "trend", "last_days": 7, "since": "2026-01-01"}, 422),
+        ({"figure": "trend", "last_days": 7, "until": "2099-01-01"}, 422),
         ({"figure": "summary", "channel": ["chat"]}, 422),
         ({"figure": "summary", "date_field": "sent_at"}, 422),
         ({"figure": "summary", "account": ["nobody"]}, 422),

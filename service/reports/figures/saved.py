@@ -38,7 +38,8 @@ class SavedSchema(FigureFilterSchema):
         metadata={"description": "Length of each point of a trend. Default: week"},
     )
     last_days = WholeNumber(
-        validate=LONGEST, metadata={"description": "Cover this many days up to the time of reading, instead of `since`"}
+        validate=LONGEST,
+        metadata={"description": "Cover this many days up to now, instead of `since` and `until`"},
     )
 
     @validates_schema
@@ -51,8 +52,8 @@ class SavedSchema(FigureFilterSchema):
             raise ValidationError(f"is for {', '.join(SPLIT)}", "by")
         if "period" in given and figure != "trend":
             raise ValidationError("is for a trend", "period")
-        if "last_days" in given and "since" in given:
-            raise ValidationError("or 'since', not both", "last_days")
+        if "last_days" in given and given.keys() & {"since", "until"}:
+            raise ValidationError("or 'since' and 'until', not both", "last_days")
 
 
 def demand(
