@@ -60,9 +60,8 @@ def _ceilings(settings: Settings) -> Iterable[tuple[SettingDoc, int | timedelta]
     """The settings that limit something, with their values."""
     for doc in reference():
         section, _, name = doc.path.partition(".")
-        if section in {"web", "worker", "reports"} and isinstance(
-            value := getattr(getattr(settings, section), name), int | timedelta
-        ):
+        value = getattr(getattr(settings, section), name) if section in {"web", "worker", "reports"} else None
+        if isinstance(value, int | timedelta) and not isinstance(value, bool):
             yield doc, value
 
 

@@ -80,9 +80,9 @@ def check_dms(world: World, account: str, recipient: str, now_ms: int, *, v2: bo
         raise refusal(rules.dm_daily_limit)
 
 
-def count_dm(world: World, account: str, recipient: str, now_ms: int) -> None:
+def count_dm(world: World, account: str, recipient: str, now_ms: int, *, v2: bool = False) -> None:
     """A DM was sent."""
-    if free_reply(world, account, recipient, now_ms):
+    if free_reply(world, account, recipient, now_ms) and not v2:
         world.replies[(account, recipient)][1] += 1
         return
     world.sent[("dm", account)].append(now_ms)

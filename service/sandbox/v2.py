@@ -41,7 +41,7 @@ def send(call: Call) -> tuple[int, dict[str, Any]]:
     users.check_messageable(world, recipient)
     messages.check_duplicate(world, call.caller, recipient, text)
     limits.check_dms(world, call.caller, recipient, call.now_ms, v2=True)
-    limits.count_dm(world, call.caller, recipient, call.now_ms)
+    limits.count_dm(world, call.caller, recipient, call.now_ms, v2=True)
     message = messages.commit(world, call.caller, recipient, text, via="dm", at_ms=call.now_ms)
     call.notes["committed"] = str(message.id)
     visits.plan(world, message)

@@ -69,6 +69,12 @@ def test_no_secret_is_in_it(cli: Cli, folder: Path) -> None:
     assert [each for each in [*secrets, str(cli.engine.url.database)] if each in told] == []
 
 
+def test_a_switch_is_no_limit(folder: Path) -> None:
+    papers = "".join(each.read_text("utf-8") for each in folder.glob("*.md"))
+    assert "| `worker.lease` |" in papers
+    assert "| `web.secure_cookies` |" not in papers
+
+
 def test_the_list_of_parts_is_of_what_is_installed(folder: Path) -> None:
     parts = json.loads((folder / "sbom.cdx.json").read_text("utf-8"))["components"]
     assert {"flask", "sqlalchemy", "cryptography"} <= {each["name"] for each in parts}

@@ -1,6 +1,7 @@
 """Direct messages: sending, lagging lists, paging, limits."""
 
 import base64
+import json
 
 import pytest
 
@@ -216,6 +217,18 @@ def test_five_replies_to_an_inbound_dm_are_free(x, control):
     assert x.dm("501").status == 200
     control.switch(reply_allowance=0)
     assert x.dm("501").status == 429
+
+
+def test_over_v2_no_reply_is_free(x, control):
+    control.switch(v2_dms_per_day=2)
+    control.post("/customers/501/dm", text="help")
+
+    def dm(text):
+        url, headers, _ = x.signed("POST", "/2/dm_conversations/with/501/messages")
+        headers["Content-Type"] = "application/json"
+        return x.send("POST", url, headers, json.dumps({"text": text})).status
+
+    assert [dm(each) for each in ("one", "two", "three")] == [201, 201, 429]
 
 
 @pytest.mark.parametrize("asked", [{"max_results": "x"}, {"max_results": "101"}, {"pagination_token": "next"}])

@@ -148,6 +148,8 @@ def _record(connection: Connection, job: SweepJob, taken: Sweeping, page: ListPa
     if page.turns(taken.cursor) and taken.page < MOST_PAGES:
         sweeps.turn_page(connection, taken, page.next, now + job.pace)
     else:
+        if page.turns(taken.cursor):
+            log.warning("intake.not_swept", source=job.source, problem="many_pages", page=taken.page)
         sweeps.done(connection, taken, now + job.every)
     if found or page.notes:
         log.info("intake.swept", source=job.source, page=taken.page, found=found, notes=sorted(set(page.notes)))
