@@ -4,11 +4,12 @@ Only closed releases are read: any two looks differ by whole releases, and every
 period is shrunk to the releases inside it; nothing is ever calculated from an open one.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from itertools import groupby
 
 from sqlalchemy.engine import Connection
 
@@ -53,8 +54,9 @@ def trend(
     _demand(partition, period)
     said = {account: _said(connection, account, asked, partition) for account in asked.accounts}
     making = being_made(connection, settings, asked, now)
-    begins = sorted({start_of(last_day(each), period) for those in said.values() for each in those.whole})
-    points = [{account: those.of(begin, period) for account, those in said.items()} for begin in begins]
+    parts = {account: those.by(period) for account, those in said.items()}
+    begins = sorted({begin for those in parts.values() for begin in those})
+    points = [{account: those.get(begin, NOTHING) for account, those in parts.items()} for begin in begins]
     return tuple(_answer(asked, partition, point, making=making) for point in points)
 
 
@@ -75,17 +77,23 @@ class AccountReleases:
     whole: tuple[Release, ...]
     rests: tuple[Release, ...]
 
-    def of(self, begin: date, period: str) -> "AccountReleases":
-        """Return those of one day, week or month: the releases that end in it, and what is inside them."""
-        whole = tuple(each for each in self.whole if start_of(last_day(each), period) == begin)
-        if not whole:
-            return AccountReleases((), (), ())
-        first, end = whole[0].first, whole[-1].end
-        return AccountReleases(
-            tuple(each for each in self.days if _inside(each, first, end)),
-            whole,
-            tuple(each for each in self.rests if _inside(each, first, end)),
-        )
+    def by(self, period: str) -> Mapping[date, "AccountReleases"]:
+        """Return those of each day, week or month: the releases that end in it, and what is inside them."""
+        found = {}
+        for begin, those in groupby(self.whole, key=lambda each: start_of(last_day(each), period)):
+            whole = tuple(those)
+            first, end = whole[0].first, whole[-1].end
+            found[begin] = AccountReleases(_within(self.days, first, end), whole, _within(self.rests, first, end))
+        return found
+
+
+NOTHING = AccountReleases((), (), ())
+
+
+def _within(releases: Sequence[Release], first: date, end: date) -> tuple[Release, ...]:
+    """Those inside, found by their ends, which are in order: a trend asks for each of its points."""
+    after, to = (bisect_right(releases, day, key=lambda each: each.end) for day in (first, end))
+    return tuple(each for each in releases[after:to] if _inside(each, first, end))
 
 
 def _inside(release: Release, first: date, end: date) -> bool:

@@ -5,11 +5,15 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from service.db import reading
 from service.errors import Invalid
+from service.reports.counting.periods import start_of
 from service.reports.disclosure.asked import Group, PeriodQuestion, Pooled, PublishedFigures
-from service.reports.disclosure.published import published, trend
+from service.reports.disclosure.published import AccountReleases, last_day, published, trend
+from service.reports.disclosure.store import Release
 from service.reports.statistics.statistics import csat_classes, nps_classes
 from tests.reports.disclosure.ledger import MONDAY, close, line, on, said
 from tests.reports.world import World
@@ -161,3 +165,30 @@ def test_a_language_whose_tag_has_changed_is_one_here_too(quick: World) -> None:
     assert {one["key"]: one["total"]["n"] for one in lines} == {"nb": 13, "en": 9}
     for asked in ("no", "nb"):
         assert client.json("/v1/summary", language=asked)["csat"]["n"] == 13
+
+
+@given(
+    spans=st.tuples(*[st.lists(st.tuples(st.integers(0, 3), st.integers(1, 40)), max_size=12)] * 3),
+    period=st.sampled_from(["day", "week", "month"]),
+)
+def test_a_point_of_a_trend_is_of_the_releases_that_end_in_it(
+    spans: tuple[list[tuple[int, int]], ...], period: str
+) -> None:
+    """And of what lies inside them, however days and partitions were cut; each may have gaps."""
+    days, whole, rests = (cut(each) for each in spans)
+    found = AccountReleases(days, whole, rests).by(period)
+    assert [each for point in found.values() for each in point.whole] == list(whole)
+    for begin, point in found.items():
+        assert {start_of(last_day(each), period) for each in point.whole} == {begin}
+        first, end = point.whole[0].first, point.whole[-1].end
+        for some, told in ((days, point.days), (rests, point.rests)):
+            assert told == tuple(each for each in some if first <= each.first and each.end <= end)
+
+
+def cut(spans: list[tuple[int, int]]) -> tuple[Release, ...]:
+    """Releases one after another: so many days after the one before, so many days long."""
+    made, end = list[Release](), MONDAY
+    for gap, length in spans:
+        first = end + gap * DAY
+        made.append(Release(len(made), first, end := first + length * DAY, ()))
+    return tuple(made)
