@@ -65,8 +65,9 @@ def wanted(connection: Connection, place: Workplace, request: Request, now: date
 
 def look_up_once(place: Workplace, desk: Desk, clock: Callable[[], datetime]) -> bool:
     """Ask the CRM for one customer, if one waits and the limits allow it; False: nothing to do for now."""
+    now = clock()
     with reading(place.engine) as connection:
-        if not waiting.anything_due(connection, desk.source, clock()):
+        if not waiting.anything_due(connection, desk.source, now) or holds.rests(connection, desk.source, now):
             return False
     with writing(place.engine) as connection:
         taken = _take(connection, place, desk, clock())

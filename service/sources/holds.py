@@ -7,6 +7,7 @@ ends by itself. Deliveries are accepted all the same, and their conversations wa
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 import structlog
@@ -51,10 +52,14 @@ def standings(connection: Connection) -> dict[str, SourceStanding]:
     return {row.source: SourceStanding(*row) for row in connection.execute(SELECT.order_by(ss.source))}
 
 
+def rests(connection: Connection, source: str, now: datetime) -> bool:
+    """Whether it must not be asked now, without locking it: asked each second for as long as a person takes."""
+    return _standing(connection, SELECT, source).rests(now)
+
+
 def lock(connection: Connection, source: str) -> SourceStanding:
     """Make transactions about one source run one after the other, and say how it stands."""
-    row = connection.execute(SELECT.where(ss.source == source).with_for_update()).one_or_none()
-    return SourceStanding(source) if row is None else SourceStanding(*row)
+    return _standing(connection, SELECT.with_for_update(), source)
 
 
 def spend(connection: Connection, source: str, calls: int, per_minute: int, now: datetime) -> bool:
@@ -103,6 +108,11 @@ def answered(connection: Connection, standing: SourceStanding, now: datetime) ->
     if standing.away_since is not None:
         _write(connection, standing.source, now, away_since=None)
         log.info("source_answers_again", source=standing.source)
+
+
+def _standing(connection: Connection, asked: sa.Select[*tuple[Any, ...]], source: str) -> SourceStanding:
+    row = connection.execute(asked.where(ss.source == source)).one_or_none()
+    return SourceStanding(source) if row is None else SourceStanding(*row)
 
 
 def _write(connection: Connection, source: str, now: datetime, **values: object) -> None:

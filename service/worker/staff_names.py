@@ -86,6 +86,8 @@ def look_up_names(
         if not names_due.is_due(connection, job.source, clock(), job.every, going.lease):
             _begin_anew(going)  # if we had begun: another worker has taken it from us
             return False
+        if holds.rests(connection, job.source, clock()):
+            return False
     with writing(engine) as connection:
         if not _take(connection, job, going, clock()):
             return False

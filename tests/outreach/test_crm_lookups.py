@@ -252,6 +252,10 @@ def test_refused_credentials_hold_the_source_and_lose_nobody(desked: Desked, sta
     with reading(desked.world.engine) as connection:
         assert holds.standings(connection)["crm"].hold_reason == f"refused_{status}"
         assert waiting.counts(connection) == {"crm": 3}
+    with writing(desked.world.engine) as connection:  # whoever waited for this lock each second would wait here
+        holds.lock(connection, "crm")
+        place = desked.world.place
+        assert not crm_lookups.look_up_once(place, place.desks["crm"], desked.world.clock)
     desked.crm.answers = {"/people/4711": {"x": "501"}}
     with writing(desked.world.engine) as connection:
         assert holds.release(connection, "crm", desked.world.clock.now)

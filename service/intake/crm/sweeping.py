@@ -76,8 +76,9 @@ def begin(engine: Engine, jobs: Mapping[str, SweepJob], now: datetime) -> Mappin
 
 def sweep_once(engine: Engine, job: SweepJob, clock: Callable[[], datetime]) -> bool:
     """Read one page, if one is due and the limits allow it; False: nothing to do for now."""
+    now = clock()
     with reading(engine) as connection:
-        if not sweeps.is_due(connection, job.source, clock(), job.every):
+        if not sweeps.is_due(connection, job.source, now, job.every) or holds.rests(connection, job.source, now):
             return False
     with writing(engine) as connection:
         taken = _take(connection, job, clock())
