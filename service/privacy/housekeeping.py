@@ -47,17 +47,23 @@ def is_due(engine: Engine, now: datetime, every: timedelta) -> bool:
     return last is None or not now - every < last <= now  # nothing follows from a clock that was set back
 
 
-def prune(engine: Engine, settings: Settings, now: datetime, *, dry_run: bool, stop: Stop = never) -> Mapping[str, int]:
+def prune(
+    engine: Engine, settings: Settings, now: datetime, *,
+    dry_run: bool, stop: Stop = never, every: timedelta = timedelta(),
+) -> Mapping[str, int]:  # fmt: skip
     """Delete what is older than its retention, in small commits; a kind that fails stops no other.
 
-    Returns the number of rows per kind. Raises the first failure once all others have had their turn.
+    Passes over kinds that were done within `every`. Returns the number of rows per kind. Raises the first failure once
+    all others have had their turn.
     """
     counts: dict[str, int] = {}
+    done: frozenset[str] = frozenset()
     failures: list[Exception] = []
     tasks: list[tuple[str, Task]] = []
     with _apart("kinds", failures):
+        done = _done(engine, now, every)
         tasks.extend(_tasks(engine, settings, now, dry_run=dry_run, stop=stop))
-    for name, task in tasks:
+    for name, task in (each for each in tasks if each[0] not in done):
         with _apart(name, failures):
             counts[name] = task()
             if not dry_run and not stop():
@@ -67,10 +73,17 @@ def prune(engine: Engine, settings: Settings, now: datetime, *, dry_run: bool, s
         with _apart(name, failures), writing(engine) as connection:
             clear(connection, now)
     if not failures and not dry_run and not stop():
-        _forget_kinds(engine, list(counts))
+        _forget_kinds(engine, [name for name, _ in tasks])
     if failures:
         raise failures[0]
     return counts
+
+
+def _done(engine: Engine, now: datetime, every: timedelta) -> frozenset[str]:
+    finished = retention_run.c.finished_at
+    with reading(engine) as connection:
+        lately = sa.select(retention_run.c.kind).where(finished > now - every, finished <= now)
+        return frozenset(connection.scalars(lately))
 
 
 @contextmanager
@@ -90,8 +103,9 @@ def _tasks(
     yield from upkeep.tasks(engine, settings.privacy, now, dry_run=dry_run, stop=stop)
     before = upkeep.rest_before(now - settings.privacy.keep_access_log, cut.get("access_log"))
     yield "access_log", partial(_lines_due, engine, before) if dry_run else partial(_prune_lines, engine, before, stop)
-    hash_key = "" if dry_run else open_key(engine, settings.service.secret_key)  # which may write it first
-    for kind in _kinds(settings, now, cut, hash_key):
+    # To open the key may write it first, which counting does not need.
+    key = (lambda: "") if dry_run else partial(open_key, engine, settings.service.secret_key)
+    for kind in _kinds(settings, now, cut, key):
         yield kind.name, partial(count, engine, kind) if dry_run else partial(forget, engine, kind, stop)
 
 
@@ -100,13 +114,13 @@ def identities_kept(settings: Settings) -> timedelta:
     return max(settings.privacy.keep_identities, *(each.cooldown for each in settings.campaigns), timedelta())
 
 
-def _kinds(settings: Settings, now: datetime, cut: Mapping[str, TableCut], hash_key: str) -> Iterator[Overdue]:
+def _kinds(settings: Settings, now: datetime, cut: Mapping[str, TableCut], key: Callable[[], str]) -> Iterator[Overdue]:
     keep = settings.privacy
     identities_before, history_before = now - identities_kept(settings), now - keep.keep_history
     yield upkeep.rest_of(intake.too_old, now - keep.keep_deliveries, cut.get("webhook_delivery"))
     if "webhook_delivery" not in cut:  # there all go with their piece
         yield intake.led_to_nothing(now - max(keep.keep_repeats, keep.keep_deliveries))
-    yield requests.without_identity(identities_before, hash_key=hash_key, now=now)
+    yield requests.without_identity(identities_before, hash_key=key(), now=now)
     yield upkeep.rest_of(requests.history, history_before, cut.get("transition"))
     yield identities.too_old(identities_before)
     yield crm_matches.too_old(now)

@@ -76,10 +76,10 @@ def forget_what_is_old(place: Workplace, clock: Clock, stop: threading.Event) ->
         with keeping_on("forgetting_failed", step="turn"):
             if well and not housekeeping.is_due(place.engine, now, HOUSEKEEP_EVERY):
                 continue
-        retention = partial(housekeeping.prune, place.engine, place.settings, now, dry_run=False, stop=stop.is_set)
+        prune = partial(housekeeping.prune, dry_run=False, stop=stop.is_set, every=HOUSEKEEP_EVERY)
         steps: dict[str, Callable[[], object]] = {
             "withdrawn": partial(removed_names.end_overdue, place, now, stop.is_set),
-            "retention": retention,
+            "retention": partial(prune, place.engine, place.settings, now),
         }
         well = each_step("forgetting_failed", steps)
 

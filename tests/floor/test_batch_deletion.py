@@ -103,6 +103,10 @@ def test_a_kind_that_fails_is_named_and_stops_no_other(engine: Engine) -> None:
     assert (done["deliveries"], done["access_log"]) == (2, 1)
     assert "texts" not in done, "what was not finished is not said to be"
     assert {"update_texts", "identities", "history", "handles"} <= done.keys()
+    again = housekeeping.prune(engine, settings_of(), LATER, dry_run=False, every=timedelta(hours=1))
+    assert again.keys() == {"texts"}, "tried again without reading all the others anew"
+    with reading(engine) as connection:
+        assert set(connection.scalars(sa.select(retention_run.c.kind))) == {*done, "texts"}
 
 
 @pytest.mark.unpartitioned
