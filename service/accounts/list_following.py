@@ -41,7 +41,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class ReadOn:
-    """What one reading found. `whole`: nothing is left unread since `since`."""
+    """What one reading found."""
 
     parts: Sequence[Listing]
     since: datetime

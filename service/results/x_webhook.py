@@ -149,7 +149,8 @@ def _take_in(engine: Engine, door: _Entrance, raw: bytes, now: datetime) -> int:
 def _store(engine: Engine, account: Account, feedbacks: list[Feedback], now: datetime) -> None:
     with bodies.sent_again_while_away("x_webhook_not_stored", account.name):
         verdicts = _commit(engine, account, feedbacks, now)
-    log.info("x_webhook_received", account=account.name, cards=len(feedbacks), news=verdicts)
+    if feedbacks:
+        log.info("x_webhook_received", account=account.name, cards=len(feedbacks), news=verdicts)
 
 
 def _commit(engine: Engine, account: Account, feedbacks: list[Feedback], now: datetime) -> list[str]:

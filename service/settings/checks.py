@@ -27,7 +27,7 @@ def crossings(parts: dict[str, Any]) -> Iterator[Mistake]:
     if parts["database"] is not None:
         yield from _replica_crossings(parts["database"])
     if parts["worker"] is not None and parts["worker"].lease < timedelta(seconds=2):
-        yield Mistake("worker.lease", "must be at least 2s: it has to outlast a call to X")
+        yield Mistake("worker.lease", "must be at least 2s, and should outlast a call to X, which may take 40s")
 
 
 def _replica_crossings(database: Database) -> Iterator[Mistake]:

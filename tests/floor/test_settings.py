@@ -360,7 +360,7 @@ def test_invalid_quiet_hours_are_a_mistake(written: Any) -> None:
         ("web__workers", True, "whole number"),
         ("web__secure_cookies", "perhaps", "true or false"),
         ("worker__metrics_bind", "9100", "host:port"),
-        ("worker__lease", "1s", "outlast a call"),
+        ("worker__lease", "1s", "at least 2s, and should outlast a call"),
         ("reports__embargo", "tomorrow", "'none' or 'next_day'"),
         ("accounts__acme__user_id", 1212, "a text in quotes"),
         ("accounts__acme__user_id", "12\n", "1 to 19 digits"),

@@ -78,5 +78,5 @@ def read(name: str, given: Any, notes: list[str]) -> str | None:
 
 
 def _seen(text: str) -> str:
-    """The visible part of a text, in letters of normal width; None for what cannot be a handle."""
+    """The visible part of a text, in letters of normal width."""
     return "".join(each for each in text.translate(FULL_WIDTH) if unicodedata.category(each) != "Cf")
