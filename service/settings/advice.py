@@ -160,6 +160,12 @@ def _web_warnings(service: Service, web: Web) -> Iterator[Mistake]:
             "and write https://"
         )
         yield Mistake("service.public_url", sentence)
+    if urlsplit(service.public_url).path.strip("/"):
+        sentence = (
+            "has a path, below which only webhooks work: the question page and the dashboard lead to the root of the "
+            "host; give dm-feedback a host of its own"
+        )
+        yield Mistake("service.public_url", sentence)
     if not web.secure_cookies and not is_this_machine(urlsplit(service.public_url).hostname):
         sentence = "is false, so dashboard sessions are also sent without TLS; set it only on your own machine"
         yield Mistake("web.secure_cookies", sentence)

@@ -218,8 +218,8 @@ def pem(value: str) -> None:
 def our_address(value: str) -> None:
     """Demand an address that others are built on. Raises ValidationError."""
     http_url(value)
-    if any(sign in value for sign in "?#@") or urlsplit(value).path.strip("/"):
-        raise ValidationError("must be scheme and host, without a path, '?', '#' or a user: addresses are made of it")
+    if any(sign in value for sign in "?#@"):
+        raise ValidationError("must end before any '?' or '#' and hold no user: addresses are made of it")
 
 
 def network(value: str) -> None:
