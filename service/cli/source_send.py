@@ -94,9 +94,10 @@ def _proven(definition: Definition, inbound: Inbound) -> Inbound:
 
 
 def _address(settings: Settings, inbound: Inbound, to: str | None) -> str:
-    base, parts = to or settings.service.public_url, urlsplit(inbound.url)
-    query = urlencode(inbound.query) or parts.query
-    return base.rstrip("/") + parts.path + (f"?{query}" if query else "")
+    ours = settings.service.public_url
+    address, _, written = inbound.url.partition("?")
+    query = urlencode(inbound.query) or written
+    return (to or ours).rstrip("/") + address.removeprefix(ours.rstrip("/")) + (f"?{query}" if query else "")
 
 
 def _told(definition: Definition, inbound: Inbound, status: int, answer: object) -> Iterator[str]:

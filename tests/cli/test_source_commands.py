@@ -472,6 +472,8 @@ def test_a_delivery_is_tried_on_the_running_service_in_one_command(cli: Cli) -> 
             "sources", "send", "crm", str(file_of(cli, b'{"no": "end"}')), "--to", f"{url}/v1/no/such", code=1
         )
         assert "answered 404" in refused.stdout
+        cli.write(service__public_url="https://acme.example/a/path")
+        assert "answered 200" in cli.says("sources", "send", "crm", "--to", url, "--conversation", "try-1")
     found = {row.conversation_id: (row.x_user_id, row.x_handle) for row in cli.rows(feedback_request)}
     assert found == {"try-1": (None, None), "try-2": ("501", None)}
 
