@@ -1,5 +1,7 @@
 """The database: upgrade, status, copy, forget-accounts, partition, restored."""
 
+import signal
+
 import click
 from sqlalchemy.engine import Engine
 
@@ -12,6 +14,7 @@ from service.db import open_engine, writing
 from service.errors import Invalid
 from service.humanize import many
 from service.partitions import conversion
+from service.process import ending_on
 from service.requests import restored as restores
 from service.requests import seals
 
@@ -83,7 +86,9 @@ def copy(context: click.Context, to: str, accounts: str | None, *, finish: bool)
         _show_carried(moving.carry(source, target, moving.every_table(), _progress))
         return
     moving.demand_silence(source)
-    _show_proven(moving.finish(source, target, moving.every_table(), _progress))
+    with ending_on(signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C does, which gives the old database back
+        proven = moving.finish(source, target, moving.every_table(), _progress)
+    _show_proven(proven)
     console.print("Done. Write the other address into database.url and start web and workers there.")
 
 
@@ -94,7 +99,9 @@ def _copy_accounts(source: Engine, target: Engine, names: tuple[str, ...], secre
         console.print(f"{told_of}:", soft_wrap=True)
         _show_carried(moving_accounts.pass_over(source, target, move, _progress))
         return
-    _show_proven(moving_accounts.finish(source, target, move, _progress, me(), now()))
+    with ending_on(signal.SIGTERM, signal.SIGHUP):
+        proven = moving_accounts.finish(source, target, move, _progress, me(), now())
+    _show_proven(proven)
     console.print(f"Done: {told_of} are now in the other database. Add them to the settings there.", soft_wrap=True)
 
 

@@ -1,7 +1,7 @@
 """Which charset a request's body is in: what its first bytes show, else what its `Content-Type` declares, else UTF-8.
 
-A name nobody knows does no harm to a body that is plain UTF-8. Another body is refused then rather than stored: nobody
-could make sense of it later.
+A name nobody knows, or a Latin one, does no harm to a body that is UTF-8. Without such a name another body is refused
+rather than stored: nobody could make sense of it later.
 """
 
 import codecs
@@ -28,6 +28,7 @@ WIDTHS: Mapping[tuple[bool, ...], str] = {
 }
 """By which of the first four bytes are none: JSON, XML and forms begin with two letters of ASCII (RFC 4627)."""
 
+LATIN = ("iso8859", "cp125")  # what gateways declare by default; a text in one is UTF-8 by the rarest chance
 WIDE = ("utf-16", "utf-32")  # in these each letter of ASCII has a byte that is none
 CALLED_UTF_8 = frozenset({"utf-8", "ascii"})  # what is called ASCII and is more than that is UTF-8
 NO_CHARSETS = frozenset({"punycode", "idna", "unicode-escape", "raw-unicode-escape"})
@@ -45,7 +46,8 @@ def charset_of(declared: str | None, body: bytes) -> str:
     if shown or declared is None:
         return shown or UTF_8
     codec = _codec(declared)
-    doubtful = codec is None or (codec.startswith(WIDE) and 0 not in body)
+    believed = codec is not None and (body.isascii() or not codec.startswith(LATIN))
+    doubtful = not believed or (codec is not None and codec.startswith(WIDE) and 0 not in body)
     if doubtful and is_utf_8(body):
         return UTF_8
     if codec is None:

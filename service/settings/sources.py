@@ -46,7 +46,7 @@ class Api:
         if len(ways) > 1:
             yield ways[1], f"cannot be combined with {ways[0]}; write one way to sign in"
         for name, needs in NEEDS.items():
-            if getattr(self, name) is not None and getattr(self, needs) is None:
+            if not ways and getattr(self, name) is not None:
                 yield needs, f"is missing; {name} is used with it only"
         if self.token_url is not None and not (self.client_id and self.client_secret):
             yield "client_secret", "is missing; token_url needs client_id and client_secret"

@@ -474,7 +474,7 @@ def test_the_first_language_is_the_one_to_fall_back_to() -> None:
             "is missing; password is used with it only",
         ),
         (
-            {"sources__crm__api": {"base_url": "https://crm.acme.example", "token": "abc", "scope": "read"}},
+            {"sources__crm__api": {"base_url": "https://crm.acme.example", "scope": "read"}},
             "sources.crm.api.token_url",
             "is missing; scope is used with it only",
         ),

@@ -150,7 +150,8 @@ def test_an_unknown_charset_is_415(app: App, charset: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "charset", ["utf8mb4", "cp-1252", "ansi", "unknown", "base64", "punycode", "utf-16", "UTF-32LE"]
+    "charset",
+    ["utf8mb4", "cp-1252", "ansi", "unknown", "base64", "punycode", "utf-16", "UTF-32LE", "ISO-8859-1", "windows-1252"],
 )
 @pytest.mark.parametrize("encoding", ["", "gzip"])
 def test_a_charset_that_the_body_can_be_read_without_does_no_harm(app: App, charset: str, encoding: str) -> None:

@@ -209,14 +209,7 @@ def test_two_periods_are_compared(quick):
 
 @pytest.mark.parametrize(
     "query",
-    [
-        {},
-        {"by": "team"},
-        {"by": "team", "a": "x"},
-        {"by": "team", "a": "x", "b": "y", "other_since": "2026-01-01", "other_until": "2026-02-01"},
-        {"other_since": "2026-01-01"},
-        {"other_until": "2026-01-01"},
-    ],
+    [{}, {"by": "team"}, {"by": "team", "a": "x"}, {"by": "team", "a": "x", "b": "y", "other_since": "2026-01-01"}],
 )
 def test_a_comparison_needs_two_sides(quick, query):
     assert quick.client().refused("/v1/compare", 422, **query) == "two_sides_needed"

@@ -170,13 +170,15 @@ def _add_definitions(routes: Routes) -> None:
 
 def _sides(routes: Routes, wanted: Filter, asked: dict[str, Any]) -> tuple[Filter, Filter]:
     """Return both sides: another period of the same, or two groups of the same period."""
-    other = _other_period(routes, asked)
+    periods = "other_since" in asked or "other_until" in asked
     groups = [name for name in ("by", "a", "b") if name in asked]
-    if (other is not None) == bool(groups) or (groups and len(groups) < 3):  # noqa: PLR2004 - by, a and b
+    if periods == bool(groups) or (groups and len(groups) < 3):  # noqa: PLR2004 - by, a and b
         raise Invalid(
             "two_sides_needed", "Compare two periods (other_since, other_until) or two groups (by, a and b), not both."
         )
-    if other is not None:
+    if periods:
+        moments = {"since": asked.get("other_since"), "until": asked.get("other_until")}
+        other = routes.filter({name: value for name, value in moments.items() if value})
         return wanted, replace(wanted, since=other.since, until=other.until)
     return _group(routes, wanted, asked["by"], asked["a"]), _group(routes, wanted, asked["by"], asked["b"])
 
