@@ -19,7 +19,7 @@ from service.outreach.context import Workplace
 from service.outreach.gates import CONFIRMING
 from service.requests import sends
 from service.requests.outcomes import Outcome, Postpone, Stop
-from service.requests.queries import anybody_waits
+from service.requests.queries import waits_since
 from service.requests.request import Request
 from service.settings import Account
 from service.states import Kind, Skip, State
@@ -61,13 +61,14 @@ def read_once(place: Workplace, account: Account, x: XClient, clock: Callable[[]
     with reading(place.engine) as connection:
         if not task_leases.may_begin(connection, account.name, TASK.name, now, longest):
             return 0
-        if not anybody_waits(connection, account.name, CONFIRMING):
-            return 0
+        ended_at = waits_since(connection, account.name, CONFIRMING)
+    if ended_at is None:
+        return 0
     with writing(place.engine) as connection:
         token = task_leases.begin(connection, account.name, TASK.name, now, longest)
     if token is None:
         return 0
-    found = read_on(place.engine, account, TASK, token, x.list_dms, now - contacts.WITHIN, clock)
+    found = read_on(place.engine, account, TASK, token, x.list_dms, min(ended_at, now) - contacts.WITHIN, clock)
     wrote = [
         (each.sender_id, each.created_at)
         for each in found.messages

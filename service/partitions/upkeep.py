@@ -37,8 +37,6 @@ def tasks(
 ) -> Iterator[tuple[str, Callable[[], int]]]:
     """How to create and drop pieces, and delete keys too old for any repeat."""
     cut = those_cut(engine, privacy)
-    if engine.dialect.name == "postgresql" and not dry_run:
-        _give_up_traps(engine, privacy, now)
     if not cut:
         return
     yield "partitions", partial(_pieces, engine, cut, now, dry_run=dry_run, stop=stop)
@@ -75,8 +73,9 @@ def _pieces(engine: Engine, cut: Mapping[str, TableCut], now: datetime, *, dry_r
     return sum(dropping.drop(engine, each, now - each.keep, stop) for each in cut.values())
 
 
-def _give_up_traps(engine: Engine, privacy: Privacy, now: datetime) -> None:
-    for each in cuts(privacy).values():
+def give_up_traps(engine: Engine, privacy: Privacy, now: datetime) -> None:
+    """Let nothing be refused because a conversion was begun and never finished."""
+    for each in cuts(privacy).values() if engine.dialect.name == "postgresql" else ():
         with unless_busy(each.table):
             if creation.give_up_traps(engine, each, now):
                 log.warning("partitioning_given_up", table=each.table)

@@ -60,6 +60,9 @@ def prune(
     done: frozenset[str] = frozenset()
     failures: list[Exception] = []
     tasks: list[tuple[str, Task]] = []
+    if not dry_run:
+        with _apart("partitioning", failures):
+            upkeep.give_up_traps(engine, settings.privacy, now)
     with _apart("kinds", failures):
         done = _done(engine, now, every)
         tasks.extend(_tasks(engine, settings, now, dry_run=dry_run, stop=stop))

@@ -62,10 +62,10 @@ def unproven(connection: Connection, accounts: Sequence[str], limit: int) -> Seq
     return list(islice((each for each in shown if each[1] is not None or not _has_link(each[0].opening_text)), limit))
 
 
-def anybody_waits(connection: Connection, account: str, reason: str) -> bool:
-    """Whether an open request of this account waits for this reason."""
-    waiting = sa.select(fr.id).where(IS_OPEN, fr.account == account, fr.reason == reason)
-    return connection.scalar(waiting.limit(1)) is not None
+def waits_since(connection: Connection, account: str, reason: str) -> datetime | None:
+    """When the oldest conversation ended of which a request of this account waits for this reason, if any does."""
+    waiting = sa.select(sa.func.min(fr.ended_at)).where(IS_OPEN, fr.account == account, fr.reason == reason)
+    return connection.scalar(waiting)
 
 
 def open_names(connection: Connection, but_of: Collection[str]) -> Sequence[tuple[str, str, int]]:

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Connection, Engine
 
-from service.accounts import task_leases, windows, x_outage
+from service.accounts import holds, task_leases, windows, x_outage
 from service.db import reading, writing
 from service.models import feedback_request, poll_window, send_attempt
 from service.results.card import take_in
@@ -252,6 +252,7 @@ def _failed(connection: Connection, account: Account, turn: _Turn, error: XError
 
 def _noted(connection: Connection, account: Account, error: XError, now: datetime) -> datetime | None:
     log.warning("poll_failed", account=account.name, reason=error.reason, x_code=error.code)
+    holds.hold_if_refused(connection, account.name, error.reason, error.code, now)
     if isinstance(error, RateLimited):
         return windows.exhausted(connection, account.name, ENDPOINT, error.back_at(now), now)
     return None

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Connection, Engine
 
-from service.accounts import task_leases, windows
+from service.accounts import holds, task_leases, windows
 from service.db import insert_missing, reading, writing
 from service.models import feedback_request, refresh, result
 from service.results.card import take_in
@@ -192,6 +192,7 @@ class _RefreshTurn:
     def _failed(self, card: DueCard, error: XError) -> RefreshReport:
         log.warning("refresh_failed", account=self.account.name, reason=error.reason, x_code=error.code)
         with writing(self.engine) as connection:
+            holds.hold_if_refused(connection, self.account.name, error.reason, error.code, self.now)
             if isinstance(error, RateLimited):
                 again = windows.exhausted(connection, self.account.name, ENDPOINT, error.back_at(self.now), self.now)
                 return RefreshReport(asked=1, come_back_at=again, problem=error.reason)

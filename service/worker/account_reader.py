@@ -114,8 +114,5 @@ class AccountReader:
         window = place.settings.reports.answer_window
         cards = refresh_once(place.engine, account, client, clock, answer_window=window)
         page = poll_once(place.engine, account, client, clock())
-        said = read_inbox(place.engine, place.settings, account, client, clock)
-        if problem := cards.problem or page.problem or said.problem:
-            with writing(place.engine) as connection:
-                holds.hold_if_refused(connection, account.name, problem, None, clock())
+        read_inbox(place.engine, place.settings, account, client, clock)
         return cards.more or page.more

@@ -15,6 +15,7 @@ from service.db import batch_deletion, open_engine, reading, writing
 from service.errors import Unavailable
 from service.intake.inbox.forget import too_old
 from service.models import access_log, poll_window, result, retention_run, webhook_delivery
+from service.partitions import creation
 from service.privacy import housekeeping
 from service.results.forget import too_old as of_results
 from tests.support import START, settings_of
@@ -123,6 +124,19 @@ def test_a_key_that_cannot_be_opened_stops_no_other_kind(engine: Engine, monkeyp
     with reading(engine) as connection:
         done = {row.kind: row.rows for row in connection.execute(sa.select(retention_run))}
     assert done == {"deliveries": 0, "ignored": 0, "access_log": 1}
+
+
+def test_a_conversion_that_cannot_be_given_up_stops_no_kind(
+    postgresql_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(*_: object) -> bool:
+        raise sa.exc.ProgrammingError("SELECT dm_feedback_give_up_room()", None, Exception("permission denied"))
+
+    monkeypatch.setattr(creation, "give_up_traps", denied)
+    delivered(postgresql_engine, 3)
+    with pytest.raises(sa.exc.ProgrammingError, match="permission denied"):
+        housekeeping.prune(postgresql_engine, settings_of(), LATER, dry_run=False)
+    assert bodies(postgresql_engine) == 1
 
 
 def test_a_key_of_two_columns_is_walked_too(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

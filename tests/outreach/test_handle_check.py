@@ -55,6 +55,18 @@ def test_a_customer_who_wrote_to_the_account_is_asked(world: World) -> None:
     assert "501" not in (kept.person, kept.account)
 
 
+def test_the_list_is_read_back_to_the_oldest_conversation_that_waits(world_of: Callable[..., World]) -> None:
+    world = world_of(campaigns__care__stale_after="20d")
+    world.customers({"user_id": "501", "screen_name": "ada", "can_dm": True})
+    wrote(world)
+    world.forward(minutes=5)
+    request_id = world.ended(**TYPED)
+    world.forward(days=9)
+    for _ in range(4):
+        on(world, minutes=1)
+    assert world.request(request_id).state == "card_sent"
+
+
 def test_a_customer_who_never_wrote_is_not_asked(world: World) -> None:
     world.customers({"user_id": "502"})
     wrote(world, "502")

@@ -342,11 +342,11 @@ def test_copied_requests_become_visible_once(db: Engine) -> None:
 # --- what stands open
 
 
-def test_waiting_requests_are_counted_per_account(db: Engine) -> None:
+def test_waiting_requests_are_found_per_account(db: Engine) -> None:
     put(db, reason="daily_limit")
     with reading(db) as connection:
         asked = [("acme", "daily_limit"), ("acme", "delay"), ("other", "daily_limit")]
-        assert [ledger.anybody_waits(connection, *each) for each in asked] == [True, False, False]
+        assert [ledger.waits_since(connection, *each) is not None for each in asked] == [True, False, False]
 
 
 def test_overdue_requests_of_unserved_accounts_are_found_at_their_exact_moment(db: Engine) -> None:

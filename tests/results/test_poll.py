@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from service.accounts import task_leases, windows
 from service.db import reading, writing
-from service.models import poll_window
+from service.models import account_state, poll_window
 from service.results import poll as polling
 from service.results.poll import complete_until, poll_once, reconcile
 from service.x_api import XAnswer
@@ -361,6 +361,19 @@ def test_a_window_x_refuses_follows_a_changed_setting(engine):
     x.advance(SHOP.poll_every)
     drain(engine, x, shop(poll_window=HOUR))
     assert poll_windows(engine)[0].to_time - poll_windows(engine)[0].from_time == HOUR
+
+
+def test_a_refusal_that_holds_for_every_call_holds_the_account_with_xs_code(engine):
+    x = Outside()
+    with writing(engine) as connection:
+        connection.execute(sa.insert(account_state).values(account="shop", updated_at=x.now))
+    answered(engine, x)
+    x.advance(3 * DAY)
+    x.control("POST", "/faults", endpoint="feedback/events", fault="status", status=403, code=64, times=1)
+    assert poll(engine, x).problem == "account_suspended"
+    with reading(engine) as connection:
+        held = connection.execute(sa.select(account_state.c.hold_reason, account_state.c.hold_code)).one()
+    assert tuple(held) == ("account_suspended", 64)
 
 
 def test_the_allowance_is_shared_with_everybody_else(engine):

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 
 from service.accounts import task_leases, windows
 from service.db import reading, writing
+from service.models import account_state, feedback_request, refresh
 from service.models import allowance as allowances
-from service.models import feedback_request, refresh
 from service.results.refresh import refresh_once
 from service.x_api import OutcomeUnknown, Retired, Temporary, Unexplained, UnknownToX
 from tests.results.cards import DAY, HOUR, answer_of, request, shop, snapshot, take
@@ -57,6 +57,19 @@ def test_an_answer_is_seen_within_the_hour_without_any_webhook(engine):
     x.answer(row, score=5, text="thanks")
     assert step(engine, x, 1) == 1
     assert answer_of(engine, row) == x.truth_of(row)
+
+
+def test_a_refusal_that_holds_for_every_call_holds_the_account_with_xs_code(engine):
+    x = Outside()
+    with writing(engine) as connection:
+        connection.execute(sa.insert(account_state).values(account="shop", updated_at=x.now))
+    x.send_card(engine)
+    x.advance(2 * HOUR)
+    x.control("POST", "/faults", endpoint="feedback/show", fault="status", status=403, code=64, times=1)
+    assert run(engine, x).problem == "account_suspended"
+    with reading(engine) as connection:
+        held = connection.execute(sa.select(account_state.c.hold_reason, account_state.c.hold_code)).one()
+    assert tuple(held) == ("account_suspended", 64)
 
 
 def test_a_card_is_asked_about_at_its_ages_and_then_never_again(engine):
