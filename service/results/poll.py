@@ -188,8 +188,7 @@ def _window(connection: Connection, account: Account, now: datetime, token: str)
         return None
     if row is None:
         counts = {"cursor": None, "pages": 0, "events": 0, "found_missing": 0, "done_at": None}
-        values = {"account": account.name, "from_time": start, "to_time": end, **counts}
-        connection.execute(sa.insert(poll_window).values(values))
+        connection.execute(sa.insert(poll_window).values(account=account.name, from_time=start, to_time=end, **counts))
     else:
         # Nothing of it has been read: its end may follow a changed setting, or X would refuse it for ever.
         connection.execute(sa.update(poll_window).where(_this(account, start)).values(to_time=end))
