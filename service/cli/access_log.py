@@ -15,7 +15,7 @@ from service.cli.common import console, errors, opened
 from service.db import reading
 from service.errors import Conflict, Invalid
 from service.humanize import many
-from service.reports.rows.atomic_file import appearing
+from service.reports.rows.atomic_file import appearing, demand_file
 
 LOOK_EVERY_S = 2.0
 
@@ -73,6 +73,8 @@ def head(context: click.Context) -> None:
 def stream(context: click.Context, after: int, state: Path | None, *, follow: bool) -> None:
     """Print the log as JSON Lines, for a SIEM."""
     _, engine = opened(context)
+    if state is not None:
+        demand_file(state)
     if state is not None and state.exists():
         after = max(after, _kept(state))
     while True:

@@ -33,7 +33,10 @@ def at_most(seconds: float) -> Iterator[None]:
 
 @contextmanager
 def in_time(connection: Connection) -> Iterator[None]:
-    """Limit one transaction to the time that is left, if there is a limit. Raises OutOfTime."""
+    """Limit one transaction to the time that is left, if there is a limit. Raises OutOfTime.
+
+    On PostgreSQL a statement that is begun in time may take what was left at the beginning, so at most twice that.
+    """
     deadline = DEADLINE.get()
     if deadline is None:
         yield

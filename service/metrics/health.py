@@ -85,7 +85,9 @@ class Writes:
 
         @sa.event.listens_for(engine, "handle_error")
         def note(context: ExceptionContext) -> None:
-            if is_full(context.sqlalchemy_exception):
+            options = {} if context.connection is None else context.connection.get_execution_options()
+            refused = is_full(context.sqlalchemy_exception)
+            if refused and options.get("dm_feedback_writes"):  # a read may find no room for its temporary file
                 self._full = clock()
 
     def why_refused(self, now: datetime) -> str | None:

@@ -70,8 +70,8 @@ def _codec(declared: str) -> str | None:
     if NAMES.isdisjoint({asked, asked.replace(".", "_")}):
         return None
     try:
-        name = codecs.lookup(declared).name
-        is_text = isinstance(b" ".decode(declared, "replace"), str)  # base64 and the like are codecs, too
+        name = codecs.lookup(asked).name
+        is_text = isinstance(b" ".decode(asked, "replace"), str)  # base64 and the like are codecs, too
     except (LookupError, ValueError, UnicodeError):
         return None
     if not is_text or name in NO_CHARSETS:

@@ -106,9 +106,8 @@ def _tasks(
     yield from upkeep.tasks(engine, settings.privacy, now, dry_run=dry_run, stop=stop)
     before = upkeep.rest_before(now - settings.privacy.keep_access_log, cut.get("access_log"))
     yield "access_log", partial(_lines_due, engine, before) if dry_run else partial(_prune_lines, engine, before, stop)
-    # To open the key may write it first, which counting does not need.
-    key = (lambda: "") if dry_run else partial(open_key, engine, settings.service.secret_key)
-    for kind in _kinds(settings, now, cut, key):
+    yield "identities", partial(_identities, engine, settings, now, dry_run=dry_run, stop=stop)
+    for kind in _kinds(settings, now, cut):
         yield kind.name, partial(count, engine, kind) if dry_run else partial(forget, engine, kind, stop)
 
 
@@ -117,13 +116,19 @@ def identities_kept(settings: Settings) -> timedelta:
     return max(settings.privacy.keep_identities, *(each.cooldown for each in settings.campaigns), timedelta())
 
 
-def _kinds(settings: Settings, now: datetime, cut: Mapping[str, TableCut], key: Callable[[], str]) -> Iterator[Overdue]:
+def _identities(engine: Engine, settings: Settings, now: datetime, *, dry_run: bool, stop: Stop) -> int:
+    """Forget who customers were. To open the key may write it first, which counting does not need."""
+    hash_key = "" if dry_run else open_key(engine, settings.service.secret_key)
+    kind = requests.without_identity(now - identities_kept(settings), hash_key=hash_key, now=now)
+    return count(engine, kind) if dry_run else forget(engine, kind, stop)
+
+
+def _kinds(settings: Settings, now: datetime, cut: Mapping[str, TableCut]) -> Iterator[Overdue]:
     keep = settings.privacy
     identities_before, history_before = now - identities_kept(settings), now - keep.keep_history
     yield upkeep.rest_of(intake.too_old, now - keep.keep_deliveries, cut.get("webhook_delivery"))
     if "webhook_delivery" not in cut:  # there all go with their piece
         yield intake.led_to_nothing(now - max(keep.keep_repeats, keep.keep_deliveries))
-    yield requests.without_identity(identities_before, hash_key=key(), now=now)
     yield upkeep.rest_of(requests.history, history_before, cut.get("transition"))
     yield identities.too_old(identities_before)
     yield crm_matches.too_old(now)

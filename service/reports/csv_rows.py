@@ -21,11 +21,11 @@ def read_rows(text: str) -> tuple[list[str], Rows]:
 
 def _named(heads: list[str], lines: Iterator[tuple[int, list[str]]]) -> Rows:
     for number, cells in lines:
-        if len(cells) > len(heads):
+        if any(cells[len(heads) :]):
             raise Invalid("wrong_csv", f"line {number} has more cells than the first. Nothing was kept.")
         if any(each.strip() for each in cells):
             missing = [""] * (len(heads) - len(cells))
-            yield number, dict(zip(heads, [each.strip() for each in cells] + missing, strict=True))
+            yield number, dict(zip(heads, [each.strip() for each in cells] + missing, strict=False))
 
 
 def _lines(text: str) -> Iterator[tuple[int, list[str]]]:

@@ -155,7 +155,7 @@ class Worker:
     shutdown_within: timedelta = setting("20s", "how long a stopping worker may finish its calls")
     max_attempts: int = setting(12, "failed attempts in one state before a request fails", whole(1, 100))
     give_up_after: timedelta = setting(
-        "3d", "a request fails if it could not be sent this long after the conversation ended"
+        "3d", "a request fails if it could not be sent this long after the conversation ended, or after its opening"
     )
     metrics_bind: str | None = setting(
         None,

@@ -89,15 +89,12 @@ class Reply:
 
     status: int
     headers: Mapping[str, str]
-    body: bytes
     json: Any
     sends: bool
     read_at: datetime
 
     def read(self, parse: Callable[[Any], T]) -> XAnswer[T]:
         """The answer as a fact. An unreadable answer is no success, and after a send no failure either."""
-        if only_complains(self.json):
-            raise error_from(self.status, self.headers, self.body, sends=self.sends, now=self.read_at)
         try:
             return XAnswer(parse(self.json), rate_from(self.headers, self.read_at), date_of(self.headers))
         except ParseProblem as problem:
@@ -196,7 +193,9 @@ class Wire:
             said = parsed(body)
         except (ValueError, RecursionError):
             _unreadable(response.status_code, response.headers, "body: This is not JSON.", sends=sends)
-        return Reply(response.status_code, response.headers, body, said, sends, now)
+        if only_complains(said):
+            raise error_from(response.status_code, response.headers, body, sends=sends, now=now)
+        return Reply(response.status_code, response.headers, said, sends, now)
 
 
 def _transport(to: httpx.URL) -> Transport:

@@ -1,8 +1,8 @@
 """The public keys a sender publishes, fetched from an address in the settings and cached.
 
-Fetched when an unknown key id turns up, at most once a minute, and again every hour, so a sender can rotate its keys
-without us. While the address is away, known keys keep working; a request with an unknown one is not refused but has to
-come again. Keys are never taken from the request.
+Fetched when an unknown key id turns up, or a signature without an id fits no key, at most once a minute, and again
+every hour, so a sender can rotate its keys without us. While the address is away, known keys keep working; a request
+with an unknown one is not refused but has to come again. Keys are never taken from the request.
 """
 
 import threading
