@@ -24,6 +24,8 @@ from service.settings.declare import declared
 
 SHOWN = 160
 KEYS_SHOWN = 8
+HEAD = re.compile(rb"(?:[A-Z]+ /[^\n]*(?:\n|\Z))?(?:[-\w!#$%&'*+.^`|~]+:[^\n]*(?:\n|\Z))*")
+"""A request line or none, and header lines: what stands before an empty line may also be the beginning of a body."""
 AT_MOST = 2**24  # as `web.max_body_bytes` may be at most
 
 
@@ -104,10 +106,10 @@ def parse_request_file(content: bytes, public_url: str, source: str) -> Inbound:
     editor's, not the sender's.
     """
     gap = re.search(rb"\r?\n\r?\n", content)
-    if gap is None or content.lstrip()[:1] in {b"{", b"["}:
-        head, body = b"", content
-    else:
+    if gap is not None and HEAD.fullmatch(content[: gap.start()]):
         head, body = content[: gap.start()], content[gap.end() :]
+    else:
+        head, body = b"", content
     body = body.removesuffix(b"\n")
     lines = head.decode("latin-1").splitlines()
     method, path = "POST", f"{DELIVERIES}{source}"

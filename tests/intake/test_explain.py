@@ -148,6 +148,9 @@ def test_it_shortens_what_is_long(now: datetime) -> None:
     [
         (b'{"a": 1}\n', "POST", "/webhooks/crm/crm", {}, b'{"a": 1}'),
         (b"[\n\n1]", "POST", "/webhooks/crm/crm", {}, b"[\n\n1]"),
+        (b'{"a": 1,\n\n"b": 2}', "POST", "/webhooks/crm/crm", {}, b'{"a": 1,\n\n"b": 2}'),
+        (b"<a>\n\n<b>1</b></a>\n", "POST", "/webhooks/crm/crm", {}, b"<a>\n\n<b>1</b></a>"),
+        (b"a=1&b=2:3\n\n4", "POST", "/webhooks/crm/crm", {}, b"a=1&b=2:3\n\n4"),
         (b"x-a: 1\nX-B:2\n\n{}\n", "POST", "/webhooks/crm/crm", {"x-a": "1", "x-b": "2"}, b"{}"),
         (b"POST /webhooks/crm/z?key=1 HTTP/1.1\nx-a: 1\n\n{}", "POST", "/webhooks/crm/z?key=1", {"x-a": "1"}, b"{}"),
         (b"PUT /p?at=10:30\nx-a: 1\n\n{}", "PUT", "/p?at=10:30", {"x-a": "1"}, b"{}"),
