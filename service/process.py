@@ -85,12 +85,8 @@ def set_on_stop(*events: threading.Event) -> None:
 
 @contextmanager
 def ending_on(*signals: signal.Signals) -> Iterator[None]:
-    """Let each of these signals end the block as Ctrl-C does, with KeyboardInterrupt.
-
-    SIGINT is heard though a shell ignores it for what it starts in the background; whoever says `nohup` means it.
-    """
-    kept = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else set()
-    before = {each: signal.signal(each, _interrupt) for each in signals if each not in kept}
+    """Let each of these signals end the block as Ctrl-C does, with KeyboardInterrupt."""
+    before = {each: signal.signal(each, _interrupt) for each in signals}
     try:
         yield
     finally:
