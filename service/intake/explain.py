@@ -5,6 +5,7 @@ stores nothing.
 """
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -24,8 +25,9 @@ from service.settings.declare import declared
 
 SHOWN = 160
 KEYS_SHOWN = 8
-HEAD = re.compile(rb"(?:[A-Z]+ /[^\n]*(?:\n|\Z))?(?:[-\w!#$%&'*+.^`|~]+:[^\n]*(?:\n|\Z))*")
-"""A request line or none, and header lines: what stands before an empty line may also be the beginning of a body."""
+REQUEST_LINE = "[A-Za-z]+ [^\\s:]"
+HEAD = re.compile(rf"{REQUEST_LINE}|:?[-\w!#$%&'*+.^`|~]+[ \t]*:".encode())
+"""How a request line or a header begins, and no body: what stands before an empty line may also be part of one."""
 AT_MOST = 2**24  # as `web.max_body_bytes` may be at most
 
 
@@ -105,20 +107,21 @@ def parse_request_file(content: bytes, public_url: str, source: str) -> Inbound:
     A first line such as `POST /webhooks/crm/NAME?key=1` gives method and query. One newline at the very end is the
     editor's, not the sender's.
     """
-    gap = re.search(rb"\r?\n\r?\n", content)
-    if gap is not None and HEAD.fullmatch(content[: gap.start()]):
-        head, body = content[: gap.start()], content[gap.end() :]
+    text = content.removeprefix(BOM_UTF8).lstrip()
+    gap = re.search(rb"\r?\n\r?\n", text)
+    if gap is not None and HEAD.match(text):
+        head, body = text[: gap.start()], text[gap.end() :]
     else:
         head, body = b"", content
     body = body.removesuffix(b"\n")
     lines = head.decode("latin-1").splitlines()
     method, path = "POST", f"{DELIVERIES}{source}"
-    if lines and ":" not in lines[0].split("?", maxsplit=1)[0]:
+    if lines and re.match(REQUEST_LINE, lines[0]):
         method, _, target = lines.pop(0).partition(" ")
-        path = target.split(" ")[0]
+        path = re.sub("^https?://[^/?]*", "", target.split(" ")[0])
     address, _, query = path.partition("?")
-    pairs = [line.partition(":") for line in lines]
-    return make_inbound(method, public_url, address, query, [(name.strip(), value) for name, _, value in pairs], body)
+    pairs = [(name.strip(), value) for name, _, value in (line.partition(":") for line in lines) if name]
+    return make_inbound(method, public_url, address, query, pairs, body)
 
 
 def _covered(verifier: Verifier, inbound: Inbound) -> str:

@@ -162,6 +162,11 @@ def test_a_verifier_that_proves_nothing_is_refused(verify_table: Any) -> None:
     assert all(path.startswith("sources.crm.verify") for path in problems_of({**MY_CRM, "verify": verify_table}))
 
 
+def test_a_user_that_is_not_looked_at_stops_no_start() -> None:
+    (verifier,) = define("token", verify={"kind": "basic", "key_is": "user", "user": "a:b"}).verifiers
+    assert verifier.kind == "basic"
+
+
 def test_the_user_s_tables_override_the_preset_s_key_by_key() -> None:
     definition = define("token", map={"conversation_id": "b.case", "x_profile_url": ""}, events={"reopened": ""})
     assert definition.grammar.map.conversation_id.text == "b.case"

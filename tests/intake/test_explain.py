@@ -156,6 +156,11 @@ def test_it_shortens_what_is_long(now: datetime) -> None:
         (b"PUT /p?at=10:30\nx-a: 1\n\n{}", "PUT", "/p?at=10:30", {"x-a": "1"}, b"{}"),
         (b"POST /p HTTP/1.1\r\nx-a: 1\r\n\r\n{}", "POST", "/p", {"x-a": "1"}, b"{}"),
         (b"x-a: 1\n\n", "POST", "/webhooks/crm/crm", {"x-a": "1"}, b""),
+        (b"\xef\xbb\xbfPOST /p\nx-a: 1\n\n{}", "POST", "/p", {"x-a": "1"}, b"{}"),
+        (b"\n\nx-a: 1\n\n{}", "POST", "/webhooks/crm/crm", {"x-a": "1"}, b"{}"),
+        (b"POST https://f.example:8/p?at=1 HTTP/1.1\nx-a : 1\n\n{}", "POST", "/p?at=1", {"x-a": "1"}, b"{}"),
+        (b":method: POST\nx-a: 1\n\n{}", "POST", "/webhooks/crm/crm", {"x-a": "1"}, b"{}"),
+        (b'\xef\xbb\xbf{\n\n"a": 1}', "POST", "/webhooks/crm/crm", {}, b'\xef\xbb\xbf{\n\n"a": 1}'),
     ],
 )
 def test_a_file_holds_headers_and_a_body_or_a_body_alone(

@@ -392,6 +392,18 @@ def test_published_keys_without_an_id_or_with_the_same_are_all_tried() -> None:
     assert verify(shared, bearer(token(head={"kid": "k"})), NOW) == Verified(None, "jwt")
 
 
+def test_published_keys_are_fetched_for_a_token_without_an_id_only_if_none_fits() -> None:
+    published = Published(jwk("old", rsa_key()))
+    definition = with_keys(published, "RS256", "ES256")
+    for minutes in range(3):
+        now = NOW + timedelta(minutes=2 * minutes)
+        assert isinstance(verify(definition, bearer(token(exp=now.timestamp() + 60)), now), Verified)
+    assert published.asked == 1
+    published.answer = {"keys": [jwk("new", EC_KEY)]}
+    assert isinstance(verify(definition, bearer(token("ES256", exp=now.timestamp() + 60)), now), Verified)
+    assert published.asked == 2
+
+
 def test_known_published_keys_work_while_their_address_is_away() -> None:
     published = Published(jwk("k", rsa_key()))
     definition = with_keys(published)

@@ -34,16 +34,20 @@ class KeySet:
         self._fetched_at: datetime | None = None
         self._asked_at: datetime | None = None
 
-    def keys(self, kid: str | None, algorithm: str, now: datetime) -> Sequence[PublicKey]:
-        """Return the keys with that id, or without one, that fit an algorithm. Raises Refusal if there are none."""
+    def keys(self, kid: str | None, algorithm: str, now: datetime, *, newer: bool = False) -> Sequence[PublicKey]:
+        """Return the keys with that id, or all where there is none, that fit an algorithm. Raises Refusal if none is.
+
+        `newer`: those that are known were tried, and a token that names none may be signed with a new one.
+        """
         with self._lock:
             # a moment ahead was written before our clock was set back
             old = self._fetched_at is None or abs(now - self._fetched_at) > FRESH
             may_ask = self._asked_at is None or abs(now - self._asked_at) >= PAUSE
-            if (old or not self._named(kid)) and may_ask:
+            unknown = newer if kid is None else not self._named(kid)
+            if (old or unknown) and may_ask:
                 self._refresh(now)
             asked_just_now = self._fetched_at == now
-            wanted = self._known if kid is None else self._named(kid)
+            wanted = self._named(kid)
         if not wanted and not asked_just_now:
             raise NotNow("token_keys_away", "The sender's published keys cannot be fetched now; this is tried again.")
         if not wanted:
@@ -51,8 +55,8 @@ class KeySet:
         return [key for each in wanted for key in _readable(each, algorithm)]
 
     def _named(self, kid: str | None) -> list[dict[str, Any]]:
-        """Several may share an id (one a key type); a token that names none may be signed with a key we do not know."""
-        return [each for each in self._known if kid is not None and each.get("kid") == kid]
+        """Several may share an id (one a key type); a token that names none may be signed with any."""
+        return [each for each in self._known if kid is None or each.get("kid") == kid]
 
     def _refresh(self, now: datetime) -> None:
         self._asked_at = now

@@ -127,9 +127,10 @@ class Token(Keyed):
         if algorithm in SHARED:
             hits = made_by(self.secrets, SHARED[algorithm], signed, signature)
         elif self.key_set is not None:
-            keys = self.key_set.keys(kid, PUBLIC[algorithm], now)
-            if any(fits(PUBLIC[algorithm], key, signature, signed) for key in keys):
-                return None
+            for newer in (False, True) if kid is None else (False,):
+                keys = self.key_set.keys(kid, PUBLIC[algorithm], now, newer=newer)
+                if any(fits(PUBLIC[algorithm], key, signature, signed) for key in keys):
+                    return None
             hits = []
         else:
             hits = [index for index, key in self.loaded if fits(PUBLIC[algorithm], key, signature, signed)]

@@ -82,7 +82,7 @@ class Basic(Keyed):
         """Somebody must be named."""
         if self.key_is == "password" and not self.user:
             yield "user", "is missing"
-        if ":" in (self.user or ""):
+        if self.key_is == "password" and ":" in (self.user or ""):
             yield "user", "must not hold ':', because Basic auth ends the user there: nothing would ever match"
 
     def keyed(self, keys: Sequence[tuple[int, str]]) -> Self:
