@@ -137,6 +137,18 @@ def test_the_story_goes_through_nginx(proxied: Site, tmp_path: Path, engine_of: 
     ]
 
 
+def test_a_service_that_does_not_answer_is_logged_without_the_keys_of_its_callers(
+    proxied: Site, tmp_path: Path
+) -> None:
+    proxy = Proxy(proxied, tmp_path)
+    with running(proxy), proxy.client() as client:
+        for path in (*SECRET_ADDRESSES, "/webhooks/crm/crm?token=SECRET"):
+            assert client.get(path, extensions={"sni_hostname": NAME}).status_code == 502
+    told = [line.split() for line in (tmp_path / "access.log").read_text("utf-8").splitlines()]
+    assert [(words[4], words[-1]) for words in told] == [("502", f"127.0.0.1:{proxied.web_port}")] * 3
+    assert "SECRET" not in "".join(each.read_text("utf-8") for each in tmp_path.glob("*.log"))
+
+
 def states(engine: Engine) -> dict[str, str]:
     with reading(engine) as connection:
         return {row.conversation_id: row.state for row in connection.execute(feedback_request.select())}
