@@ -33,10 +33,12 @@ class Question:
 
 
 def own_words(campaigns: Iterable[Campaign], name: str, language: Language) -> str | None:
-    """Return the campaign's own wording in the page's language, if it has one."""
+    """Return the campaign's own wording in the page's language, if it has one: also that of another region."""
     texts = next((each.texts for each in campaigns if each.name == name), {})
     by_code = {plainly(written): each.question for written, each in texts.items()}
-    return next(filter(None, map(by_code.get, nearest_first(language.code))), None)
+    nearest = nearest_first(language.code)
+    elsewhere = (each.question for written, each in texts.items() if nearest[-1] in nearest_first(written))
+    return next(filter(None, [*map(by_code.get, nearest), *elsewhere]), None)
 
 
 def ask(kind: str, variant: int, name: str, language: Language, own_words: str | None = None) -> Question:

@@ -72,6 +72,16 @@ def test_a_campaigns_own_wording_is_taken_in_its_language_only() -> None:
     assert own_words(campaigns, "gone", choose(["de"])) is None
 
 
+@pytest.mark.parametrize("written", ["en-GB", "de-CH", "zh-CN", "zh-TW", "pt-PT", "pt"])
+def test_a_campaigns_own_wording_for_a_region_is_taken_where_the_page_has_the_language_only(written: str) -> None:
+    campaigns = settings_of(
+        campaigns__care__texts={written: {"card": "c", "question": "?"}},
+        campaigns__care__opening=False,
+    ).campaigns
+    assert own_words(campaigns, "care", choose([written])) == "?"
+    assert own_words(campaigns, "care", choose(["fr"])) is None
+
+
 @pytest.mark.parametrize("accent", ["#1d5fd0", "#ffee00", "#000000", "#ffffff", "#7f7f7f"])
 def test_an_accent_is_shifted_until_it_can_be_read_on_light_and_on_dark(accent: str) -> None:
     assert contrast(readable(accent, LIGHT), LIGHT) >= CONTRAST
