@@ -10,7 +10,7 @@ import click
 from sqlalchemy.engine import Connection, Engine
 
 from service.auth import chain
-from service.auth.chain import AccessLine
+from service.auth.chain import AccessLine, Link
 from service.cli.common import console, errors, opened
 from service.db import reading
 from service.errors import Conflict, Invalid
@@ -18,6 +18,7 @@ from service.humanize import many
 from service.reports.rows.atomic_file import appearing, demand_file
 
 LOOK_EVERY_S = 2.0
+ANCHOR = re.compile("([0-9]{1,18}):([0-9a-f]{64})")
 
 
 @click.group()
@@ -45,13 +46,18 @@ def _not_anchored(connection: Connection, anchor: str | None) -> list[str]:
     """What contradicts a link kept elsewhere: only that reveals a chain that was rebuilt as a whole."""
     if anchor is None:
         return []
-    if re.fullmatch(r"[0-9]{1,18}:[0-9a-f]{64}", anchor) is None:
+    kept = _link(anchor)
+    if kept is None:
         raise Invalid("bad_anchor", "--anchor is not NUMBER:HASH as `dm-feedback access-log head` prints it.")
-    number, _, kept = anchor.partition(":")
-    found = chain.hash_of(connection, int(number))
+    found = chain.hash_of(connection, kept.number)
     if found is None:
-        return [f"There is no line {number} any more, though it was anchored; was it pruned?"]
-    return [] if found == kept else [f"Line {number} is not the one that was anchored."]
+        return [f"There is no line {kept.number} any more, though it was anchored; was it pruned?"]
+    return [] if found == kept.hash else [f"Line {kept.number} is not the one that was anchored."]
+
+
+def _link(text: str) -> Link | None:
+    found = ANCHOR.fullmatch(text)
+    return None if found is None else Link(int(found[1]), found[2])
 
 
 @access_log.command()
@@ -73,15 +79,16 @@ def head(context: click.Context) -> None:
 def stream(context: click.Context, after: int, state: Path | None, *, follow: bool) -> None:
     """Print the log as JSON Lines, for a SIEM."""
     _, engine = opened(context)
+    place = Link(after, "")
     if state is not None:
         demand_file(state)
     if state is not None and state.exists():
-        after = max(after, _kept(state))
+        place = max(_kept(state), place, key=lambda each: each.number)
     while True:
-        for last in _printed(engine, after):
-            after = last
+        for last in _printed(engine, place):
+            place = last
             if state is not None:
-                _keep(state, after)
+                _keep(state, place)
         if not follow:
             return _say_what_waits(engine)
         time.sleep(LOOK_EVERY_S)
@@ -94,34 +101,37 @@ def _say_what_waits(engine: Engine) -> None:
         errors.print(f"{many(waiting, 'newer line')} not printed: a worker seals them, or `access-log head`.")
 
 
-def _kept(state: Path) -> int:
-    number = state.read_text("utf-8", "replace").strip() or "0"
-    if re.fullmatch(r"[0-9]{1,18}", number) is None:
+def _kept(state: Path) -> Link:
+    """The last line printed. Without its hash, if somebody wrote the number alone."""
+    text = state.read_text("utf-8", "replace").strip() or "0"
+    number = Link(int(text), "") if re.fullmatch("[0-9]{1,18}", text) else None
+    if (found := _link(text) or number) is None:
         raise Invalid("bad_state", f"{state} does not contain a line number; give another file with --state.")
-    return int(number)
+    return found
 
 
-def _keep(state: Path, after: int) -> None:
+def _keep(state: Path, place: Link) -> None:
     """On a full disk the old one stays."""
     with appearing(state) as file:
-        file.write(f"{after}\n".encode())
+        file.write(f"{place.number}:{place.hash}\n".encode())
 
 
-def _printed(engine: Engine, after: int) -> Iterator[int]:
-    """Print everything; yield the last number of each page. Outside of a transaction: the pipe's reader may be slow."""
-    while page := _page(engine, after):
+def _printed(engine: Engine, place: Link) -> Iterator[Link]:
+    """Print everything; yield the last line of each page. Outside of a transaction: the pipe's reader may be slow."""
+    while page := _page(engine, place):
         for line in page:
             click.echo(json.dumps(line.told(), separators=(",", ":")))
-            after = line.number or after
-        yield after
+        place = Link(page[-1].number or place.number, page[-1].hash or "")
+        yield place
 
 
-def _page(engine: Engine, after: int) -> Sequence[AccessLine]:
+def _page(engine: Engine, place: Link) -> Sequence[AccessLine]:
     with reading(engine) as connection:
-        if after > (newest := chain.newest(connection).number):
+        there = chain.hash_of(connection, place.number) if place.hash else None  # None: or it was pruned
+        if place.number > chain.newest(connection).number or there not in {None, place.hash}:
             sentence = (
-                f"The log ends at line {newest}, and line {after} was printed last. Was a backup restored? Start after "
-                "the last line you have of this log: --after, and another file with --state."
+                f"Line {place.number}, which was printed last, is not in this log. Was a backup restored? Print what "
+                "follows it, from its line `db.restored` on: --after, and another file with --state."
             )
             raise Conflict("log_begins_anew", sentence)
-        return chain.some_after(connection, after)
+        return chain.some_after(connection, place.number)

@@ -4,7 +4,7 @@ import errno
 import getpass
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -143,6 +143,12 @@ def filters_of(given: tuple[str, ...]) -> dict[str, list[str]]:
     for name, _, value in (each.partition("=") for each in given):
         found.setdefault(name, []).append(value)
     return found
+
+
+def demand_said_once(options: Iterable[str], filters: Mapping[str, object]) -> None:
+    """Refuse a filter that an option says already: one of the two would be dropped. Raises Invalid."""
+    if twice := sorted(filters.keys() & options):
+        raise Invalid("invalid_parameter", f"'{twice[0]}' is given by its option and by --filter; use one of them.")
 
 
 def table_of(*headings: str, title: str | None = None) -> Table:

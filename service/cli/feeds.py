@@ -6,9 +6,8 @@ import click
 
 from service.auth import Reader, log_access
 from service.auth import feeds as stored
-from service.cli.common import account_of, console, filters_of, me, now, opened, table_of, when
+from service.cli.common import account_of, console, demand_said_once, filters_of, me, now, opened, table_of, when
 from service.db import reading, writing
-from service.errors import Invalid
 from service.reports.api.feeds import address_of
 from service.reports.counting.periods import PERIODS
 from service.reports.dimensions import BY
@@ -36,19 +35,15 @@ def create(context: click.Context, /, name: str, given: tuple[str, ...], account
     settings, engine = opened(context)
     for account in accounts:
         account_of(settings, account)
-    question = _question({key: value for key, value in own.items() if value is not None}, listed(filters_of(given)))
+    question, wanted = {key: value for key, value in own.items() if value is not None}, listed(filters_of(given))
+    demand_said_once(question.keys(), wanted)
+    question |= wanted
     saved.demand(engine, settings, accounts, question, now())
     with writing(engine) as connection:
         made, secret = stored.create(connection, name, question, accounts, me(), now())
         log_access(connection, me(), "feed.create", {"feed": made.id, "question": question}, now())
     click.echo(address_of(settings.service.public_url, made, secret))
     click.echo("Keep it now: it is shown once. Whoever has it can read the feed until it is revoked.", err=True)
-
-
-def _question(own: dict[str, Any], filters: dict[str, Any]) -> dict[str, Any]:
-    if twice := sorted(own.keys() & filters.keys()):
-        raise Invalid("invalid_parameter", f"'{twice[0]}' is given by its option and by --filter; use one of them.")
-    return own | filters
 
 
 @feeds.command(name="list")

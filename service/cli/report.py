@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from service.auth import Reader, log_access
-from service.cli.common import account_of, console, filters_of, me, now, opened
+from service.cli.common import account_of, console, demand_said_once, filters_of, me, now, opened
 from service.db import reading, writing
 from service.errors import Invalid
 from service.reports import filters
@@ -22,6 +22,7 @@ from service.reports.thresholds import thresholds
 from service.settings import Settings
 
 DAY = click.DateTime(["%Y-%m-%d"])
+DAYS = {"since", "until"}
 ENDINGS = {".pdf", ".html"}
 
 
@@ -55,14 +56,15 @@ def report(
     demand_file(out)
     for account in accounts:
         account_of(settings, account)
-    at, reader = now(), Reader("cli", me(), role, accounts)
-    wanted = filters.parse({**filters_of(given), **({"account": list(accounts)} if accounts else {})}, reader, settings)
+    at, reader, named = now(), Reader("cli", me(), role, accounts), filters_of(given)
+    own = {"account": list(accounts)} if accounts else {}
+    demand_said_once(own.keys() | DAYS, named)
+    wanted = filters.parse({**named, **own}, reader, settings)
     span, choice = _span(settings, at, asked), CommentChoice(asked["comments"], asked["ids"])
     with reading(engine) as connection:
         query = ReportQuery(connection, settings, reader, wanted, at)
         found = facts(query, span, choice)
-        named = [(name, value) for name, values in filters_of(given).items() for value in values]
-        called = of_named(query, named)
+        called = of_named(query, [(name, value) for name, values in named.items() for value in values])
     made = MadeBy(company_of(settings, accounts), me().removeprefix("cli:"), at, settings.service.time_zone)
     page = sheet(found, made, thresholds(settings), scope_of(found, called))
     document = paper.document(page, f"Customer feedback, {title_of(found)}", size)

@@ -94,7 +94,7 @@ def finish(
 ) -> list[ProvenTable]:
     """Copy the rest, prove that both hold the same, and make the target the ledger.
 
-    Raises Conflict, and then the source is the ledger still.
+    If anything goes wrong, the source is the ledger still, unless it had been left before.
     """
     with _leaving(source):
         proven = carry_and_prove(source, target, tables, tell)

@@ -3,6 +3,7 @@
 import json
 import os
 import pwd
+from datetime import timedelta
 
 import click
 import pytest
@@ -62,7 +63,25 @@ def test_a_log_that_begins_anew_is_not_mistaken_for_a_quiet_one(cli: Cli) -> Non
     cli.says("access-log", "head")
     (cli.directory / "place").write_text("2\n", "utf-8")
     assert cli.refuses("access-log", "stream", "--state", "place")[1] == "log_begins_anew"
+    lines(cli, 2, 3)
+    cli.says("access-log", "head")
+    assert '"n":3' in cli.says("access-log", "stream", "--state", "place"), "by its number alone it is the same log"
+    (cli.directory / "place").write_text(f"2:{'0' * 64}\n", "utf-8")
+    assert cli.refuses("access-log", "stream", "--state", "place")[1] == "log_begins_anew", "it has grown since"
     assert cli.refuses("access-log", "stream", "--after", "99999999999999999999")[1] == "log_begins_anew"
+
+
+def test_a_place_that_was_pruned_since_is_gone_on_from(cli: Cli) -> None:
+    lines(cli, 1)
+    cli.says("access-log", "head")
+    cli.says("access-log", "stream", "--state", "place")
+    lines(cli, 2, 3)
+    cli.says("access-log", "head")
+    with writing(cli.engine) as connection:
+        log_access(connection, "cli:4", "key.create", {"n": 4}, START + timedelta(days=2))
+        chain.seal(connection)
+        assert chain.prune(connection, START + timedelta(days=1)) == 3
+    assert json.loads(cli.says("access-log", "stream", "--state", "place"))["detail"] == {"n": 4}
 
 
 def test_the_place_is_kept_page_by_page(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,7 +92,7 @@ def test_the_place_is_kept_page_by_page(cli: Cli, monkeypatch: pytest.MonkeyPatc
 
     def echo(_line: str) -> None:
         place = cli.directory / "place"
-        kept.append(place.read_text("utf-8").strip() if place.exists() else "-")
+        kept.append(place.read_text("utf-8").partition(":")[0] if place.exists() else "-")
 
     monkeypatch.setattr(click, "echo", echo)
     cli("access-log", "stream", "--state", "place")
@@ -118,7 +137,7 @@ def test_a_position_file_that_cannot_be_written_stays_unchanged(cli: Cli) -> Non
     lines(cli, 3)
     cli.says("access-log", "head")
     cli("access-log", "stream", "--state", "place", code=1)
-    assert (cli.directory / "place").read_text() == "2\n"
+    assert (cli.directory / "place").read_text("utf-8").startswith("2:")
 
 
 def test_the_stream_prints_outside_of_a_transaction(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
