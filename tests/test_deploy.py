@@ -221,6 +221,13 @@ def test_the_database_of_compose_is_there_only_when_it_can_be_reached() -> None:
     assert services["upgrade"]["depends_on"] == {"database": {"condition": "service_healthy"}}
 
 
+def test_after_a_reboot_all_of_compose_comes_back_and_no_log_fills_the_disk() -> None:
+    services = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))["services"]
+    assert all("max-size" in each["logging"]["options"] for each in services.values())
+    del services["upgrade"]  # which ends by itself
+    assert {each["restart"] for each in services.values()} == {"unless-stopped"}
+
+
 def test_nothing_of_ours_holds_the_password_of_composes_superuser() -> None:
     services = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))["services"]
     del services["database"]
