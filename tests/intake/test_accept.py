@@ -158,6 +158,17 @@ def test_a_late_reopening_cannot_accept_an_end_whose_body_is_gone(engine: Engine
     assert len(app.requests) == 1
 
 
+def test_an_end_that_cannot_be_read_any_more_keeps_no_later_one_out(engine: Engine, now: datetime) -> None:
+    app = token_app(engine, now)
+    for name in ("first", "second", "second again, two seconds later"):
+        send(app, EVENTS[name])
+    with engine.begin() as connection:
+        unread = sa.update(webhook_delivery).where(webhook_delivery.c.id == app.items[1].delivery_id)
+        connection.execute(unread.values(body=b"{}"))
+    send(app, EVENTS["reopened"])
+    assert ends(app) == [FIRST, "2026-11-22T11:00:02Z"]
+
+
 def test_a_reopening_before_the_first_end_makes_nothing_new(engine: Engine, now: datetime) -> None:
     app = token_app(engine, now)
     send(app, reopened("c-1", "2026-11-22T09:00:00Z"))

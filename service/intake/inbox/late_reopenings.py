@@ -60,15 +60,18 @@ def let_in(connection: Connection, book: Book, told: Sequence[DeliveryReading]) 
 
 def _let_in(connection: Connection, book: Book, told: DeliveryReading, repeats: Iterable[TakenForRepeat]) -> None:
     """Judge the repeats of one source again. `told` says by which definition, and when."""
-    new = list(_new(book, told, sorted(repeats, key=lambda each: (each.ended_at, each.delivery_id))))
+    repeats = sorted(repeats, key=lambda each: (each.ended_at, each.delivery_id))
+    new = list(_new(book, told, repeats))
     ends = dict(_read_again(connection, told.definition, new))
+    if len(ends) < len(new):  # whoever repeats only what cannot be read any more is new
+        ends = dict(_read_again(connection, told.definition, repeats))
+        new = list(_new(book, told, (each for each in repeats if each in ends)))
     for each in new:
-        if (found := ends.get((each.delivery_id, each.position))) is not None:
-            _accept(book, told, each, *found)
+        _accept(book, told, each, *ends[each])
 
 
 def _new(book: Book, told: DeliveryReading, repeats: Iterable[TakenForRepeat]) -> Iterator[TakenForRepeat]:
-    """Those that are ends of their own by the times kept. The book stays as it is: they may not be readable."""
+    """Those that are ends of their own by the times kept. The book stays as it is: some may not be readable."""
     again_after = told.definition.grammar.events.apart
     known: dict[Key, Timeline] = {}
     for each in repeats:
@@ -80,7 +83,7 @@ def _new(book: Book, told: DeliveryReading, repeats: Iterable[TakenForRepeat]) -
 
 def _read_again(
     connection: Connection, definition: Definition, ends: Iterable[TakenForRepeat]
-) -> Iterator[tuple[tuple[str, int], tuple[Delivery, ConversationEnded]]]:
+) -> Iterator[tuple[TakenForRepeat, tuple[Delivery, ConversationEnded]]]:
     """Read ends from the stored bytes, each delivery once; none that the definition, since changed, reads otherwise."""
     by_delivery = sorted(ends, key=lambda each: each.delivery_id)
     for delivery_id, its_ends in groupby(by_delivery, key=lambda each: each.delivery_id):
@@ -92,7 +95,7 @@ def _read_again(
             end = items.read(each.position) if each.position < len(items) else None
             says = (each.key[1], each.ended_at)
             if isinstance(end, ConversationEnded) and (end.conversation_id, end.ended_at) == says:
-                yield (delivery_id, each.position), (delivery, end)
+                yield each, (delivery, end)
 
 
 def _accept(
