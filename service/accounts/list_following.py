@@ -7,7 +7,7 @@ from what it finds.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy.engine import Connection, Engine
@@ -34,6 +34,11 @@ class Task:
         return f"{self.name}_read"
 
     @property
+    def back_to(self) -> str:
+        """The name under which is stored since when complete readings left no gap."""
+        return f"{self.name}_back_to"
+
+    @property
     def rest(self) -> str:
         """The name under which the cursor of an incomplete reading is stored."""
         return f"{self.name}_rest"
@@ -41,10 +46,11 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class ReadOn:
-    """What one reading found."""
+    """What one reading found. `gapless`: since when readings leave no gap, if this one is whole."""
 
     parts: Sequence[Listing]
     since: datetime
+    gapless: datetime
 
     @property
     def messages(self) -> Sequence[DirectMessage]:
@@ -77,19 +83,29 @@ class ReadOn:
 def read_on(
     engine: Engine, account: Account, task: Task, token: str, ask: Ask, oldest: datetime, clock: Callable[[], datetime]
 ) -> ReadOn:
-    """Read what is new, then what was left over, back to the start of the last complete reading or to `oldest`."""
-    with reading(engine) as connection:
-        whole_at = task_leases.moment(connection, account.name, task.read)
-        left = task_leases.cursor(connection, account.name, task.rest)
+    """Read what is new, then what was left over, back to `oldest` or to where earlier readings leave no gap since."""
     overlap = max(OVERLAP, account.list_lag * 2)
-    since = max(oldest, (whole_at or oldest) - overlap)
+    with reading(engine) as connection:
+        since, gapless = _back_to(connection, account, task, oldest, overlap)
+        left = task_leases.cursor(connection, account.name, task.rest)
     reader = DmListReader(engine, account, a_share(engine, account, task.name, token), clock)
     new_since = since if left is None else max(since, left[0] - overlap)
     new = reader.read_back(ask, new_since, pages_at_most=task.pages_at_most)
     if left is None or new.reaches(since) or not new.reaches(new_since):  # else what was left lies behind its end
-        return ReadOn([new], since)
+        return ReadOn([new], since, gapless)
     more = reader.read_back(ask, since, pages_at_most=task.pages_at_most - new.pages, start=left[1])
-    return ReadOn([new, more], since)
+    return ReadOn([new, more], since, gapless)
+
+
+def _back_to(
+    connection: Connection, account: Account, task: Task, oldest: datetime, overlap: timedelta
+) -> tuple[datetime, datetime]:
+    """How far back to read, and since when there is no gap then."""
+    whole_at = task_leases.moment(connection, account.name, task.read)
+    gapless = task_leases.moment(connection, account.name, task.back_to)
+    if whole_at is None or gapless is None or not gapless <= oldest <= whole_at - overlap:
+        return oldest, oldest
+    return whole_at - overlap, gapless
 
 
 def keep(connection: Connection, account: Account, task: Task, found: ReadOn, must_show: str | None) -> None:
@@ -105,4 +121,5 @@ def keep(connection: Connection, account: Account, task: Task, found: ReadOn, mu
         whole = False
     if whole:
         task_leases.set_moment(connection, account.name, task.read, began)
+        task_leases.set_moment(connection, account.name, task.back_to, found.gapless)
     task_leases.set_moment(connection, account.name, task.rest, began, None if whole else found.parts[-1].goes_on)

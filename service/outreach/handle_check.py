@@ -46,11 +46,17 @@ def unconfirmed(
     since = request.ended_at - contacts.WITHIN
     if contacts.wrote_since(connection, account.name, request.x_user_id, since, hash_key=place.hash_key):
         return None
-    read_at = task_leases.moment(connection, account.name, TASK.read)
-    if read_at is not None and request.ended_at + account.list_lag <= read_at <= now:
+    if _was_read(connection, account, since, request.ended_at + account.list_lag, now):
         return Stop(State.SKIPPED, Skip.NOT_CONFIRMED, NOBODY_WROTE)
     reads_at = task_leases.moment(connection, account.name, TASK.name) or now
     return Postpone(max(now, min(reads_at, now + account.window)) + AGAIN, CONFIRMING)
+
+
+def _was_read(connection: Connection, account: Account, since: datetime, until: datetime, now: datetime) -> bool:
+    """Whether the list was read without a gap over this time."""
+    back_to = task_leases.moment(connection, account.name, TASK.back_to)
+    read_at = task_leases.moment(connection, account.name, TASK.read)
+    return back_to is not None and back_to <= since and read_at is not None and until <= read_at <= now
 
 
 def read_once(place: Workplace, account: Account, x: XClient, clock: Callable[[], datetime]) -> int:

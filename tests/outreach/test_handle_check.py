@@ -67,6 +67,30 @@ def test_the_list_is_read_back_to_the_oldest_conversation_that_waits(world_of: C
     assert world.request(request_id).state == "card_sent"
 
 
+def test_a_reading_that_did_not_go_back_far_enough_proves_nothing_of_an_older_conversation(
+    world_of: Callable[..., World],
+) -> None:
+    world = world_of({"list_short_pages": True}, campaigns__care__stale_after="20d")
+    world.customers(
+        {"user_id": "501", "screen_name": "ada", "can_dm": True},
+        *({"user_id": n, "screen_name": f"u{n}"} for n in ("502", "999")),
+    )
+    wrote(world)
+    ended_at = world.clock.now + timedelta(minutes=5)
+    world.forward(days=1)
+    for _ in range(20):
+        wrote(world, "999")
+    world.forward(days=8)
+    younger = world.ended("c-2", **{**TYPED, "x_handle": "u502"})
+    for _ in range(6):
+        on(world, minutes=1)
+    assert world.request(younger).reason == "not_confirmed"
+    older = world.ended(ended_at=ended_at, **TYPED)
+    for _ in range(6):
+        on(world, minutes=1)
+    assert world.request(older).state == "card_sent"
+
+
 def test_a_customer_who_never_wrote_is_not_asked(world: World) -> None:
     world.customers({"user_id": "502"})
     wrote(world, "502")
@@ -239,12 +263,15 @@ def lagging(world_of: Callable[..., World]) -> World:
     return world_of(accounts__acme__list_lag="3m", accounts__acme__window="15m")
 
 
-def said(world: World, *, wrote_at: Any = None, read_at: Any = None, reads_at: Any = None, **columns: Any) -> Any:
+def said(
+    world: World, *, wrote_at: Any = None, back_to: Any = None, read_at: Any = None, reads_at: Any = None,
+    **columns: Any,
+) -> Any:  # fmt: skip
     """What becomes of a request of a typed handle that ended just now, with what is known of the list."""
     with writing(world.engine) as connection:
         if wrote_at is not None:
             contacts.note(connection, "acme", [("501", wrote_at)], hash_key=world.place.hash_key)
-        for name, at in (("confirm_read", read_at), ("confirm", reads_at)):
+        for name, at in (("confirm_read", read_at), ("confirm_back_to", back_to), ("confirm", reads_at)):
             if at is not None:
                 task_leases.set_moment(connection, "acme", name, at)
     request = request_of(START, **{"identity_trust": "crm_entered", "state": State.IDENTIFIED, **columns})
@@ -278,9 +305,15 @@ def test_a_list_read_late_enough_proves_that_nobody_wrote(
     lagging: World, ended_at: datetime, read_at: datetime, over: bool
 ) -> None:
     """A reading still to come is of a clock that has been put right since."""
-    told = said(lagging, ended_at=ended_at, read_at=read_at)
+    told = said(lagging, ended_at=ended_at, back_to=START - 30 * DAY, read_at=read_at)
     assert isinstance(told, Stop if over else Postpone)
     assert told.reason == ("not_confirmed" if over else "confirming")
+
+
+@pytest.mark.parametrize(("back_to", "over"), [(START - 8 * DAY, True), (START - 8 * DAY + TICK, False), (None, False)])
+def test_a_list_read_back_far_enough_proves_that_nobody_wrote(lagging: World, back_to: Any, over: bool) -> None:
+    told = said(lagging, ended_at=START - DAY, back_to=back_to, read_at=START)
+    assert isinstance(told, Stop if over else Postpone)
 
 
 @pytest.mark.parametrize(
