@@ -20,10 +20,12 @@ def looked_at(connection: Connection, account: str) -> datetime | None:
     return connection.scalar(sa.select(acct.looked_at).where(acct.account == account))
 
 
-def begin(connection: Connection, account: str, lease: timedelta, now: datetime) -> str | None:
-    """Take the lease if it is free; a dead worker's expires."""
+def begin(
+    connection: Connection, account: str, lease: timedelta, now: datetime, rest: timedelta = timedelta()
+) -> str | None:
+    """Take the lease if it is free; a dead worker's expires. `rest` is the furthest ahead `end_short` ever sets it."""
     token = new_id("lk", now)
-    free = is_over(acct.lookup_lease_until, now, lease)
+    free = is_over(acct.lookup_lease_until, now, max(lease, rest))
     mine = sa.update(account_state).where(acct.account == account, free)
     taken = connection.execute(mine.values(lookup_lease_token=token, lookup_lease_until=now + lease))
     return token if taken.rowcount == 1 else None

@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from service.accounts import refused_ways
 from service.metrics.gauge import Gauge, seconds_since
 from service.metrics.source_gauges import OF_SOURCES
 from service.models import (
@@ -99,7 +100,7 @@ GAUGES = (
         "way_barred",
         "1 if X refuses a way of asking for an account. It is retried after a day, or after `accounts release`.",
         ("account", "way"),
-        lambda now: sa.select(bw.account, bw.way, sa.literal(1)).where(bw.barred_at > now - DAY),
+        lambda now: sa.select(bw.account, bw.way, sa.literal(1)).where(refused_ways.lately(now)),
     ),
     Gauge(
         "x_away_seconds",

@@ -60,10 +60,12 @@ def hand_over(
             raise NotFound("unknown_conversation", "There is no such conversation.")
         if request.way != HANDED_OVER:
             request = _given(connection, place, request, by, now)
-            log_access(connection, by, "request.hand_over", {"request_id": request.id}, now)
+        log_access(connection, by, "request.hand_over", {"request_id": request.id}, now)
     if request.state is not State.CARD_SENT:
         raise _not_asked(request)
     assert request.card_sent_at is not None, "written with the state"
+    if request.card_sent_at + place.settings.reports.answer_window <= now:
+        raise Conflict("link_expired", "The time to answer is over: the link leads to no page any more.")
     return HandedLink(request.id, place.links.to(request.id), request.card_sent_at)
 
 

@@ -174,7 +174,8 @@ def _identify(connection: Connection, request: Request, account: Account, now: d
 def _ask(connection: Connection, request: Request, account: Account, now: datetime) -> Intent | Outcome:
     if request.can_dm is False:
         return Stop(State.SKIPPED, Skip.CANNOT_DM)
-    if request.can_dm or request.can_dm_asked > 1:
+    answers = 1 if account.api == "v2" else 2  # v2 says of a friendship what it says of the user
+    if request.can_dm or request.can_dm_asked >= answers:
         return Advance(State.DM_ALLOWED)
     return _if_allowed(connection, account, "show_friendship" if request.can_dm_asked else "show_user", now)
 

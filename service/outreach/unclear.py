@@ -79,7 +79,7 @@ def look_up_once(place: Workplace, account: Account, x: XClient, clock: Callable
     if not any(is_due(each, looked_at, now) for each in opened):
         return len(settled)
     with writing(place.engine) as connection:
-        token = list_lease.begin(connection, account.name, lease * 2, now)
+        token = list_lease.begin(connection, account.name, lease * 2, now, account.list_lag)
     if token is None:
         return len(settled)
     reader = DmListReader(place.engine, account, dm_list.whole_window(place.engine, account, token, lease * 2), clock)

@@ -1,6 +1,6 @@
 """The body of a request from X: its bytes, limited in size, decompressed and in UTF-8.
 
-Read before anything is checked. An unknown compression is refused, not taken for an empty body.
+Read and unpacked before its signature is checked. An unknown compression is refused, not taken for an empty body.
 """
 
 from collections.abc import Iterator

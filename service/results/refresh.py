@@ -7,7 +7,7 @@ answer window if that is shorter. A look that fell due while nobody worked is st
 missed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -101,9 +101,10 @@ def refresh_once(
         token = task_leases.begin(connection, account.name, TASK, now, TROUBLE)
         if token is None:
             return RefreshReport()
-        report = RefreshReport(enrolled=_enrol(connection, account, now))
+        schedule = _schedule(account, answer_window)
+        report = RefreshReport(enrolled=_enrol(connection, account, schedule, now))
         _close_settled(connection, account, now)
-    turn = _RefreshTurn(engine, account, client, clock, now, token, _schedule(account, answer_window))
+    turn = _RefreshTurn(engine, account, client, clock, now, token, schedule)
     for _ in range(limit):
         step = turn.ask_next()
         report = replace(step, asked=report.asked + step.asked, news=report.news + step.news, enrolled=report.enrolled)
@@ -220,9 +221,8 @@ def _reschedule(connection: Connection, card: DueCard, due_at: datetime | None) 
     connection.execute(sa.update(refresh).where(rf.request_id == card.request_id).values(changes))
 
 
-def _enrol(connection: Connection, account: Account, now: datetime) -> int:
+def _enrol(connection: Connection, account: Account, schedule: Sequence[timedelta], now: datetime) -> int:
     """Put newly sent cards on the list. Reads only rows changed since the last time, so its cost does not grow."""
-    schedule = account.refresh_schedule
     before = task_leases.moment(connection, account.name, ENROLLED)
     if not schedule or (before is not None and now - EVERY < before <= now):
         return 0

@@ -39,6 +39,16 @@ def note(words: str) -> bytes:
     return json.dumps({"event": "note.added", "note": words}).encode()
 
 
+def test_bodies_are_searched_however_long_it_takes_unless_everybody_waits(engine: Engine, now: datetime) -> None:
+    ran = list[str]()
+    sa.event.listen(engine, "before_cursor_execute", lambda _, __, statement, *___: ran.append(statement))
+    with reading(engine) as connection:
+        found = naming(connection, ["4477001"], now)
+    with writing(engine) as connection:
+        erase_after(connection, "4477001", [], found)
+    assert ran.count("SET LOCAL statement_timeout = 0") == (engine.dialect.name == "postgresql")
+
+
 def test_old_deliveries_lose_their_contents_and_stay_as_rows(engine: Engine, now: datetime) -> None:
     app = sent(token_app(engine, now), ended("c-1", event_id="1"), ended("c-2", event_id="2"))
     assert batch_deletion.count(engine, too_old(now + timedelta(hours=1))) == 1

@@ -160,6 +160,15 @@ def test_can_dm_is_asked_twice_and_missing_is_not_false(
     assert prepare._ask(NO_DATABASE, identified, ACME, START) == next_
 
 
+def test_over_v2_the_one_answer_is_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prepare, "_if_allowed", lambda _connection, _account, endpoint, _now: endpoint)
+    told = [
+        prepare._ask(NO_DATABASE, request(state=State.IDENTIFIED, can_dm_asked=asked), replace(ACME, api="v2"), START)
+        for asked in (0, 1)
+    ]
+    assert told == ["show_user", Advance(State.DM_ALLOWED)]
+
+
 @pytest.mark.parametrize(
     ("cooldown", "named", "trust", "since"),
     [

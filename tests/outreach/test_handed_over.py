@@ -41,6 +41,16 @@ def test_a_conversation_without_an_identity_gets_its_link_once_and_nothing_of_ou
     assert [event for _, event, _ in world.history(request_id)] == ["postponed", "handed_over"]
 
 
+def test_a_link_is_given_out_as_long_as_it_leads_to_a_page(world: World) -> None:
+    world.ended(x_user_id=None)
+    window = world.settings.reports.answer_window
+    until = handed(world).handed_over_at + window
+    world.clock.now = until - timedelta(microseconds=1)
+    handed(world)
+    world.clock.now = until
+    assert refusal(world) == "link_expired"
+
+
 @pytest.mark.parametrize("reason", ["no_x_identity", "cannot_dm", "unreachable"])
 def test_limits_on_our_own_writing_do_not_prevent_a_link(world: World, reason: str) -> None:
     request_id = world.ended(state="skipped", reason=reason, outcome_at=world.clock.now)
@@ -184,7 +194,8 @@ def test_a_crm_gets_a_link_that_a_customer_answers(engine: Engine) -> None:
         assert connection.execute(sa.select(result.c.score, result.c.score_way)).one() == (4, "page")
     [row] = app.call("GET", "/v1/results", app.key("supervisor")).get_json()["items"]
     assert (row["way"], row["score_way"], row["score"]) == ("handed_over", "page", 4)
-    assert "request.hand_over" in [action for _, action, _ in app.audit()]
+    assert app.call("POST", "/v1/conversations/crm/c-1/link", app.key("hand_in")).get_json() == told
+    assert [action for _, action, _ in app.audit()].count("request.hand_over") == 2, "each key that got it is noted"
 
 
 @pytest.mark.parametrize("role", ["supervisor", "analyst", "monitor"])

@@ -227,6 +227,16 @@ def test_a_list_that_x_dates_before_an_absence_is_proof_is_read_again_so_much_la
     assert row.lookup_lease_until == (None if again is None else now + again)
 
 
+def test_a_look_that_waits_for_a_list_that_lags_long_is_no_clock_set_back(world: World) -> None:
+    lag, lease = timedelta(hours=1), 2 * MINUTE
+    with writing(world.engine) as connection:
+        token = list_lease.begin(connection, "acme", lease, START)
+        assert token is not None
+        list_lease.end_short(connection, "acme", token, START + lag)
+        assert list_lease.begin(connection, "acme", lease, START + MINUTE, lag) is None
+        assert list_lease.begin(connection, "acme", lease, START + lag, lag) is not None
+
+
 @pytest.mark.parametrize("meanwhile", ["it ended", "somebody was quicker"])
 def test_an_outcome_is_recorded_once_and_for_open_requests(world: World, meanwhile: str) -> None:
     ended = {"state": State.SKIPPED, "reason": "cancelled", "outcome_at": START}

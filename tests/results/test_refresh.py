@@ -50,6 +50,13 @@ def step(engine, x, hours):
     return asked
 
 
+def test_a_card_that_can_no_longer_be_answered_at_its_first_look_is_never_asked_about(engine):
+    x = Outside()
+    x.send_card(engine)
+    x.advance(2 * HOUR)
+    assert (drain(engine, x, answer_window=HOUR - MINUTE), debts(engine)) == (0, [])
+
+
 def test_an_answer_is_seen_within_the_hour_without_any_webhook(engine):
     x = Outside()
     row = x.send_card(engine)

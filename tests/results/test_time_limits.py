@@ -370,7 +370,7 @@ def test_without_remaining_calls_nothing_more_is_asked(engine, remaining, asked)
 def test_the_first_enrolment_covers_the_whole_schedule(engine, columns, enrolled):
     row = request(engine, **{"card_sent_at": NOW, "updated_at": NOW, **columns})
     with writing(engine) as connection:
-        assert refreshing._enrol(connection, SCHEDULED, NOW) == int(enrolled)
+        assert refreshing._enrol(connection, SCHEDULED, SCHEDULED.refresh_schedule, NOW) == int(enrolled)
     if enrolled:
         found = debt_of(engine, row)
         assert (found.due_at, found.checks, found.feedback_id) == (row["card_sent_at"] + HOUR, 0, row["feedback_id"])
@@ -392,14 +392,14 @@ def test_later_enrolments_cover_changes_once_a_minute(engine, before, updated_at
     request(engine, card_sent_at=NOW - HOUR, updated_at=updated_at)
     with writing(engine) as connection:
         task_leases.set_moment(connection, "shop", refreshing.ENROLLED, before)
-        assert refreshing._enrol(connection, SCHEDULED, NOW) == (enrolled or 0)
+        assert refreshing._enrol(connection, SCHEDULED, SCHEDULED.refresh_schedule, NOW) == (enrolled or 0)
         assert task_leases.moment(connection, "shop", refreshing.ENROLLED) == (before if enrolled is None else NOW)
 
 
 def test_without_a_schedule_no_card_is_put_on_any_list(engine):
     request(engine, card_sent_at=NOW, updated_at=NOW)
     with writing(engine) as connection:
-        assert refreshing._enrol(connection, shop(refresh_schedule=()), NOW) == 0
+        assert refreshing._enrol(connection, SCHEDULED, (), NOW) == 0
 
 
 @pytest.mark.parametrize(

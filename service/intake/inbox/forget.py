@@ -17,6 +17,7 @@ from service.at_rest.unreadable import is_unreadable
 from service.db import upsert
 from service.db.batch_deletion import Condition, Overdue
 from service.db.partitioned import partitioned_tables
+from service.db.postgresql import take_your_time
 from service.ids import first_id
 from service.intake.inbox.dedupe import by_arrival, by_content
 from service.models import conversation, delivery_item, delivery_key, feedback_request, reopening, webhook_delivery
@@ -70,6 +71,8 @@ class Naming:
 
 def naming(connection: Connection, names: Collection[str], now: datetime) -> Naming:
     """Search every stored body for a person's names. Takes long, so never while anything is locked."""
+    if connection.dialect.name == "postgresql":
+        take_your_time(connection)  # most bodies are gone, and the next that is left may be far away
     found, unreadable = _naming(connection, plain := _plain(names), sa.true())
     return Naming(plain, found, unreadable, now)
 

@@ -71,7 +71,5 @@ def _first(verifiers: tuple[Verifier, ...], inbound: Inbound, now: datetime) -> 
             refusals.append(Refused(refusal.code, refusal.sentence))
     if not refusals:
         return Refused("no_keys", "The source has no keys.")
-    if any(isinstance(each, NotProvenYet) for each in refusals):
-        return next(each for each in refusals if isinstance(each, NotProvenYet))
-    # a wrong signature tells an operator more than a missing alternative
-    return next((each for each in refusals if not each.code.endswith("_missing")), refusals[0])
+    # first what may still be proven; and a wrong signature tells an operator more than a missing alternative
+    return min(refusals, key=lambda each: (not isinstance(each, NotProvenYet), each.code.endswith("_missing")))
