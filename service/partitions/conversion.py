@@ -49,7 +49,8 @@ def turn(engine: Engine, privacy: Privacy, now: datetime, tell: Tell) -> Iterato
 
 
 def _turn_one(engine: Engine, cut: TableCut, now: datetime, tell: Tell) -> Iterator[str]:
-    _demand_new_code(engine, now)
+    with reading(engine) as connection:
+        _demand_new_code(connection, now)
     room = patiently(engine, partial(_promise, cut=cut, now=now))
     yield f"{cut.table}: all its rows are older than {room.until:%Y-%m-%d}"
     if not room.proven:
@@ -57,7 +58,7 @@ def _turn_one(engine: Engine, cut: TableCut, now: datetime, tell: Tell) -> Itera
     if cut.table == DELIVERIES:
         patiently(engine, delivery_keys.watch)
         yield f"{cut.table}: {delivery_keys.fill(engine, now - cut.keep, tell)} keys stand apart"
-    patiently(engine, partial(_turn_over, cut=cut))
+    patiently(engine, partial(_turn_over, cut=cut, now=now))
     look_again(engine)
     with writing(engine) as connection:
         take_your_time(connection)
@@ -72,12 +73,11 @@ def _demand_postgresql(engine: Engine) -> None:
         raise Invalid("partitions_of_postgresql", sentence)
 
 
-def _demand_new_code(engine: Engine, now: datetime) -> None:
+def _demand_new_code(connection: Connection, now: datetime) -> None:
     """Refuse while older code runs, which would look for repeated deliveries in the wrong place."""
     pct = process_count.c
-    with reading(engine) as connection:
-        running = sa.select(pct.role, pct.name, pct.revision).where(is_alive(now)).order_by(pct.name)
-        rows = connection.execute(running).all()
+    running = sa.select(pct.role, pct.name, pct.revision).where(is_alive(now)).order_by(pct.name)
+    rows = connection.execute(running).all()
     old = [f"{row.role} {row.name}" for row in rows if (row.revision or "") < PARTED_FROM]
     if old:
         sentence = (
@@ -136,12 +136,13 @@ def _locked(connection: Connection, table: str) -> list[tuple[str, str]]:
     return [(of, name) for of, name, _ in found]
 
 
-def _turn_over(connection: Connection, cut: TableCut) -> None:
-    """Replace the table by a partitioned one with the table as its first partition."""
+def _turn_over(connection: Connection, cut: TableCut, now: datetime) -> None:
+    """Replace the table by a partitioned one with the table as its first partition. Raises Conflict."""
     table, first, rest = cut.table, f"{cut.table}_{FIRST}", f"{cut.table}_{REST}"
     ties, room = _locked(connection, table), room_of(connection, cut)
     if table in partitioned_tables(connection) or room is None or not room.proven:
         return  # another one was here
+    _demand_new_code(connection, now)  # again: what came before this may have taken hours
     for of, tie in ties:  # dropping a piece would lock the other table too
         connection.exec_driver_sql(f"ALTER TABLE {of} DROP CONSTRAINT {tie}")
     if table == DELIVERIES:

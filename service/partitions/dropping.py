@@ -26,10 +26,14 @@ log = structlog.get_logger(__name__)
 def due(engine: Engine, cut: TableCut, before: datetime) -> Sequence[Piece]:
     """Return the pieces in which every row is older than `before`. Changes nothing."""
     with reading(engine) as connection:
-        found = partitions(connection, cut)
-        begins = [None, *(each.until for each in found)]
-        old = [(begin, each) for begin, each in zip(begins, found, strict=False) if each.until and each.until <= before]
-        return [each for begin, each in old if not _holds_younger(connection, cut, begin, each, before)]
+        return _due(connection, cut, before)
+
+
+def _due(connection: Connection, cut: TableCut, before: datetime) -> Sequence[Piece]:
+    found = partitions(connection, cut)
+    begins = [None, *(each.until for each in found)]
+    old = [(begin, each) for begin, each in zip(begins, found, strict=False) if each.until and each.until <= before]
+    return [each for begin, each in old if not _holds_younger(connection, cut, begin, each, before)]
 
 
 def _holds_younger(
@@ -60,7 +64,8 @@ def drop(engine: Engine, cut: TableCut, before: datetime, stop: Stop) -> int:
 
 def _went(engine: Engine, cut: TableCut, piece: Piece, before: datetime) -> bool:
     with writing(engine) as connection:
-        if not _may_go(connection, cut, piece, before):
+        # again: somebody may have written into it since
+        if piece not in _due(connection, cut, before) or not _may_go(connection, cut, piece, before):
             return False
         connection.execute(DROP, {"piece": piece.name})
     log.info("partition_dropped", partition=piece.name)

@@ -15,8 +15,9 @@ from service.db import open_engine, reading, table_locks, writing
 from service.db.partitioned import CUT_BY
 from service.errors import Conflict, Invalid, Unavailable
 from service.models import delivery_key, process_count, schema_floor, webhook_delivery
+from service.partitions import conversion
 from tests.floor.app import App, answered, deliver, told
-from tests.partitions.partitioned import SETTINGS, in_pieces, pieces, rows, statements, turn
+from tests.partitions.partitioned import SETTINGS, in_pieces, nobody, pieces, rows, statements, turn
 
 
 def lived(app: App) -> list[str]:
@@ -151,6 +152,19 @@ def test_older_code_must_stop_first(whole: App) -> None:
     whole.clock.forward(minutes=1)
     living(whole, "0099")
     turn(whole.engine, whole.clock.now)
+
+
+def test_older_code_that_began_meanwhile_must_stop_too(whole: App) -> None:
+    steps = conversion.turn(whole.engine, SETTINGS.privacy, whole.clock.now, nobody)
+    next(steps)
+    living(whole, None)
+    with pytest.raises(Conflict) as refused:
+        list(steps)
+    assert refused.value.code == "processes_without_partitions"
+    assert in_pieces(whole.engine) == set()
+    whole.clock.forward(minutes=1)
+    turn(whole.engine, whole.clock.now)
+    assert in_pieces(whole.engine) == set(CUT_BY)
 
 
 def test_older_code_no_longer_starts(whole: App, monkeypatch: pytest.MonkeyPatch) -> None:

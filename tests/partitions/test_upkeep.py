@@ -149,6 +149,25 @@ def test_a_late_history_line_keeps_its_partition(app: App) -> None:
     assert rows(app.engine, "transition") == 0
 
 
+def test_a_history_line_written_while_pieces_are_dropped_keeps_its_partition(app: App) -> None:
+    lives_until(app, app.clock.now + timedelta(days=30))
+    request_id, at = deliver(app, "c-1"), app.clock.now
+    before = at + timedelta(days=8)
+    line = {"request_id": request_id, "at": before, "from_state": "unknown", "to_state": "card_sent", "actor": "w"}
+
+    def somebody_writes() -> bool:
+        with writing(app.engine) as connection:
+            connection.execute(sa.insert(transition).values(**line, event="attached"))
+        return False
+
+    cut = CUTS["transition"]
+    assert dropping.due(app.engine, cut, before) != []
+    dropping.drop(app.engine, cut, before, somebody_writes)
+    with reading(app.engine) as connection:
+        written = sa.select(transition.c.event).where(transition.c.request_id == request_id)
+        assert "attached" in connection.scalars(written).all()
+
+
 def written(app: App, *moments: datetime) -> None:
     with writing(app.engine) as connection:
         for each in moments:
