@@ -43,11 +43,9 @@ def check_profile(profile: Mapping[str, Any]) -> None:
 
 
 def _enter(world: World, person: Person) -> None:
-    if person.user_id in world.accounts:
-        raise ValueError(f"{person.user_id} is a business account, not a customer.")
     old = world.people.get(person.user_id)
-    if old is not None:
-        world.names.pop(old.screen_name.lower(), None)
+    if old is not None and world.names.get(old.screen_name.lower()) == old.user_id:  # it may be another's by now
+        del world.names[old.screen_name.lower()]
     world.people[person.user_id] = person
     world.names[person.screen_name.lower()] = person.user_id
 
@@ -59,6 +57,8 @@ def _person(world: World | None, raw: Mapping[str, Any], cache: dict[int, tuple[
     user_id = str(raw.get("user_id", ""))
     if not is_long(user_id):
         raise ValueError(f"A customer needs a numeric user_id, not {user_id!r}.")
+    if world is not None and user_id in world.accounts:
+        raise ValueError(f"{user_id} is a business account, not a customer.")
     can_dm = raw.get("can_dm", True)
     if can_dm not in (True, False, None, "missing"):
         raise ValueError(f'can_dm must be true, false or "missing", not {can_dm!r}.')

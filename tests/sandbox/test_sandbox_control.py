@@ -108,7 +108,7 @@ def test_an_unrendered_nps_card_is_never_answered(x, control, switch, answered):
         ("/customers", {"customers": [{"user_id": "7", "script": [{"after_s": -1}]}]}),
         ("/customers", {"customers": [{"user_id": "7", "script": [{"score": "five"}]}]}),
         ("/customers", {"customers": [{"user_id": "7", "script": [{"shout": "x"}]}]}),
-        ("/customers", {"customers": [{"user_id": "99"}]}),
+        ("/customers", {"customers": [{"user_id": "7"}, {"user_id": "99"}]}),
         ("/customers", {"default": {"colour": "red"}}),
         ("/faults", {"fault": "earthquake"}),
         ("/faults", {"fault": "slow", "colour": "red"}),
@@ -133,6 +133,7 @@ def test_an_unrendered_nps_card_is_never_answered(x, control, switch, answered):
 def test_invalid_input_is_answered_400_with_a_sentence(x, control, path, body):
     given = x.sandbox.post(f"/_control{path}", base_url=BASE, json=body)
     assert given.status_code == 400, given.data
+    assert x.sandbox.get("/_control/customers/7", base_url=BASE).status_code == 404, "nobody is created"
     assert given.get_json()["code"] == "invalid"
     assert given.get_json()["message"]
 
@@ -264,3 +265,9 @@ def test_the_demo_needs_no_configuration():
     given = client.get("/_control/customers/4711")
     assert given.status_code == 200
     assert client.get("/_control/assumptions").get_json()["assumptions"]["auto_create_customers"]["value"] is True
+
+
+def test_two_customers_can_exchange_their_handles(x, control):
+    control.post("/customers", customers=[{"user_id": "7", "screen_name": "a"}, {"user_id": "8", "screen_name": "b"}])
+    control.post("/customers", customers=[{"user_id": "7", "screen_name": "b"}, {"user_id": "8", "screen_name": "a"}])
+    assert [x.get("users/show", screen_name=name).body["id_str"] for name in ("a", "b")] == ["8", "7"]
