@@ -6,9 +6,11 @@ from datetime import UTC, datetime
 import click
 from sqlalchemy.engine import Engine
 
-from service.cli.common import account_of, console, now, opened
+from service.auth import log_access
+from service.cli.common import account_of, console, me, now, opened
 from service.cli.progress import counting
-from service.db import reading
+from service.clock import rfc3339
+from service.db import reading, writing
 from service.errors import Invalid
 from service.humanize import many
 from service.outreach.clients import client_of
@@ -38,6 +40,9 @@ def reconcile(context: click.Context, name: str, since: datetime, until: datetim
     start, end = since.replace(tzinfo=UTC), until.replace(tzinfo=UTC)
     if start >= end:
         raise Invalid("which_days", "--to must be later than --from.")
+    with writing(engine) as connection:
+        detail = {"account": name, "from": rfc3339(start), "to": rfc3339(end)}
+        log_access(connection, me(), "results.reconcile", detail, now())
     with client_of(settings, engine, account, now) as client, console.status(f"reading X's events of {name} …"):
         done = poll.reconcile(engine, account, client, start, end, now)
     read = f"{many(done.pages, 'page')}, {many(done.events, 'event')}"

@@ -152,6 +152,8 @@ def test_missing_events_are_read_again_by_day(engine: Engine, x: SandboxServer, 
     assert (row.request_id, row.score, row.text, row.first_channel) == (request_id, 4, "kind and quick", "events")
     until_now = (*dates[:3], f"{today:%Y-%m-%dT%H:%M:%SZ}")
     assert "0 answers we did not have." in cli.says("results", "reconcile", "--account", "acme", *until_now)
+    period = {"from": f"{today - DAY:%Y-%m-%dT00:00:00.000000Z}", "to": f"{today:%Y-%m-%dT%H:%M:%S.000000Z}"}
+    assert cli.audit()[-1] == ("results.reconcile", {"account": "acme", **period})
 
 
 def test_an_unfinished_period_says_where_to_continue(cli: Cli, x: SandboxServer) -> None:
