@@ -43,6 +43,10 @@ class Unsettled:
     arrived: ArrivedDelivery
     request_id: str
 
+    def __len__(self) -> int:
+        """How many bytes its body has, decompressed."""
+        return len(self.arrived.inbound.body)
+
 
 @dataclass(frozen=True, eq=False)
 class Reception:

@@ -80,10 +80,12 @@ class BatchLane:
         taken = size = 0  # of all: who is refused at once comes again at once, and the others wait for the commit
         job: Job | None = self._queue.get()
         while job is not None:
-            taken += 1
-            size += len(job[1].body.getbuffer())
             found = self._application.call(*job)
-            if found is not None:
+            taken += 1
+            if found is None:
+                size += len(job[1].body.getbuffer())
+            else:
+                size += len(found.later.matter)  # unpacked, a few kilobytes may be a thousand items
                 opened.append(found)
             full = taken >= TOGETHER_AT_MOST or size >= BYTES_AT_MOST
             job = None if full else self._next()

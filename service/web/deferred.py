@@ -5,7 +5,7 @@ read the answer, because WSGI lets an application name its status that late.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,10 +58,13 @@ class ResponseStart:
 
 @dataclass(slots=True)
 class DeferredBody:
-    """The body of an answer that waits for what `settle` makes of `matter`, or for the error it returns."""
+    """The body of an answer that waits for what `settle` makes of `matter`, or for the error it returns.
+
+    The length of the matter is that of what was sent.
+    """
 
     answer: ResponseStart
-    matter: Any
+    matter: Sized
     settle: Settle
 
     def __iter__(self) -> Iterator[bytes]:
@@ -72,7 +75,7 @@ class DeferredBody:
 class DeferredResponse(flask.Response):
     """The same for a Flask view: its headers are made on the way out, its body later."""
 
-    def __init__(self, matter: Any, settle: Settle) -> None:
+    def __init__(self, matter: Sized, settle: Settle) -> None:
         super().__init__(content_type=JSON)
         self.matter = matter
         self.settle = settle

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from service.listening.answering import Application, Open
-from service.listening.lanes import BatchLane, _settle
+from service.listening.lanes import BYTES_AT_MOST, BatchLane, _settle
 from service.web.deferred import DeferredBody, Outcome
 
 
@@ -56,3 +56,23 @@ def test_who_comes_again_as_soon_as_they_are_refused_keep_nobody_waiting() -> No
         assert answered.all_told.acquire(timeout=10)
     finally:
         done.set()
+
+
+def test_what_is_settled_together_is_bounded_by_what_was_unpacked() -> None:
+    together: list[int] = []
+
+    def settle(matters: Sequence[Any]) -> Sequence[Outcome]:
+        together.append(len(matters))
+        return [{} for _ in matters]
+
+    class Unpacks(Answered):
+        def call(self, connection: Any, request: Any) -> Open:  # noqa: ARG002 - a few bytes came
+            return Open(connection, None, DeferredBody(cast("Any", None), bytes(BYTES_AT_MOST), settle))
+
+    answered = Unpacks()
+    lane = BatchLane(cast("Application", answered))
+    for _ in range(20):
+        lane.add((cast("Any", None), cast("Any", SimpleNamespace(body=BytesIO(b"1")))))
+    for _ in range(20):
+        assert answered.all_told.acquire(timeout=10)
+    assert together == [1] * 20
