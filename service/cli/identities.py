@@ -10,7 +10,7 @@ import click
 import sqlalchemy as sa
 
 from service.auth import log_access
-from service.cli.common import console, demand_x_user_ids, errors, me, now, opened, when
+from service.cli.common import console, demand_x_user_ids, errors, me, now, opened, source_of, when
 from service.db import reading, writing
 from service.errors import Invalid, ServiceError
 from service.models import feedback_request
@@ -35,7 +35,7 @@ def identities() -> None:
 @click.pass_context
 def missing(context: click.Context, source: str | None, days: int) -> None:
     """Print the conversations skipped because no X identity was known, as CSV: fill in x_user_id, then import."""
-    _, engine = opened(context)
+    settings, engine = opened(context)
     wanted = sa.select(
         fr.id, fr.source, fr.conversation_id, fr.customer_ref, fr.ended_at, fr.detail
     ).where(
@@ -46,6 +46,8 @@ def missing(context: click.Context, source: str | None, days: int) -> None:
         log_access(connection, me(), "identities.missing", {"source": source or "*", "days": days}, now())
     with reading(engine) as connection:
         rows = connection.execute(wanted.order_by(fr.ended_at, fr.id)).all()
+    if source is not None and not rows:
+        source_of(settings, source)  # one that was removed is still found by what it sent
     file = csv.writer(sys.stdout, lineterminator="\r\n")  # in no transaction: who reads the pipe may be slow
     file.writerow(COLUMNS)
     for row in rows:

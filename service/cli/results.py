@@ -34,7 +34,7 @@ def results() -> None:
 @click.option("--to", "until", required=True, type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]), help="UTC.")
 @click.pass_context
 def reconcile(context: click.Context, name: str, since: datetime, until: datetime) -> None:
-    """Read X's events of a period again and add what was missing."""
+    """Read X's events of a period again and add what was missing. Exits with 1 if some could not be read yet."""
     settings, engine = opened(context, withheld=())
     account = account_of(settings, name)
     start, end = since.replace(tzinfo=UTC), until.replace(tzinfo=UTC)
@@ -66,7 +66,10 @@ def reconcile(context: click.Context, name: str, since: datetime, until: datetim
 @click.option("--dry-run", is_flag=True, help="Only report; change nothing.")
 @click.pass_context
 def recount(context: click.Context, *, dry_run: bool) -> None:
-    """Compare the roll-ups behind the figures with the ledger, and rebuild them if they differ."""
+    """Compare the roll-ups behind the figures with the ledger, and rebuild them if they differ.
+
+    Exits with 1 if they still differ.
+    """
     settings, engine = opened(context)
     if not dry_run:
         _build(engine, settings)

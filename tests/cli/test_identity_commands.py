@@ -20,6 +20,11 @@ def listed(cli: Cli, *options: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(cli.says("identities", "missing", *options))))
 
 
+def test_a_source_nobody_knows_is_refused(cli: Cli) -> None:
+    assert cli.refuses("identities", "missing", "--source", "crn")[1] == "unknown_source"
+    assert cli.says("identities", "missing", "--source", "crm").count("\n") == 1, "nobody was missing"
+
+
 def test_missing_identities_are_exported_imported_and_resumed(cli: Cli) -> None:
     first, second = skipped(cli, "c-1", customer_ref="4711", detail="looked at /x (404)"), skipped(cli, "=1+1")
     cli.request(conversation_id="c-3", state="skipped", reason="cooldown")
