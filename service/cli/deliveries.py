@@ -7,8 +7,10 @@ from service.auth import log_access
 from service.cli.common import console, me, now, opened, source_of, table_of, when
 from service.cli.source_send import definition_of
 from service.db import reading, writing
+from service.errors import NotFound
 from service.humanize import many
 from service.intake.inbox.records import IGNORED, UNMAPPABLE
+from service.intake.inbox.replay import ReplayCounts
 from service.intake.inbox.replay import replay as read_again
 from service.models import ITEM_OUTCOMES, delivery_item, webhook_delivery
 
@@ -62,6 +64,8 @@ def replay(context: click.Context, delivery_id: str | None, source: str, *, igno
         detail = {"source": source, "delivery": delivery_id, "ignored": ignored}
         log_access(connection, me(), "deliveries.replay", detail, now())
     counts = read_again(engine, definition, delivery_id, now(), outcomes)
+    if delivery_id is not None and counts == ReplayCounts():
+        raise NotFound("unknown_delivery", f"'{source}' sent no delivery '{delivery_id}'; see `deliveries list`.")
     console.print(
         f"{many(counts.deliveries, 'delivery', 'deliveries')} read again: {counts.accepted} accepted, "
         f"{counts.duplicate} duplicate, {counts.reopened} reopened, {counts.ignored} ignored, "

@@ -460,6 +460,7 @@ def test_a_delivery_whose_body_is_gone_is_counted_as_gone(cli: Cli) -> None:
         connection.execute(sa.update(webhook_delivery).values(body=None))
     (delivery,) = cli.rows(webhook_delivery)
     assert "1 no longer kept" in cli.says("deliveries", "replay", delivery.id, "--source", "crm")
+    assert cli.refuses("deliveries", "replay", "whd_1", "--source", "crm")[1] == "unknown_delivery"
 
 
 def test_a_delivery_is_tried_on_the_running_service_in_one_command(cli: Cli) -> None:
