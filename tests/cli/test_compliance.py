@@ -24,7 +24,13 @@ PAPERS = {
 def folder(cli: Cli) -> Path:
     place = cli.directory / "for the buyer"
     ages = {"privacy__keep_texts": "400d", "privacy__keep_deliveries": "36h"}
-    cli.write(**ages, privacy__erase_by_two=True, web__security_contact="mailto:sec@acme.example")
+    collector = "https://traces.example:4318"
+    cli.write(
+        **ages,
+        privacy__erase_by_two=True,
+        web__security_contact="mailto:sec@acme.example",
+        service__traces_to=collector,
+    )
     said = cli.says("compliance", str(place))
     assert f"{len(PAPERS) + 1} papers in" in said
     return place
@@ -36,6 +42,7 @@ def test_every_paper_is_written_from_the_settings(folder: Path) -> None:
     assert "| raw deliveries | 36 hours |" in (folder / "retention.md").read_text("utf-8")
     assert "takes two people" in (folder / "dpia.md").read_text("utf-8")
     assert "mailto:sec@acme.example" in (folder / "questionnaires.md").read_text("utf-8")
+    assert "collector of traces (traces.example)" in (folder / "sub-processors.md").read_text("utf-8")
     assert "acme (@acmecare)" in (folder / "records-of-processing.md").read_text("utf-8")
     assert "| `web.threads` | 4 |" in (folder / "sizes.md").read_text("utf-8")
     assert "| `worker.lease` | 1 minute |" in (folder / "sizes.md").read_text("utf-8")
