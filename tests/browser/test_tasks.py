@@ -62,6 +62,16 @@ def test_the_worst_comments_and_one_of_them_done(page: Page) -> None:
     hand.are_few()
 
 
+def test_a_link_to_an_answer_is_copied_and_that_is_read_out(open_page: Open) -> None:
+    page = open_page(permissions=["clipboard-read", "clipboard-write"])
+    copy = page.locator("a.copy").first
+    address = copy.evaluate("each => each.href")
+    copy.click()
+    expect(copy).to_have_text("Copied")
+    assert copy.get_attribute("aria-live") == "polite"
+    assert page.evaluate("navigator.clipboard.readText()") == address
+
+
 def test_a_comment_is_assigned(page: Page) -> None:
     hand = Clicks()
     hand.on(page.locator(".worst").get_by_role("link", name="Open the answer").first)

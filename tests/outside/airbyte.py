@@ -22,7 +22,7 @@ class Synced:
 def sync(programs: Path, directory: Path, url: str, key: str, state: list[dict[str, Any]] | None = None) -> Synced:
     """Check, then read both streams. Raises ToolFailed."""
     directory.mkdir(parents=True, exist_ok=True)
-    config = _written(directory / "config.json", {"url": url, "key": key})
+    config = _written(directory / "config.json", {"url": url, "key": key, "since": "2020-01-01T00:00:00Z"})
     source = (str(programs / "source-declarative-manifest"), "--config", config, "--manifest-path", str(MANIFEST))
     program, *given = source
     checked = _messages(run(program, "check", *given), "CONNECTION_STATUS")
