@@ -35,8 +35,12 @@ def odd(table: Any) -> Iterator[tuple[str, str]]:
 
 
 def secrets_of(table: Any) -> list[str]:
-    """The secret texts of one table of the settings, and of those in it."""
-    return [text for _, text in _texts(table)]
+    """The secret texts of one table of the settings, and of those in it: no word that only stands for one.
+
+    Of a CRM's API the user is a secret only beside such a word: `password = "X"`.
+    """
+    found = {name: text for name, text in _texts(table) if len(text) >= LEAST}
+    return [text for name, text in found.items() if not (name == "api.user" and "api.password" in found)]
 
 
 def _texts(table: Any, also: Container[str] = ()) -> Iterator[tuple[str, str]]:
@@ -68,6 +72,7 @@ def _holds_the_unseen(text: str) -> bool:
 STRONG_SECRET = 32
 STRONG_VARIETY = 8
 SHORT_KEY = 22
+LEAST = 8
 SENT_WITH_THEM = ("webhook_user", "client_id")  # no secrets, and as wrong by one letter
 MARK = "[\u2018-\u201f\u00ab\u00bb]"
 IN_QUOTES = re.compile(f"([\"'`]).*\\1|{MARK}.*{MARK}", re.DOTALL)

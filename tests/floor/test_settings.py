@@ -21,6 +21,7 @@ from service.results.page.branding import mistakes as mistakes_of_pictures
 from service.settings import PLACEHOLDERS, X_TOKENS, Mistake, Settings, SettingsError, from_tree, load, reference
 from service.settings.asking import Texts
 from service.settings.declare import declared, section_of
+from service.settings.secret_advice import secrets_of
 from service.settings.sections import NAMED_SECTIONS, SECTIONS
 from tests.processes.site import toml
 from tests.support import SOURCE_KEY, settings_of, tree
@@ -782,6 +783,21 @@ def test_no_secret_stands_in_any_repr() -> None:
     for part in shown:
         assert SECRET not in repr(part)
         assert SECRET not in str(part)
+
+
+@pytest.mark.parametrize(
+    ("said", "secret"),
+    [
+        ({"user": "a-key-of-the-crm", "password": "X"}, ["a-key-of-the-crm"]),
+        ({"user": "ana@acme.example", "password": "a-key-of-the-crm"}, ["a-key-of-the-crm"]),
+        ({"user": "a-key-of-the-crm", "password": ""}, ["a-key-of-the-crm"]),
+        ({"token": "a-key-of-the-crm"}, ["a-key-of-the-crm"]),
+    ],
+)
+def test_a_word_that_a_crm_wants_beside_the_secret_is_none(said: dict[str, str], secret: list[str]) -> None:
+    """`config check` looks for secrets in a file that everybody may read."""
+    found = settings_of(sources__crm__api={"base_url": "https://crm.acme.example", **said}).sources["crm"]
+    assert secrets_of(found) == [SOURCE_KEY, *secret]
 
 
 def test_what_is_declared_a_secret_is_shown_in_no_repr() -> None:
