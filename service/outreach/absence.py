@@ -2,10 +2,11 @@
 
 X's list may lag more than it ever has, end too early, come out empty, or leave out cards: whether it shows them is
 undocumented. So the list must prove itself: of openings and of messages like the one we look for, whose ids X gave us,
-it has to show the newest that is older than the lag, and the newest from before the one we look for. Over v2, where
-each person has a list, that with somebody else must hold what we sent them. If something is missing, absence proves
-nothing. If we know of none, or of no card while cards are looked for, a list is believed of one send at a time: if it
-came out empty, or leaves out cards, one customer has a second message and not everybody.
+it has to show the newest that is older than the lag, the newest from before the one we look for, and this customer's
+opening: it may leave out one person alone. So it is not believed a third time of one message while others arrive. Over
+v2, where each person has a list, that with somebody else must hold what we sent them. If something is missing, absence
+proves nothing. If we know of none, or of no card while cards are looked for, a list is believed of one send at a time:
+if it came out empty, or leaves out cards, one customer has a second message and not everybody.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -45,13 +46,14 @@ def held_to_what_we_know(
     """
     with reading(engine) as connection:
         known = [_known(connection, account, *each) for each in found]
+        strays = [sends.strays_alone(connection, attempt) for _, attempt, _ in found]
         doubtful = [
             each[1].id not in controlled and _is_doubtful(*each, ids) for each, ids in zip(found, known, strict=True)
         ]
         believed = any(doubtful) and _believed(connection, account, max(each.read_at for _, _, each in found))
     held = list[Listing]()
-    for (_, _, listing), ids, unproven in zip(found, known, doubtful, strict=True):
-        if not set().union(*ids.values()) <= {message.id for message in listing.messages}:
+    for (_, _, listing), ids, unproven, alone in zip(found, known, doubtful, strays, strict=True):
+        if alone or not set().union(*ids.values()) <= {message.id for message in listing.messages}:
             held.append(_hiding(account, listing))
         elif unproven and believed:
             held.append(replace(listing, readable=False, problem=NOTHING_KNOWN))
@@ -91,10 +93,13 @@ def _known(
     def newest(kind: Kind, until: datetime) -> KnownMessage | None:
         return sends.newest_at_x(connection, account.name, kind, since, until, way=request.way, whom=whom)
 
-    return {
+    known = {
         kind: {each.id for until in (settled, min(settled, attempt.intended_at)) if (each := newest(kind, until))}
         for kind in {Kind.OPENING, attempt.kind}
     }
+    if request.dm_event_id and request.dm_sent_at and since < request.dm_sent_at <= settled:
+        known[Kind.OPENING].add(request.dm_event_id)
+    return known
 
 
 def _believed(connection: Connection, account: Account, now: datetime) -> bool:

@@ -20,8 +20,10 @@ from service.x_api import (
     OutcomeUnknown,
     RateLimited,
     RecipientRefused,
+    Retired,
     Temporary,
     Unexplained,
+    UnknownToX,
     Unreachable,
     XError,
 )
@@ -29,7 +31,6 @@ from service.x_api import (
 PAUSES_PER_WINDOW = 15  # a 429 that names no reset pauses the account for this part of X's window: 1 of 15 minutes
 GATEWAY_GAVE_UP = {499, 502, 504, 520, 522, 524}
 LIMITED, ACCOUNT_HELD = "rate_limited", "account_held"
-MOVED = {301, 308}  # every other send would be redirected too, whatever became of this one
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def result_of(error: XError, call: XCall, account: Account, now: datetime) -> St
             answered = error.http_status is not None and error.http_status not in GATEWAY_GAVE_UP
             # Nor does our clock say when that was, if X's is ahead of it; the signature's life is X's own time.
             answered = answered and (error.dated is None or error.dated <= now + clock_slack(account))
-            return StepResult(Unclear(until, said, answered=answered), effect=_beside(error, call))
+            return StepResult(Unclear(until, said, answered=answered), effect=_beside(error, call, account, now))
         case RateLimited() as limit:
             return _limited(limit, call, account, now, said)
         case _ if _tells_nothing(error, call):
@@ -88,13 +89,14 @@ def result_of(error: XError, call: XCall, account: Account, now: datetime) -> St
             return StepResult(_refused(error, call, said), effect=effect, had_before=error.row.had_before)
 
 
-def _beside(error: XError, call: XCall) -> Away | Bar | Hold | None:
+def _beside(error: XError, call: XCall, account: Account, now: datetime) -> Away | Bar | Hold | Pause | None:
     """What it means for the account, whatever became of the send."""
     if error.http_status is None:
         return Away()
-    if error.row.kind is AccountProblem:
-        return _stop(error, call)
-    return Hold(None, "moved") if error.http_status in MOVED else None
+    if error.row.kind is RateLimited:
+        return Pause(now + account.window / PAUSES_PER_WINDOW)
+    # every other send would be told the same
+    return _stop(error, call) if error.row.kind in (AccountProblem, Retired, UnknownToX) else None
 
 
 def _about_us(error: XError, call: XCall, now: datetime, said: str) -> StepResult:

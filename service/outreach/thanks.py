@@ -126,9 +126,9 @@ def _note_refusal(connection: Connection, account: Account, attempt: str, error:
     """Close the attempt, and stop the account where each further message would be refused as well."""
     verdict: sends.Verdict = "unknown" if isinstance(error, OutcomeUnknown) else "not_sent"
     sends.settle(connection, attempt, verdict, None if verdict == "unknown" else "refused", now)
-    if isinstance(error, RateLimited):
-        until = min(error.back_at(now) or now + account.window, now + LONGEST_PAUSE)
-        holds.pause(connection, account.name, until, now)
+    if error.row.kind is RateLimited:
+        back_at = error.back_at(now) if isinstance(error, RateLimited) else None
+        holds.pause(connection, account.name, min(back_at or now + account.window, now + LONGEST_PAUSE), now)
     elif error.row.kind is AccountProblem and not error.row.may_pass:
         holds.hold(connection, account.name, Hold(error.code, error.row.reason), now)
 

@@ -28,7 +28,9 @@ INTENT = sa.insert(send_attempt)
 UNSETTLED = sa.update(send_attempt).where(snd.id == sa.bindparam("this"), snd.outcome.is_(None))
 AT_ONCE = 500
 PLAINLY_UNSENT = ("refused", "never_begun")
-UNSEEN_CARD = sa.and_(snd.kind == Kind.ASKING, snd.outcome == "not_sent", snd.evidence == "dm_list")
+REPEATS = 2  # of a message that X's list does not show, though others arrive
+FOUND_MISSING = (snd.outcome == "not_sent", snd.evidence == "dm_list")
+UNSEEN_CARD = sa.and_(snd.kind == Kind.ASKING, *FOUND_MISSING)
 """Taken for unsent because X's list does not show it; nobody has published whether that list shows cards."""
 this = send_attempt.alias("this")
 DOUBTFUL = (
@@ -124,8 +126,19 @@ def prove(connection: Connection, request_id: str, feedback_id: str | None) -> N
 
 def first_believed_unsent(connection: Connection, request_id: str, kind: Kind) -> datetime | None:
     """When the first send of this kind was intended that only X's list showed to be absent."""
-    mine = (snd.request_id == request_id, snd.kind == kind, snd.outcome == "not_sent", snd.evidence == "dm_list")
+    mine = (snd.request_id == request_id, snd.kind == kind, *FOUND_MISSING)
     return connection.scalar(sa.select(sa.func.min(snd.intended_at)).where(*mine))
+
+
+def strays_alone(connection: Connection, attempt: Attempt) -> bool:
+    """Whether X's list has missed this message more than once, while others of its kind arrived in between."""
+    mine = (snd.request_id == attempt.request_id, snd.kind == attempt.kind, *FOUND_MISSING)
+    missing = connection.scalars(sa.select(snd.intended_at).where(*mine)).all()
+    if len(missing) < REPEATS:
+        return False
+    between = (snd.intended_at > min(missing), snd.intended_at < attempt.intended_at)
+    arrived = (snd.account == attempt.account, snd.kind == attempt.kind, snd.outcome == "sent", *between)
+    return connection.scalar(sa.select(snd.id).where(*arrived).limit(1)) is not None
 
 
 def newest_at_x(
@@ -155,7 +168,7 @@ def newest_at_x(
 
 def found_missing(connection: Connection, account: str, intended: datetime, since: datetime) -> bool:
     """Whether a send intended since one moment was found missing in X's list since another."""
-    missing = (snd.outcome == "not_sent", snd.evidence == "dm_list", snd.settled_at > since)
+    missing = (*FOUND_MISSING, snd.settled_at > since)
     at = (snd.account == account, snd.kind.in_((Kind.OPENING, Kind.ASKING)), snd.intended_at > intended)
     return connection.scalar(sa.select(snd.id).where(*at, *missing).limit(1)) is not None
 

@@ -29,6 +29,9 @@ _GAVE_UP = frozenset({408, 499})
 _CODE_OUTWEIGHS = frozenset({BAD_REQUEST, FORBIDDEN})
 """A code we do not know still shows that X looked at this one request; other statuses say enough by themselves."""
 
+_QUOTED = re.compile(r'`[^`]*`|"[^"]*"|\[.*\]', re.DOTALL)
+"""What X repeats of ours says nothing of its own."""
+
 _FIELDS = re.compile(
     r"\b(to_user_id|recipient_id|message|text|privacy_url|external_id|question_variant_id|display_name|type|test"
     r"|from_time|to_time|count|cursor|user_id|screen_name|target_id|id)\b"
@@ -41,7 +44,7 @@ def error_from(
     """The error an answer means. `sends`: if the request was carried out, it has written to a customer."""
     headers = {name.lower(): value for name, value in headers.items()}
     found = complaints(body_bytes)
-    said, words = _speaking(found), " ".join(each.words for each in found).casefold()
+    said, words = _speaking(found), " ".join(_QUOTED.sub("", each.words) for each in found).casefold()
     row = _row(said, words, response_status, sends=sends)
     shown = _UNKNOWN if sends and (_says_nothing(response_status) or row.maybe_sent) else row
     details: dict[str, Any] = {

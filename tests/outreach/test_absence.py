@@ -198,6 +198,54 @@ def test_a_card_x_tells_of_was_sent_whatever_its_list_showed(world_of: Any) -> N
     assert world.request(again).reason == "cooldown"
 
 
+class LeavesOut(Dropping):
+    """An X that has every message to 502, answers each of them on one path with an error, and lists none of them."""
+
+    def __init__(self, world: World, path: str) -> None:
+        super().__init__(httpx.WSGITransport(app=world.x_app))
+        self._path = path
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        found = super().handle_request(request)
+        if request.url.path.endswith(f"{self._path}.json") and b"502" in request.content:
+            return httpx.Response(503, request=request)
+        if not request.url.path.endswith("/events/list.json"):
+            return found
+        listed = [each for each in json.loads(found.read())["events"] if "502" not in json.dumps(each)]
+        return httpx.Response(200, json={"events": listed}, request=request)
+
+
+@pytest.mark.parametrize(("path", "most"), [(NEW, (3, 0)), (CREATE, (1, 1))])
+def test_a_list_that_leaves_out_one_customer_does_not_have_us_write_to_them_again_and_again(
+    world_of: Any, path: str, most: tuple[int, int]
+) -> None:
+    """Whoever reads in an encrypted chat, perhaps. The opening controls the card; of openings, that others arrive."""
+    world: World = world_of(OFF)
+    world.clients["acme"] = world.client("acme", LeavesOut(world, path))
+    asked(world, "601")
+    go_on(world, 10)
+    left_out = asked(world, "502")
+    for number in range(602, 632):
+        asked(world, str(number))
+        go_on(world, 6)
+    assert (got(world, "502", "dm"), got(world, "502", "card")) == most
+    assert (world.request(left_out).state, world.request(left_out).reason) == (State.UNKNOWN, "unclear_send")
+    assert got(world, "630", "card") == 1
+
+
+def test_what_x_takes_of_nobody_for_an_hour_is_sent_to_all_in_the_end(world_of: Any) -> None:
+    world: World = world_of(OFF)
+    asked(world, "601")
+    go_on(world, 10)
+    world.fault(endpoint=NEW, fault="drop_before", times=1000)
+    requests = [asked(world, str(number)) for number in range(602, 605)]
+    go_on(world, 60)
+    world.control("/faults", method="DELETE")
+    go_on(world, 60)
+    assert {world.request(each).state for each in requests} == {State.CARD_SENT}
+    assert max(len(world.attempts(each)) for each in requests) > 4
+
+
 # -- which message must be there
 
 MINUTE, HOUR, DAY, TICK = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1), timedelta(microseconds=1)

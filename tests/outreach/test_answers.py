@@ -14,6 +14,7 @@ from service.states import State
 from service.x_api import AccountProblem, MessageRefused, OutcomeUnknown, RateLimited, RecipientRefused, XError
 from service.x_api.codes import CODES
 from service.x_api.errors import Meaning
+from service.x_api.refusal import error_from
 from tests.support import START, settings_of
 
 ACME = replace(settings_of().accounts["acme"], window=timedelta(minutes=15), unknown_after=timedelta(hours=1))
@@ -52,10 +53,28 @@ def test_a_send_with_unknown_outcome_is_looked_up_until_its_deadline() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "effect"), [(None, Away()), (301, Hold(None, "moved")), (308, Hold(None, "moved")), (302, None)]
+    ("status", "body", "effect"),
+    [
+        (301, b"", Hold(None, "moved")),
+        (308, b"", Hold(None, "moved_as_it_is")),
+        (302, b"", None),
+        (200, b'{"errors": [{"code": 251}]}', Hold(251, "endpoint_retired")),
+        (500, b'{"errors": [{"code": 34}]}', Hold(34, "no_such_page")),
+        (200, b'{"errors": [{"code": 88}]}', Pause(START + timedelta(minutes=1))),
+        (503, b'{"errors": [{"code": 344}]}', Pause(START + timedelta(minutes=1))),
+        (200, b'{"errors": [{"code": 50}]}', None),
+    ],
 )
-def test_a_redirect_stops_sending(status: int | None, effect: Any) -> None:
-    assert found(OutcomeUnknown("Elsewhere.", reason="moved", http_status=status)).effect == effect
+def test_what_would_meet_every_other_send_stops_them_whatever_became_of_this_one(
+    status: int, body: bytes, effect: Any
+) -> None:
+    told = found(error_from(status, {}, body, sends=True, now=START))
+    assert isinstance(told.outcome, Unclear)
+    assert told.effect == effect
+
+
+def test_a_send_without_any_answer_says_that_x_is_away() -> None:
+    assert found(OutcomeUnknown("No answer.", reason="read_error")).effect == Away()
 
 
 @pytest.mark.parametrize(("other_way", "few_may"), [(True, True), (True, False), (False, True)])

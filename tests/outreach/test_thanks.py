@@ -336,15 +336,16 @@ def test_thanks_may_have_been_sent_before_a_restore(world_of: Any, ended_ago: ti
 
 
 @pytest.mark.parametrize(
-    ("fault", "outcome", "evidence"),
+    ("fault", "outcome", "evidence", "pause"),
     [
-        ({"fault": "drop_before"}, "unknown", None),
-        ({"fault": "status", "status": 403, "code": 349}, "not_sent", "refused"),
-        ({"fault": "429", "headers": True, "reset_in_s": 300}, "not_sent", "refused"),
+        ({"fault": "drop_before"}, "unknown", None, None),
+        ({"fault": "status", "status": 403, "code": 349}, "not_sent", "refused", None),
+        ({"fault": "429", "headers": True, "reset_in_s": 300}, "not_sent", "refused", 5 * MINUTE),
+        ({"fault": "status", "status": 500, "code": 88}, "unknown", None, 15 * MINUTE),
     ],
 )
 def test_the_outcome_of_thanks_is_recorded(
-    world: World, fault: dict[str, Any], outcome: str, evidence: str | None
+    world: World, fault: dict[str, Any], outcome: str, evidence: str | None, pause: timedelta | None
 ) -> None:
     tap(world)
     world.fault(endpoint="direct_messages/events/new", times=1, **fault)
@@ -353,8 +354,7 @@ def test_the_outcome_of_thanks_is_recorded(
     last = world.attempts(request_id)[-1]
     assert (last.kind, last.outcome, last.evidence) == ("more", outcome, evidence)
     [stands] = standings_of(world)
-    limited = fault["fault"] == "429"
-    assert (stands.hold_reason, stands.paused_until) == (None, world.clock.now + 5 * MINUTE if limited else None)
+    assert (stands.hold_reason, stands.paused_until) == (None, None if pause is None else world.clock.now + pause)
 
 
 @pytest.mark.parametrize(("reset_in", "pause"), [(None, timedelta(minutes=15)), (HOUR, HOUR), (48 * HOUR, 24 * HOUR)])

@@ -322,6 +322,17 @@ def test_a_parameter_that_quotes_our_own_words_is_no_duplicate():
     assert not answer(400, said, sends=True).row.had_before
 
 
+@pytest.mark.parametrize("quoted", ["[If you have already sent [it]\nthanks]", '"identical"', "`already said`"])
+@pytest.mark.parametrize("kind", [INVALID, "about:blank"])
+def test_what_x_quotes_of_our_own_words_is_no_duplicate(quoted, kind):
+    said = {
+        "errors": [{"message": f"The `text` value {quoted} is not valid"}],
+        "type": kind,
+        "title": "Invalid Request",
+    }
+    assert not answer(400, said, sends=True).row.had_before
+
+
 @pytest.mark.parametrize(
     ("said", "code", "reason"),
     [
