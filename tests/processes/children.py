@@ -1,8 +1,9 @@
 """Child processes: started, killed, stopped and waited for, with their output in a file.
 
 Those of `dm-feedback` are forked from a process that has imported our code already (`nursery.py`), in 0.02 s of CPU
-instead of 1.4. All others start from nothing, also those whose environment a test has changed: the loader, the
-interpreter and libraries read it when they start.
+instead of 1.4. All others start from nothing, also those whose environment a test has changed, unless only our code
+or the exporter of traces reads it, which the nursery has not imported: the loader, the interpreter and other libraries
+read it when they start.
 """
 
 import multiprocessing
@@ -28,7 +29,7 @@ NURSERY.set_forkserver_preload([nursery.__name__])
 LOOK_EVERY_S = 0.002
 PATIENCE_S = 120
 OF_THE_TEST = "PYTEST_CURRENT_TEST"
-BORN_WITH = {name: value for name, value in os.environ.items() if name != OF_THE_TEST}
+READ_LATE = ("DM_FEEDBACK_", "OTEL_")
 
 
 class Process(Protocol):
@@ -167,8 +168,16 @@ def run_cli(*words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.CompletedProcess(words, code, output.read_text("utf-8"), errors.read_text("utf-8"))
 
 
+def _read_early() -> dict[str, str]:
+    """What a process reads of its environment before it comes to our code."""
+    return {name: value for name, value in os.environ.items() if name != OF_THE_TEST and not name.startswith(READ_LATE)}
+
+
+BORN_WITH = _read_early()
+
+
 def _as_born() -> bool:
-    return {name: value for name, value in os.environ.items() if name != OF_THE_TEST} == BORN_WITH
+    return _read_early() == BORN_WITH
 
 
 def _environ() -> dict[str, str]:
