@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import structlog
+from _pytest.unraisableexception import gc_collect_iterations_key
 from sqlalchemy.engine import Engine, make_url
 
 from tests import memory_disk
@@ -36,6 +38,13 @@ PARTITIONED = os.environ.get("TEST_PARTITIONED") == "1"  # what is partitioned, 
 
 
 read_slots.LONGEST_S = 120.0  # for the database to work on one answer: a machine may be slow
+# an error of a step is logged as Python shows it: to draw it with all its variables takes up to a second
+structlog.get_config()["processors"][-1].exception_formatter = structlog.dev.plain_traceback
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """At the end all garbage is searched once, not five times: what is left then has been through it before."""
+    config.stash[gc_collect_iterations_key] = 1
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

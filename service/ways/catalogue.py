@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from unicodedata import bidirectional
 
-from babel import Locale
 from babel.messages.pofile import read_po
 
 from service.language_tags import nearest_first
@@ -18,6 +18,7 @@ FOLDER = Path(__file__).parent / "languages"
 DEFAULT = "en"
 # what browsers and CRMs say for a language that we keep under a longer name
 KNOWN_AS = {"pt": "pt-BR", "zh": "zh-Hans"}
+DIRECTIONS = {"L": "ltr", "R": "rtl", "AL": "rtl"}  # of the letters that have one
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,5 +55,10 @@ def choose(wanted: Iterable[str]) -> Language:
 def _read(path: Path) -> Language:
     with path.open("rb") as file:
         messages = {str(each.id): str(each.string) for each in read_po(file) if each.id and each.string}
-    direction = Locale.parse(path.stem, sep="-").text_direction
-    return Language(path.stem, direction, messages)
+    return Language(path.stem, _direction("".join(messages.values())), messages)
+
+
+def _direction(text: str) -> str:
+    """Where a text begins: at its first letter's side, as browsers find it with dir="auto"."""
+    sides = (bidirectional(letter) for letter in text)
+    return next((DIRECTIONS[side] for side in sides if side in DIRECTIONS), "ltr")

@@ -21,6 +21,7 @@ from service.web.docs.handwritten import PATHS, TAGS
 from service.web.statuses import PHRASES, component, reference
 
 TITLE, VERSION = "dm-feedback", "1"
+DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # libyaml's, which writes the same in a quarter of the time
 ABOUT = (
     "Feedback on customer service over X Direct Messages, for supervisors only. Send the API key in the "
     "Authorization header (`Bearer dmf_…`), never in a URL. Spreadsheets may read with HTTP Basic, using "
@@ -165,7 +166,7 @@ def document(app: flask.Flask) -> dict[str, Any]:
 
 def openapi_yaml(app: flask.Flask) -> str:
     """Return the description as YAML, the same for the same routes."""
-    text: str = yaml.safe_dump(document(app), sort_keys=False, allow_unicode=True, width=110)
+    text: str = yaml.dump(document(app), Dumper=DUMPER, sort_keys=False, allow_unicode=True, width=110)
     return text
 
 
