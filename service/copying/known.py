@@ -52,7 +52,7 @@ def _gone(connection: Connection, after: tuple[str, str]) -> Sequence[sa.Row[str
 
 
 def _emptied(delivery_id: str, source: str, key: str) -> Stored:
-    at = datetime.fromtimestamp(int(delivery_id[ID_AT], 16) / 1000, UTC)
+    at = int(delivery_id[ID_AT], 16) * 1000  # as moments are stored
     values = {"id": delivery_id, "source": source, "dedupe_key": key, "received_at": at, "content_type": "",
               "headers": "{}", "query": "{}", "body": None, "key_index": None}  # fmt: skip
     return tuple(values[each.name] for each in webhook_delivery.columns)

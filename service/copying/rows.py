@@ -1,6 +1,6 @@
 """Rows as they are stored: a table and a condition in, tuples out that are the same for both databases.
 
-Encrypted values are carried as they are; no key is needed. JSON is carried as text, because JSON null and SQL NULL
+Values are carried as they are stored; no key is needed. JSON is carried as text, because JSON null and SQL NULL
 differ. Rows are walked by primary key, each database in its own order, since the two sort text differently.
 """
 
@@ -13,8 +13,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from service.at_rest.columns import stored
 from service.db import insert
+from service.db.as_stored import after, among, as_stored, stored_key, stored_kind
 from service.db.partitioned import CUT_BY, partitioned_tables
 
 AT_ONCE = 500
@@ -44,11 +44,6 @@ class Rows:
         """The columns of the primary key."""
         return list(self.table.primary_key.columns)
 
-    @cached_property
-    def stored_key(self) -> list[sa.ColumnElement[Any]]:
-        """The key as it is stored: an encrypted id is not decrypted to be compared."""
-        return [*map(_lying, self.key)]
-
     def key_of(self, row: Stored) -> Stored:
         """Return the key of a row."""
         return tuple(row[self._places[each.name]] for each in self.key)
@@ -69,13 +64,13 @@ class Rows:
 
     def by_key(self, connection: Connection, keys: Sequence[Stored]) -> dict[Stored, Stored]:
         """Return rows by their keys, whether wanted or not."""
-        found = connection.execute(self._select(connection, self.columns).where(self._is_one_of(keys)))
+        found = connection.execute(self._select(connection, self.columns).where(among(self.table, keys)))
         rows = [tuple(row) for row in found]
         return {self.key_of(row): row for row in rows}
 
     def missing(self, connection: Connection, keys: Sequence[Stored]) -> list[Stored]:
         """Return those keys whose rows are missing here or not wanted."""
-        here = sa.select(*self.stored_key).where(self._is_one_of(keys))
+        here = sa.select(*stored_key(self.table)).where(among(self.table, keys))
         there = {tuple(row) for row in connection.execute(here if self.wanted is None else here.where(self.wanted))}
         return [key for key in keys if key not in there]
 
@@ -83,7 +78,7 @@ class Rows:
         """Return those keys under which there are rows that are not wanted."""
         if self.wanted is None:
             return []
-        others = sa.select(*self.stored_key).where(self._is_one_of(keys), sa.not_(self.wanted))
+        others = sa.select(*stored_key(self.table)).where(among(self.table, keys), sa.not_(self.wanted))
         return [tuple(row) for row in connection.execute(others)]
 
     def put(self, connection: Connection, rows: Sequence[Stored]) -> None:
@@ -111,7 +106,7 @@ class Rows:
 
     def take_out(self, connection: Connection, keys: Sequence[Stored]) -> None:
         """Delete rows by their keys."""
-        connection.execute(sa.delete(self.table).where(self._is_one_of(keys)))
+        connection.execute(sa.delete(self.table).where(among(self.table, keys)))
 
     def count(self, connection: Connection) -> int:
         """Return how many rows are wanted."""
@@ -130,9 +125,6 @@ class Rows:
     def _places(self) -> dict[str, int]:
         return {each.name: place for place, each in enumerate(self.columns)}
 
-    def _is_one_of(self, keys: Sequence[Stored]) -> sa.ColumnElement[bool]:
-        return sa.tuple_(*self.stored_key).in_(keys)
-
     def _select(self, connection: Connection, columns: Sequence[sa.Column[Any]]) -> sa.Select[Any]:
         return sa.select(*(_read(connection, each) for each in columns))
 
@@ -141,28 +133,20 @@ class Rows:
         if self.wanted is not None:
             query = query.where(self.wanted)
         if last is not None:
-            after = (sa.literal(value, stored(column.type)) for column, value in zip(self.key, last, strict=True))
-            query = query.where(sa.tuple_(*self.stored_key) > sa.tuple_(*after))
+            query = query.where(after(self.table, last))
         return [tuple(row) for row in connection.execute(query)]
 
 
-def _lying(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
-    """A key column as it is stored."""
-    kind = stored(column.type)
-    return column if kind is column.type else sa.type_coerce(column, kind)
-
-
 def _read(connection: Connection, column: sa.Column[Any]) -> sa.ColumnElement[Any]:
-    kind = stored(column.type)
-    if not isinstance(kind, sa.JSON):
-        return column if kind is column.type else sa.type_coerce(column, kind)
+    if not isinstance(stored_kind(column), sa.JSON):
+        return as_stored(column)
     if connection.dialect.name == "postgresql":
         return sa.cast(column, sa.Text)
     return sa.type_coerce(column, sa.Text)
 
 
 def _bound(connection: Connection, column: sa.Column[Any]) -> Any:
-    kind = stored(column.type)
+    kind = stored_kind(column)
     if not isinstance(kind, sa.JSON):
         return sa.bindparam(column.name, type_=kind)
     text = sa.bindparam(column.name, type_=sa.Text)

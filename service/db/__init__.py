@@ -10,7 +10,7 @@ multi_host_url.py     addresses with several hosts         micros.py         how
 outages.py            is it away, or a mistake of ours?    driver_errors.py  what a driver's error may reveal
 deadline.py           how long a statement may take        watchdog.py       ends waits for a hanging server
 leases.py             leases: held, or over                partitioned.py    which tables are partitioned by time
-batch_deletion.py     deletes in small commits
+batch_deletion.py     deletes in small commits             as_stored.py      columns as the database has them
 transaction_cache.py  caches within one read transaction   table_locks.py    locks a table while others use it
 
 Knows no table of ours.

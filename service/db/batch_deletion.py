@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
+from service.db.as_stored import after, among, stored_key
 from service.db.transactions import reading, writing
 
 AT_ONCE = 2000
@@ -51,7 +52,7 @@ def forget(engine: Engine, kind: Overdue, stop: Stop = never) -> int:
         if keys:
             with writing(engine) as connection:
                 # checked again: somebody else may have been here since
-                gone += take(connection, sa.and_(_among(kind.table, keys), kind.old))
+                gone += take(connection, sa.and_(among(kind.table, keys), kind.old))
     return gone
 
 
@@ -61,7 +62,7 @@ def _deleted(table: sa.Table, connection: Connection, those: Condition) -> int:
 
 def _steps(engine: Engine, kind: Overdue) -> Iterator[Keys]:
     """The keys of rows that are too old, a stretch of the table at a time."""
-    key = _stored_key(kind.table)
+    key = stored_key(kind.table)
     found = sa.select(*key, sa.case((kind.old, 1), else_=0)).order_by(*key).limit(AT_ONCE)
     found = found if kind.among is None else found.where(kind.among)
     page = _read(engine, found)
@@ -69,27 +70,9 @@ def _steps(engine: Engine, kind: Overdue) -> Iterator[Keys]:
         yield [tuple(row[:-1]) for row in page if row[-1]]
         if len(page) < AT_ONCE:
             return
-        page = _read(engine, found.where(_after(key, page[-1])))
-
-
-def _stored_key(table: sa.Table) -> list[sa.ColumnElement[Any]]:
-    """The key as it is stored and sorted: an id may be encrypted in one row and plain in the next."""
-    kinds = ((each, each.type) for each in table.primary_key)
-    return [
-        sa.type_coerce(each, kind.impl_instance if isinstance(kind, sa.TypeDecorator) else kind) for each, kind in kinds
-    ]
-
-
-def _after(key: Sequence[sa.ColumnElement[Any]], last: sa.Row[Any]) -> Condition:
-    given = [sa.literal(value, each.type) for each, value in zip(key, last, strict=False)]
-    return sa.tuple_(*key) > sa.tuple_(*given) if len(key) > 1 else key[0] > given[0]
+        page = _read(engine, found.where(after(kind.table, page[-1][:-1])))
 
 
 def _read(engine: Engine, page: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
     with reading(engine) as connection:
         return connection.execute(page).all()
-
-
-def _among(table: sa.Table, keys: Keys) -> Condition:
-    first, *others = _stored_key(table)
-    return sa.tuple_(first, *others).in_(keys) if others else first.in_([each[0] for each in keys])

@@ -16,9 +16,10 @@ from service.at_rest.columns import Encrypted, keyring_of, row_of
 from service.at_rest.ids import EncryptedId
 from service.at_rest.keyring import ID_MARK, Keyring
 from service.db import reading
+from service.db.as_stored import as_stored
 from service.db.postgresql import demand_owner, take_your_time
 from service.db.table_locks import BUSY
-from service.encrypting.rewriting import TABLES, key_id_of, raw, stored_sql, stored_value
+from service.encrypting.rewriting import TABLES, key_id_of, stored_sql, stored_value
 from service.errors import Conflict, Unavailable
 
 SHOWN = 20
@@ -48,7 +49,7 @@ def _checked(engine: Engine, keyring: Keyring, column: sa.Column[Any], kind: Enc
     by_key: Counter[str | None] = Counter()
     wrong, refused = 0, []
     key = [column.table.c[name] for name in kind.by] if isinstance(kind, Encrypted) else column.table.primary_key
-    query = sa.select(stored_sql(column, engine.dialect.name), *map(raw, key)).where(column.is_not(None))
+    query = sa.select(stored_sql(column, engine.dialect.name), *map(as_stored, key)).where(column.is_not(None))
     with reading(engine) as connection:
         if engine.dialect.name == "postgresql":
             take_your_time(connection)  # of a column that is rarely filled the first rows may be the last ones

@@ -18,9 +18,10 @@ from sqlalchemy.engine import Connection, Engine
 from service.at_rest.columns import keyring_of
 from service.at_rest.keyring import Keyring
 from service.db import reading, writing
+from service.db.as_stored import after, stored_key
 from service.db.outages import is_away
 from service.encrypting.in_force import SETTLED, WalkProgress, everybody_writes, follow, hold_alone, progress
-from service.encrypting.rewriting import TABLES, needs_rewriting, plain_kind, raw, rewrite
+from service.encrypting.rewriting import TABLES, needs_rewriting, rewrite
 from service.models import encryption, encryption_key, metadata
 
 log = structlog.get_logger(__name__)
@@ -110,10 +111,9 @@ def _page(connection: Connection, table: sa.Table, found: WalkProgress) -> list[
     key = list(table.primary_key)
     ids = connection.scalars(sa.select(ek.id)).all()
     due = sa.case((needs_rewriting(table, found.key_id, ids, encrypts_ids=bool(found.ids)), 1), else_=0)
-    query = sa.select(*map(raw, key), due).order_by(*key).limit(LOOK_AT)
+    query = sa.select(*stored_key(table), due).order_by(*key).limit(LOOK_AT)
     if found.at_row is not None:
-        last = [sa.literal(value, plain_kind(each)) for each, value in zip(key, found.at_row, strict=True)]
-        query = query.where(sa.tuple_(*map(raw, key)) > sa.tuple_(*last) if len(key) > 1 else raw(key[0]) > last[0])
+        query = query.where(after(table, found.at_row))
     page: list[tuple[tuple[Any, ...], bool]] = []
     some = 0
     for *values, is_due in connection.execute(query):

@@ -13,10 +13,11 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Connection
 
-from service.at_rest.columns import Encrypted, EncryptedBytes, EncryptedJson, row_of, stored
+from service.at_rest.columns import Encrypted, EncryptedBytes, EncryptedJson, row_of
 from service.at_rest.digests import KeyedDigest
 from service.at_rest.ids import EncryptedId
 from service.at_rest.keyring import HEAD_LENGTH, ID_MARK, KEYED_MARK, MARK, Keyring
+from service.db.as_stored import among, as_stored, stored_kind
 from service.errors import Unavailable
 from service.models import metadata
 
@@ -47,7 +48,7 @@ def needs_rewriting(
 
 
 def _id_differs(column: sa.Column[Any], *, encrypts_ids: bool) -> sa.ColumnElement[bool]:
-    plain = raw(column)
+    plain = as_stored(column)
     encrypted = plain.like(f"{ID_MARK}%")
     return sa.and_(plain.is_not(None), plain != "", sa.not_(encrypted) if encrypts_ids else encrypted)
 
@@ -82,10 +83,9 @@ def rewrite(connection: Connection, keyring: Keyring, table: sa.Table, keys: Key
     if not keys:
         return Rewritten()
     key = list(table.primary_key)
-    among = sa.tuple_(*map(raw, key)).in_(keys) if len(key) > 1 else raw(key[0]).in_([each[0] for each in keys])
     looked_at = _looked_at(table)
     wanted = [stored_sql(each, connection.dialect.name) for each in looked_at]
-    rows = connection.execute(sa.select(*wanted).where(among).with_for_update(skip_locked=True)).all()
+    rows = connection.execute(sa.select(*wanted).where(among(table, keys)).with_for_update(skip_locked=True)).all()
     refused, changed = 0, 0
     alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for row in rows:
@@ -120,21 +120,21 @@ def _of(table: sa.Table, kind: type[Any]) -> Sequence[tuple[str, Any]]:
 
 def _gives_way(connection: Connection, table: sa.Table, change: dict[str, Any]) -> bool:
     """Delete a row whose key somebody has written in its other form meanwhile: that row is newer."""
-    key = {each: change.get(each.name, change[f"this_{each.name}"]) for each in table.primary_key}
-    there = sa.select(sa.literal(1)).select_from(table).where(*(raw(each) == value for each, value in key.items()))
+    key = tuple(change.get(each.name, change[f"this_{each.name}"]) for each in table.primary_key)
+    there = sa.select(sa.literal(1)).select_from(table).where(among(table, [key]))
     if connection.scalar(there) is None:
         return False
-    this = [raw(each) == change[f"this_{each.name}"] for each in table.primary_key]
-    connection.execute(sa.delete(table).where(*this))
+    this = tuple(change[f"this_{each.name}"] for each in table.primary_key)
+    connection.execute(sa.delete(table).where(among(table, [this])))
     return True
 
 
 def _update(table: sa.Table, names: Sequence[str]) -> sa.Update:
-    this = [raw(each) == sa.bindparam(f"this_{each.name}", type_=plain_kind(each)) for each in table.primary_key]
+    this = [as_stored(each) == sa.bindparam(f"this_{each.name}", type_=stored_kind(each)) for each in table.primary_key]
     return (
         sa.update(table)
         .where(*this)
-        .values({name: sa.bindparam(name, type_=plain_kind(table.c[name])) for name in names})
+        .values({name: sa.bindparam(name, type_=stored_kind(table.c[name])) for name in names})
     )
 
 
@@ -202,23 +202,12 @@ def key_id_of(keyring: Keyring, given: Any) -> str | None:
     return None if key is None else key.id
 
 
-def plain_kind(column: sa.Column[Any]) -> sa.types.TypeEngine[Any]:
-    """The kind of a column as the database has it."""
-    kind = stored(column.type)
-    return kind.impl_instance if isinstance(kind, sa.types.TypeDecorator) else kind
-
-
 def stored_sql(column: sa.Column[Any], dialect: str) -> sa.ColumnElement[Any]:
     """SQL for a column as stored, even if damaged: SQLite would refuse a value that is no valid text."""
     bytewise = dialect != "postgresql" and isinstance(column.type, Encrypted)
-    return sa.cast(raw(column), sa.LargeBinary) if bytewise else raw(column)
+    return sa.cast(as_stored(column), sa.LargeBinary) if bytewise else as_stored(column)
 
 
 def stored_value(column: sa.Column[Any], read: Any) -> Any:
     """Return what `stored_sql` read, as `kind.decrypt` takes it."""
     return column.type.from_bytes(read) if isinstance(column.type, Encrypted) and isinstance(read, bytes) else read
-
-
-def raw(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
-    """SQL for a column as stored."""
-    return sa.type_coerce(column, plain_kind(column))
