@@ -28,6 +28,7 @@ from service.models import (
 )
 from service.privacy import housekeeping
 from service.reports.rows import notes
+from service.web import read_slots
 from tests import support
 from tests.floor.app import App, answered, deliver
 from tests.support import OTHER, request_row, settings_of
@@ -330,6 +331,16 @@ def test_all_we_hold_of_a_person_is_shown_and_nothing_of_another(engine: Engine)
     assert [row["text"] for row in found["result"]] == [WORDS]
     assert [each for each in (ids["other"], "mine was fine", "called back") if each in text] == []
     assert {"lease_token", "counted"} & set(found["feedback_request"][0]) == set()
+
+
+def test_all_we_hold_is_found_however_long_the_search_takes(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every stored body is read; the law knows no shorter period."""
+    app, _ = held_in_full(engine)
+    monkeypatch.setattr(read_slots, "LONGEST_S", 0)
+    ran = list[str]()
+    sa.event.listen(engine, "before_cursor_execute", lambda _, __, statement, *___: ran.append(statement))
+    assert "webhook_delivery" in shown(app)
+    assert ran.count("SET LOCAL statement_timeout = 0") == (engine.dialect.name == "postgresql")
 
 
 @pytest.mark.unpartitioned
