@@ -7,6 +7,8 @@
 --   CREATE ROLE worker_1 LOGIN PASSWORD '…' IN ROLE dm_feedback_worker;
 --
 -- Only the role that runs `db upgrade` owns tables or may create them. tests/test_roles.py checks each line against the code.
+BEGIN; -- processes that run keep their rights until all are given again, and where a line fails
+
 DO $$
 DECLARE wanted text;
 BEGIN
@@ -97,3 +99,5 @@ BEGIN
     END IF;
   END LOOP;
 END $$;
+
+COMMIT;

@@ -1,8 +1,10 @@
 """deploy/roles.sql on PostgreSQL: each process can do its work with its rights, and nothing more."""
 
 import re
+import subprocess
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -18,6 +20,7 @@ from service.models import api_key, metadata
 from service.privacy import housekeeping
 from service.reports.counting.sealing import seal
 from tests.floor.app import App, answered, deliver
+from tests.processes.postgres import tools
 from tests.roles import DENIED, SQL, AsRole, engines_by_role, grant, refusal_of
 from tests.support import START, World, request_row, settings_of
 
@@ -44,6 +47,18 @@ def test_every_table_has_its_place_in_the_rights_of_each_role() -> None:
 
 def test_the_script_may_be_run_again(owner: Engine) -> None:
     grant(owner)
+
+
+def test_a_run_that_fails_takes_no_right_away(owner: Engine, as_role: AsRole, tmp_path: Path) -> None:
+    """As its users run it; the processes go on meanwhile."""
+    file = tmp_path / "roles.sql"
+    file.write_text(SQL.read_text("utf-8").replace("GRANT SELECT ON", "SELECT 1 / 0;\nGRANT SELECT ON", 1), "utf-8")
+    url = owner.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    words = [tools() / "psql", url, "-v", "ON_ERROR_STOP=1", "-f", file]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert "division by zero" in done.stderr
+    with as_role("web").connect() as connection:
+        assert connection.scalar(sa.text("SELECT count(*) FROM feedback_request")) == 0
 
 
 def test_who_may_make_no_roles_is_told_who_may(as_role: AsRole) -> None:
