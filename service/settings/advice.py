@@ -31,14 +31,18 @@ def warnings(parts: dict[str, Any]) -> list[Mistake]:
 
 
 def _left_from_the_example(parts: Mapping[str, Any]) -> Iterator[Mistake]:
-    """Addresses that people get to see and that nobody has replaced."""
+    """Addresses of the example, or of a preset, that nobody has replaced."""
     shown = {"service.public_url": parts["service"].public_url}
     shown |= {f"campaigns.{name}.privacy_url": each.privacy_url for name, each in parts["campaigns"].items()}
     shown |= {
         f"sources.{name}.conversation_url": each.conversation_url or "" for name, each in parts["sources"].items()
     }
+    asked = {f"sources.{name}.api": each.api for name, each in parts["sources"].items() if each.api is not None}
+    shown |= {
+        f"{path}.{key}": getattr(api, key) or "" for path, api in asked.items() for key in ("base_url", "token_url")
+    }
     for path, url in shown.items():
-        if re.match(r"https?://([^/]+\.)?example\.com\b", url):
+        if re.match(r"https?://(([^/]+\.)?example\.com|YOURS)\b", url):
             yield Mistake(path, "is the example's address; write your own")
 
 

@@ -79,7 +79,8 @@ IN_QUOTES = re.compile(f"([\"'`]).*\\1|{MARK}.*{MARK}", re.DOTALL)
 NAMED = re.compile("(export )?([A-Z][A-Z0-9_]*|[a-z][a-z_]*)=[^=]")
 SCHEME = re.compile("(bearer|basic|token) ", re.IGNORECASE)
 NOT_FILLED_IN = re.compile(
-    r"\$\{\w+\}|\{\{.*\}\}|(?i:change[-_]?me)|^(\$[A-Z][A-Z0-9_]*|%[A-Z][A-Z0-9_]*%|<[^<>]*>|\.\.\.|\u2026)\Z"
+    r"\$\{\w+\}|\{\{.*\}\}|(?i:change[-_]?me)|\bYOURS?\b|IDENTIFIER-OF|"
+    r"^(\$[A-Z][A-Z0-9_]*|%[A-Z][A-Z0-9_]*%|<[^<>]*>|\.\.\.|\u2026)\Z"
 )
 REMOVE = "which counts as part of the secret; remove it unless you meant it"
 WRITE_IT = "write the secret, or refer to it by a name that ends in _env, _file or _command"

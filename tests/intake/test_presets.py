@@ -23,6 +23,7 @@ from service.intake.presets import (
 from service.intake.verify import Refused
 from tests.intake.app import PUBLIC_URL, App, define, settings_with
 from tests.intake.signers import SECRET, SENDERS
+from tests.support import settings_of
 
 EXPECTED: dict[str, dict[str, Any]] = {name: preset_expected(name) for name in preset_names()}
 OWN_ANSWER = {
@@ -195,6 +196,16 @@ def test_a_preset_says_what_it_is_how_sure_we_are_and_what_to_click(preset: str)
     assert about.certainty
     assert "https://YOUR-HOST" in about.setup
     assert preset_text(preset).startswith("# ")
+
+
+@pytest.mark.parametrize("preset", sorted(each for each in EXPECTED if preset_about(each).api))
+def test_what_a_preset_leaves_open_of_its_api_is_warned_about(preset: str) -> None:
+    said = tomllib.loads(preset_about(preset).api)
+    api = {name.removesuffix("_env"): SECRET if name.endswith("_env") else value for name, value in said.items()}
+    warned = {each.path for each in settings_of(sources__crm__api=api).warnings}
+    assert {each for each in warned if each.startswith("sources.crm.api")} == {
+        f"sources.crm.api.{name}" for name, value in api.items() if re.search("YOUR|IDENTIFIER", value)
+    }
 
 
 @pytest.mark.parametrize("preset", sorted(EXPECTED))
