@@ -6,16 +6,18 @@ stores nothing.
 
 import re
 from codecs import BOM_UTF8
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
 from service.intake.definition.tables import Definition, Map
+from service.intake.delivery.body import parse_root
 from service.intake.delivery.decode import unpacked
 from service.intake.delivery.formats import BodyProblem
 from service.intake.delivery.inbound import DELIVERIES, Inbound, make_inbound
-from service.intake.expressions.compiled import Expression, ExpressionError
+from service.intake.expressions.compiled import Expression, ExpressionError, find
 from service.intake.expressions.evaluate import TooCostly
 from service.intake.mapping.events import ConversationEnded, Reading
 from service.intake.mapping.readings import base_context, parse_items, read
@@ -73,12 +75,24 @@ def _items(definition: Definition, inbound: Inbound, now: datetime) -> tuple[Ite
     try:
         root, items = parse_items(definition, inbound)
     except (BodyProblem, ExpressionError, TooCostly):
-        root, items = None, [None] * len(readings)
+        return tuple(ItemExplained(tuple(_unsplit(definition, inbound)), reading) for reading in readings)
     base = base_context(definition, inbound, root)
     return tuple(
         ItemExplained(tuple(_found(definition, {**base, "b": item})), reading)
         for item, reading in zip(items, readings, strict=True)
     )
+
+
+def _unsplit(definition: Definition, inbound: Inbound) -> Iterator[tuple[str, str]]:
+    """What stands where `events.split` should have found a list, if the body can be read at all."""
+    split, endpoint = definition.grammar.events.split, definition.grammar.endpoint
+    with suppress(BodyProblem):
+        root = parse_root(inbound, endpoint.body, cloudevents=endpoint.cloudevents)
+        if split is not None:
+            yield (
+                "events.split",
+                f"{_shown(repr(find(split, root)))} (the body {_shown(_what(root))})   <- {split.text}",
+            )
 
 
 def render(explanation: Explanation) -> str:

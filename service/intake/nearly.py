@@ -15,10 +15,11 @@ from service.intake.definition.tables import Definition
 from service.intake.delivery.inbound import Inbound
 from service.intake.verify import Refusal
 from service.intake.verify.shared_secret import DIGESTS, KEY_ENCODINGS, Hmac, secret_of
-from service.intake.verify.signed_parts import ENCODINGS, Part
+from service.intake.verify.signed_parts import ENCODINGS, WHOLE_PARTS, Part
 from service.intake.verify.verifier import Key
 
 Changes = dict[str, Any]
+OF_THE_BODY = tuple(part for part in WHOLE_PARTS if part.startswith("body"))
 
 
 def what_would_fit(definition: Definition, inbound: Inbound, now: datetime) -> str:
@@ -49,6 +50,7 @@ def _others(by: Hmac, inbound: Inbound) -> Iterator[Changes]:
 
 def _layouts(by: Hmac) -> Iterator[list[str]]:
     yield from (["body"], ["body_compact"])
+    yield from ([form if part in OF_THE_BODY else part for part in by.signed] for form in OF_THE_BODY)
     for time in (part for part in by.signed if part.startswith(("header:", "sig:"))):
         yield [time, "body"]
         yield from ([time, f"literal:{sign}", "body"] for sign in ".:;")

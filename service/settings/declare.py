@@ -93,6 +93,19 @@ def declared(shape: type[Any]) -> dict[str, Declared]:
     return {each.name: each.metadata["declared"] for each in fields(shape) if "declared" in each.metadata}
 
 
+class Named(ma.fields.Dict):
+    """A table whose keys somebody chose. A mistake is told at its name, whether of the name or of what it names."""
+
+    def _deserialize(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super()._deserialize(*args, **kwargs)
+        except ma.ValidationError as error:
+            if not isinstance(error.messages, dict):
+                raise
+            flat = {name: each.get("key") or each["value"] for name, each in error.messages.items()}
+            raise ma.ValidationError(flat) from error
+
+
 class Section(ma.Schema):
     """One table of the file; loads to the dataclass named by `shape`. Unknown settings are mistakes."""
 
@@ -106,13 +119,18 @@ class Section(ma.Schema):
         unknown = ma.RAISE
 
     def handle_error(self, error: ma.ValidationError, data: Any, **_kwargs: Any) -> None:
-        """Name the setting that somebody may have meant by one that there is not."""
+        """Name what somebody may have meant by a setting that there is not, and say what one that is missing is."""
         named = {each.data_key or name: name for name, each in self.fields.items()}
         said, of = error.messages, declared(self.shape)
         offered = [key for key, name in named.items() if of[name].sentence is not None]
+        offered += getattr(self.shape, "BESIDE", ())
         for name in data if isinstance(data, Mapping) and isinstance(said, dict) else ():
             if name not in named and (near := get_close_matches(str(name), offered, 1)):
                 said[name] = [f"{self.error_messages['unknown']}; did you mean {near[0]}?"]
+        for key, name in named.items():
+            what = of[name]
+            if isinstance(said, dict) and said.get(key) == [LACKING] and what.sentence and not what.secret:
+                said[key] = [f"is missing: {what.meaning}"]
 
     @ma.post_load
     def build(self, data: dict[str, Any], **_kwargs: Any) -> Any:
@@ -155,8 +173,8 @@ def _maker(kind: Any, rules: tuple[Rule, ...], base: type[Section]) -> Callable[
     inner = get_args(kind)[-1]
     if isinstance(inner, type) and is_dataclass(inner):
         nested = ma.fields.Nested(section_of(inner, base))
-        return partial(ma.fields.Dict, keys=ma.fields.String(), values=nested, validate=rules)
-    return partial(ma.fields.Dict, validate=rules)
+        return partial(Named, keys=ma.fields.String(), values=nested, validate=rules)
+    return partial(Named, validate=rules)
 
 
 def without_none(kind: Any) -> Any:
@@ -179,4 +197,4 @@ def wrong(messages: Any, path: str, missing: str) -> Iterator[tuple[str, str]]:
 def _below(path: str, key: Any) -> str:
     if isinstance(key, int):
         return f"{path}[{key}]"
-    return path if key in {"_schema", "value", "key"} else f"{path}.{key}"
+    return path if key == "_schema" else f"{path}.{key}"

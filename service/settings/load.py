@@ -61,7 +61,7 @@ def from_tree(tree: Mapping[str, Any], environ: Mapping[str, str], beside: Path 
     parts = _completed(parts)
     problems += crossings(parts)
     # what could not be looked up is named already, where it is written
-    problems = [p for p in problems if p.path not in unresolved or p.sentence != MISSING]
+    problems = [p for p in problems if p.path not in unresolved or not p.sentence.startswith("is missing")]
     if beside is not None:
         parts["accounts"] = {name: each and _with_its_logo(each, beside) for name, each in parts["accounts"].items()}
         if parts["database"] is not None:

@@ -405,6 +405,9 @@ def test_a_wrong_value_is_named_with_what_would_be_right(path: str, written: Any
         ({"campaigns": {"care": 3}}, "campaigns.care", "must be a table: [campaigns.care]"),
         ({"sources__Zendesk": {"preset": "token", "keys": ["x" * 30]}}, "sources.Zendesk.name", "lower-case letters"),
         ({"service": {}}, "service.secret_key", "is missing; write it, or refer to it"),
+        ({"campaigns__care__privacy_url": None}, "campaigns.care.privacy_url", "is missing: your privacy policy"),
+        ({"campaigns__care__key": 3}, "campaigns.care.key", "no such setting"),
+        ({"campaigns__care__texts__en__value": "Hi"}, "campaigns.care.texts.en.value", "no such setting"),
     ],
 )
 def test_a_mistake_deep_down_is_named_by_its_path(changes: dict[str, Any], where: str, says: str) -> None:

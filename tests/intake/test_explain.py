@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import hashlib
 import hmac
 from datetime import datetime, timedelta
 
@@ -96,6 +97,20 @@ def test_the_items_of_a_list_that_nothing_splits_are_pointed_at(now: datetime) -
     assert "False (b is a list: events.split takes its items" in render(explain(define("token"), post(b"[{}]"), now))
 
 
+@pytest.mark.parametrize(
+    ("split", "found"),
+    [
+        ("b.data.events", "None (the body has data)"),
+        ("data", "{'events': []} (the body has data)"),
+    ],
+)
+def test_a_split_that_finds_no_list_is_told_with_what_the_body_has(split: str, found: str, now: datetime) -> None:
+    definition = define("token", events={"split": split})
+    text = render(explain(definition, post(b'{"data": {"events": []}}', {}), now))
+    assert f"item 0: unmappable, not_a_list\n  events.split              {found}   <- {split}\n" in text
+    assert "map." not in text
+
+
 BODY = b'{"event": "case.closed"}'
 COMPACT = b'{"event":"case.closed"}'
 TEXT_KEY = "c2VjcmV0LXNlY3JldC1zZWNyZXQ="
@@ -114,6 +129,10 @@ def made(key: bytes, signed: bytes, digest: str = "sha256") -> str:
         (made(base64.b64decode(TEXT_KEY), b"5." + BODY), 'key_encoding = "base64"'),
         (made(TEXT_KEY.encode(), b"5:" + BODY), 'signed = ["header:x-time", "literal::", "body"]'),
         (made(TEXT_KEY.encode(), COMPACT, "sha1"), 'digest = "sha1", signed = ["body_compact"]'),
+        (
+            made(TEXT_KEY.encode(), b"5." + hashlib.sha256(BODY).hexdigest().encode()),
+            'signed = ["header:x-time", "literal:.", "body_sha256:hex"]',
+        ),
     ],
 )
 def test_a_wrong_signature_is_told_with_what_it_would_be_right(sent: str, fits: str, now: datetime) -> None:

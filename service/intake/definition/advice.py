@@ -91,6 +91,9 @@ def untold(grammar: Grammar) -> Iterator[tuple[str, str]]:
                 f"events.{name}",
                 "is true of an item that holds nothing, so of every other event too; ask for its word",
             )
+    over_the_body = grammar.events.split.roots if grammar.events.split else set()
+    for root in sorted(over_the_body & {"b", "root"}):
+        yield "events.split", f"reads the body, so {root} is a key of it; write data.events for {root}.data.events"
     for position, step in enumerate(grammar.lookup):
         gaps = {each for each in GAP.findall(step.path) if each in OF_AN_EVENT}
         for name in sorted(each for each in gaps if grammar.map.of(each) is None):

@@ -7,7 +7,7 @@ them, `dm-feedback sources grammar` prints them.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, NewType
+from typing import Any, ClassVar, NewType
 from zoneinfo import ZoneInfo
 
 from service.intake.definition.staff import Staff
@@ -17,7 +17,8 @@ from service.intake.expressions.compiled import Expression
 from service.intake.values.identity import TRUSTS
 from service.intake.values.times import FORMATS
 from service.intake.verify import Verifier
-from service.settings.declare import REQUIRED, setting
+from service.settings import Source
+from service.settings.declare import REQUIRED, declared, setting
 from service.settings.values import one_of, whole
 
 DEFAULT_AGAIN_AFTER = timedelta(hours=12)
@@ -94,7 +95,9 @@ class Handshake:
 class Events:
     """Which items report an end, and which a reopening."""
 
-    split: OverBody | None = setting(None, "where the list of events is; without it, the body is one event")
+    split: OverBody | None = setting(
+        None, "where the list of events is in the body: `data.events`, without b; if not set, the body is one event"
+    )
     ended: Expression = setting(REQUIRED, "true for an event that reports an ended conversation")
     reopened: Expression | None = setting(None, "true for an event that reports a reopened conversation")
     again_after: timedelta | None = setting(
@@ -206,8 +209,9 @@ class ApiLimits:
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """A definition as the grammar reads it, before name and keys are added."""
+    """A definition as the grammar reads it, before name and keys are added. BESIDE: what else its table may hold."""
 
+    BESIDE: ClassVar = tuple(name for name, what in declared(Source).items() if what.sentence)
     about: About = setting({}, "what it is")
     accounts: tuple[str, ...] = setting([], "other X accounts that its events may choose")
     endpoint: Endpoint = setting({}, "what a body may be")

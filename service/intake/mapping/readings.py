@@ -78,7 +78,9 @@ def parse_items(definition: Definition, inbound: Inbound) -> tuple[Any, list[Any
     else:
         items = root if endpoint.cloudevents and isinstance(root, list) else [root]
     if not isinstance(items, list):
-        raise BodyProblem("not_a_list", f"events.split must find a list of items; '{split and split.text}' does not.")
+        raise BodyProblem(
+            "not_a_list", f"events.split must find a list in the body; '{split and split.text}' does not."
+        )
     if len(items) > MAX_ITEMS:
         raise BodyProblem("too_many_items", f"A delivery may hold at most {MAX_ITEMS} items.")
     return root, items
