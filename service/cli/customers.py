@@ -6,13 +6,14 @@ from pathlib import Path
 import click
 
 from service.cli.common import console, demand_x_user_ids, me, now, opened
+from service.cli.friendly import Group
 from service.errors import Invalid
 from service.humanize import many
 from service.privacy import held
 from service.reports.rows.atomic_file import appearing
 
 
-@click.group()
+@click.group(cls=Group)
 def customers() -> None:
     """Everything we hold of a customer, as JSON."""
 
@@ -20,7 +21,10 @@ def customers() -> None:
 @customers.command()
 @click.argument("x_user_id")
 @click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), help="A new file, only for you. Default: the terminal."
+    "--out",
+    "-o",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A new file, only for you. Default: the terminal.",
 )
 @click.pass_context
 def export(context: click.Context, x_user_id: str, out: Path | None) -> None:

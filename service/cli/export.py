@@ -17,7 +17,7 @@ from service.reports.rows.formats import FORMATS
 
 
 @click.command()
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The file to write.")
+@click.option("--out", "-o", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The file to write.")
 @click.option("--format", "kind", type=click.Choice(FORMATS), help="Default: by the file's name.")
 @click.option(
     "--filter", "given", multiple=True, metavar="NAME=VALUE", help="As in the API: account=acme, since=2026-11-01 …"

@@ -4,6 +4,17 @@ from typing import Any
 
 import click
 
+WHOLE = 1000  # letters of a command's first sentence: all of them, on as many lines as it takes
+
+
+class Group(click.Group):
+    """Says in its list to the end what each command does."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
+        """Write the list."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, each.get_short_help_str(WHOLE)) for name, each in sorted(self.commands.items())])
+
 
 class Friendly(click.Group):
     """Shows errors of ours as sentences; bugs keep their stack trace."""

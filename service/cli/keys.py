@@ -11,6 +11,7 @@ from service import migrations
 from service.auth import ROLES, log_access
 from service.auth import keys as stored
 from service.cli.common import account_of, console, engine_of, me, now, opened, settings_of, table_of, when
+from service.cli.friendly import Group
 from service.clock import rfc3339
 from service.customers import hash_key
 from service.db import reading, writing
@@ -35,7 +36,7 @@ class Span(click.ParamType[timedelta]):
             self.fail(str(error.messages[0] if isinstance(error.messages, list) else error.messages), param, ctx)
 
 
-@click.group()
+@click.group(cls=Group)
 def keys() -> None:
     """Keys for people and tools: supervisors, analysts, monitors, admins. Agents get none."""
 

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.cli.common import account_of, console, me, now, opened, table_of, when
+from service.cli.friendly import Group
 from service.db import reading
 from service.errors import NotFound
 from service.humanize import many
@@ -20,7 +21,7 @@ from service.states import ENDS, State
 fr = feedback_request.c
 
 
-@click.group()
+@click.group(cls=Group)
 def requests() -> None:
     """Feedback requests: one per ended conversation, each with one outcome and its reason."""
 

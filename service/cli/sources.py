@@ -7,6 +7,7 @@ import click
 from rich.table import Table
 
 from service.cli.common import console, if_set_up, now, opened, settings_of, table_of
+from service.cli.friendly import Group
 from service.cli.source_apis import apis, release
 from service.cli.source_seen import NOTHING, SourceWeek, seen
 from service.cli.source_send import definition_of, send
@@ -39,7 +40,7 @@ LEGEND = (
 EXAMPLE_URL = "https://feedback.example.com"
 
 
-@click.group()
+@click.group(cls=Group)
 def sources() -> None:
     """CRMs that call us, and the definitions that come with dm-feedback."""
 

@@ -40,6 +40,7 @@ def test_help_says_in_a_sentence_what_a_command_does(found: NamedCommand) -> Non
     assert said[0].isupper()
     assert said.splitlines()[0].rstrip().endswith((".", ":"))
     assert command.get_short_help_str(80), "the list above has it too"
+    assert "..." not in done.stdout.partition("\nCommands:")[2], "no sentence breaks off"
 
 
 @pytest.mark.parametrize("name", COMMANDS)
