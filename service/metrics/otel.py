@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 PATH = "/v1/traces"
 EXPORT_WITHIN_S = 3  # how long an ending process waits for a collector that is away
-MISSING = "it needs OpenTelemetry: pip install 'dm-feedback[otel]', or leave the setting out."
+MISSING = "it needs OpenTelemetry: pip install 'dm-feedback[otel]', in a checkout '.[otel]'; or leave the setting out."
 
 
 def begin(traces_to: str | None, role: str) -> Callable[[], None]:

@@ -60,7 +60,14 @@ def known(words: Sequence[str]) -> validate.OneOf:
 
 def one_of_these(words: Sequence[str], says: str, **more: Any) -> fields.String:
     """A parameter that is one of these words."""
-    return fields.String(validate=known(words), metadata={"description": says}, **more)
+    return fields.String(
+        validate=known(words), metadata={"description": says}, error_messages=which_is_needed(words), **more
+    )
+
+
+def which_is_needed(words: Sequence[str]) -> dict[str, Any]:
+    """What is said where none of these words is there."""
+    return {"required": f"is missing; it {known(words).error}"}
 
 
 def is_whole(text: str) -> bool:

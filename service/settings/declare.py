@@ -98,7 +98,7 @@ class Named(ma.fields.Dict):
 
     def _deserialize(self, *args: Any, **kwargs: Any) -> Any:
         try:
-            return super()._deserialize(*args, **kwargs)
+            return super()._deserialize(*args, **kwargs)  # type: ignore[no-untyped-call]  # marshmallow's
         except ma.ValidationError as error:
             if not isinstance(error.messages, dict):
                 raise

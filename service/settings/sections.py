@@ -91,7 +91,7 @@ class Service:
         pem,
     )
     traces_to: str | None = setting(
-        None, "an OpenTelemetry collector, e.g. http://127.0.0.1:4318; needs pip install 'dm-feedback[otel]'", http_url
+        None, "an OpenTelemetry collector, e.g. http://127.0.0.1:4318; needs the extra 'otel'", http_url
     )
 
     @property

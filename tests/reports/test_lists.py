@@ -64,6 +64,12 @@ def test_an_answer_is_found_by_the_day_it_was_given_with_a_score_or_without(worl
     assert client.refused("/v1/summary", 422, date_field="answered_at") == "invalid_parameter"
 
 
+def test_what_is_missing_is_told_with_what_it_may_be(world):
+    for path, name, may in (("/v1/breakdown", "by", "team, "), ("/v1/figures", "figure", "summary, ")):
+        told = world.client().get(path).get_json()["errors"]
+        assert told[name][0].startswith(f"is missing; it must be one of {may}")
+
+
 def test_a_misspelt_account_is_told_which_there_are_and_only_those_one_may_see(world):
     """It would find nothing, and look like an answer."""
     world.add(1, score=5)

@@ -14,7 +14,7 @@ from service.reports.counting.periods import PERIODS, SEVEN_DAYS
 from service.reports.dimensions import BY, COVERED, FILTERED
 from service.reports.figures.batch import FIGURES
 from service.reports.filters import FigureFilterSchema, FilterSchema
-from service.reports.query_values import WHEN, Moment, WholeNumber, Word, YesNo, known, one_of_these
+from service.reports.query_values import WHEN, Moment, WholeNumber, Word, YesNo, known, one_of_these, which_is_needed
 from service.reports.rows.as_csv import SEPARATORS
 from service.reports.rows.order import SORTS
 from service.reports.rows.query import DEFAULT_LIMIT, MOST
@@ -157,6 +157,7 @@ class SeveralAskSchema(FigureFilterSchema):
     figure = fields.List(
         fields.String(validate=known(FIGURES)),
         required=True,
+        error_messages=which_is_needed(FIGURES),
         validate=validate.Length(min=1, max=len(FIGURES)),
         metadata={"description": "Which figures. May be repeated"},
     )

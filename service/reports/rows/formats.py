@@ -46,5 +46,5 @@ def _installed(package: str, format: str) -> None:
     except ImportError as error:
         raise Invalid(
             "format_not_installed",
-            f"'{format}' needs the package '{package}', which is not installed here (see pyproject.toml); or take csv.",
+            f"'{format}' needs {package}: pip install 'dm-feedback[{format}]', or in a checkout '.[{format}]'.",
         ) from error

@@ -234,7 +234,7 @@ def test_a_pdf_is_one_page(quick: World) -> None:
 
 def test_without_the_extra_a_pdf_is_refused_with_what_helps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paper, "LIBRARY", "no_such_library")
-    with pytest.raises(Invalid, match=r"or write a \.html") as refused:
+    with pytest.raises(Invalid, match=r"in a checkout '\.\[pdf\]'\) .* or write a \.html") as refused:
         paper.pdf("<p>")
     assert refused.value.code == "format_not_installed"
 

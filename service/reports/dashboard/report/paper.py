@@ -60,8 +60,8 @@ def pdf(document: str) -> bytes:
     except (ImportError, OSError) as error:  # OSError: Pango, which it draws text with, is not on the system
         raise Invalid(
             "format_not_installed",
-            "A PDF needs the extra 'pdf' (pip install 'dm-feedback[pdf]') and the system's Pango; or write a .html and "
-            "print it from a browser.",
+            "A PDF needs the extra 'pdf' (pip install 'dm-feedback[pdf]', in a checkout '.[pdf]') and the system's "
+            "Pango; or write a .html and print it from a browser.",
         ) from error
     logging.getLogger(LIBRARY).setLevel(logging.ERROR)  # it warns of every style that is for screens
     made: bytes = weasyprint.HTML(string=document, url_fetcher=nothing, base_url=None).write_pdf()
