@@ -93,7 +93,7 @@ def declared(shape: type[Any]) -> dict[str, Declared]:
     return {each.name: each.metadata["declared"] for each in fields(shape) if "declared" in each.metadata}
 
 
-class Named(ma.fields.Dict):
+class NamedTable(ma.fields.Dict):
     """A table whose keys somebody chose. A mistake is told at its name, whether of the name or of what it names."""
 
     def _deserialize(self, *args: Any, **kwargs: Any) -> Any:
@@ -173,8 +173,8 @@ def _maker(kind: Any, rules: tuple[Rule, ...], base: type[Section]) -> Callable[
     inner = get_args(kind)[-1]
     if isinstance(inner, type) and is_dataclass(inner):
         nested = ma.fields.Nested(section_of(inner, base))
-        return partial(Named, keys=ma.fields.String(), values=nested, validate=rules)
-    return partial(Named, validate=rules)
+        return partial(NamedTable, keys=ma.fields.String(), values=nested, validate=rules)
+    return partial(NamedTable, validate=rules)
 
 
 def without_none(kind: Any) -> Any:

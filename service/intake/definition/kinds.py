@@ -17,7 +17,7 @@ from service.intake.definition.tables import RECEIVED, OverBody, When
 from service.intake.expressions.compiled import ROOT_NAMES, Expression, ExpressionError, compile_expression
 from service.intake.verify.signed_parts import PARTS, PLAIN_PARTS, PREFIXED_PARTS, Part, SignatureAt
 from service.intake.verify.verifier import HeaderName
-from service.settings.declare import KINDS, Named, Section, reader_of
+from service.settings.declare import KINDS, NamedTable, Section, reader_of
 from service.text import folded
 
 WRONG_SIGNATURE = (
@@ -90,14 +90,14 @@ class PartField(ma.fields.String):
         return f"header:{header_name(part[7:])}" if part.startswith("header:") else part
 
 
-class KeptField(Named):
+class KeptField(NamedTable):
     """Names, each with an expression over an answer."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(ma.fields.String(validate=NAME), ExpressionField(root_names=ANSWER_ROOTS), **kwargs)
 
 
-class SentField(Named):
+class SentField(NamedTable):
     """Headers of a call by name; none of them signs in."""
 
     def __init__(self, **kwargs: Any) -> None:
