@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection, Engine
 from service.auth import chain
 from service.auth.chain import AccessLine, Link
 from service.cli.common import console, errors, opened
-from service.cli.friendly import Group
+from service.cli.friendly import CommandGroup
 from service.db import reading
 from service.errors import Conflict, Invalid
 from service.humanize import many
@@ -22,7 +22,7 @@ LOOK_EVERY_S = 2.0
 ANCHOR = re.compile("([0-9]{1,18}):([0-9a-f]{64})")
 
 
-@click.group(cls=Group)
+@click.group(cls=CommandGroup)
 def access_log() -> None:
     """The access log: who read, exported or changed what, tamper-evident."""
 

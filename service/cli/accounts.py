@@ -10,7 +10,7 @@ from service.accounts.holds import Hold
 from service.auth import log_access
 from service.cli.common import account_of, console, me, now, opened, table_of, when
 from service.cli.connect import connect
-from service.cli.friendly import Group
+from service.cli.friendly import CommandGroup
 from service.db import reading, writing
 from service.errors import Conflict
 from service.metrics import budgets
@@ -25,7 +25,7 @@ WORTH_A_WORD = timedelta(hours=1)
 """A card is due for a moment all day long; a worker that lives has asked about it by then."""
 
 
-@click.group(cls=Group)
+@click.group(cls=CommandGroup)
 def accounts() -> None:
     """X accounts: limits used, holds, how complete their results are."""
 

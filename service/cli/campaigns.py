@@ -3,7 +3,7 @@
 import click
 
 from service.cli.common import account_asking, campaign_of, console, me, now, opened
-from service.cli.friendly import Group
+from service.cli.friendly import CommandGroup
 from service.errors import Invalid
 from service.intake.values.identity import X_HANDLE
 from service.outreach import rehearsal
@@ -13,7 +13,7 @@ from service.requests.outcomes import Advance, Note, Outcome, Postpone, Retry, S
 from service.states import State
 
 
-@click.group(cls=Group)
+@click.group(cls=CommandGroup)
 def campaigns() -> None:
     """Campaigns: which card and texts, for which conversations."""
 

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from service import migrations
 from service.cli.common import console, table_of
-from service.cli.friendly import Group
+from service.cli.friendly import CommandGroup
 from service.db import open_engine
 from service.db.outages import is_away, why_away
 from service.encrypting.in_force import engine_of
@@ -32,7 +32,7 @@ SETTING_OF = {"secret_key_changed": "service.secret_key", "encryption_key_missin
 """The setting to correct for a refusal at the start, if it is not database.url."""
 
 
-@click.group(cls=Group)
+@click.group(cls=CommandGroup)
 def config() -> None:
     """The settings file."""
 

@@ -6,14 +6,14 @@ from pathlib import Path
 import click
 
 from service.cli.common import console, demand_x_user_ids, me, now, opened
-from service.cli.friendly import Group
+from service.cli.friendly import CommandGroup
 from service.errors import Invalid
 from service.humanize import many
 from service.privacy import held
 from service.reports.rows.atomic_file import appearing
 
 
-@click.group(cls=Group)
+@click.group(cls=CommandGroup)
 def customers() -> None:
     """Everything we hold of a customer, as JSON."""
 

@@ -8,7 +8,7 @@ from sqlalchemy.engine import Engine
 from service import migrations
 from service.auth import log_access
 from service.cli.common import console, engine_of, errors, me, now, opened, settings_of, when
-from service.cli.friendly import Group
+from service.cli.friendly import CommandGroup
 from service.copying import accounts as moving_accounts
 from service.copying import moving
 from service.db import open_engine, writing
@@ -24,7 +24,7 @@ COPY_TO = "DM_FEEDBACK_COPY_TO"
 ROLES = "Run deploy/roles.sql again where roles are used."
 
 
-@click.group(cls=Group)
+@click.group(cls=CommandGroup)
 def db() -> None:
     """The database's schema."""
 

@@ -5,7 +5,7 @@ import sqlalchemy as sa
 
 from service.auth import log_access
 from service.cli.common import console, me, now, opened, source_of, table_of, when
-from service.cli.friendly import Group
+from service.cli.friendly import CommandGroup
 from service.cli.source_send import definition_of
 from service.db import reading, writing
 from service.errors import NotFound
@@ -18,7 +18,7 @@ from service.models import ITEM_OUTCOMES, delivery_item, webhook_delivery
 di, wd = delivery_item.c, webhook_delivery.c
 
 
-@click.group(cls=Group)
+@click.group(cls=CommandGroup)
 def deliveries() -> None:
     """What sources sent, stored as it came."""
 

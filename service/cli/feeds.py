@@ -7,7 +7,7 @@ import click
 from service.auth import Reader, log_access
 from service.auth import feeds as stored
 from service.cli.common import account_of, console, demand_said_once, filters_of, me, now, opened, table_of, when
-from service.cli.friendly import Group
+from service.cli.friendly import CommandGroup
 from service.db import reading, writing
 from service.reports.api.feeds import address_of
 from service.reports.counting.periods import PERIODS
@@ -17,7 +17,7 @@ from service.reports.figures.csv_table import HEADS
 from service.reports.filters import listed
 
 
-@click.group(name="feeds", cls=Group)
+@click.group(name="feeds", cls=CommandGroup)
 def feeds() -> None:
     """Addresses for spreadsheets: each answers one saved question with figures, and nothing else."""
 

@@ -7,7 +7,7 @@ import click
 WHOLE = 1000  # letters of a command's first sentence: all of them, on as many lines as it takes
 
 
-class Group(click.Group):
+class CommandGroup(click.Group):
     """Says in its list to the end what each command does."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's

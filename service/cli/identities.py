@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from service.auth import log_access
 from service.cli.common import console, demand_x_user_ids, errors, me, now, opened, source_of, when
-from service.cli.friendly import Group
+from service.cli.friendly import CommandGroup
 from service.db import reading, writing
 from service.errors import Invalid, ServiceError
 from service.models import feedback_request
@@ -25,7 +25,7 @@ COLUMNS = ("request_id", "source", "conversation_id", "customer_ref", "ended_at"
 fr = feedback_request.c
 
 
-@click.group(cls=Group)
+@click.group(cls=CommandGroup)
 def identities() -> None:
     """Customers whose X identity was missing: export them, import what you found."""
 

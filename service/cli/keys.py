@@ -11,7 +11,7 @@ from service import migrations
 from service.auth import ROLES, log_access
 from service.auth import keys as stored
 from service.cli.common import account_of, console, engine_of, me, now, opened, settings_of, table_of, when
-from service.cli.friendly import Group
+from service.cli.friendly import CommandGroup
 from service.clock import rfc3339
 from service.customers import hash_key
 from service.db import reading, writing
@@ -36,7 +36,7 @@ class Span(click.ParamType[timedelta]):
             self.fail(str(error.messages[0] if isinstance(error.messages, list) else error.messages), param, ctx)
 
 
-@click.group(cls=Group)
+@click.group(cls=CommandGroup)
 def keys() -> None:
     """Keys for people and tools: supervisors, analysts, monitors, admins. Agents get none."""
 

@@ -6,7 +6,7 @@ import click
 
 from service.auth import log_access
 from service.cli.common import account_of, console, demand_x_user_ids, me, now, opened
-from service.cli.friendly import Group
+from service.cli.friendly import CommandGroup
 from service.customers import opted_out as stored
 from service.customers.hash_key import open_key
 from service.db import reading, writing
@@ -16,7 +16,7 @@ from service.humanize import many
 BATCH = 1000
 
 
-@click.group(name="opt-out", cls=Group)
+@click.group(name="opt-out", cls=CommandGroup)
 def opt_out() -> None:
     """People who do not want to be asked. Stored as keyed hashes, never as ids."""
 

@@ -3,7 +3,7 @@
 import click
 
 from service.cli.common import account_asking, campaign_of, settings_of
-from service.cli.friendly import Group
+from service.cli.friendly import CommandGroup
 from service.results.page.branding import sender_of
 from service.results.page.question import ask, own_words
 from service.results.page.rendering import PageState, question_page
@@ -11,7 +11,7 @@ from service.results.page.token_lookup import AnsweredParts
 from service.ways.catalogue import choose, languages
 
 
-@click.group(cls=Group)
+@click.group(cls=CommandGroup)
 def page() -> None:
     """The question page, on which customers answer without X's card."""
 

@@ -8,7 +8,7 @@ import click
 
 from service.auth import log_access
 from service.cli.common import console, me, now, opened
-from service.cli.friendly import Group
+from service.cli.friendly import CommandGroup
 from service.db import EPOCH, reading, writing
 from service.errors import NotFound
 from service.humanize import many
@@ -17,7 +17,7 @@ from service.reports.people import names_csv, stored
 from service.reports.people.name_at import EVERY_ACCOUNT, KINDS
 
 
-@click.group(cls=Group)
+@click.group(cls=CommandGroup)
 def people() -> None:
     """Names of agents and teams, shown beside the CRM's ids."""
 

@@ -7,7 +7,7 @@ from sqlalchemy.engine import Engine
 
 from service.auth import log_access
 from service.cli.common import console, errors, me, now, opened, when
-from service.cli.friendly import Group
+from service.cli.friendly import CommandGroup
 from service.db import reading, writing
 from service.encrypting import checking, existing_rows, key_change
 from service.encrypting.in_force import WalkProgress, living, progress
@@ -17,7 +17,7 @@ LOOK_AGAIN_S = 2.0
 HERE_OPTION = click.option("--here", is_flag=True, help="Rewrite the rows in this command, with or without a worker.")
 
 
-@click.group(cls=Group)
+@click.group(cls=CommandGroup)
 def privacy() -> None:
     """Encryption at rest: turn it on, change the key, turn it off, see the progress."""
 

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.cli.common import account_of, console, me, now, opened, table_of, when
-from service.cli.friendly import Group
+from service.cli.friendly import CommandGroup
 from service.db import reading
 from service.errors import NotFound
 from service.humanize import many
@@ -21,7 +21,7 @@ from service.states import ENDS, State
 fr = feedback_request.c
 
 
-@click.group(cls=Group)
+@click.group(cls=CommandGroup)
 def requests() -> None:
     """Feedback requests: one per ended conversation, each with one outcome and its reason."""
 

@@ -8,7 +8,7 @@ from sqlalchemy.engine import Engine
 
 from service.auth import log_access
 from service.cli.common import account_of, console, me, now, opened
-from service.cli.friendly import Group
+from service.cli.friendly import CommandGroup
 from service.cli.progress import counting
 from service.clock import rfc3339
 from service.db import reading, writing
@@ -24,7 +24,7 @@ from service.settings import Settings
 SHOWN = 20  # differences; more tell no more
 
 
-@click.group(cls=Group)
+@click.group(cls=CommandGroup)
 def results() -> None:
     """What customers answered."""
 

@@ -7,7 +7,7 @@ import click
 from rich.table import Table
 
 from service.cli.common import console, if_set_up, now, opened, settings_of, table_of
-from service.cli.friendly import Group
+from service.cli.friendly import CommandGroup
 from service.cli.source_apis import apis, release
 from service.cli.source_seen import NOTHING, SourceWeek, seen
 from service.cli.source_send import definition_of, send
@@ -40,7 +40,7 @@ LEGEND = (
 EXAMPLE_URL = "https://feedback.example.com"
 
 
-@click.group(cls=Group)
+@click.group(cls=CommandGroup)
 def sources() -> None:
     """CRMs that call us, and the definitions that come with dm-feedback."""
 
