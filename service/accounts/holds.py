@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 from service.accounts import refused_ways, unexplained_refusals
 from service.accounts.standing import LONGEST_PAUSE
-from service.db.leases import is_held, is_over
+from service.db.leases import is_over
 from service.models import account_state
 from service.settings import Account
 from service.x_api import STOPS_AT_ONCE, STOPS_READING
@@ -108,9 +108,10 @@ def release(connection: Connection, account: str, now: datetime) -> bool:
     """Let the account go on. Return whether it was held, paused, or barred from a way of asking."""
     unexplained_refusals.forget(connection, account)
     lifted = refused_ways.lift(connection, account)
+    # also a pause too far away to count: it would, once its time comes near
     changed = connection.execute(
         sa.update(account_state)
-        .where(acct.account == account, acct.hold_reason.is_not(None) | is_held(acct.paused_until, now, LONGEST_PAUSE))
+        .where(acct.account == account, acct.hold_reason.is_not(None) | (acct.paused_until > now))
         .values(hold_code=None, hold_reason=None, held_at=None, paused_until=None, updated_at=now)
     )
     return lifted or changed.rowcount == 1

@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy.engine import Connection
 
 from service.db import insert_missing
-from service.db.leases import beyond, is_held, is_over
+from service.db.leases import beyond, is_over
 from service.models import source_state
 
 LONGEST_PAUSE = timedelta(days=1)
@@ -82,9 +82,8 @@ def hold(connection: Connection, source: str, reason: str, now: datetime) -> Non
 
 def release(connection: Connection, source: str, now: datetime) -> bool:
     """Let the source be asked again. Return whether it was held or paused."""
-    held = sa.update(source_state).where(
-        ss.source == source, ss.hold_reason.is_not(None) | is_held(ss.paused_until, now, LONGEST_PAUSE)
-    )
+    # also a pause too far away to count: it would, once its time comes near
+    held = sa.update(source_state).where(ss.source == source, ss.hold_reason.is_not(None) | (ss.paused_until > now))
     free = {"hold_reason": None, "held_at": None, "paused_until": None, "updated_at": now}
     return connection.execute(held.values(free)).rowcount == 1
 

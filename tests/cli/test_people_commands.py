@@ -182,6 +182,10 @@ def test_the_hold_shows_what_x_said(cli: Cli) -> None:
     assert "paused" in cli.says("accounts", "list")
     cli.says("accounts", "release", "acme")
     assert cli.rows(account_state)[0].paused_until is None
+    with writing(cli.engine) as connection:  # by a clock that has been set back since
+        holds.pause(connection, "acme", now + timedelta(days=3), now)
+    cli.says("accounts", "release", "acme")
+    assert cli.rows(account_state)[0].paused_until is None
 
 
 def test_the_list_says_how_answers_reach_us_and_what_deserves_a_look(cli: Cli) -> None:

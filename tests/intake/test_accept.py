@@ -398,6 +398,22 @@ def test_a_replayed_reopening_stays_before_the_ends_that_came_after_it(engine: E
     assert len(app.requests) == 2
 
 
+def test_a_replayed_reopening_that_was_placed_after_an_end_is_no_second_one_before_it(
+    engine: Engine, now: datetime
+) -> None:
+    """The machine that the end came to has a clock ahead; the end is told again with a time before."""
+    app = token_app(engine, now, map={"reopened_at": "received"})
+    app.later(seconds=5)
+    send(app, ended("c-1", at=app.now.isoformat()))
+    app.later(seconds=-3)
+    send(app, reopened("c-1", at=app.now.isoformat()))
+    app.later(seconds=1)
+    assert send(app, ended("c-1", at=now.isoformat()))["duplicate"] == 1
+    again = replace(define("token", map={"reopened_at": "received"}), name="token")
+    assert replay(engine, again, app.reopenings[0].delivery_id, app.now).reopened == 0
+    assert len(app.requests) == 1
+
+
 def test_two_groups_lock_shared_conversations_before_judging(engine: Engine, now: datetime) -> None:
     """By rounds of their own: {b}, then {a, b}, and {a}, then {a, b}: each would hold what the other waits for."""
     locked: list[list[str]] = []

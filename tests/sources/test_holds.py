@@ -49,3 +49,11 @@ def test_a_longer_pause_stands_and_one_that_is_over_releases_nothing(engine: Eng
         assert holds.lock(connection, "crm").rests(now + timedelta(minutes=9))
         assert not holds.release(connection, "crm", now + timedelta(days=1))
         assert holds.release(connection, "crm", now + timedelta(minutes=9))
+
+
+def test_a_released_pause_from_before_the_clock_was_set_back_does_not_return(engine: Engine, now: datetime) -> None:
+    enrolled(engine, now)
+    with writing(engine) as connection:
+        holds.pause(connection, "crm", now + timedelta(days=3), now)
+        assert holds.release(connection, "crm", now)
+        assert not holds.lock(connection, "crm").rests(now + timedelta(days=2, hours=12))

@@ -46,6 +46,11 @@ class Timeline:
         """Place a reopening timed by its arrival after all ends that arrived before, whatever our clock did."""
         return max(arrived, self.ended[-1]) if self.ended else arrived
 
+    def where_it_stands(self, arrived: datetime) -> datetime:
+        """Find a reopening timed by its arrival that was placed after an end, whose time is then its own."""
+        later = bisect_right(self.reopened, arrived), bisect_right(self.reopened, arrived + CLOCKS_DIFFER)
+        return next((at for at in self.reopened[slice(*later)] if at in self.requests), arrived)
+
     def after_its_reopenings(self, arrived: datetime) -> datetime:
         """Place an end timed by its arrival after every reopening that arrived before, by whichever clock.
 

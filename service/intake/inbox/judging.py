@@ -136,8 +136,9 @@ def _judge_end(book: Book, told: DeliveryReading, position: int, end: Conversati
 
 def _judge_reopening(book: Book, told: DeliveryReading, position: int, reading: ConversationReopened) -> Item:
     key, at = told.key(reading.conversation_id), reading.reopened_at
-    if at >= told.delivery.received_at and told.delivery.reading == 0:
-        at = book.known[key].after_its_ends(at)
+    if at >= told.delivery.received_at:
+        known, is_new = book.known[key], told.delivery.reading == 0
+        at = known.after_its_ends(at) if is_new else known.where_it_stands(at)
     if not book.known[key].add_reopening(at):
         return Item(position, DUPLICATE, "same_reopening", notes(reading.notes), reading.conversation_id)
     book.reopenings.append((*key, at, told.delivery.id))
