@@ -177,6 +177,7 @@ def test_caddy_logs_nothing_that_is_a_key() -> None:
     """A source's token may stand in the query or in any header, and Caddy names both in errors as well."""
     general, _, site = (DEPLOY / "proxy" / "Caddyfile").read_text("utf-8").partition("feedback.example.com {")
     assert re.findall(r"^\tlog\b.*", site, re.MULTILINE) == ["\tlog"], "a log of its own would leave errors unfiltered"
+    assert "max_size 1MiB" in site, "1MB is less than web.max_body_bytes"
     assert {"request>headers delete", "resp_headers delete"} <= {each.strip() for each in general.splitlines()}
     found = re.search(r'request>uri regexp "(.*)" "(.*)"', general)
     assert found is not None
