@@ -77,8 +77,9 @@ def _secrets_for_all(path: Path, settings: Settings) -> list[Mistake]:
     """Secrets in the settings file itself instead of behind `_env` or `_file`."""
     if not _mode(str(path)) & 0o004:
         return []
-    written, tables = path.read_text("utf-8"), (settings.service, settings.privacy, *settings.accounts.values())
-    if not any(each in written for table in (*tables, *settings.sources.values()) for each in secrets_of(table)):
+    written, tables = path.read_text("utf-8"), [settings.service, settings.database, settings.privacy]
+    tables += [*settings.accounts.values(), *settings.sources.values()]
+    if not any(each in written for table in tables for each in secrets_of(table)):
         return []
     return [Mistake(str(path), f"holds secrets, and others on this machine may read it; run `chmod 600 {path}`")]
 

@@ -37,10 +37,15 @@ def odd(table: Any) -> Iterator[tuple[str, str]]:
 def secrets_of(table: Any) -> list[str]:
     """The secret texts of one table of the settings, and of those in it: no word that only stands for one.
 
-    Of a CRM's API the user is a secret only beside such a word: `password = "X"`.
+    Of a CRM's API the user is a secret only beside such a word (`password = "X"`), of an address the password.
     """
-    found = {name: text for name, text in _texts(table) if len(text) >= LEAST}
+    texts = {name: _password(text) if name in ADDRESSES else text for name, text in _texts(table)}
+    found = {name: text for name, text in texts.items() if len(text) >= LEAST}
     return [text for name, text in found.items() if not (name == "api.user" and "api.password" in found)]
+
+
+def _password(address: str) -> str:
+    return address.rpartition("@")[0].partition("://")[2].partition(":")[2]
 
 
 def _texts(table: Any, also: Container[str] = ()) -> Iterator[tuple[str, str]]:
@@ -73,6 +78,7 @@ STRONG_SECRET = 32
 STRONG_VARIETY = 8
 SHORT_KEY = 22
 LEAST = 8
+ADDRESSES = ("url", "read_url", "outgoing_proxy")
 SENT_WITH_THEM = ("webhook_user", "client_id")  # no secrets, and as wrong by one letter
 MARK = "[\u2018-\u201f\u00ab\u00bb]"
 IN_QUOTES = re.compile(f"([\"'`]).*\\1|{MARK}.*{MARK}", re.DOTALL)

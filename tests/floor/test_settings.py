@@ -803,6 +803,22 @@ def test_a_word_that_a_crm_wants_beside_the_secret_is_none(said: dict[str, str],
     assert secrets_of(found) == [SOURCE_KEY, *secret]
 
 
+@pytest.mark.parametrize(
+    ("address", "secret"),
+    [
+        ("sqlite:////srv/a:b@c/x.db", []),
+        ("postgresql://db.acme.example/feedback", []),
+        ("postgresql://feedback@db.acme.example:5432/feedback", []),
+        ("postgresql+psycopg://feedback:a-long%40password@db.acme.example/feedback", ["a-long%40password"]),
+    ],
+)
+def test_of_an_address_the_password_is_the_secret(address: str, secret: list[str]) -> None:
+    assert secrets_of(settings_of(database__url=address).database) == secret
+    assert secrets_of(settings_of(service__outgoing_proxy="http://proxy:3128").service) == secrets_of(
+        settings_of().service
+    )
+
+
 def test_what_is_declared_a_secret_is_shown_in_no_repr() -> None:
     shapes = [*SECTIONS.values(), *NAMED_SECTIONS.values(), Texts]
     secret = {(shape, name) for shape in shapes for name, what in declared(shape).items() if what.secret}
