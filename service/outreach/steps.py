@@ -21,7 +21,7 @@ from service.x_api import AccountProblem, XClient, XError
 def find_user(ready: Ready, x: XClient) -> StepResult:
     """Resolve the handle to an id; X may tell `can_dm` in the same answer."""
     user = x.show_user(screen_name=ready.request.x_handle).value
-    return StepResult(Advance(State.IDENTIFIED, Learnt(x_user_id=user.id, can_dm=user.can_dm)))
+    return StepResult(Advance(State.IDENTIFIED, Learnt(x_user_id=user.id, can_dm=user.can_dm, can_dm_asked=1)))
 
 
 def ask_permission(ready: Ready, x: XClient) -> StepResult:

@@ -117,6 +117,16 @@ def test_if_both_lack_can_dm_it_is_not_false(world_of: Any) -> None:
     assert (world.request(request_id).state, world.request(request_id).can_dm_asked) == (State.CARD_SENT, 2)
 
 
+def test_the_answer_that_named_the_user_is_not_asked_for_again(world_of: Any) -> None:
+    world = world_of({"users_can_dm": "missing"})
+    world.customers({"user_id": "501", "screen_name": "ada", "can_dm": True})
+    handle = {"x_user_id": None, "x_handle": "ada", "identity_trust": "vendor_verified"}
+    request_id = world.ended(ended_at=world.clock.now - timedelta(minutes=5), **handle)
+    world.run()
+    assert asked(world) == ["users/show", "friendships/show"]
+    assert world.request(request_id).state == State.CARD_SENT
+
+
 def test_a_false_from_friendship_stops_us(world_of: Any) -> None:
     world = world_of({"users_can_dm": "missing"})
     world.customers({"user_id": "501", "screen_name": "ada", "can_dm": False})
