@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection, Engine
 from service.copying.rows import AT_ONCE, Rows, Stored
 from service.db import reading, writing
 from service.db.partitioned import partitioned_tables
+from service.db.postgresql import take_your_time
 from service.models import delivery_key, webhook_delivery
 from service.partitions import delivery_keys
 from service.partitions.delivery_keys import Tell
@@ -33,6 +34,8 @@ def known_again(target: Engine, tell: Tell) -> None:
     seen, after = 0, ("", "")
     while True:
         with writing(target) as connection:
+            if target.dialect.name == "postgresql":
+                take_your_time(connection)  # the next of which only the key is left may be far away
             if not (gone := _gone(connection, after)):
                 return
             Rows(webhook_delivery).put(
@@ -44,10 +47,11 @@ def known_again(target: Engine, tell: Tell) -> None:
 
 def _gone(connection: Connection, after: tuple[str, str]) -> Sequence[sa.Row[str, str, str]]:
     """Some deliveries of which only the key is left, from a key on: each search reads what the last one did not."""
+    place, last = sa.tuple_(dlk.source, dlk.dedupe_key), sa.tuple_(*after)
     there = sa.select(wd.id).where(wd.source == dlk.source, wd.dedupe_key == dlk.dedupe_key)
+    there = there.where(sa.tuple_(wd.source, wd.dedupe_key) > last)  # or a merge would begin at the first delivery
     missing = sa.and_(~there.exists(), ~sa.select(wd.id).where(wd.id == dlk.delivery_id).exists())
-    place = sa.tuple_(dlk.source, dlk.dedupe_key)
-    query = sa.select(dlk.delivery_id, dlk.source, dlk.dedupe_key).where(missing, place > sa.tuple_(*after))
+    query = sa.select(dlk.delivery_id, dlk.source, dlk.dedupe_key).where(missing, place > last)
     return connection.execute(query.order_by(dlk.source, dlk.dedupe_key).limit(AT_ONCE)).all()
 
 
