@@ -49,10 +49,18 @@ class Dimension:
 
     def is_one_of(self, values: Collection[Value], column: sa.ColumnElement[Any] | None = None) -> Any:
         """As SQL: conversations in one of these groups."""
+        return self.is_among(self.named(values), column, without=None in values)
+
+    def named(self, values: Collection[Value]) -> list[Value]:
+        """Those of them that have a name, as the ledger may hold them."""
+        return [each for each in self.held(values) if each is not None]
+
+    def is_among(self, named: Any, column: sa.ColumnElement[Any] | None = None, *, without: bool) -> Any:
+        """As SQL: conversations in a group of these names (values, or a parameter); `without`: or in none."""
         asked = self.column if column is None else column
         assert asked is not None, "nothing can be filtered by a dimension without a parameter"
-        named = asked.in_([each for each in self.held(values) if each is not None])
-        return sa.or_(named, asked.is_(None)) if None in values else named
+        found = asked.in_(named)
+        return sa.or_(found, asked.is_(None)) if without else found
 
 
 DIMENSIONS = (

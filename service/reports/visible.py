@@ -7,8 +7,8 @@ business of `disclosure`.
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
-from typing import Any
+from functools import cache, cached_property
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -56,6 +56,7 @@ def _as_expression(element: Unindexed, compiler: SQLCompiler, **how: Any) -> str
 
 
 UNINDEXED_ACCOUNT = Unindexed(fr.account)
+ACCOUNTS = sa.bindparam("accounts", expanding=True, type_=fr.account.type)
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,11 @@ class View:
     thresholds: Thresholds = DEFAULT
     sees_customers: bool = False  # the CRM's ids of customers are for admins
     configured: frozenset[str] = frozenset()  # accounts of the settings; the others are remembered, and no longer read
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """What `in_general` leaves open."""
+        return {"accounts": self.accounts, "cutoff": self.cutoff}
 
     @cached_property
     def mine(self) -> sa.ColumnElement[bool]:
@@ -166,6 +172,12 @@ class View:
     def _text_came(self) -> sa.ColumnElement[bool]:
         """Known before the cutoff; what happens to the row later (retention, erasure) does not hide it again."""
         return sa.func.coalesce(res.text_seen_at, res.updated_at, type_=res.updated_at.type) < self.cutoff
+
+
+@cache
+def in_general(*, embargoed: bool) -> View:
+    """Everybody's view, for statements that are written once: `View.values` are given with each call."""
+    return View(cast("Any", ACCOUNTS), cast("Any", sa.bindparam("cutoff") if embargoed else None))
 
 
 def view_of(

@@ -17,6 +17,7 @@ from service.reports.counting.tally import GRAINS
 
 tb = tally_book.c
 tl = tally.c
+BOOK = sa.select(tb.generation, tb.zone, tb.shape, tb.walked).where(tb.id == 1)
 SHAPE = ",".join((*HELD, *GRAINS))[:512]
 DROPPED_AT_ONCE = 5000
 
@@ -46,7 +47,7 @@ class TallyBook:
 
 def book_of(connection: Connection) -> TallyBook:
     """Return what is in force."""
-    row = connection.execute(sa.select(tb.generation, tb.zone, tb.shape, tb.walked).where(tb.id == 1)).one()
+    row = connection.execute(BOOK).one()
     return TallyBook(row.generation, row.zone, row.shape, row.walked)
 
 

@@ -6,6 +6,7 @@ The short form is stored with each request as `counted`: what the roll-ups hold 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,7 +15,7 @@ from sqlalchemy.engine import Connection
 from service.db import from_micros, to_micros
 from service.models import feedback_request, result, tally
 from service.reports.dimensions import DIMENSIONS, Value
-from service.reports.visible import ANSWERED, COMMENTED, SCORED_AT, View
+from service.reports.visible import ANSWERED, COMMENTED, SCORED_AT, View, in_general
 from service.states import OPEN_STATES, State
 
 fr = feedback_request.c
@@ -28,6 +29,8 @@ COLUMNS = {each.name: each.column for each in DIMENSIONS if each.column is not N
 STATE = sa.case((fr.state.in_([state.value for state in OPEN_STATES]), OPEN), else_=fr.state)
 REASON = sa.case((fr.state.in_((State.SKIPPED.value, State.FAILED.value)), fr.reason))
 """Why a conversation waits is no reason why it was not asked."""
+
+AMONG = fr.id.in_(sa.bindparam("ids", expanding=True, type_=fr.id.type))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,22 +68,28 @@ def counted_facts(short: Sequence[Any] | None, generation: int) -> Facts | None:
 
 
 def facts_of(
-    connection: Connection, view: View | None, *conditions: sa.ColumnElement[bool]
+    connection: Connection, view: View | None, *which: sa.ColumnElement[bool], ids: Sequence[str] = ()
 ) -> Iterator[tuple[str, list[Any] | None, Facts | None]]:
     """Yield id, short form and present facts of some requests; no facts for test traffic, which never counts.
 
-    With a view, the facts leave out what an embargo still holds back.
+    `which`: conditions that are built once (the statement is kept with them), as AMONG, which asks for `ids`. With a
+    view, the facts leave out what an embargo still holds back.
     """
-    query = sa.select(
-        fr.id, fr.counted, fr.test, fr.type, STATE, REASON, fr.ended_at, fr.card_sent_at, *_answer(view),
-        *(COLUMNS[name] for name in HELD),
-    )  # fmt: skip
-    query = query.select_from(feedback_request.outerjoin(result, res.request_id == fr.id)).where(*conditions)
-    for row in connection.execute(query):
+    query = _statement(which, embargoed=None if view is None else view.cutoff is not None)
+    for row in connection.execute(query, {"ids": ids, "cutoff": None if view is None else view.cutoff}):
         request_id, counted, test, kind, state, reason, ended, sent, scored, score, answered, commented, *values = row
         moments = (ended, sent, scored if score is not None else None)
         found = Facts(tuple(values), kind, state, reason, moments, score, bool(answered), bool(commented))
         yield request_id, counted, None if test else found
+
+
+@lru_cache(maxsize=16)
+def _statement(which: tuple[sa.ColumnElement[bool], ...], *, embargoed: bool | None) -> sa.Select[Any]:
+    query = sa.select(
+        fr.id, fr.counted, fr.test, fr.type, STATE, REASON, fr.ended_at, fr.card_sent_at,
+        *_answer(None if embargoed is None else in_general(embargoed=embargoed)), *(COLUMNS[name] for name in HELD),
+    )  # fmt: skip
+    return query.select_from(feedback_request.outerjoin(result, res.request_id == fr.id)).where(*which)
 
 
 def _answer(view: View | None) -> tuple[sa.ColumnElement[Any], ...]:

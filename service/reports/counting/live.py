@@ -10,6 +10,7 @@ All in one read transaction. If the roll-ups cannot answer, or too much has chan
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from itertools import chain
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -20,9 +21,9 @@ from sqlalchemy.engine import Connection
 from service.db.transaction_cache import once_per_transaction
 from service.models import feedback_request, result, tally
 from service.reports.counting.book import TallyBook, book_of
-from service.reports.counting.facts import CLOCKS, Facts, counted_facts, facts_of
+from service.reports.counting.facts import AMONG, CLOCKS, Facts, counted_facts, facts_of
 from service.reports.counting.from_ledger import ledger_lines
-from service.reports.counting.lines import Line, Slice
+from service.reports.counting.lines import Line, QuestionForm, Slice, Wanted
 from service.reports.counting.tally import (
     SCORES,
     SPANS,
@@ -35,7 +36,7 @@ from service.reports.counting.tally import (
 from service.reports.counting.zones import day_and_hour, day_of
 from service.reports.days import midnight
 from service.reports.dimensions import NAMED
-from service.reports.visible import View
+from service.reports.visible import ACCOUNTS, View
 
 fr = feedback_request.c
 res = result.c
@@ -45,7 +46,13 @@ UNSEALED = fr.sealed.is_(None)
 NEW = sa.and_(UNSEALED, fr.counted.is_(None))
 """In no roll-up yet: any number of these after a burst, or while no worker is at work."""
 
+COUNTED = sa.not_(NEW)
+IS_ANY_NEW = sa.select(sa.exists().where(NEW))
+CHANGED = sa.select(fr.id).where(UNSEALED, COUNTED).limit(sa.bindparam("most", type_=sa.Integer()))
+
 EVER = (-1_000_000, 1_000_000)  # days since 1970, far beyond any date we take
+Days = tuple[int, int]
+"""[first, end), in days since 1970."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +64,13 @@ class CoveredPeriod:
     from_month: int
     to_month: int
 
-    def spans(self, *, monthly: bool) -> list[sa.ColumnElement[bool]]:
-        """As SQL: the rows that add up to it, months and days separately. One index covers all queries of months."""
+    def spans(self, *, monthly: bool) -> list[tuple[str, list[Days]]]:
+        """The rows that add up to it: those of which span begin within which days. One index covers all of months."""
         if not monthly:
-            return [sa.and_(tl.span == "day", tl.start >= self.first, tl.start < self.end)]
-        months = sa.and_(tl.span == "month", tl.start >= self.from_month, tl.start < self.to_month)
-        before = sa.and_(tl.start >= self.first, tl.start < self.from_month)
-        after = sa.and_(tl.start >= self.to_month, tl.start < self.end)
-        return [months, sa.and_(tl.span == "day", sa.or_(before, after))]
+            return [("day", [(self.first, self.end)])]
+        around = [(self.first, self.from_month), (self.to_month, self.end)]
+        found = [("month", [(self.from_month, self.to_month)]), ("day", around)]
+        return [(span, kept) for span, days in found if (kept := [each for each in days if each[0] < each[1]])]
 
 
 def lines(connection: Connection, view: View, q: Slice) -> list[Line]:
@@ -78,7 +84,7 @@ def lines(connection: Connection, view: View, q: Slice) -> list[Line]:
     if cover is None or changed is None:
         return list(ledger_lines(connection, view, q))
     parts = [_rolled_up(connection, view, q, book, grain, cover), _corrections(view, q, cover, changed)]
-    if once_per_transaction(connection, "new", lambda: connection.scalar(sa.select(sa.exists().where(NEW)))):
+    if once_per_transaction(connection, "new", lambda: connection.scalar(IS_ANY_NEW)):
         parts.append(ledger_lines(connection, view, _within(q, cover), NEW))
     return list(chain(*parts, *(ledger_lines(connection, view, edge) for edge in edges_of(q, cover))))
 
@@ -121,35 +127,39 @@ def _first_day(since: datetime, zone: ZoneInfo) -> int:
 def _rolled_up(
     connection: Connection, view: View, q: Slice, book: TallyBook, grain: str, cover: CoveredPeriod
 ) -> Iterator[Line]:
-    day = tl.start if q.daily or q.monthly else sa.null()
-    columns = [*(tl[name] for name in q.by), day, tl.type, tl.variant, tl.way, tl.state, tl.reason]
+    groups = len(q.by)
+    for span, days in cover.spans(monthly=not q.daily):
+        asked = {**view.values, **q.values, "generation": book.generation, "clock": q.clock, "grain": grain}
+        edges = {name: day for place, ends in enumerate(days) for name, day in zip(_named(place), ends, strict=True)}
+        for row in connection.execute(_statement(q.form, len(days)), {**asked, "span": span, **edges}):
+            day, kind, variant, way, state, reason, *counts = row[groups:]
+            n, answered, commented, *scores = counts if q.wanted != "scores" else (sum(counts), sum(counts), 0, *counts)
+            yield Line(row[:groups], day, kind, variant, way, state, reason, n, answered, commented, tuple(scores))
+
+
+@lru_cache(maxsize=256)
+def _statement(form: QuestionForm, stretches: int) -> sa.Select[Any]:
+    """Add up the rows that begin within so many stretches of days."""
+    day = tl.start if form.dated else sa.null()
+    columns = [*(tl[name] for name in form.by), day, tl.type, tl.variant, tl.way, tl.state, tl.reason]
     labelled = [column.label(f"c{place}") for place, column in enumerate(columns)]
-    ours = [
-        tl.generation == book.generation,
-        tl.clock == q.clock,
-        tl.grain == grain,
-        tl.account.in_(view.accounts),
-    ]
-    ours += [NAMED[name].is_one_of(values, tl[name]) for name, values in q.chosen.items()]
-    if q.types:
-        ours.append(tl.type.in_(q.types))
-    query = sa.select(*labelled, *_sums(q)).where(*ours)
-    grouped = query.group_by(*(sa.text(str(place + 1)) for place in range(len(labelled))))
-    found = (connection.execute(grouped.where(span)) for span in cover.spans(monthly=not q.daily))
-    for row in chain.from_iterable(found):
-        told, counts = row[: len(labelled)], row[len(labelled) :]
-        n, answered, commented, *scores = counts if q.wanted != "scores" else (sum(counts), sum(counts), 0, *counts)
-        day_, kind, variant, way, state, reason = told[len(q.by) :]
-        group = tuple(told[: len(q.by)])
-        yield Line(group, day_, kind, variant, way, state, reason, n, answered, commented, tuple(scores))
+    ours = [tl[name] == sa.bindparam(name) for name in ("generation", "clock", "grain", "span")]
+    within = [_named(place) for place in range(stretches)]
+    begun = [sa.and_(tl.start >= sa.bindparam(first), tl.start < sa.bindparam(end)) for first, end in within]
+    query = sa.select(*labelled, *_sums(form.wanted)).where(*ours, tl.account.in_(ACCOUNTS), sa.or_(*begun))
+    return query.where(*form.narrowed(tl)).group_by(*(sa.text(str(place + 1)) for place in range(len(labelled))))
 
 
-def _sums(q: Slice) -> Sequence[sa.ColumnElement[int]]:
+def _named(stretch: int) -> tuple[str, str]:
+    return f"first_{stretch}", f"end_{stretch}"
+
+
+def _sums(wanted: Wanted) -> Sequence[sa.ColumnElement[int]]:
     """What must be added up for it: n, answered, commented and the scores, or less."""
     sums = count_columns()
-    if q.wanted == "everything":
+    if wanted == "everything":
         return sums
-    return sums[-len(SCORES) :] if q.wanted == "scores" else (*sums[: -len(SCORES)], scored_column())
+    return sums[-len(SCORES) :] if wanted == "scores" else (*sums[: -len(SCORES)], scored_column())
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,13 +177,13 @@ def _changed(connection: Connection, view: View, book: TallyBook) -> list[Correc
 
 
 def _changed_now(connection: Connection, view: View, book: TallyBook) -> list[Correction] | None:
-    ids = set(connection.scalars(sa.select(fr.id).where(UNSEALED, sa.not_(NEW)).limit(MOST_CHANGED)))
+    ids = set(connection.scalars(CHANGED, {"most": MOST_CHANGED}))
     if view.cutoff is not None:
         late = sa.select(res.request_id).where(res.updated_at >= view.cutoff, view.held_back)
         ids.update(connection.scalars(late.limit(MOST_CHANGED)))
     if len(ids) >= MOST_CHANGED:
         return None
-    found = facts_of(connection, view, fr.id.in_(sorted(ids)), sa.not_(NEW)) if ids else ()
+    found = facts_of(connection, view, AMONG, COUNTED, ids=sorted(ids)) if ids else ()
     return [Correction(counted_facts(counted, book.generation), present) for _, counted, present in found]
 
 

@@ -21,6 +21,7 @@ from service.reports.counting.book import TallyBook, book_of
 from service.reports.counting.facts import CLOCKS, counted_facts, facts_of
 from service.reports.counting.from_ledger import ledger_lines
 from service.reports.counting.lines import Line, Slice
+from service.reports.counting.live import EVER
 from service.reports.counting.tally import (
     ALWAYS,
     BOTH,
@@ -43,6 +44,13 @@ from service.settings import Settings
 
 fr = feedback_request.c
 tl = tally.c
+KEYS = [tl[name] for name in TOLD_APART]
+HELD = (
+    sa.select(*KEYS, *count_columns())
+    .where(*(tl[name] == sa.bindparam(name) for name in ("generation", "clock", "grain")))
+    .where(tl.start >= sa.bindparam("first"), tl.start < sa.bindparam("end"))
+    .group_by(*KEYS)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +125,7 @@ def everything(connection: Connection) -> View:
 def _unsealed(connection: Connection, book: TallyBook) -> Deltas:
     """What the roll-ups hold of changed requests, minus what these say now."""
     deltas: Deltas = {}
-    for _, counted, present in facts_of(connection, None, fr.sealed.is_(None)):
+    for _, counted, present in facts_of(connection, None, seals.IS_UNSEALED):
         add(deltas, counted_facts(counted, book.generation), 1, ZoneInfo(book.zone))
         add(deltas, present, -1, ZoneInfo(book.zone))
     return deltas
@@ -146,12 +154,10 @@ def _rows(line: Line, clock: str, grain: str, names: tuple[str, ...]) -> Iterato
 
 
 def _held(connection: Connection, book: TallyBook, window: Window) -> dict[Key, list[int]]:
-    keys = [tl[name] for name in TOLD_APART]
-    ours = [tl.generation == book.generation, tl.clock == window.clock, tl.grain == window.grain]
-    ours += [tl.start >= window.first] if window.first is not None else []
-    ours += [tl.start < window.end] if window.end is not None else []
-    rows = connection.execute(sa.select(*keys, *count_columns()).where(*ours).group_by(*keys))
-    return {tuple(row[: len(keys)]): list(row[len(keys) :]) for row in rows if any(row[len(keys) :])}
+    asked = {"generation": book.generation, "clock": window.clock, "grain": window.grain}
+    first, end = (day if day is not None else far for day, far in zip((window.first, window.end), EVER, strict=True))
+    rows = connection.execute(HELD, {**asked, "first": first, "end": end})
+    return {row[: len(KEYS)]: list(row[len(KEYS) :]) for row in rows if any(row[len(KEYS) :])}
 
 
 def _add_all(found: dict[Key, list[int]], rows: Iterable[tuple[Key, list[int]]]) -> None:

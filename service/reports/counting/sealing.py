@@ -17,7 +17,7 @@ from service.models import feedback_request
 from service.reports.counting import book as books
 from service.reports.counting import tally
 from service.reports.counting.book import TallyBook, book_of
-from service.reports.counting.facts import counted_facts, facts_of
+from service.reports.counting.facts import AMONG, counted_facts, facts_of
 from service.requests import seals
 from service.settings import Settings
 
@@ -101,7 +101,7 @@ def _count(connection: Connection, book: TallyBook, ids: Sequence[str]) -> dict[
     zone = ZoneInfo(book.zone)
     deltas: tally.Deltas = {}
     short: dict[str, list[Any] | None] = {}
-    for request_id, counted, present in facts_of(connection, None, fr.id.in_(ids)):
+    for request_id, counted, present in facts_of(connection, None, AMONG, ids=ids):
         before = counted_facts(counted, book.generation)
         short[request_id] = None if present is None else present.short(book.generation)
         if before != present:

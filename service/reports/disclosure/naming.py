@@ -11,6 +11,7 @@ the same commit.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,7 +19,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from service.db import MICROSECOND, insert_missing, reading, writing
 from service.models import feedback_request, naming, naming_answer, naming_place, result
-from service.reports.visible import ANSWERED, Unindexed, cutoff, told_until
+from service.reports.visible import ACCOUNTS, ANSWERED, UNINDEXED_ACCOUNT, cutoff, told_until
 from service.requests.rows import ASKED_OR_MAY_BE, MAY_BE_ASKED_YET
 from service.requests.seals import regroup
 from service.settings import Settings
@@ -45,6 +46,15 @@ HIDDEN = sa.and_(NAME.is_not(None), nm.named_at.is_(None), TO_ANSWER)
 
 UNREAD = sa.and_(NAME.is_not(None), sa.or_(HIDDEN, nm.readable_at.is_(None)))
 """Rows whose comment may not be read."""
+
+
+PLACE = sa.select(np.sealed)
+KNOWN = sa.select(nm.account, nm.kind, nm.name, nm.named_at).where(nm.account.in_(ACCOUNTS))
+THEIRS = (UNINDEXED_ACCOUNT.in_(ACCOUNTS), fr.test.is_(False), NAME.is_not(None))
+UNFOLLOWED = tuple(
+    sa.select(fr.account, KIND, NAME).distinct().where(*THEIRS, since)
+    for since in (fr.sealed.is_(None), fr.sealed > sa.bindparam("place"))
+)
 
 
 def is_over(state: str, reason: str | None) -> bool:
@@ -79,9 +89,7 @@ class Names:
 
 def names_of(connection: Connection, accounts: Sequence[str]) -> Names:
     """Return who is named in these accounts."""
-    found = connection.execute(
-        sa.select(nm.account, nm.kind, nm.name, nm.named_at).where(nm.account.in_(accounts))
-    ).all()
+    found = connection.execute(KNOWN, {"accounts": accounts}).all()
     named = frozenset((row.account, row.kind, row.name) for row in found if row.named_at is not None)
     known = [(row.account, row.kind, row.name) for row in found]
     everybody = {*known, *_unfollowed(connection, accounts)}
@@ -90,12 +98,9 @@ def names_of(connection: Connection, accounts: Sequence[str]) -> Names:
 
 def _unfollowed(connection: Connection, accounts: Sequence[str]) -> set[tuple[str, str, str]]:
     """People whose conversations `follow` has not seen yet: somebody new counts as not named from the start."""
-    # A literal number: no planner can estimate a subquery.
-    place = connection.execute(sa.select(np.sealed)).scalar_one()
-    whose = sa.select(fr.account, KIND, NAME).distinct()
-    whose = whose.where(Unindexed(fr.account).in_(accounts), fr.test.is_(False), NAME.is_not(None))
-    found = [whose.where(at) for at in (fr.sealed.is_(None), fr.sealed > place)]
-    return {(account, kind, name) for each in found for account, kind, name in connection.execute(each)}
+    place = connection.execute(PLACE).scalar_one()  # no planner can estimate a subquery
+    asked = {"accounts": accounts, "place": place}
+    return {(account, kind, name) for each in UNFOLLOWED for account, kind, name in connection.execute(each, asked)}
 
 
 def hides_somebody(connection: Connection, accounts: Sequence[str]) -> bool:
@@ -107,15 +112,13 @@ def hides_somebody(connection: Connection, accounts: Sequence[str]) -> bool:
 def follow(engine: Engine, settings: Settings, now: datetime, limit: int = AT_ONCE) -> int:
     """Process up to `limit` sealed changes; return how many. Concurrent callers take turns."""
     with reading(engine) as connection:
-        place = connection.execute(sa.select(np.sealed)).scalar_one()
-        until = told_until(connection, cutoff(settings, now))
-        if connection.execute(_news(place, until).limit(1)).first() is None:
+        place = connection.execute(PLACE).scalar_one()
+        if not _news(connection, place, told_until(connection, cutoff(settings, now)), 1):
             return 0
     with writing(engine) as connection:
-        last = connection.execute(sa.select(np.sealed).with_for_update()).scalar_one()
+        last = connection.execute(PLACE.with_for_update()).scalar_one()
         held_from = cutoff(settings, now)
-        until = told_until(connection, held_from)
-        rows = connection.execute(_news(last, until).limit(limit)).all()
+        rows = _news(connection, last, told_until(connection, held_from), limit)
         if rows:
             _take_in(connection, rows)
             # a row that changed today would be told tomorrow: under an embargo naming counts as the day before's
@@ -124,15 +127,21 @@ def follow(engine: Engine, settings: Settings, now: datetime, limit: int = AT_ON
     return len(rows)
 
 
-def _news(last: int, until: int | None) -> sa.Select[Any]:
+def _news(connection: Connection, last: int, until: int | None, most: int) -> Sequence[sa.Row[Any]]:
     """Sealed rows after `last`, with whose they are and what became of them. Test traffic belongs to nobody."""
+    return connection.execute(_ask_news(ends=until is not None), {"last": last, "until": until, "most": most}).all()
+
+
+@cache
+def _ask_news(*, ends: bool) -> sa.Select[Any]:
     whose, scored = sa.case((fr.test.is_(False), NAME)), res.score.is_not(None)
     columns = (fr.id, fr.sealed, fr.account, KIND.label("kind"), whose.label("name"), scored.label("scored"))
     query = sa.select(*columns, nm.readable_at, nm.named_at).select_from(
         named(feedback_request.outerjoin(result, res.request_id == fr.id))
     )
-    query = query.where(fr.sealed > last).order_by(fr.sealed)
-    return query if until is None else query.where(fr.sealed < until)
+    query = query.where(fr.sealed > sa.bindparam("last")).order_by(fr.sealed)
+    query = query.limit(sa.bindparam("most", type_=sa.Integer()))
+    return query.where(fr.sealed < sa.bindparam("until")) if ends else query
 
 
 def _take_in(connection: Connection, rows: Sequence[sa.Row[Any]]) -> None:

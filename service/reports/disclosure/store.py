@@ -26,6 +26,21 @@ ANY_KIND = ""
 """In place of a kind of card: what is told of conversations, whatever they were asked with."""
 
 
+MINE = tuple(rel[name] == sa.bindparam(name) for name in ("account", "type", "partition"))
+END_OF_LAST = sa.select(sa.func.max(rel.end_day)).where(*MINE)
+
+
+def _those(*within: sa.ColumnElement[bool]) -> tuple[sa.Select[Any], sa.Select[Any]]:
+    """Releases of a partition, and their leaves. Built once: a page reads some twenty of them."""
+    ids = sa.select(rel.id).where(*MINE, *within)
+    leaves = sa.select(release_leaf).where(release_leaf.c.release_id.in_(ids)).order_by(release_leaf.c.id)
+    return sa.select(release).where(*MINE, *within).order_by(rel.end_day), leaves
+
+
+WITHIN = _those(rel.first_day >= sa.bindparam("first"), rel.end_day <= sa.bindparam("end"))
+ENDING_WITHIN = _those(rel.end_day > sa.bindparam("first"), rel.end_day <= sa.bindparam("end"))
+
+
 @dataclass(frozen=True, slots=True)
 class ReleaseSeries:
     """The releases of an account and a kind of card, whose answers a partition divides."""
@@ -33,9 +48,9 @@ class ReleaseSeries:
     account: str
     type: str
 
-    def of(self, partition: str) -> tuple[sa.ColumnElement[bool], ...]:
-        """As SQL: the releases of a partition."""
-        return rel.account == self.account, rel.type == self.type, rel.partition == partition
+    def of(self, partition: str) -> dict[str, str]:
+        """The values of `MINE`: the releases of a partition."""
+        return {"account": self.account, "type": self.type, "partition": partition}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,21 +78,19 @@ def releases(
     """Return the whole releases of a period, oldest first, without damaged ones."""
 
     def read() -> tuple[Release, ...]:
-        within = (rel.first_day >= (first or date.min), rel.end_day <= (end or date.max))
-        return _read(connection, series, partition, sa.select(release).where(*series.of(partition), *within))
+        return _read(connection, series, partition, WITHIN, (first or date.min, end or date.max))
 
     return once_per_transaction(connection, (releases, series, partition, first, end), read)
 
 
 def days_of(connection: Connection, series: ReleaseSeries, first: date, end: date) -> tuple[Release, ...]:
     """Return the days' releases that end within [first, end): a longer span consists of these."""
-    within = (rel.end_day > first, rel.end_day <= end)
-    return _read(connection, series, "day", sa.select(release).where(*series.of("day"), *within))
+    return _read(connection, series, "day", ENDING_WITHIN, (first, end))
 
 
 def end_of_last(connection: Connection, series: ReleaseSeries, partition: str) -> date | None:
     """Return the day after the last release; None: there is none yet."""
-    return connection.scalar(sa.select(sa.func.max(rel.end_day)).where(*series.of(partition)))
+    return connection.scalar(END_OF_LAST, series.of(partition))
 
 
 def spans_of_days(connection: Connection, account: str, after: date) -> Mapping[int, tuple[date, date]]:
@@ -95,9 +108,17 @@ def labels(connection: Connection, accounts: Sequence[str], kind: str, partition
     return frozenset(tuple(json.loads(each)) for each in found)
 
 
-def _read(connection: Connection, series: ReleaseSeries, partition: str, query: sa.Select[Any]) -> tuple[Release, ...]:
-    rows = connection.execute(query.order_by(rel.end_day)).all()
-    leaves = _leaves(connection, query.with_only_columns(rel.id))
+def _read(
+    connection: Connection,
+    series: ReleaseSeries,
+    partition: str,
+    those: tuple[sa.Select[Any], sa.Select[Any]],
+    days: tuple[date, date],
+) -> tuple[Release, ...]:
+    asked = {**series.of(partition), "first": days[0], "end": days[1]}
+    rows, leaves = connection.execute(those[0], asked).all(), defaultdict[int, list[Leaf]](list)
+    for row in connection.execute(those[1], asked):
+        leaves[row.release_id].append(Leaf(tuple(row.label), row.pooled, row.counts))
     found = [(row, Release(row.id, row.first_day, row.end_day, tuple(leaves[row.id]))) for row in rows]
     return tuple(each for row, each in found if row.checksum == _checksum(series, partition, each))
 
@@ -143,14 +164,6 @@ def _walks(connection: Connection) -> Mapping[ReleaseSeries, Mapping[str, date]]
     found: dict[ReleaseSeries, dict[str, date]] = defaultdict(dict)
     for account, kind, partition, until in connection.execute(sa.select(release_walk)):
         found[ReleaseSeries(account, kind)][partition] = until
-    return found
-
-
-def _leaves(connection: Connection, ids: sa.Select[int]) -> Mapping[int, list[Leaf]]:
-    found: dict[int, list[Leaf]] = defaultdict(list)
-    query = sa.select(release_leaf).where(release_leaf.c.release_id.in_(ids)).order_by(release_leaf.c.id)
-    for row in connection.execute(query):
-        found[row.release_id].append(Leaf(tuple(row.label), row.pooled, row.counts))
     return found
 
 
