@@ -10,6 +10,8 @@ import math
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 import structlog
@@ -18,7 +20,7 @@ from sqlalchemy.engine import Connection, Engine
 from service.auth import keys
 from service.auth.access import log_access
 from service.auth.keys import Reader
-from service.db import insert, reading, writing
+from service.db import insert_of, reading, writing
 from service.db.outages import AWAY
 from service.errors import NotAuthenticated, TooMany
 from service.models import key_use
@@ -107,9 +109,14 @@ class Attempts:
 
 def one_more(connection: Connection, key_id: str, minute: datetime) -> int:
     """Count a use and return how many that makes; in one statement, so that two at once count as two."""
-    one = insert(connection, key_use).values(key_id=key_id, minute=minute, used=1)
-    more = one.on_conflict_do_update(index_elements=["key_id", "minute"], set_={"used": ku.used + 1})
-    return int(connection.scalar(more.returning(ku.used)) or 1)
+    used = {"key_id": key_id, "minute": minute, "used": 1}
+    return int(connection.scalar(_one_more(connection.dialect.name), used) or 1)
+
+
+@cache
+def _one_more(dialect: str) -> Any:
+    more = {"index_elements": ["key_id", "minute"], "set_": {"used": ku.used + 1}}
+    return insert_of(dialect, key_use).on_conflict_do_update(**more).returning(ku.used)
 
 
 def _too_many(now: datetime) -> TooMany:

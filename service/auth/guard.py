@@ -25,6 +25,7 @@ from service.models import key_use
 MINUTE = timedelta(minutes=1)
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 ku = key_use.c
+EARLIER = sa.delete(key_use).where(ku.key_id == sa.bindparam("this"), ku.minute < sa.bindparam("before"))
 Seen = Callable[[Connection, datetime], None]
 
 
@@ -74,7 +75,7 @@ class Guard:
         minute = now.replace(second=0, microsecond=0)
         with writing(self._engine) as connection:
             used = one_more(connection, reader.key_id, minute)
-            connection.execute(sa.delete(key_use).where(ku.key_id == reader.key_id, ku.minute < minute))
+            connection.execute(EARLIER, {"this": reader.key_id, "before": minute})
             seen(connection, now)
         left = int((minute + MINUTE - now).total_seconds()) + 1
         flask.g.rate_headers = {

@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -36,6 +37,10 @@ PATH = re.compile(r"(?=.{2,100}\Z)(/[A-Za-z0-9._-]+)+")
 SEEN_EVERY = timedelta(minutes=1)  # last_used_at is for people; most calls need not write
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="dm-feedback", Basic realm="dm-feedback", charset="UTF-8"'}
 ak = api_key.c
+VALID = ak.revoked_at.is_(None) & (ak.expires_at.is_(None) | (ak.expires_at > sa.bindparam("now")))
+BY_ID = sa.select(api_key).where(ak.id == sa.bindparam("this"), VALID)
+STALE = ak.last_used_at.is_(None) | (ak.last_used_at < sa.bindparam("before"))
+SEEN = sa.update(api_key).where(ak.id == sa.bindparam("this"), STALE).values(last_used_at=sa.bindparam("now"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +132,7 @@ def create(
 def rotate(connection: Connection, key_id: str, overlap: timedelta, now: datetime) -> str:
     """Make a key with the same rights; the old one ends after `overlap`. Raises NotFound if it is not valid."""
     key_id = id_of(key_id)
-    row = connection.execute(sa.select(api_key).where(ak.id == key_id, _is_valid(now))).one_or_none()
+    row = connection.execute(BY_ID, {"this": key_id, "now": now}).one_or_none()
     if row is None:
         raise NotFound("unknown_key", f"There is no valid key '{key_id}'; see `dm-feedback keys list`.")
     lasts = None if row.expires_at is None else now + (row.expires_at - row.created_at)
@@ -152,27 +157,32 @@ def find(connection: Connection, key: str, now: datetime) -> Reader:
 
 def opened_by(connection: Connection, table: sa.Table, row_id: str, secret: str) -> Any | None:
     """Return the row of this id if the secret is its own; it takes as long where there is none."""
-    wanted = sa.select(table).where(table.c.id == row_id)
     # the id is checked first: PostgreSQL refuses to compare with invalid text, such as NUL
-    row = connection.execute(wanted).one_or_none() if KEY_ID.fullmatch(row_id) else None
+    row = connection.execute(_of_id(table), {"this": row_id}).one_or_none() if KEY_ID.fullmatch(row_id) else None
     digest = secret_digest("nobody") if row is None else row.digest
     return row if hmac.compare_digest(digest, secret_digest(secret)) else None
 
 
+@cache
+def _of_id(table: sa.Table) -> sa.Select[Any]:
+    return sa.select(table).where(table.c.id == sa.bindparam("this"))
+
+
 def by_id(connection: Connection, key_id: str, now: datetime) -> Reader | None:
     """Return the reader behind a key that is still valid."""
-    row = connection.execute(sa.select(api_key).where(ak.id == key_id, _is_valid(now))).one_or_none()
+    row = connection.execute(BY_ID, {"this": key_id, "now": now}).one_or_none()
     return None if row is None else _reader(row)
 
 
 def holders(connection: Connection, roles: Sequence[str], now: datetime) -> list[Reader]:
     """Return the holders of valid keys with one of these roles."""
-    return [_reader(row) for row in connection.execute(sa.select(api_key).where(ak.role.in_(roles), _is_valid(now)))]
+    found = connection.execute(sa.select(api_key).where(ak.role.in_(roles), VALID), {"now": now})
+    return [_reader(row) for row in found]
 
 
 def valid_digests(connection: Connection, now: datetime) -> frozenset[str]:
     """Return what `digest_of` gives for the keys that are valid."""
-    rows = connection.execute(sa.select(ak.id, ak.digest).where(_is_valid(now)))
+    rows = connection.execute(sa.select(ak.id, ak.digest).where(VALID), {"now": now})
     return frozenset(f"{key_id}.{digest}" for key_id, digest in rows)
 
 
@@ -195,8 +205,7 @@ def public_id(key: str) -> str | None:
 
 def seen(connection: Connection, key_id: str, now: datetime) -> None:
     """Note that the key is in use, at most once a minute."""
-    stale = ak.last_used_at.is_(None) | (ak.last_used_at < now - SEEN_EVERY)
-    connection.execute(sa.update(api_key).where(ak.id == key_id, stale).values(last_used_at=now))
+    connection.execute(SEEN, {"this": key_id, "before": now - SEEN_EVERY, "now": now})
 
 
 def listed(connection: Connection) -> list[KeyLine]:
@@ -220,10 +229,6 @@ def _check(bounds: Bounds, now: datetime) -> None:
         raise Invalid("bad_network", "A network is written like 10.0.0.0/8 or 2001:db8::/32.") from error
     if bounds.expires_at is not None and bounds.expires_at <= now:
         raise Invalid("bad_expiry", "A key must expire in the future.")
-
-
-def _is_valid(now: datetime) -> sa.ColumnElement[bool]:
-    return ak.revoked_at.is_(None) & (ak.expires_at.is_(None) | (ak.expires_at > now))
 
 
 def _reader(row: sa.Row[Any]) -> Reader:

@@ -19,6 +19,7 @@ from service.models import session
 se = session.c
 LONGEST = timedelta(hours=12)
 TOUCH_EVERY = timedelta(minutes=1)
+BY_DIGEST = sa.select(session).where(se.digest == sa.bindparam("this"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def end_one(connection: Connection, key_id: str, session_id: str) -> bool:
 
 def find(connection: Connection, cookie: str, idle: timedelta, now: datetime) -> Visitor | None:
     """Return who is signed in; None when nobody is, it was idle too long, or the key was revoked."""
-    row = connection.execute(sa.select(session).where(se.digest == secret_digest(cookie))).one_or_none()
+    row = connection.execute(BY_DIGEST, {"this": secret_digest(cookie)}).one_or_none()
     if row is None or row.seen_at <= now - idle or row.created_at <= now - LONGEST:
         return None
     reader = keys.by_id(connection, row.key_id, now)
