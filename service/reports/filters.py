@@ -20,6 +20,7 @@ from service.reports.query_values import WHEN, Moment, SearchWords, WholeNumber,
 from service.settings import CARD_TYPES, Settings
 from service.settings.values import one_of
 from service.states import Failure, Skip, State
+from service.web.parameters import made
 from service.web.validation_errors import refused
 
 FIGURE_CLOCKS = ("ended_at", "sent_at", "scored_at", "updated_at")
@@ -205,7 +206,7 @@ REPEATABLE = frozenset({*FIELD_OF, *FILTERED})
 
 def _load(values: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        return dict(FilterSchema().load(values))
+        return dict(made(FilterSchema).load(values))
     except ValidationError as error:
         raise refused(cast("Mapping[str, Any]", error.messages)) from error
 

@@ -37,14 +37,14 @@ def add(routes: Routes) -> None:
     _add_definitions(routes)
 
 
-def _answer(routes: Routes, wanted: Filter, ask: Ask, schema: Schema) -> flask.Response:
+def _answer(routes: Routes, wanted: Filter, ask: Ask, schema: type[Schema]) -> flask.Response:
     return conditional(schema, read(routes.engine, lambda connection: ask(routes.query(connection, wanted))))
 
 
 def _add_plain(routes: Routes) -> None:
     @routes.get("/summary", FigureFilterSchema, told.SummarySchema, EVERYBODY, "Get CSAT, NPS and response rates.")
     def summary(asked: dict[str, Any]) -> flask.Response:
-        return _answer(routes, routes.filter(asked), figures.summary, told.SummarySchema())
+        return _answer(routes, routes.filter(asked), figures.summary, told.SummarySchema)
 
     @routes.get(
         "/funnel",
@@ -54,7 +54,7 @@ def _add_plain(routes: Routes) -> None:
         "Get the funnel, from ended conversations to answers.",
     )
     def funnel(asked: dict[str, Any]) -> flask.Response:
-        return _answer(routes, routes.filter(asked), figures.funnel, told.FunnelSchema())
+        return _answer(routes, routes.filter(asked), figures.funnel, told.FunnelSchema)
 
     @routes.get(
         "/completeness",
@@ -64,7 +64,7 @@ def _add_plain(routes: Routes) -> None:
         "Get the time up to which answers are complete.",
     )
     def completeness(asked: dict[str, Any]) -> flask.Response:
-        return _answer(routes, routes.filter(asked), figures.completeness, told.CompletenessSchema())
+        return _answer(routes, routes.filter(asked), figures.completeness, told.CompletenessSchema)
 
 
 def _add_split(routes: Routes) -> None:
@@ -72,7 +72,7 @@ def _add_split(routes: Routes) -> None:
     def trend(asked: dict[str, Any]) -> flask.Response:
         how = (asked["period"], _zone(asked.get("zone")), asked.get("by"))
         wanted = routes.filter(asked, "period", "zone", "by")
-        return _answer(routes, wanted, lambda query: figures.trend(query, *how), told.TrendsSchema())
+        return _answer(routes, wanted, lambda query: figures.trend(query, *how), told.TrendsSchema)
 
     @routes.get(
         "/breakdown",
@@ -83,7 +83,7 @@ def _add_split(routes: Routes) -> None:
     )
     def breakdown(asked: dict[str, Any]) -> flask.Response:
         wanted = routes.filter(asked, "by")
-        return _answer(routes, wanted, lambda query: figures.breakdown(query, asked["by"]), told.BreakdownsSchema())
+        return _answer(routes, wanted, lambda query: figures.breakdown(query, asked["by"]), told.BreakdownsSchema)
 
     @routes.get(
         "/coverage",
@@ -94,7 +94,7 @@ def _add_split(routes: Routes) -> None:
     )
     def coverage(asked: dict[str, Any]) -> flask.Response:
         wanted = routes.filter(asked, "by")
-        return _answer(routes, wanted, lambda query: figures.coverage(query, asked["by"]), told.CoverageSchema())
+        return _answer(routes, wanted, lambda query: figures.coverage(query, asked["by"]), told.CoverageSchema)
 
 
 def _add_several(routes: Routes) -> None:
@@ -117,7 +117,7 @@ def _add_several(routes: Routes) -> None:
         if ("breakdown" in wanted.names) != bool(wanted.by):
             raise Invalid("invalid_parameter", "A breakdown needs 'by'; other figures do not take it.")
         filter_ = routes.filter(asked, "figure", "by", "trend_by", "coverage_by", "period", "zone")
-        return _answer(routes, filter_, lambda query: several(query, wanted), told.SeveralSchema())
+        return _answer(routes, filter_, lambda query: several(query, wanted), told.SeveralSchema)
 
 
 def _add_compare(routes: Routes) -> None:
@@ -131,7 +131,7 @@ def _add_compare(routes: Routes) -> None:
     def compare(asked: dict[str, Any]) -> flask.Response:
         wanted = routes.filter(asked, "other_since", "other_until", "by", "a", "b")
         first, second = _sides(routes, wanted, asked)
-        return _answer(routes, first, lambda query: figures.compare(query, second), told.ComparedSchema())
+        return _answer(routes, first, lambda query: figures.compare(query, second), told.ComparedSchema)
 
 
 def _add_differences(routes: Routes) -> None:
@@ -145,7 +145,7 @@ def _add_differences(routes: Routes) -> None:
     def differences(asked: dict[str, Any]) -> flask.Response:
         how = (asked["by"], _other_period(routes, asked), asked.get("and_by"))
         wanted = routes.filter(asked, "by", "and_by", "other_since", "other_until")
-        return _answer(routes, wanted, lambda query: figures.differences(query, *how), told.DifferencesSchema())
+        return _answer(routes, wanted, lambda query: figures.differences(query, *how), told.DifferencesSchema)
 
 
 def _other_period(routes: Routes, asked: dict[str, Any]) -> Filter | None:
@@ -165,7 +165,7 @@ def _add_definitions(routes: Routes) -> None:
     def definitions(_asked: dict[str, Any]) -> flask.Response:
         table = define(thresholds(routes.settings))
         found = {"version": DEFINITION_VERSION, "definitions": [asdict(each) for each in table.values()]}
-        return conditional(told.DefinitionListSchema(), found)
+        return conditional(told.DefinitionListSchema, found)
 
 
 def _sides(routes: Routes, wanted: Filter, asked: dict[str, Any]) -> tuple[Filter, Filter]:

@@ -17,6 +17,7 @@ from service.reports.filters import Filter, from_values
 from service.reports.report_query import ReportQuery
 from service.settings import Settings
 from service.web import Blueprint, reads
+from service.web.parameters import made
 
 View = Callable[..., Any]
 EVERYTHING = Filter()
@@ -89,9 +90,9 @@ def link_next(cursor: str) -> None:
         return response
 
 
-def conditional(schema: Schema, value: Any) -> flask.Response:
+def conditional(schema: type[Schema], value: Any) -> flask.Response:
     """Return a figure with its ETag, or 304 for a client that has it."""
-    body = flask.json.dumps(schema.dump(value))
+    body = flask.json.dumps(made(schema).dump(value))
     response = flask.Response(body, content_type="application/json")
     # of the bytes alone: who gets an ETag has got them, and equal figures of two keys tell nothing new
     response.set_etag(hashlib.sha256(body.encode()).hexdigest()[:32])

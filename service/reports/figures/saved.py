@@ -21,6 +21,7 @@ from service.reports.filters import FigureFilterSchema, Filter, from_values
 from service.reports.query_values import WholeNumber, one_of_these
 from service.reports.report_query import ReportQuery
 from service.settings import Settings
+from service.web.parameters import made
 from service.web.validation_errors import refused
 
 OWN = ("figure", "by", "period", "last_days")
@@ -71,7 +72,7 @@ def demand(
 def answer(query: ReportQuery, question: Mapping[str, Any]) -> bytes:
     """Return a reader's answer as CSV. Raises Invalid or NotAllowed for what cannot be asked, or no longer."""
     try:
-        asked: Mapping[str, Any] = SavedSchema().load(question)
+        asked: Mapping[str, Any] = made(SavedSchema).load(question)
     except ValidationError as error:
         raise refused(error.normalized_messages()) from error  # type: ignore[no-untyped-call]  # marshmallow's
     name: str = asked["figure"]
