@@ -197,7 +197,7 @@ def test_compressed_or_not_it_is_the_same_answer_in_other_bytes(quick, coding):
     ],
 )
 def test_the_coding_is_the_one_the_client_likes_best(quick, accepts, coding):
-    answer = quick.client().get("/openapi.yaml", headers={"Accept-Encoding": accepts})
+    answer = quick.client().get("/v1/definitions", headers={"Accept-Encoding": accepts})
     assert answer.headers.get("Content-Encoding") == coding
 
 

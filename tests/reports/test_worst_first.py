@@ -15,6 +15,7 @@ from service.reports.rows.mood import RANKS, place_of, rank_and_moment, rank_of
 from service.reports.rows.order import WORST, Order
 from service.reports.rows.position import Position
 from service.x_api.questions import SCORE_RANGE
+from tests.filled_ledgers import poured
 from tests.reports.world import ADMIN, NOW, World
 
 
@@ -38,6 +39,10 @@ def told(world: World, limit: int, filter: Filter = Filter(), **order: bool) -> 
 @pytest.fixture
 def mixed(world: World) -> list[tuple[int, int, str]]:
     """Ids behind rank and moment before 1970; many answers share a moment."""
+    return poured(world.engine, "many answers of a moment", lambda: many_of_a_moment(world))
+
+
+def many_of_a_moment(world: World) -> list[tuple[int, int, str]]:
     choose = random.Random(7)
     found = []
     with world.at_once():
