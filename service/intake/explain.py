@@ -128,9 +128,9 @@ def parse_request_file(content: bytes, public_url: str, source: str) -> Inbound:
     else:
         head, body = b"", content
     body = body.removesuffix(b"\n")
-    lines = head.decode("latin-1").splitlines()
+    lines = re.split("\r?\n", head.decode("latin-1"))
     method, path = "POST", f"{DELIVERIES}{source}"
-    if lines and re.match(REQUEST_LINE, lines[0]):
+    if re.match(REQUEST_LINE, lines[0]):
         method, _, target = lines.pop(0).partition(" ")
         path = re.sub("^https?://[^/?]*", "", target.split(" ")[0])
     address, _, query = path.partition("?")

@@ -1,7 +1,7 @@
 """Which charset a request's body is in: what its first bytes show, else what its `Content-Type` declares, else UTF-8.
 
-A name nobody knows, or one of the families iso8859 and cp125, does no harm to a body that is UTF-8. Without such a name
-another body is refused rather than stored: nobody could make sense of it later.
+A name nobody knows, or one of the families iso8859 and cp125, does no harm to a body that is UTF-8. Any other body
+under a name nobody knows is refused rather than stored: nobody could make sense of it later.
 """
 
 import codecs

@@ -176,6 +176,7 @@ def test_it_shortens_what_is_long(now: datetime) -> None:
         (b"POST /p HTTP/1.1\r\nx-a: 1\r\n\r\n{}", "POST", "/p", {"x-a": "1"}, b"{}"),
         (b"x-a: 1\n\n", "POST", "/webhooks/crm/crm", {"x-a": "1"}, b""),
         (b"\xef\xbb\xbfPOST /p\nx-a: 1\n\n{}", "POST", "/p", {"x-a": "1"}, b"{}"),
+        (b"x-a: \xc3\x85\nx-b: 1\n\n{}", "POST", "/webhooks/crm/crm", {"x-a": "\xc3\x85", "x-b": "1"}, b"{}"),
         (b"\n\nx-a: 1\n\n{}", "POST", "/webhooks/crm/crm", {"x-a": "1"}, b"{}"),
         (b"POST https://f.example:8/p?at=1 HTTP/1.1\nx-a : 1\n\n{}", "POST", "/p?at=1", {"x-a": "1"}, b"{}"),
         (b":method: POST\nx-a: 1\n\n{}", "POST", "/webhooks/crm/crm", {"x-a": "1"}, b"{}"),
