@@ -368,6 +368,31 @@ def test_each_alert_fires_when_its_trouble_is_there_and_none_while_all_is_well(
 
 
 @promtool
+def test_a_scrape_that_failed_makes_nothing_fire_for_what_was_counted_before(
+    sqlite_engine: Engine, tmp_path: Path
+) -> None:
+    """Each restart may cost one, and a page hours after nothing happened."""
+    place = Place(sqlite_engine)
+    [group] = yaml.safe_load(ALERTS.read_text("utf-8"))["groups"]
+    counted = [each["alert"] for each in group["rules"] if "present_over_time" in each["expr"]]
+    assert len(counted) == 7
+    with writing(sqlite_engine) as connection:
+        for alert in counted:
+            TROUBLES[alert](place, connection)
+    series = [
+        {"series": name, "values": f"{value:g}+0x{2 * WELL} stale _x2 {value:g}+0x{2 * WELL}"}
+        for name, value in place.scraped().items()
+    ]
+    quiet = f'count by (alertname) (max_over_time(ALERTS{{alertstate="firing"}}[{2 * WELL}m]))'
+    looked = [{"expr": quiet, "eval_time": f"{4 * WELL}m", "exp_samples": []}]
+    tests = [{"interval": "1m", "input_series": series, "promql_expr_test": looked}]
+    file = tmp_path / "cases.yml"
+    file.write_text(yaml.safe_dump({"rule_files": [str(ALERTS)], "evaluation_interval": "1m", "tests": tests}), "utf-8")
+    done = subprocess.run(["promtool", "test", "rules", file], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@promtool
 def test_promtool_accepts_the_rules() -> None:
     for words in (["rules", str(ALERTS)], ["config", "--syntax-only", str(ALERTS.parent / "prometheus.yml")]):
         done = subprocess.run(["promtool", "check", *words], capture_output=True, text=True, check=False)
