@@ -8,6 +8,7 @@ If a customer is erased, a row without the answer arrives and replaces the row t
 """
 
 import os
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,7 +31,7 @@ def changed(url: str, key: str, cursor: str) -> Iterator[tuple[list[dict[str, An
             f"{url}/v1/changes", params={"cursor": cursor, "limit": 250}, headers={"Authorization": f"Bearer {key}"}
         )
         if answer.status_code == GONE:
-            raise BeginAnew("The database was restored from a backup. Load once with refresh='drop_sources'.")
+            raise BeginAnew("The database was restored from a backup. Run this once with --anew.")
         answer.raise_for_status()
         page = answer.json()
         cursor, more = page["next_cursor"], page["more"]
@@ -53,4 +54,6 @@ def dm_feedback(url: str, key: str) -> Any:
 
 if __name__ == "__main__":
     pipeline = dlt.pipeline("dm_feedback", destination="duckdb", dataset_name="feedback")
-    print(pipeline.run(dm_feedback(os.environ["DM_FEEDBACK_URL"], os.environ["DM_FEEDBACK_KEY"])))  # noqa: T201
+    anew = "drop_sources" if sys.argv[1:] == ["--anew"] else None
+    data = dm_feedback(os.environ["DM_FEEDBACK_URL"], os.environ["DM_FEEDBACK_KEY"])
+    print(pipeline.run(data, refresh=anew))  # noqa: T201

@@ -77,6 +77,8 @@ def test_dlt_uses_existing_routes_and_only_dlt(spec: dict[str, Any]) -> None:
     strings = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     assert {"cursor", "limit"} <= strings & parameters(spec, "/v1/changes")
     assert {"items", "next_cursor", "more"} <= strings & fields(spec, "ChangedPage")
+    flags = {each for each in strings if each.startswith("--")}
+    assert flags == set(re.findall(r"`(--[a-z]+)`", (FILES / "README.md").read_text("utf-8")))
 
 
 @pytest.mark.parametrize("name", ["airbyte.yaml", "dlt_source.py", "grafana-infinity.json", "power-query.pq"])
