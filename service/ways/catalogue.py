@@ -1,4 +1,4 @@
-"""The page's words in a language, or in the nearest language there is.
+"""The words of the page and of quick replies in a language, or in the nearest language there is.
 
 The messages are gettext catalogues, one file per language, read once at the start. English is the key and the fallback.
 Never translates what a business or a customer wrote.

@@ -55,12 +55,11 @@ class Sns(Verifier):
         if address is None or not CERTIFICATE.fullmatch(address) or not _is_of(address, message["TopicArn"]):
             raise Refusal("sns_certificate", "The certificate is not at Amazon's address for the topic's region.")
         key = PROVEN.get((self.fetch, address)) or self._key(address)
-        digest = HASHES.get(str(message.get("SignatureVersion")))
         try:
+            digest = HASHES[str(message.get("SignatureVersion"))]
             signature = base64.b64decode(str(message.get("Signature")), validate=True)
-            assert digest is not None
             key.verify(signature, signed_text(message).encode(), PKCS1v15(), digest())
-        except (ValueError, AssertionError, InvalidSignature) as error:
+        except (KeyError, ValueError, InvalidSignature) as error:
             raise Refusal("signature_wrong", "Amazon did not sign this message.") from error
         PROVEN.pop((self.fetch, address), None)
         if len(PROVEN) >= CERTIFICATES:

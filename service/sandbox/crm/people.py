@@ -80,7 +80,8 @@ class Crms:
 
     def by_conversation(self, conversation: str) -> Known | None:
         """Whose conversation it is."""
-        found = next((each for each in self.people.values() if conversation in each.conversations), None)
+        with self.lock:
+            found = next((each for each in self.people.values() if conversation in each.conversations), None)
         return found or (self._made_up(conversation) if self.everybody else None)
 
     def end(self, *ended: Ended) -> None:
