@@ -83,6 +83,12 @@ def set_on_stop(*events: threading.Event) -> None:
         signal.signal(each, tell)
 
 
+def hang_ups() -> tuple[signal.Signals, ...]:
+    """What ends a command besides Ctrl-C: SIGTERM, and a terminal that hangs up, unless `nohup` was said."""
+    keeps_on = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return (signal.SIGTERM,) if keeps_on else (signal.SIGTERM, signal.SIGHUP)
+
+
 @contextmanager
 def ending_on(*signals: signal.Signals) -> Iterator[None]:
     """Let each of these signals end the block as Ctrl-C does, with KeyboardInterrupt."""

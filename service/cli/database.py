@@ -1,7 +1,5 @@
 """The database: upgrade, status, copy, forget-accounts, partition, restored."""
 
-import signal
-
 import click
 from sqlalchemy.engine import Engine
 
@@ -15,7 +13,7 @@ from service.db import open_engine, writing
 from service.errors import Invalid
 from service.humanize import many
 from service.partitions import conversion
-from service.process import ending_on
+from service.process import ending_on, hang_ups
 from service.requests import restored as restores
 from service.requests import seals
 
@@ -87,16 +85,10 @@ def copy(context: click.Context, to: str, accounts: str | None, *, finish: bool)
         _show_carried(moving.carry(source, target, moving.every_table(), _progress))
         return
     moving.demand_silence(source)
-    with ending_on(*_ends()):  # as Ctrl-C does, which gives the old database back
+    with ending_on(*hang_ups()):  # as Ctrl-C does, which gives the old database back
         proven = moving.finish(source, target, moving.every_table(), _progress)
     _show_proven(proven)
     console.print("Done. Write the other address into database.url and start web and workers there.")
-
-
-def _ends() -> tuple[signal.Signals, ...]:
-    """What ends a copy: SIGTERM, and a terminal that hangs up, unless `nohup` was said."""
-    keeps_on = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-    return (signal.SIGTERM,) if keeps_on else (signal.SIGTERM, signal.SIGHUP)
 
 
 def _copy_accounts(source: Engine, target: Engine, names: tuple[str, ...], secret: str, *, finish: bool) -> None:
@@ -106,7 +98,7 @@ def _copy_accounts(source: Engine, target: Engine, names: tuple[str, ...], secre
         console.print(f"{told_of}:", soft_wrap=True)
         _show_carried(moving_accounts.pass_over(source, target, move, _progress))
         return
-    with ending_on(*_ends()):
+    with ending_on(*hang_ups()):
         proven = moving_accounts.finish(source, target, move, _progress, me(), now())
     _show_proven(proven)
     console.print(f"Done: {told_of} are now in the other database. Add them to the settings there.", soft_wrap=True)

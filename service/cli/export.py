@@ -10,6 +10,7 @@ from service.cli.common import console, filters_of, me, now, opened
 from service.cli.progress import counting
 from service.errors import Invalid
 from service.humanize import many
+from service.process import ending_on, hang_ups
 from service.reports import filters
 from service.reports.rows import export as exporting
 from service.reports.rows.as_csv import Form
@@ -37,7 +38,7 @@ def export(context: click.Context, /, out: Path, kind: str | None, given: tuple[
     kind = kind or out.suffix.lstrip(".").lower() or "csv"
     if kind not in FORMATS:
         raise Invalid("unknown_format", f"'{kind}' is not a format we have; there are {', '.join(FORMATS)}.")
-    with counting("rows") as show:
+    with counting("rows") as show, ending_on(*hang_ups()):  # which removes what is written so far
         manifest = exporting.write_file(
             engine, settings, reader, filter_, out, kind, now(), show, form=Form(**form)
         )  # fmt: skip

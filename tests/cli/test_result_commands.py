@@ -4,8 +4,10 @@ import csv
 import hashlib
 import io
 import json
+import os
+import signal
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,11 +17,13 @@ import pytest
 from sqlalchemy.engine import Engine
 
 from service.accounts import standing
+from service.cli import export as commands
 from service.clock import utc_now
 from service.db import writing
 from service.humanize import many
 from service.models import access_log, feedback_request, result
 from service.outreach.context import Workplace
+from service.process import hang_ups
 from service.reports.rows import export as exporting
 from service.reports.rows.atomic_file import appearing
 from service.sandbox import Assumptions, BusinessAccount, SandboxConfig, SandboxServer
@@ -109,6 +113,25 @@ def test_a_file_that_breaks_off_leaves_the_old_one_and_nothing_beside_it(tmp_pat
     with suppress(ZeroDivisionError), appearing(path) as file:
         assert file.write(b"what customers wrote") // 0
     assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [("old.csv", b"old")]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_an_export_that_is_ended_leaves_nothing_of_what_customers_wrote(
+    answers: Cli, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    """A closed terminal ends it, too."""
+    monkeypatch.setattr(commands, "counting", lambda _: nullcontext(lambda _rows: os.kill(os.getpid(), number)))
+    assert "Aborted" in answers("export", "--out", "x.csv", code=1).stderr
+    assert not list(answers.directory.glob("x.csv*"))
+
+
+def test_what_nohup_was_said_of_outlives_its_terminal() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert hang_ups() == (signal.SIGTERM,)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert hang_ups() == (signal.SIGTERM, signal.SIGHUP)
 
 
 # -- results reconcile
