@@ -77,6 +77,14 @@ def test_no_page_needs_a_script_or_another_host(client: FlaskClient) -> None:
         assert not [each for each in loaded if not each.startswith("/dashboard/")]
 
 
+def test_what_a_style_writes_is_there_in_browsers_that_know_no_other_text_for_it(client: FlaskClient) -> None:
+    """Headings of cells on a phone, and the marks of a list: the whole declaration is dropped there."""
+    style = client.get("/dashboard/static/dashboard.css").text
+    written = re.findall(r'content: ([^;{}]+) / "";', style)
+    assert len(written) == 3
+    assert all(f'content: {each}; content: {each} / "";' in style for each in written)
+
+
 def test_no_link_of_the_dashboard_is_broken(client: FlaskClient, population: Population) -> None:
     """Each page with each of its parameters, and with every value of those that decide how it looks."""
     waiting = [f"/dashboard/?{QUERY}", f"/dashboard/results/{population.commented[-1]}"]
