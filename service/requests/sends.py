@@ -28,7 +28,7 @@ INTENT = sa.insert(send_attempt)
 UNSETTLED = sa.update(send_attempt).where(snd.id == sa.bindparam("this"), snd.outcome.is_(None))
 AT_ONCE = 500
 PLAINLY_UNSENT = ("refused", "never_begun")
-REPEATS = 2  # of a message that X's list does not show, though others arrive
+REPEATS, MANY = 2, 10  # where X itself is unwell, more than one message in ten is in doubt
 FOUND_MISSING = (snd.outcome == "not_sent", snd.evidence == "dm_list")
 UNSEEN_CARD = sa.and_(snd.kind == Kind.ASKING, *FOUND_MISSING)
 """Taken for unsent because X's list does not show it; nobody has published whether that list shows cards."""
@@ -131,14 +131,17 @@ def first_believed_unsent(connection: Connection, request_id: str, kind: Kind) -
 
 
 def strays_alone(connection: Connection, attempt: Attempt) -> bool:
-    """Whether X's list has missed this message more than once, while others of its kind arrived in between."""
+    """Whether X's list has missed this message more than once, while many others arrived for one in doubt."""
     mine = (snd.request_id == attempt.request_id, snd.kind == attempt.kind, *FOUND_MISSING)
-    missing = connection.scalars(sa.select(snd.intended_at).where(*mine)).all()
-    if len(missing) < REPEATS:
+    missed = connection.scalars(sa.select(snd.intended_at).where(*mine)).all()
+    if len(missed) < REPEATS:
         return False
-    between = (snd.intended_at > min(missing), snd.intended_at < attempt.intended_at)
-    arrived = (snd.account == attempt.account, snd.kind == attempt.kind, snd.outcome == "sent", *between)
-    return connection.scalar(sa.select(snd.id).where(*arrived).limit(1)) is not None
+    others = (snd.account == attempt.account, snd.kind == attempt.kind, snd.request_id != attempt.request_id)
+    between = (snd.intended_at > min(missed), snd.intended_at < attempt.intended_at)
+    in_doubt = sa.or_(snd.outcome.is_(None), sa.and_(*FOUND_MISSING))
+    counts = (sa.select(sa.func.count()).where(*others, *between, each) for each in (snd.outcome == "sent", in_doubt))
+    arrived, doubtful = (connection.execute(each).scalar_one() for each in counts)
+    return arrived >= MANY * (1 + doubtful)
 
 
 def newest_at_x(
