@@ -100,6 +100,7 @@ def _facts(query: ReportQuery, question: PageQuery) -> dict[str, Any]:
         "tabs": _tabs(question, query.reader),
         "shown": SHOWN,
         "tables": [(table, *_folded(table, show, ranking)) for table in tables if _has(table)],
+        "waits": any(table.total.now.suppressed == "waits" for table in tables),
         "compared": _compared(query, question, by) if also is None else None,
         "pinned": question.given("a"),
         "units": UNITS,

@@ -172,6 +172,9 @@ def test_an_analyst_is_not_told_that_nothing_ended_where_no_release_lies(analyst
             told = page(analyst, f"/dashboard/coverage?by={by}&{days}")
             assert says in told
             assert "Nothing ended" not in told
+        told = page(analyst, f"/dashboard/explore?by=team&{days}")
+        assert says in told
+        assert "nobody answered" not in told
     assert "whole accounts only" in page(analyst, f"/dashboard/explore?show=response&{QUERY}")
 
 

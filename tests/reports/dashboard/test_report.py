@@ -209,6 +209,14 @@ def test_days_without_answers_have_no_figure(quick: World) -> None:
     assert VALUE.findall(page) == []
 
 
+def test_an_analyst_is_not_told_that_nobody_answered_where_no_release_has_closed(quick: World) -> None:
+    quick.add(1, score=5)
+    quick.released()
+    _, page = made(quick, "analyst", month_of("2026-11"))
+    assert "Not available yet: figures for analysts come in whole releases" in page
+    assert "Nobody answered" not in page
+
+
 def test_a_file_is_self_contained(quick: World) -> None:
     filled(quick)
     found, page = made(quick, "supervisor")

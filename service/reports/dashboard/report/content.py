@@ -48,6 +48,7 @@ class ReportFacts:
     funnel: Funnel
     comments: tuple[Row, ...] | None
     withheld: bool
+    waits: bool
 
     @property
     def before_last(self) -> date:
@@ -75,6 +76,7 @@ def facts(query: ReportQuery, span: ReportSpan, choice: CommentChoice) -> Report
         funnel=figures.funnel(here),
         comments=chosen(here, choice) if query.sees_rows else None,
         withheld=any(one.total.now.withheld for one in totals),
+        waits=any(one.total.now.suppressed == "waits" for one in totals),
     )
 
 
