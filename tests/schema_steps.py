@@ -41,10 +41,31 @@ Schema = dict[str, Shape]
 
 
 def inspected(connection: Connection) -> Schema:
-    """Ask for all tables at once: asked for one by one, the questions take longer than the steps."""
+    """Ask for all tables at once: asked for one by one, the questions take longer than the steps.
+
+    SQLite is asked one by one whatever we do, but keeps the text of each table and index: what was read of it once is
+    not asked for again.
+    """
+    if connection.dialect.name != "sqlite":
+        return _asked(connection, None)
+    written = [(str(table), str(text)) for table, text in connection.exec_driver_sql(WRITTEN)]
+    new = [table for table, text in written if (table, text) not in READ]
+    asked = _asked(connection, new) if new else {}
+    READ.update({(table, text): asked[table] for table, text in written if table in asked})
+    return {table: READ[table, text] for table, text in written}
+
+
+WRITTEN = """
+SELECT tbl_name, group_concat(sql, ';') FROM (SELECT * FROM sqlite_master ORDER BY name)
+WHERE tbl_name NOT LIKE 'sqlite%' AND tbl_name != 'alembic_version' GROUP BY tbl_name
+"""
+READ: dict[tuple[str, str], Shape] = {}
+
+
+def _asked(connection: Connection, names: list[str] | None) -> Schema:
     found = sa.inspect(connection)
     keys, columns, unique, indexes, leads, checks = (
-        {table: told for (_, table), told in ask().items()}
+        {table: told for (_, table), told in ask(filter_names=names).items()}
         for ask in (
             found.get_multi_pk_constraint, found.get_multi_columns, found.get_multi_unique_constraints,
             found.get_multi_indexes, found.get_multi_foreign_keys, found.get_multi_check_constraints,

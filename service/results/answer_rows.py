@@ -28,6 +28,12 @@ ASKED = (
 """Locked against change: an erasure waits for us, or we for it; else an answer could be kept just after it. And two
 that bring news of one request follow each other."""
 
+OF_REQUEST = res.request_id == sa.bindparam("this")
+HELD, CHANGE, FIRST = sa.select(result).where(OF_REQUEST), sa.update(result).where(OF_REQUEST), sa.insert(result)
+KNOWN = sa.select(result_update).where(upd.request_id == sa.bindparam("this")).order_by(upd.id)
+KEEP = sa.insert(result_update)
+JUDGE = sa.update(result_update).where(upd.id == sa.bindparam("this")).values(verdict=sa.bindparam("thought"))
+
 
 @dataclass(frozen=True, slots=True)
 class AskedRequest:
@@ -71,7 +77,7 @@ def lock(connection: Connection, request_id: str) -> AskedRequest | None:
 
 def held(connection: Connection, request_id: str, known: Sequence[StoredReport]) -> StoredResult | None:
     """The row readers see, if there is one. A text that was tampered with is taken from a report that still has it."""
-    row = connection.execute(sa.select(result).where(res.request_id == request_id)).one_or_none()
+    row = connection.execute(HELD, {"this": request_id}).one_or_none()
     if row is None:
         return None
     shown = _shown(row)
@@ -82,7 +88,7 @@ def held(connection: Connection, request_id: str, known: Sequence[StoredReport])
 
 def known(connection: Connection, request_id: str) -> Sequence[StoredReport]:
     """Every stored report; without the text if it was changed in the database."""
-    rows = connection.execute(sa.select(result_update).where(upd.request_id == request_id).order_by(upd.id))
+    rows = connection.execute(KNOWN, {"this": request_id})
     return [StoredReport(row.id, row.way, row.digest, _told(row), row.verdict) for row in rows]
 
 
@@ -94,31 +100,25 @@ def how_many_by_page(connection: Connection, request_id: str) -> int:
 
 def keep(connection: Connection, told: Sequence[tuple[Answer, Update, str]], now: datetime) -> None:
     """Store reports: the answer, what of it may be kept, and the verdict."""
-    connection.execute(
-        sa.insert(result_update),
-        [_kept(answer, update, verdict, now) for answer, update, verdict in told],
-    )
+    connection.execute(KEEP, [_kept(answer, update, verdict, now) for answer, update, verdict in told])
 
 
 def judge(connection: Connection, verdicts: Sequence[tuple[StoredReport, str]]) -> None:
     """Change the verdict on stored reports."""
     if verdicts:
-        change = sa.update(result_update).where(upd.id == sa.bindparam("this")).values(verdict=sa.bindparam("thought"))
-        connection.execute(change, [{"this": each.id, "thought": verdict} for each, verdict in verdicts])
+        connection.execute(JUDGE, [{"this": each.id, "thought": verdict} for each, verdict in verdicts])
 
 
 def first(connection: Connection, request_id: str, shown: VisibleAnswer, values: dict[str, Any]) -> None:
     """Write the row."""
     row = {"request_id": request_id, **values, **shown_columns(shown)}
-    connection.execute(sa.insert(result).values(encrypting(result, row, request_id)))
+    connection.execute(FIRST, encrypting(result, row, request_id))
 
 
 def change(connection: Connection, request_id: str, values: dict[str, Any]) -> None:
     """Change the row; an unreadable text stays as stored."""
     values = {name: value for name, value in values.items() if not is_unreadable(value)}
-    connection.execute(
-        sa.update(result).where(res.request_id == request_id).values(encrypting(result, values, request_id))
-    )
+    connection.execute(CHANGE, {"this": request_id, **encrypting(result, values, request_id)})
 
 
 def shown_columns(shown: VisibleAnswer) -> dict[str, Any]:

@@ -20,12 +20,20 @@ from service.x_api import Feedback
 fr, res = feedback_request.c, result.c
 AT_ONCE = 500
 FOUND = (fr.id, fr.account, fr.feedback_id)
-OF_RESULT = sa.select(res.feedback_id, *FOUND).join_from(result, feedback_request, fr.id == res.request_id)
-LOOKS: Mapping[str, tuple[tuple[sa.Select[*tuple[Any, ...]], sa.ColumnElement[Any]], ...]] = {
+
+
+def _by(clue: sa.ColumnElement[Any]) -> sa.Select[*tuple[Any, ...]]:
+    return sa.select(clue, *FOUND).where(clue.in_(sa.bindparam("values", expanding=True)))
+
+
+LOOKS: Mapping[str, tuple[sa.Select[*tuple[Any, ...]], ...]] = {
     # what a result recorded before outreach did counts as much
-    "feedback_id": ((OF_RESULT, res.feedback_id), (sa.select(fr.feedback_id, *FOUND), fr.feedback_id)),
-    "external_id": ((sa.select(fr.id, *FOUND), fr.id),),
-    "dm_id": ((sa.select(fr.card_dm_id, *FOUND), fr.card_dm_id),),
+    "feedback_id": (
+        _by(res.feedback_id).join_from(result, feedback_request, fr.id == res.request_id),
+        _by(fr.feedback_id),
+    ),
+    "external_id": (_by(fr.id),),
+    "dm_id": (_by(fr.card_dm_id),),
 }
 
 
@@ -44,16 +52,16 @@ def owners_of(connection: Connection, account: Account, feedbacks: Sequence[Feed
     """The ids of the requests of this account that sent these cards."""
     clues = [card.recognise(each, account.user_id) for each in feedbacks]
     values = {by: sorted({clue.value for each in clues for clue in each if clue.by == by}) for by in LOOKS}
-    found = {by: [_looked(connection, *look, values[by]) for look in looks] for by, looks in LOOKS.items()}
+    found = {by: [_looked(connection, look, values[by]) for look in looks] for by, looks in LOOKS.items()}
     return [_owner(account, each, theirs, found) for each, theirs in zip(feedbacks, clues, strict=True)]
 
 
 def _looked(
-    connection: Connection, look: sa.Select[*tuple[Any, ...]], by: sa.ColumnElement[Any], values: Sequence[str]
+    connection: Connection, look: sa.Select[*tuple[Any, ...]], values: Sequence[str]
 ) -> Mapping[str, list[_Candidate]]:
     found: dict[str, list[_Candidate]] = {}
     for start in range(0, len(values), AT_ONCE):
-        for value, *rest in connection.execute(look.where(by.in_(values[start : start + AT_ONCE]))):
+        for value, *rest in connection.execute(look, {"values": values[start : start + AT_ONCE]}):
             found.setdefault(value, []).append(_Candidate(*rest))
     return found
 

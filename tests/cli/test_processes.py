@@ -85,13 +85,14 @@ def test_a_command_works_without_standard_streams(cli: Cli, closed: list[int]) -
     assert (done.returncode, b"Traceback" in done.stdout) == (0, False)
 
 
-@pytest.fixture
-def x(cli: Cli) -> Iterator[tuple[subprocess.Popen[str], str]]:
+@pytest.fixture(scope="module")
+def x(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """`dm-feedback sandbox` and the address it says."""
+    place = tmp_path_factory.mktemp("x")
     before = resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (before[1], before[1]))  # a child begins with the same
     child = subprocess.Popen(
-        [*COMMAND, "sandbox", "--bind", "127.0.0.1:0"], cwd=cli.directory, env=environment(), stdout=-1, text=True
+        [*COMMAND, "sandbox", "--bind", "127.0.0.1:0"], cwd=place, env=environment(), stdout=-1, text=True
     )
     resource.setrlimit(resource.RLIMIT_CORE, before)
     assert child.stdout is not None

@@ -248,8 +248,8 @@ def test_a_few_who_meet_it_again_and_again_hold_nobody_up(played: Any, said: Sai
 
     world = played({NEW: some, "feedback/create": (200, {"id": "88"}, {})}, worker__concurrency=1)
     ids = ended(world, 6)
-    for _ in range(24 * 6):
-        forward(world, 600)
+    for _ in range(24 * 2):
+        forward(world, 1800)
     assert stands(world).hold_reason is None
     assert [world.request(each).state for each in ids].count(State.CARD_SENT) == 3
 

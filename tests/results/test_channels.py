@@ -18,7 +18,7 @@ from tests.results.outside import Outside
 from tests.results.test_x_webhook import browser, post
 from tests.serving import served
 
-SHOP = shop(poll_window=timedelta(hours=5), refresh_schedule=(HOUR, 6 * HOUR))
+SHOP = shop(poll_window=timedelta(hours=12), refresh_schedule=(HOUR, 6 * HOUR))
 TABLES = (
     "result",
     "result_update",
