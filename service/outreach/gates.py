@@ -26,6 +26,7 @@ class RequestFacts:
     asked_since: datetime | None  # the newest send to the same customer by another request, within the cool-down
     unclear_since: datetime | None  # a send of this very request whose outcome nobody knows yet
     feedback_id: str | None  # X has told us of the card of this very request
+    answered: bool  # by a button or a link of this very request
 
 
 def closed(reason: str | None, stale_at: datetime | None, facts: RequestFacts, now: datetime) -> Stop | None:

@@ -1,7 +1,7 @@
 """What a leased request needs next: one X call to make, or an outcome.
 
 Runs inside the transaction that commits the intent, so the facts cannot change before the commit. Reads much; writes
-only endpoint windows, whose customer is to be looked up, and that a card which X reports was sent. Calls nobody.
+only endpoint windows, whose customer is to be looked up, and that what was answered had been sent. Calls nobody.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,6 +22,7 @@ from service.outreach.removed_names import withheld
 from service.outreach.request_facts import FactsReader
 from service.requests import restored, sends
 from service.requests.outcomes import Advance, Learnt, Outcome, Postpone, Stop, Switch, Unclear
+from service.requests.queries import has_link
 from service.requests.request import NAMED_BY_HAND, Request
 from service.requests.retry import RetryPolicy
 from service.settings import Account, Settings
@@ -67,7 +68,7 @@ def prepare(
     facts = reader.facts_of(request, asked_after(place.settings, account, request, now))
     stands = _unclear(facts, request, account, now) or _told(facts, request, now)
     lost = restored.lost_since(connection, place.restores, request, request.next_message) is not None
-    if isinstance(stands, Advance):
+    if isinstance(stands, Advance) and (facts.feedback_id or not has_link(request.opening_text)):
         sends.prove(connection, request.id, facts.feedback_id)
     step = (
         stands
@@ -113,10 +114,11 @@ def _unclear(facts: RequestFacts, request: Request, account: Account, now: datet
 
 
 def _told(facts: RequestFacts, request: Request, now: datetime) -> Advance | None:
-    """X has reported this request's card, so it exists, whatever we believed."""
-    if facts.feedback_id is None or State.CARD_SENT not in request.state.forward:
+    """X has reported this request's card, or the customer has answered: they were asked, whatever we believed."""
+    if not (facts.feedback_id or facts.answered) or State.CARD_SENT not in request.state.forward:
         return None
-    known = Learnt(feedback_id=facts.feedback_id, card_sent_at=request.card_sent_at or now)
+    asked_at = request.card_sent_at or request.dm_sent_at or now
+    known = Learnt(feedback_id=facts.feedback_id, card_sent_at=asked_at)
     return Advance(State.CARD_SENT, known)
 
 

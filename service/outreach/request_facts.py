@@ -13,6 +13,7 @@ from service.customers.opted_out import is_listed
 from service.ids import person
 from service.models import IS_HANDED_OVER, feedback_request, reopening, result, send_attempt
 from service.outreach.gates import RequestFacts
+from service.requests.queries import USED
 from service.requests.request import Request
 from service.states import Kind
 
@@ -36,12 +37,14 @@ HANDED_SINCE = sa.select(fr.card_sent_at).where(
 ASKED_SINCE = sa.select(sa.func.max(SENT_SINCE.union_all(HANDED_SINCE).subquery().c.at))
 UNCLEAR_SINCE = sa.select(sa.func.min(snd.intended_at)).where(snd.request_id == param("request"), snd.outcome.is_(None))
 TOLD_OF = sa.select(res.feedback_id).where(res.request_id == param("request"))
+ANSWERED = sa.exists().where(res.request_id == param("request"), USED)
 FACTS = sa.select(
     REOPENED.label("reopened"),
     OPTED_OUT.label("opted_out"),
     ASKED_SINCE.scalar_subquery().label("asked_since"),
     UNCLEAR_SINCE.scalar_subquery().label("unclear_since"),
     TOLD_OF.scalar_subquery().label("feedback_id"),
+    ANSWERED.label("answered"),
 )
 
 

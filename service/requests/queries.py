@@ -20,7 +20,7 @@ fr = feedback_request.c
 res = result.c
 BY_PROMPT = ("page", "quick_reply")
 USED = sa.or_(res.score_way.in_(BY_PROMPT), res.text_way.in_(BY_PROMPT))
-"""An answer by a link or a tap; it may have been the link of the opening (`_has_link`), which no SQL looks into."""
+"""An answer by a link or a tap; it may have been the link of the opening (`has_link`), which no SQL looks into."""
 
 PROOF = sa.or_(res.feedback_id.is_not(None), sa.and_(fr.state == State.UNKNOWN, USED))
 UNPROVEN = (
@@ -49,7 +49,7 @@ def appeared(connection: Connection, request_ids: Sequence[str]) -> dict[str, st
 def answered(connection: Connection, request_ids: Sequence[str]) -> set[str]:
     """Return those requests whose customer used something only the message that asks contains: so they have it."""
     used = sa.select(fr.id, fr.opening_text).join(result, res.request_id == fr.id).where(USED, fr.id.in_(request_ids))
-    return {row.id for row in connection.execute(used) if not _has_link(row.opening_text)}
+    return {row.id for row in connection.execute(used) if not has_link(row.opening_text)}
 
 
 def unproven(connection: Connection, accounts: Sequence[str], limit: int) -> Sequence[tuple[Request, str | None]]:
@@ -59,7 +59,7 @@ def unproven(connection: Connection, accounts: Sequence[str], limit: int) -> Seq
     """
     rows = connection.execute(UNPROVEN, {"among": list(accounts)})
     shown = ((request_of(row), row[-1]) for row in rows)
-    return list(islice((each for each in shown if each[1] is not None or not _has_link(each[0].opening_text)), limit))
+    return list(islice((each for each in shown if each[1] is not None or not has_link(each[0].opening_text)), limit))
 
 
 def waits_since(connection: Connection, account: str, reason: str) -> datetime | None:
@@ -92,7 +92,7 @@ def _one(connection: Connection, wanted: sa.Select[Any], request_id: str) -> Req
     return None if row is None else request_of(row)
 
 
-def _has_link(opening: str | None) -> bool:
+def has_link(opening: str | None) -> bool:
     """Whether it had a link, or is unreadable and may have had one: then the answer proves nothing."""
     return opening is not None and ("{page}" in opening or is_unreadable(opening))
 

@@ -213,7 +213,9 @@ def test_a_draw_that_fails_says_which_and_keeps_its_inputs() -> None:
     assert {each.reason for each in scarce} == {Skip.QUOTA}
 
 
-NOTHING = RequestFacts(reopened=False, opted_out=False, asked_since=None, unclear_since=None, feedback_id=None)
+NOTHING = RequestFacts(
+    reopened=False, opted_out=False, asked_since=None, unclear_since=None, feedback_id=None, answered=False
+)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,9 @@ TICK, SECOND, MINUTE, HOUR, DAY = (
 ACME = replace(
     settings_of().accounts["acme"], unknown_after=2 * HOUR, list_lag=3 * MINUTE, signature_tolerance=5 * MINUTE
 )
-NOTHING = RequestFacts(reopened=False, opted_out=False, asked_since=None, unclear_since=None, feedback_id=None)
+NOTHING = RequestFacts(
+    reopened=False, opted_out=False, asked_since=None, unclear_since=None, feedback_id=None, answered=False
+)
 NO_DATABASE: Any = None
 LINKS = Links("https://survey.example", "a key")
 

@@ -17,7 +17,9 @@ from tests.support import START, World
 
 TICK, HOUR = timedelta(microseconds=1), timedelta(hours=1)
 SINCE = START - 24 * HOUR
-NOTHING = RequestFacts(reopened=False, opted_out=False, asked_since=None, unclear_since=None, feedback_id=None)
+NOTHING = RequestFacts(
+    reopened=False, opted_out=False, asked_since=None, unclear_since=None, feedback_id=None, answered=False
+)
 
 
 def seen(world: World, request_id: str) -> RequestFacts:

@@ -1,16 +1,18 @@
 """One sequence for all ways of asking: the way is frozen first, and changes only if X refused it."""
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from service.accounts import refused_ways
 from service.db import writing
+from service.requests import sends
 from service.results.answer import Answer
 from service.results.ingest import ingest
 from service.results.merge import Update
-from service.states import State
+from service.states import PROVEN_UNSENT, State
 from service.ways.catalogue import choose, languages
 from service.ways.scale import words
 from service.x_api import taps
@@ -200,6 +202,31 @@ def test_a_link_in_the_opening_proves_no_message_after_it(world_of: Any) -> None
     world.forward(minutes=1)
     world.run()
     assert world.request(request_id).state == State.DM_SENT
+
+
+@pytest.mark.parametrize("kept_by", ["limit", "believed_unsent"])
+def test_whoever_has_answered_is_not_asked_again(world_of: Any, kept_by: str) -> None:
+    """By the opening's link while the message that asks waits, or by that message, which X's list did not show."""
+    opening = "Thanks. You may answer here: {page}" if kept_by == "limit" else "Thanks."
+    texts = {"en": {**TEXTS["en"], "opening": opening}}
+    world: World = world_of(campaigns__care__ways=["page"], campaigns__care__texts=texts)
+    world.customers({"user_id": "501", "can_dm": True})
+    fault = {"fault": "429", "headers": True} if kept_by == "limit" else {"fault": "drop_after_commit"}
+    world.fault(endpoint="direct_messages/events/new", skip=1, times=1, **fault)
+    request_id = ended(world)
+    world.run()
+    if kept_by == "believed_unsent":
+        with writing(world.engine) as connection:
+            unclear = next(each.id for each in world.attempts(request_id) if each.outcome is None)
+            sends.settle(connection, unclear, "not_sent", "dm_list", world.clock.now)
+        world.set(request_id, reason=PROVEN_UNSENT, scheduled_at=world.clock.now + timedelta(minutes=1))
+    before = len(sent(world))
+    answered_on_the_page(world, request_id)
+    world.forward(minutes=20)
+    world.run()
+    assert (world.request(request_id).state, len(sent(world))) == (State.CARD_SENT, before)
+    evidence = {each.kind: each.evidence for each in world.attempts(request_id)}
+    assert evidence == {"dm": "answer", "card": "refused" if kept_by == "limit" else "answered"}
 
 
 @pytest.mark.parametrize("code", sorted(languages()))
