@@ -3,10 +3,10 @@
 X's list may lag more than it ever has, end too early, come out empty, or leave out cards: whether it shows them is
 undocumented. So the list must prove itself: of openings and of messages like the one we look for, whose ids X gave us,
 it has to show the newest that is older than the lag, the newest from before the one we look for, and this customer's
-opening: it may leave out one person alone. So it is not believed a third time of one message while many others arrive.
-Over v2, where each person has a list, that with somebody else must hold what we sent them. If something is missing,
-absence proves nothing. If we know of none, or of no card while cards are looked for, a list is believed of one send at
-a time: if it came out empty, or leaves out cards, one customer has a second message and not everybody.
+opening: it may leave out one person alone. So it is not believed a third time of one message, unless X is unwell for
+others too. Over v2, where each person has a list, that with somebody else must hold what we sent them. If something is
+missing, absence proves nothing. If we know of none, or of no card while cards are looked for, a list is believed of one
+send at a time: if it came out empty, or leaves out cards, one customer has a second message and not everybody.
 """
 
 from collections.abc import Collection, Mapping, Sequence

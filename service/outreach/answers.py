@@ -29,7 +29,7 @@ from service.x_api import (
 )
 
 PAUSES_PER_WINDOW = 15  # a 429 that names no reset pauses the account for this part of X's window: 1 of 15 minutes
-GATEWAY_GAVE_UP = {499, 502, 504, 520, 522, 524}
+GATEWAY_GAVE_UP = {408, 499, 502, 504, 520, 522, 524}
 LIMITED, ACCOUNT_HELD = "rate_limited", "account_held"
 
 

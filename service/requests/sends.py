@@ -28,7 +28,7 @@ INTENT = sa.insert(send_attempt)
 UNSETTLED = sa.update(send_attempt).where(snd.id == sa.bindparam("this"), snd.outcome.is_(None))
 AT_ONCE = 500
 PLAINLY_UNSENT = ("refused", "never_begun")
-REPEATS, MANY = 2, 10  # where X itself is unwell, more than one message in ten is in doubt
+REPEATS, MANY = 2, 10  # where X itself is unwell, more than one of ten others is in doubt
 FOUND_MISSING = (snd.outcome == "not_sent", snd.evidence == "dm_list")
 UNSEEN_CARD = sa.and_(snd.kind == Kind.ASKING, *FOUND_MISSING)
 """Taken for unsent because X's list does not show it; nobody has published whether that list shows cards."""
@@ -131,7 +131,7 @@ def first_believed_unsent(connection: Connection, request_id: str, kind: Kind) -
 
 
 def strays_alone(connection: Connection, attempt: Attempt) -> bool:
-    """Whether X's list has missed this message more than once, while many others arrived for one in doubt."""
+    """Whether X's list has missed this message more than once, while nobody else's or hardly any was in doubt."""
     mine = (snd.request_id == attempt.request_id, snd.kind == attempt.kind, *FOUND_MISSING)
     missed = connection.scalars(sa.select(snd.intended_at).where(*mine)).all()
     if len(missed) < REPEATS:
@@ -141,7 +141,7 @@ def strays_alone(connection: Connection, attempt: Attempt) -> bool:
     in_doubt = sa.or_(snd.outcome.is_(None), sa.and_(*FOUND_MISSING))
     counts = (sa.select(sa.func.count()).where(*others, *between, each) for each in (snd.outcome == "sent", in_doubt))
     arrived, doubtful = (connection.execute(each).scalar_one() for each in counts)
-    return arrived >= MANY * (1 + doubtful)
+    return arrived >= MANY * doubtful
 
 
 def newest_at_x(

@@ -243,6 +243,18 @@ def test_a_list_that_leaves_out_one_customer_does_not_have_us_write_to_them_agai
     assert got(world, "641", "card") == 1
 
 
+def test_a_customer_left_out_is_not_written_to_again_and_again_while_nobody_else_is_either(world_of: Any) -> None:
+    """In the night, say: no other message tells that X is well, nor that it is not."""
+    world: World = world_of(OFF)
+    world.clients["acme"] = world.client("acme", LeavesOut(world, NEW))
+    asked(world, "601")
+    go_on(world, 10)
+    left_out = asked(world, "502")
+    go_on(world, 200)
+    assert (got(world, "502", "dm"), got(world, "502", "card")) == (3, 0)
+    assert (world.request(left_out).state, world.request(left_out).reason) == (State.UNKNOWN, "unclear_send")
+
+
 class Unwell(Dropping):
     """An X that takes one of so many messages, and answers the others with an error."""
 

@@ -23,7 +23,7 @@ SEND = XCall(State.DM_ALLOWED, "send_dm", sends=True, intended_at=START, way="ca
 
 @pytest.mark.parametrize(
     ("status", "answered"),
-    [(None, False), (499, False), (502, False), (504, False), (524, False), (500, True), (503, True)],
+    [(None, False), (408, False), (499, False), (502, False), (504, False), (524, False), (500, True), (503, True)],
 )
 def test_only_an_answer_of_x_settles_a_call(status: int | None, answered: bool) -> None:
     """A gateway that gave up has not heard whether X still works on it: the signature's life is waited out too."""
