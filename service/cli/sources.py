@@ -6,13 +6,14 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from service.cli.common import console, if_set_up, now, opened, settings_of, table_of
+from service.auth import log_access
+from service.cli.common import console, if_set_up, me, now, opened, settings_of, table_of
 from service.cli.friendly import CommandGroup
 from service.cli.source_apis import apis, release
 from service.cli.source_seen import NOTHING, SourceWeek, seen
 from service.cli.source_send import definition_of, send
 from service.crm_api.client import Client
-from service.db import reading
+from service.db import reading, writing
 from service.errors import Invalid, NotFound
 from service.humanize import many
 from service.intake.crm.lookup import look_up
@@ -186,13 +187,16 @@ def _explained(
     context: click.Context, settings: Settings, definition: Definition, file: str | None, delivery: str | None
 ) -> Explanation:
     if delivery is not None:
-        with reading(opened(context)[1]) as connection:
+        _, engine = opened(context)
+        with reading(engine) as connection:
             stored = load_delivery(connection, definition.name, delivery)
         if stored is None:
             raise NotFound(
                 "unknown_delivery",
                 f"'{definition.name}' sent no delivery '{delivery}', or its body is no longer kept.",
             )
+        with writing(engine) as connection:
+            log_access(connection, me(), "deliveries.read", {"delivery": delivery}, now())
         return explain_stored(definition, stored[1], stored[0].received_at)
     if file is None:
         raise Invalid(

@@ -42,7 +42,7 @@ def facts_of(settings: Settings, now: datetime) -> Mapping[str, str]:
         "keep_history": _span(keep.keep_history),
         "keep_access_log": _span(keep.keep_access_log),
         "erase_scores": "is erased too" if keep.erase_scores else "remains as a count without any person",
-        "erase_by_two": "two people" if keep.erase_by_two else "one person",
+        "erase_by_two": "two people over the API, one at a terminal" if keep.erase_by_two else "one person",
         "min_score_n": str(settings.reports.min_score_n),
         "min_comments_n": str(settings.reports.min_comments_n),
         "cooldown": _listed({_span(each.cooldown) for each in settings.campaigns}),

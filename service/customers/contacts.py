@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from service.customers import opted_out
 from service.db import insert
 from service.db.batch_deletion import Overdue
 from service.ids import person
@@ -23,12 +24,14 @@ ct = contact.c
 
 
 def note(connection: Connection, account: str, wrote: Iterable[tuple[str, datetime]], *, hash_key: str) -> None:
-    """Note for each sender when they wrote last."""
+    """Note for each sender when they wrote last. Not of who was erased: a list shows what they wrote before, too."""
     newest: dict[str, datetime] = {}
     for x_user_id, at in wrote:
-        newest[x_user_id] = max(at, newest.get(x_user_id, at))
-    for x_user_id, at in newest.items():
-        row = insert(connection, contact).values(account=account, person=person(hash_key, x_user_id), wrote_at=at)
+        whom = person(hash_key, x_user_id)
+        newest[whom] = max(at, newest.get(whom, at))
+    for whom in sorted(newest.keys() - opted_out.erased(connection)):
+        at = newest[whom]
+        row = insert(connection, contact).values(account=account, person=whom, wrote_at=at)
         later = row.excluded.wrote_at > ct.wrote_at
         connection.execute(
             row.on_conflict_do_update(index_elements=["account", "person"], set_={"wrote_at": at}, where=later)

@@ -15,6 +15,7 @@ from service.ids import person
 from service.models import opt_out
 
 EVERY_ACCOUNT = "*"
+ERASED = "erased"  # the reason of whoever was erased
 oo = opt_out.c
 
 
@@ -51,6 +52,11 @@ def is_listed(whom: Any, account: Any) -> sa.Exists:
 def of_person(x_user_id: str, *, hash_key: str) -> tuple[sa.Table, sa.ColumnElement[bool]]:
     """Say which entries belong to this person, whatever the account."""
     return opt_out, oo.person == person(hash_key, x_user_id)
+
+
+def erased(connection: Connection) -> frozenset[str]:
+    """Return the hashes of all who were erased, and have not been taken off the list since."""
+    return frozenset(connection.scalars(sa.select(oo.person).where(oo.reason == ERASED)))
 
 
 def count(connection: Connection) -> int:

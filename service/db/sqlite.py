@@ -95,6 +95,23 @@ def log_bytes(engine: Engine) -> int | None:
         return 0
 
 
+def empty_log(engine: Engine) -> None:
+    """Empty the log beside an SQLite file, whose end keeps what was deleted until somebody happens to write over it.
+
+    Waits for nobody: while somebody reads or writes it stays.
+    """
+    if not is_a_file(engine):
+        return
+    with suppress(sa.exc.DBAPIError, sqlite_driver.Error):
+        raw = engine.raw_connection()
+        try:
+            raw.cursor().execute("PRAGMA busy_timeout=0")
+            raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            raw.cursor().execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}")
+            raw.close()
+
+
 @contextmanager
 def in_turn(engine: Engine) -> Iterator[None]:
     """Let the threads of a process write to SQLite one after the other; PostgreSQL needs no turns.

@@ -15,9 +15,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from service.auth import chain, log_access, sessions
 from service.customers import contacts, crm_matches, identities, opted_out, two_person_rule
-from service.customers.hash_key import open_key
+from service.customers.hash_key import find, open_key
 from service.db import reading, upsert, writing
 from service.db.batch_deletion import Overdue, Stop, count, forget, never
+from service.db.sqlite import empty_log
 from service.errors import ServiceError
 from service.ids import person
 from service.intake.inbox import forget as intake
@@ -35,6 +36,8 @@ from service.sources import call_counts, waiting
 from service.web import idempotency
 
 WORKER_FORGOTTEN = timedelta(days=1)
+ANEW = "erased_anew"
+CLOCKS_AND_COMMITS = timedelta(hours=1)  # a row may be seen this long after the time in it
 log = structlog.get_logger(__name__)
 Task = Callable[[], int]
 Clear = Callable[[Connection, datetime], object]
@@ -71,6 +74,8 @@ def prune(
             counts[name] = task()
             if not dry_run and not stop():
                 _note(engine, name, counts[name], now)
+    if not dry_run:
+        empty_log(engine)
     cleared: Mapping[str, Clear] = {} if dry_run or stop() else CLEARED
     for name, clear in cleared.items():
         with _apart(name, failures), writing(engine) as connection:
@@ -106,9 +111,31 @@ def _tasks(
     yield from upkeep.tasks(engine, settings.privacy, now, dry_run=dry_run, stop=stop)
     before = upkeep.rest_before(now - settings.privacy.keep_access_log, cut.get("access_log"))
     yield "access_log", partial(_lines_due, engine, before) if dry_run else partial(_prune_lines, engine, before, stop)
+    yield ANEW, partial(_erase_anew, engine, settings, now, dry_run=dry_run, stop=stop)
     yield "identities", partial(_identities, engine, settings, now, dry_run=dry_run, stop=stop)
     for kind in _kinds(settings, now, cut):
         yield kind.name, partial(count, engine, kind) if dry_run else partial(forget, engine, kind, stop)
+
+
+def _erase_anew(engine: Engine, settings: Settings, now: datetime, *, dry_run: bool, stop: Stop) -> int:
+    """Erase again who was erased and is named since: by a late delivery, a CRM's list, a lookup that was under way."""
+    back = _come_back(engine, settings, now)
+    for x_user_id in () if dry_run else back:
+        if stop():
+            break
+        erase(engine, settings, x_user_id, by="retention", now=now)
+    return len(back)
+
+
+def _come_back(engine: Engine, settings: Settings, now: datetime) -> frozenset[str]:
+    with reading(engine) as connection:
+        hash_key, erased = find(connection, settings.service.secret_key), opted_out.erased(connection)
+        if hash_key is None or not erased:
+            return frozenset()
+        last = connection.scalar(sa.select(retention_run.c.finished_at).where(retention_run.c.kind == ANEW))
+        since = now - identities_kept(settings) if last is None else last - CLOCKS_AND_COMMITS
+        named = requests.named_since(connection, since)
+        return frozenset(each for each in named if person(hash_key, each) in erased)
 
 
 def identities_kept(settings: Settings) -> timedelta:
@@ -196,11 +223,13 @@ def erase(engine: Engine, settings: Settings, x_user_id: str, *, by: str, now: d
             counts["deliveries_unreadable"] = naming.unreadable
         counts["notes"] = notes.erase(connection, x_user_id)
         counts["marks"] = marks.erase(connection, x_user_id)
-        opted_out.add(connection, [x_user_id], hash_key=place.hash_key, reason="erased", by=by, now=now)
+        opted_out.remove(connection, x_user_id, hash_key=place.hash_key)  # who said *stop* before is erased from now on
+        opted_out.add(connection, [x_user_id], hash_key=place.hash_key, reason=opted_out.ERASED, by=by, now=now)
         counts["requests"] = requests.erase(connection, x_user_id, place.writer, now)
         counts["handles"] = identities.erase(connection, x_user_id)
         two_person_rule.done(connection, person(place.hash_key, x_user_id))
         counts["found"] = crm_matches.erase(connection, x_user_id, handles)
         counts["contacts"] = contacts.erase(connection, x_user_id, hash_key=place.hash_key)
         log_access(connection, by, "customer.erase", counts, now)
+    empty_log(engine)
     return counts

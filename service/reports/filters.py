@@ -82,9 +82,11 @@ class Filter:
         return {name: _plain(value) for name, value in given.items() if not _left_out(name, value)}
 
     def logged(self) -> dict[str, Any]:
-        """The same for the access log, which only tells that words were searched for: they may be a customer's."""
+        """The same for the access log, which no erasure reaches: of a customer's words and conversations only that."""
         told = self.described()
-        return told if self.q is None else {**{name: told[name] for name in told if name != "q"}, "searched": True}
+        searched = {"searched": True} if told.pop("q", None) is not None else {}
+        asked_for = len(told.pop("conversation_id", ()))
+        return told | searched | ({"conversations": asked_for} if asked_for else {})
 
 
 def parse(args: Any, reader: Reader, settings: Settings) -> Filter:

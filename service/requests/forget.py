@@ -5,7 +5,7 @@ the ids of conversation and messages. What else is known of the person is delete
 transaction.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -27,6 +27,7 @@ from service.states import END_STATES, Skip, State
 
 fr = feedback_request.c
 tr = transition.c
+AT_ONCE = 500
 NOBODY: Mapping[str, Any] = {
     "x_user_id": None,
     "x_handle": None,
@@ -53,6 +54,7 @@ def erase(connection: Connection, x_user_id: str, writer: Writer, now: datetime)
             "dm_event_id": None,
             "feedback_id": None,
             "card_dm_id": None,
+            "page_hash": None,  # the link lies in the account's messages, beside its reader
             "erased_at": now,
             "updated_at": now,
         }
@@ -65,6 +67,12 @@ def handles_of(connection: Connection, x_user_id: str) -> set[str]:
     """Return the handles under which our requests know this person."""
     known = sa.select(fr.x_handle).where(fr.x_user_id == x_user_id, fr.x_handle.is_not(None)).distinct()
     return {str(handle) for handle in connection.scalars(known)}
+
+
+def named_since(connection: Connection, since: datetime) -> Iterator[str]:
+    """Return whom requests name that have changed since then, some of them more than once."""
+    named = sa.select(fr.x_user_id).where(fr.updated_at >= since, fr.x_user_id.is_not(None))
+    yield from filter(None, connection.execute(named, execution_options={"yield_per": AT_ONCE}).scalars())
 
 
 def recall(connection: Connection, x_user_id: str, handles: set[str], *, hash_key: str) -> None:

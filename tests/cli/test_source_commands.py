@@ -267,6 +267,7 @@ def test_a_source_that_never_says_who_its_customers_are_is_named(cli: Cli) -> No
     (first, *_) = cli.rows(webhook_delivery)
     assert first.id in cli.says("deliveries", "list", "--outcome", "accepted", "--source", "crm")
     assert "customer    nobody" in cli.says("sources", "explain", "--source", "crm", "--delivery", first.id)
+    assert [(row.action, row.detail) for row in cli.rows(access_log)] == [("deliveries.read", {"delivery": first.id})]
 
 
 def test_a_source_that_tells_much_and_never_of_an_end_is_named(cli: Cli) -> None:

@@ -83,6 +83,7 @@ def answered(app: App, request_id: str, *, score: int | None = 4, text: str | No
             .values(
                 state="card_sent", feedback_id=feedback_id, card_sent_at=now, outcome_at=now, campaign="care",
                 type="csat", card_text=bound("How did we do?", request_id), dm_event_id="dm-1", card_dm_id="dm-2",
+                page_hash=feedback_id.zfill(64),
                 opening_text=sa.literal("Thanks, ") + feedback_request.c.x_handle,
             )
         )  # fmt: skip

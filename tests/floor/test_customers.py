@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -176,8 +177,9 @@ def test_erasing_takes_identity_text_and_raw_deliveries(engine: Engine) -> None:
     assert "called back" in left
     requests = {row.id: row for row in app.rows(feedback_request)}
     gone = requests[ids["answered"]]
-    assert (gone.erased_at, gone.dm_event_id, gone.card_dm_id) == (app.clock.now, None, None)
+    assert (gone.erased_at, gone.dm_event_id, gone.card_dm_id, gone.page_hash) == (app.clock.now, None, None, None)
     assert requests[ids["other"]].card_dm_id == "dm-2"
+    assert requests[ids["other"]].page_hash is not None
     assert (requests[ids["open"]].state, requests[ids["open"]].reason) == ("skipped", "opted_out")
     assert is_opted_out(app, X_USER)
     assert {row.body is None for row in app.rows(webhook_delivery)} == {True, False}
@@ -193,6 +195,25 @@ def test_what_was_erased_is_in_no_page_of_the_file(sqlite_engine: Engine) -> Non
         pages = file.read_bytes()
         found = {each for each in HERS if each.encode() in pages}
         assert (found == set()) if gone else {X_USER, HANDLE, WORDS, NOTE} <= found
+
+
+def test_what_was_erased_is_not_in_the_log_beside_the_file_either(sqlite_engine: Engine) -> None:
+    house, _ = populated(sqlite_engine)
+    log = Path(f"{sqlite_engine.url.database}-wal")
+    assert WORDS.encode() in log.read_bytes()
+    house.call("DELETE", f"/v1/customers/{X_USER}", house.key())
+    assert [each for each in HERS if each.encode() in log.read_bytes()] == []
+
+
+def test_an_erasure_waits_for_no_reader_and_retention_empties_the_log_later(sqlite_engine: Engine) -> None:
+    house, _ = populated(sqlite_engine)
+    log = Path(f"{sqlite_engine.url.database}-wal")
+    with reading(sqlite_engine) as connection:
+        connection.execute(sa.select(opt_out)).all()
+        assert house.call("DELETE", f"/v1/customers/{X_USER}", house.key()).status_code == 200
+        assert WORDS.encode() in log.read_bytes()
+    housekeeping.prune(sqlite_engine, house.settings, house.clock.now, dry_run=False)
+    assert WORDS.encode() not in log.read_bytes()
 
 
 def test_somebody_else_is_not_touched(sqlite_engine: Engine) -> None:
@@ -283,6 +304,37 @@ def test_an_erased_customer_who_comes_back_is_not_asked(sqlite_engine: Engine) -
     app.clock.forward(days=30)
     deliver(app, "c-again", x_user_id=X_USER)
     assert is_opted_out(app, X_USER)
+
+
+@pytest.mark.parametrize("said_stop", [False, True])
+def test_whatever_names_an_erased_customer_later_is_erased_within_the_hour(engine: Engine, said_stop: bool) -> None:
+    """The same conversation by the CRM's list, in bytes that are new, or another one."""
+    app, _ = populated(engine)
+    if said_stop:
+        app.call("POST", "/v1/opt-outs", app.key(), {"x_user_ids": [X_USER], "reason": "asked_by_customer"})
+    app.call("DELETE", f"/v1/customers/{X_USER}", app.key())
+    prune = partial(housekeeping.prune, app.engine, app.settings)
+    assert prune(app.clock.now, dry_run=False)["erased_anew"] == 0
+    app.clock.forward(minutes=30)
+    deliver(app, "c-answered", x_user_id=X_USER, x_handle=HANDLE, tags=["anew"])
+    deliver(app, "c-later", x_user_id="12")
+    later = app.clock.forward(hours=1)
+    assert {HANDLE, X_USER} <= {each for each in HERS if each in everything(engine)}
+    assert prune(later, dry_run=True)["erased_anew"] == 1
+    assert prune(later, dry_run=False)["erased_anew"] == 1
+    assert [each for each in HERS if each in everything(engine)] == []
+    assert "c-later" in everything(engine)
+    assert app.audit()[-1][:2] == ("retention", "customer.erase")
+    assert prune(app.clock.forward(hours=1), dry_run=False)["erased_anew"] == 0
+
+
+def test_who_may_be_asked_again_is_not_erased_anew(engine: Engine) -> None:
+    app, _ = populated(engine)
+    app.call("DELETE", f"/v1/customers/{X_USER}", app.key())
+    assert app.call("DELETE", f"/v1/opt-outs/{X_USER}", app.key()).status_code == 204
+    deliver(app, "c-anew", x_user_id=X_USER)
+    assert housekeeping.prune(engine, app.settings, app.clock.now, dry_run=False)["erased_anew"] == 0
+    assert "c-anew" in everything(engine)
 
 
 # -- what we hold

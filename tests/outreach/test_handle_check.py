@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from service.accounts import task_leases
 from service.customers import contacts
+from service.customers.hash_key import open_key
 from service.db import reading, writing
 from service.ids import person
 from service.models import contact
@@ -230,6 +231,10 @@ def test_erasing_a_person_forgets_that_they_wrote(world: World) -> None:
         on(world, minutes=1)
     counts = housekeeping.erase(world.engine, world.settings, "501", by="sue", now=world.clock.now)
     assert counts["contacts"] == 1
+    with writing(world.engine) as connection:  # X's list still shows it to whoever reads it next
+        key = open_key(world.engine, world.settings.service.secret_key)
+        contacts.note(connection, "acme", [("501", world.clock.now), ("502", world.clock.now)], hash_key=key)
+        assert len(connection.execute(sa.select(contact)).all()) == 1
 
 
 def test_old_contacts_are_forgotten(world: World) -> None:

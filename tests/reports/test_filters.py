@@ -128,6 +128,12 @@ def test_an_account_the_key_does_not_cover_is_refused():
     assert read(("account", "acme"), reader=reader).of("account") == ("acme",)
 
 
+def test_the_access_log_learns_of_words_and_conversations_only_that_they_were_asked_for():
+    asked = read(("q", "parcel"), ("conversation_id", "c-1"), ("conversation_id", "c-2"), ("agent_id", "ann"))
+    assert asked.logged() == {"agent_id": ["ann"], "searched": True, "conversations": 2}
+    assert read(("agent_id", "ann")).logged() == {"agent_id": ["ann"]}
+
+
 def test_a_logged_filter_contains_only_what_was_asked():
     assert read(("since", "2026-11-22T12:00:00Z"), ("agent_id", "ann")).described() == {
         "since": "2026-11-22T12:00:00Z",
