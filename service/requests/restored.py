@@ -21,6 +21,7 @@ snd = send_attempt.c
 PUT_BACK = sa.func.coalesce(sa.func.max(restore.c.restored_at), sa.literal(EPOCH, restore.c.restored_at.type))
 LAST = sa.select(PUT_BACK).scalar_subquery()
 """When the ledger was last put back, as SQL; 1970: never."""
+ASK_LAST = sa.select(LAST)
 
 NEWEST = (
     sa.select(sa.func.max(transition.c.at)),
@@ -55,7 +56,7 @@ def restores(connection: Connection) -> tuple[Restore, ...]:
 
 def last(connection: Connection) -> datetime:
     """Return when the ledger was last put back; 1970: never."""
-    return connection.execute(sa.select(LAST)).scalar_one()
+    return connection.execute(ASK_LAST).scalar_one()
 
 
 def concerned(connection: Connection) -> int:

@@ -18,7 +18,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from functools import lru_cache
 from itertools import accumulate
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -30,13 +33,17 @@ from service.reports.days import ONE_DAY
 from service.reports.disclosure import store
 from service.reports.disclosure.days import GIVEN_SINCE, ReleaseTerms, put_back_on
 from service.reports.disclosure.store import Leaf, Release
-from service.reports.disclosure.work import became, heard
+from service.reports.disclosure.work import HEARD, became, heard
 from service.reports.visible import ANSWERED, COMMENTED
 from service.settings import CARD_TYPES
 from service.states import State
 
 fr = feedback_request.c
 res = result.c
+JOIN = feedback_request.join(result, res.request_id == fr.id)
+TOOK = sa.type_coerce(res.first_seen_at, sa.BigInteger) - sa.type_coerce(fr.received_at, sa.BigInteger)
+IN_TIME = sa.and_(fr.type.is_not(None), fr.state == State.CARD_SENT, TOOK <= sa.bindparam("longest"))  # noqa: SIM300 - SQL
+"""Answers to delivered questions, seen within the answer window, by our own clock throughout."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,35 +190,43 @@ def _scored(connection: Connection, terms: ReleaseTerms, first: date, latest: da
     """Answers in time to conversations heard of in these days, and to earlier ones whose answers may come later."""
     days = store.spans_of_days(connection, terms.series.account, first)
     earliest = min([first, *(begin for begin, end in days.values() if end > first)])
-    heard_on = local_day(fr.received_at, terms.zone).label("heard_on")
-    seen_on = local_day(res.first_seen_at, terms.zone).label("seen_on")
-    query = sa.select(fr.type, heard_on, seen_on, res.released, sa.func.count()).select_from(_join())
-    query = query.where(*heard(terms, earliest - _window(terms), latest), res.score.is_not(None), _in_time(terms))
-    query = query.where(sa.or_(res.released.is_not(None), GIVEN_SINCE))  # else no release will ever have it
-    found = []
-    for kind, heard_day, seen_day, released, n in connection.execute(
-        query.group_by(fr.type, heard_on, seen_on, res.released)
-    ):
+    found, theirs = [], _in_time(terms, earliest - _window(terms), latest)
+    for kind, heard_day, seen_day, released, n in connection.execute(_ask_scored(terms.zone), theirs):
         begin, end = (date.min, None) if released is None else days.get(released, (date.min, first))
         if begin <= day_of(seen_day):  # else the score came long after a comment, and is in no cohort
             found.append(Scored(kind or "", day_of(heard_day), end, n))
     return found
 
 
+@lru_cache(maxsize=4)
+def _ask_scored(zone: ZoneInfo) -> sa.Select[str | None, int, int, int | None, int]:
+    heard_on = local_day(fr.received_at, zone).label("heard_on")
+    seen_on = local_day(res.first_seen_at, zone).label("seen_on")
+    query = sa.select(fr.type, heard_on, seen_on, res.released, sa.func.count()).select_from(JOIN)
+    query = query.where(*HEARD, res.score.is_not(None), IN_TIME)
+    query = query.where(sa.or_(res.released.is_not(None), GIVEN_SINCE))  # else no release will ever have it
+    return query.group_by(fr.type, heard_on, seen_on, res.released)
+
+
 def _answered(connection: Connection, terms: ReleaseTerms, first: date, latest: date) -> Mapping[tuple[str, date], int]:
     """Answers in time, including comments without a score, by kind and day."""
-    heard_on = local_day(fr.received_at, terms.zone).label("heard_on")
-    query = sa.select(fr.type, heard_on, sa.func.count()).select_from(_join())
-    query = query.where(*heard(terms, first, latest), _in_time(terms), ANSWERED)
-    rows = connection.execute(query.group_by(fr.type, heard_on))
+    rows = connection.execute(_ask_answered(terms.zone), _in_time(terms, first, latest))
     return {(kind or "", day_of(day)): n for kind, day, n in rows}
+
+
+@lru_cache(maxsize=4)
+def _ask_answered(zone: ZoneInfo) -> sa.Select[str | None, int, int]:
+    heard_on = local_day(fr.received_at, zone).label("heard_on")
+    query = sa.select(fr.type, heard_on, sa.func.count()).select_from(JOIN)
+    return query.where(*HEARD, IN_TIME, ANSWERED).group_by(fr.type, heard_on)
 
 
 def _counts(connection: Connection, terms: ReleaseTerms, first: date, end: date) -> dict[str, int]:
     """What became of the conversations, and per kind how many were delivered, answered, scored, commented."""
     total: Counter[str] = Counter()
-    query = sa.select(fr.type, fr.state, fr.reason, sa.func.count()).where(*heard(terms, first, end))
-    for kind, state, reason, n in connection.execute(query.group_by(fr.type, fr.state, fr.reason)):
+    query = sa.select(fr.type, fr.state, fr.reason, sa.func.count()).where(*HEARD)
+    grouped = query.group_by(fr.type, fr.state, fr.reason)
+    for kind, state, reason, n in connection.execute(grouped, heard(terms, first, end)):
         counts = became(state, reason, n)
         total.update(counts)
         if "delivered" in counts:
@@ -221,10 +236,10 @@ def _counts(connection: Connection, terms: ReleaseTerms, first: date, end: date)
 
 
 def _answers(connection: Connection, terms: ReleaseTerms, first: date, end: date) -> Counter[str]:
-    query = sa.select(fr.type, sa.func.count(), sa.func.sum(sa.case((COMMENTED, 1), else_=0))).select_from(_join())
-    query = query.where(*heard(terms, first, end), _in_time(terms), ANSWERED).group_by(fr.type)
+    query = sa.select(fr.type, sa.func.count(), sa.func.sum(sa.case((COMMENTED, 1), else_=0))).select_from(JOIN)
+    query = query.where(*HEARD, IN_TIME, ANSWERED).group_by(fr.type)
     found: Counter[str] = Counter()
-    for kind, answered, comments in connection.execute(query):
+    for kind, answered, comments in connection.execute(query, _in_time(terms, first, end)):
         found.update({f"{kind}:answered": answered, f"{kind}:commented": int(comments)})
     for each in _scored(connection, terms, first, end):
         if first <= each.heard:
@@ -232,11 +247,6 @@ def _answers(connection: Connection, terms: ReleaseTerms, first: date, end: date
     return found
 
 
-def _join() -> sa.FromClause:
-    return feedback_request.join(result, res.request_id == fr.id)
-
-
-def _in_time(terms: ReleaseTerms) -> sa.ColumnElement[bool]:
-    """Answers to delivered questions, seen within the answer window, by our own clock throughout."""
-    took = sa.type_coerce(res.first_seen_at, sa.BigInteger) - sa.type_coerce(fr.received_at, sa.BigInteger)
-    return sa.and_(fr.type.is_not(None), fr.state == State.CARD_SENT, took <= terms.answer_window // MICROSECOND)
+def _in_time(terms: ReleaseTerms, first: date, end: date) -> dict[str, Any]:
+    """The values of HEARD and IN_TIME."""
+    return {**heard(terms, first, end), "longest": terms.answer_window // MICROSECOND}

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -45,6 +46,20 @@ AT_ONCE = 500
 GIVEN_SINCE = SCORED_AT >= restored.LAST
 """Answers that no lost release can have told."""
 
+UNRELEASED = (
+    res.released.is_(None),
+    res.score.is_not(None),
+    GIVEN_SINCE,
+    fr.id == res.request_id,
+    fr.account == sa.bindparam("account"),
+    fr.type == sa.bindparam("type"),
+    fr.test.is_(False),
+)
+"""Scored answers in no release, of a result joined with its request."""
+BEFORE = res.first_seen_at < sa.bindparam("end")
+OLDEST = sa.select(res.first_seen_at).where(*UNRELEASED).order_by(res.first_seen_at)
+WAITING = OLDEST.where(BEFORE).limit(sa.bindparam("least", type_=sa.Integer()))
+
 
 @dataclass(frozen=True, slots=True)
 class ReleaseTerms:
@@ -59,7 +74,7 @@ class ReleaseTerms:
 
 def first_day(connection: Connection, terms: ReleaseTerms) -> date | None:
     """Return the day of the oldest answer in no release; None if there is none."""
-    oldest = connection.scalar(sa.select(res.first_seen_at).where(*_open(terms)).order_by(res.first_seen_at).limit(1))
+    oldest = connection.scalar(OLDEST.limit(1), _asked(terms))
     return None if oldest is None else oldest.astimezone(terms.zone).date()
 
 
@@ -83,7 +98,7 @@ def _enough_at(connection: Connection, terms: ReleaseTerms, until: date, due: da
     ahead = 1
     while True:
         end = min(until + timedelta(days=ahead), due)
-        moments = list(connection.scalars(_waiting(terms, end).limit(terms.least)))
+        moments = list(connection.scalars(WAITING, {**_asked(terms, end), "least": terms.least}))
         if len(moments) == terms.least:
             return max(moments[-1].astimezone(terms.zone).date(), until)
         if end >= due:
@@ -91,20 +106,10 @@ def _enough_at(connection: Connection, terms: ReleaseTerms, until: date, due: da
         ahead *= 4
 
 
-def _waiting(terms: ReleaseTerms, end: date) -> sa.Select[datetime]:
-    ours = (*_open(terms), res.first_seen_at < midnight(end, terms.zone))
-    return sa.select(res.first_seen_at).where(*ours).order_by(res.first_seen_at)
-
-
-def _open(terms: ReleaseTerms) -> tuple[sa.ColumnElement[bool], ...]:
-    """Scored answers in no release, of a result joined with its request."""
-    theirs = (
-        fr.id == res.request_id,
-        fr.account == terms.series.account,
-        fr.type == terms.series.type,
-        fr.test.is_(False),
-    )
-    return res.released.is_(None), res.score.is_not(None), GIVEN_SINCE, *theirs
+def _asked(terms: ReleaseTerms, end: date | None = None) -> dict[str, Any]:
+    """The values of UNRELEASED and BEFORE."""
+    moment = None if end is None else midnight(end, terms.zone)
+    return {"account": terms.series.account, "type": terms.series.type, "end": moment}
 
 
 def _close(connection: Connection, terms: ReleaseTerms, first: date, end: date) -> bool:
@@ -126,12 +131,16 @@ def _close(connection: Connection, terms: ReleaseTerms, first: date, end: date) 
 
 def _taken(connection: Connection, terms: ReleaseTerms, end: date) -> tuple[Counter[tuple[Any, ...]], list[str]]:
     """All answers waiting on `end`, locked until the commit: their cells, and which they are."""
-    hour = local_hour(res.first_seen_at, terms.zone)
+    rows = connection.execute(_take(terms.zone), _asked(terms, end)).all()
+    return Counter(tuple(row[1:]) for row in rows), [row[0] for row in rows]
+
+
+@lru_cache(maxsize=4)
+def _take(zone: ZoneInfo) -> sa.Select[Any]:
+    hour = local_hour(res.first_seen_at, zone)
     query = sa.select(res.request_id, fr.team_id, fr.agent_id, res.score, *CONTEXTS.values(), hour, HIDDEN)
     query = query.select_from(named(result.join(feedback_request, fr.id == res.request_id)))
-    query = query.where(*_open(terms), res.first_seen_at < midnight(end, terms.zone))
-    rows = connection.execute(query.with_for_update(of=result)).all()
-    return Counter(tuple(row[1:]) for row in rows), [row[0] for row in rows]
+    return query.where(*UNRELEASED, BEFORE).with_for_update(of=result)
 
 
 def _cell(number: int, key: tuple[Any, ...], n: int) -> dict[str, Any]:

@@ -26,18 +26,24 @@ ANY_KIND = ""
 """In place of a kind of card: what is told of conversations, whatever they were asked with."""
 
 
-MINE = tuple(rel[name] == sa.bindparam(name) for name in ("account", "type", "partition"))
-END_OF_LAST = sa.select(sa.func.max(rel.end_day)).where(*MINE)
+def _mine(columns: Any) -> tuple[sa.ColumnElement[bool], ...]:
+    return tuple(columns[name] == sa.bindparam(f"of_{name}") for name in ("account", "type", "partition"))
 
 
 def _those(*within: sa.ColumnElement[bool]) -> tuple[sa.Select[Any], sa.Select[Any]]:
     """Releases of a partition, and their leaves. Built once: a page reads some twenty of them."""
-    ids = sa.select(rel.id).where(*MINE, *within)
+    ids = sa.select(rel.id).where(*_mine(rel), *within)
     leaves = sa.select(release_leaf).where(release_leaf.c.release_id.in_(ids)).order_by(release_leaf.c.id)
-    return sa.select(release).where(*MINE, *within).order_by(rel.end_day), leaves
+    return sa.select(release).where(*_mine(rel), *within).order_by(rel.end_day), leaves
 
 
 WITHIN = _those(rel.first_day >= sa.bindparam("first"), rel.end_day <= sa.bindparam("end"))
+END_OF_LAST = sa.select(sa.func.max(rel.end_day)).where(*_mine(rel))
+STEP = (
+    sa.update(release_walk)
+    .where(*_mine(rw), rw.until_day == sa.bindparam("before"))
+    .values(until_day=sa.bindparam("after"))
+)
 ENDING_WITHIN = _those(rel.end_day > sa.bindparam("first"), rel.end_day <= sa.bindparam("end"))
 
 
@@ -49,8 +55,8 @@ class ReleaseSeries:
     type: str
 
     def of(self, partition: str) -> dict[str, str]:
-        """The values of `MINE`: the releases of a partition."""
-        return {"account": self.account, "type": self.type, "partition": partition}
+        """The values of `_mine`: the releases of a partition, or its walk."""
+        return {"of_account": self.account, "of_type": self.type, "of_partition": partition}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +140,7 @@ def put(connection: Connection, series: ReleaseSeries, partition: str, made: Rel
         "closed_at": now,
         "checksum": _checksum(series, partition, made),
     }
-    key = connection.execute(sa.insert(release).values(row)).inserted_primary_key
+    key = connection.execute(sa.insert(release), row).inserted_primary_key
     assert key is not None
     rows = [{"release_id": key[0], "label": list(e.label), "pooled": e.pooled, "counts": e.counts} for e in made.leaves]
     connection.execute(sa.insert(release_leaf), rows)
@@ -151,8 +157,8 @@ def enrol(connection: Connection, series: ReleaseSeries, since: Mapping[str, dat
 
 def step(connection: Connection, series: ReleaseSeries, partition: str, before: date, after: date) -> bool:
     """Walk on in this transaction; False if another worker did. What it closes belongs in the same commit."""
-    mine = (rw.account == series.account, rw.type == series.type, rw.partition == partition, rw.until_day == before)
-    return connection.execute(sa.update(release_walk).where(*mine).values(until_day=after)).rowcount == 1
+    asked = {**series.of(partition), "before": before, "after": after}
+    return connection.execute(STEP, asked).rowcount == 1
 
 
 def walks(connection: Connection) -> Mapping[ReleaseSeries, Mapping[str, date]]:

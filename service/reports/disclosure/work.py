@@ -32,6 +32,23 @@ GROUPS: Mapping[str, tuple[sa.ColumnElement[Any], ...]] = {
 DECIDED_AFTER = timedelta(days=3)
 """So long a span stays open after its end: nearly every request has ended by then."""
 OPEN = frozenset(state.value for state in OPEN_STATES)
+HEARD = (
+    fr.account == sa.bindparam("account"),
+    fr.received_at >= sa.bindparam("since"),
+    fr.received_at < sa.bindparam("until"),
+    fr.test.is_(False),
+)
+"""Requests of an account that we heard of within these days."""
+
+
+def _ask(split: Sequence[sa.ColumnElement[Any]], which: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    columns = (*split, fr.state, fr.reason)
+    rows = named(feedback_request.outerjoin(result, result.c.request_id == fr.id))
+    return sa.select(*columns, sa.func.count()).select_from(rows).where(*HEARD, which).group_by(*columns)
+
+
+ASK_NAMED = {partition: _ask(split, sa.not_(HIDDEN)) for partition, split in GROUPS.items()}
+ASK_HIDDEN = _ask((), HIDDEN)
 
 
 def due(today: date) -> date:
@@ -42,8 +59,8 @@ def due(today: date) -> date:
 def close(connection: Connection, terms: ReleaseTerms, partition: str, first: date, end: date) -> None:
     """Write the release of a span, if there were any conversations in it."""
     theirs = heard(terms, first, end)
-    groups = _counted(connection, GROUPS[partition], *theirs, sa.not_(HIDDEN))
-    nobodys = _counted(connection, (), *theirs, HIDDEN)
+    groups = _counted(connection, ASK_NAMED[partition], theirs)
+    nobodys = _counted(connection, ASK_HIDDEN, theirs)
     leaves = tuple(Leaf(label, False, groups[label]) for label in sorted(groups, key=repr))
     without = (None,) * len(GROUPS[partition])  # as long as the others: the release before looks into each
     leaves += tuple(Leaf(without, True, counts) for counts in nobodys.values())
@@ -51,23 +68,18 @@ def close(connection: Connection, terms: ReleaseTerms, partition: str, first: da
         store.put(connection, terms.series, partition, Release(0, first, end, leaves), terms.now)
 
 
-def _counted(
-    connection: Connection, split: Sequence[sa.ColumnElement[Any]], *conditions: sa.ColumnElement[bool]
-) -> Mapping[Label, Counter[str]]:
+def _counted(connection: Connection, query: sa.Select[Any], theirs: Mapping[str, Any]) -> Mapping[Label, Counter[str]]:
     """What became of conversations, by group."""
     groups: dict[Label, Counter[str]] = defaultdict(Counter)
-    columns = (*split, fr.state, fr.reason)
-    rows = named(feedback_request.outerjoin(result, result.c.request_id == fr.id))
-    query = sa.select(*columns, sa.func.count()).select_from(rows).where(*conditions).group_by(*columns)
-    for *label, state, reason, n in connection.execute(query):
+    for *label, state, reason, n in connection.execute(query, theirs):
         groups[tuple(label)].update(became(state, reason, n))
     return groups
 
 
-def heard(terms: ReleaseTerms, first: date, end: date) -> tuple[sa.ColumnElement[bool], ...]:
-    """Say as SQL which requests of the account belong to these days."""
+def heard(terms: ReleaseTerms, first: date, end: date) -> dict[str, Any]:
+    """The values of HEARD: which requests of the account belong to these days."""
     since, until = midnight(first, terms.zone), midnight(end, terms.zone)
-    return fr.account == terms.series.account, fr.received_at >= since, fr.received_at < until, fr.test.is_(False)
+    return {"account": terms.series.account, "since": since, "until": until}
 
 
 def became(state: str, reason: str | None, n: int) -> Mapping[str, int]:
