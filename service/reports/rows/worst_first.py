@@ -5,7 +5,7 @@ answer of the period. So the ranks are gone through one by one, each score along
 there are enough.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from service.reports.rows.mood import RANKS, WITHOUT_SCORE, mood_of, of_kind, ra
 from service.reports.rows.position import Position
 
 res = result.c
+PLACE = (res.updated_at, res.request_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +41,10 @@ class ScoreWalk:
 
     @property
     def condition(self) -> sa.ColumnElement[bool]:
-        """As SQL: these answers."""
+        """As SQL: these answers; the score is `of_score`."""
         if self.score is None:
             return res.score.is_(None)
-        return sa.and_(res.score == self.score, of_kind(self.kinds))
+        return sa.and_(res.score == sa.bindparam("of_score"), of_kind(self.kinds))
 
 
 def _is_between(score: int | None, least: int | None, most: int | None) -> bool:
@@ -74,11 +75,14 @@ def worst_first(
 ) -> Sequence[sa.Row[Any]]:
     """Return up to `limit` rows of a filtered query after `after`; backwards: best first, and oldest among equals."""
     walks = [walk for walk in WALKS if walk.may_hold(filter)]
+    query = query.order_by(*(each if backwards else each.desc() for each in PLACE))
+    query = query.limit(sa.bindparam("most", type_=sa.Integer()))
+    asks = {walk.kinds: query.where(walk.condition) for walk in {walk.kinds: walk for walk in walks}.values()}
     found: list[sa.Row[Any]] = []
     for rank in _ranks(after, backwards=backwards):
         here = [walk for walk in walks if walk.rank == rank]
         if here and len(found) < limit:
-            found += _of_rank(connection, query, here, after, limit - len(found), backwards=backwards)
+            found += _of_rank(connection, asks, here, after, limit - len(found), backwards=backwards)
     return found
 
 
@@ -91,19 +95,20 @@ def _ranks(after: Position | None, *, backwards: bool) -> Sequence[int]:
 
 def _of_rank(
     connection: Connection,
-    query: sa.Select[Any],
+    asks: Mapping[tuple[str, ...], sa.Select[Any]],
     walks: Sequence[ScoreWalk],
     after: Position | None,
     limit: int,
     *,
     backwards: bool,
 ) -> list[sa.Row[Any]]:
-    place = (res.updated_at, res.request_id)
     if after is not None and walks[0].rank == rank_and_moment(after.at)[0]:
-        here = sa.tuple_(*place)
+        here = sa.tuple_(*PLACE)
         there = sa.tuple_(sa.bindparam("moment", rank_and_moment(after.at)[1], type_=res.updated_at.type), after.id)
-        query = query.where(here > there if backwards else here < there)
-    query = query.order_by(*(each if backwards else each.desc() for each in place)).limit(limit)
-    rows = [row for walk in walks for row in connection.execute(query.where(walk.condition))]
+        beyond = here > there if backwards else here < there
+        asks = {walk.kinds: asks[walk.kinds].where(beyond) for walk in walks}
+    rows: list[sa.Row[Any]] = []
+    for walk in walks:
+        rows += connection.execute(asks[walk.kinds], {"of_score": walk.score, "most": limit})
     rows.sort(key=lambda row: (row.updated_at, row.id), reverse=not backwards)
     return rows[:limit]
