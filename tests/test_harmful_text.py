@@ -63,8 +63,9 @@ def poisoned(engine: Engine) -> tuple[flask.Flask, World, str]:
         deliver(app.test_client(), world, number)
     world.forward(minutes=2)
     world.run()
+    asked = {row.conversation_id: row for row in requests(world)}
     for number in numbers:
-        answer(app.test_client(), world, number)
+        answer(app.test_client(), world, number, asked[f"c-{number}"])
     while seal(engine, world.settings, world.clock()) or naming.follow(engine, world.settings, world.clock()):
         pass
     with writing(engine) as connection:
@@ -83,9 +84,8 @@ def deliver(client: FlaskClient, world: World, number: int) -> None:
     assert (took.status_code, took.get_json()["accepted"]) == (200, 1), took.get_data(as_text=True)
 
 
-def answer(client: FlaskClient, world: World, number: int) -> None:
+def answer(client: FlaskClient, world: World, number: int, row: Any) -> None:
     """X tells of an answer as it does: by its webhook."""
-    row = next(each for each in requests(world) if each.conversation_id == f"c-{number}")
     assert row.state == State.CARD_SENT, (row.reason, number)
     at = x_date(world.clock())
     text = {"value": POISON[number % len(POISON)], "created_at": at}

@@ -148,6 +148,7 @@ def test_sign_ins_and_outs_are_logged_without_a_secret(
     client = app.test_client()
     wrong(client, population.keys["admin"][:-3] + "xyz", "192.0.2.9")
     client.post("/dashboard/sign-in", data={"key": population.keys["admin"]})
+    client.get("/dashboard/")
     client.post("/dashboard/sign-out", data={"form_token": token_of(client)})
     with reading(engine) as connection:
         lines = connection.execute(sa.select(access_log).order_by(access_log.c.id)).all()
@@ -400,6 +401,6 @@ def test_a_wrong_address_is_a_page_not_a_stack(client: FlaskClient, settings: Se
 
 
 def token_of(client: FlaskClient) -> str:
-    found = re.search(r'name="form_token" value="([0-9a-f]{64})"', client.get("/dashboard/").text)
+    found = re.search(r'name="form_token" value="([0-9a-f]{64})"', client.get("/dashboard/sessions").text)
     assert found is not None
     return found[1]
