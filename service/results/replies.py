@@ -6,6 +6,7 @@ neither stored nor logged; only the fact that one followed a prompt is kept.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,7 +15,7 @@ import structlog
 from sqlalchemy.engine import Connection
 
 from service.customers import hash_key, opted_out
-from service.db import insert, once_committed
+from service.db import EPOCH, insert, once_committed
 from service.ids import person
 from service.models import feedback_request, prompt_reply
 from service.results.answer import Answer, Way
@@ -66,17 +67,25 @@ def _tapped(
     connection: Connection, settings: Settings, account: Account, message: DirectMessage, now: datetime
 ) -> Verdict | None:
     """A tap counts for the request it names, however old the prompt is, if the request's own customer taps."""
-    assert message.tapped is not None, "asked for with it"
-    tap = quick_reply.recognise(hash_key.begin(connection, settings.service.secret_key), message.tapped)
-    if tap is None or not _is_theirs(connection, account, tap.request_id, message.sender_id):
+    assert message.tapped is not None, "asked before"
+    assert message.sender_id is not None, "likewise"
+    key = hash_key.begin(connection, settings.service.secret_key)
+    tap = quick_reply.recognise(key, message.tapped)
+    if tap is None or not _is_theirs(connection, account, tap.request_id, _by_customer(key, message.sender_id)):
         log.warning("tap_refused", account=account.name)
         return None
-    return ingest(connection, _answer(tap.request_id, tap.score, message, now), now)
+    return ingest(connection, _answer(tap.request_id, tap.score, message), now)
 
 
-def _is_theirs(connection: Connection, account: Account, request_id: str, sender_id: str | None) -> bool:
-    mine = sa.select(fr.id).where(fr.id == request_id, fr.account == account.name, fr.x_user_id == sender_id)
+def _is_theirs(
+    connection: Connection, account: Account, request_id: str, theirs: Sequence[sa.ColumnElement[bool]]
+) -> bool:
+    mine = sa.select(fr.id).where(fr.id == request_id, fr.account == account.name, sa.or_(*theirs))
     return connection.scalar(mine) is not None
+
+
+def _by_customer(key: str, sender_id: str) -> Sequence[sa.ColumnElement[bool]]:
+    return fr.x_user_id == sender_id, fr.person == person(key, sender_id)  # retention leaves the hash alone
 
 
 def _stopped(
@@ -84,9 +93,8 @@ def _stopped(
 ) -> Verdict | None:
     """Anybody we have written to can stop us with a word, however long ago; from others it may mean anything."""
     key = hash_key.begin(connection, settings.service.secret_key)
-    them = (fr.x_user_id == sender_id, fr.person == person(key, sender_id))  # retention leaves the hash alone
     # two selects: by either of them at once SQLite would read all of the account
-    asked = (sa.select(fr.id).where(fr.account == account.name, each) for each in them)
+    asked = (sa.select(fr.id).where(fr.account == account.name, each) for each in _by_customer(key, sender_id))
     if connection.scalar(sa.union_all(*asked).limit(1)) is not None:
         opted_out.add(connection, [sender_id], hash_key=key, reason="asked_by_customer", by="customer", now=now)
         once_committed(connection, lambda: log.info("customer_opted_out", account=account.name))
@@ -100,17 +108,19 @@ def _typed(
         return None
     if not _typed_counts(settings, prompt):
         return None
-    return ingest(connection, _answer(prompt.request_id, int(words), message, now), now)
+    return ingest(connection, _answer(prompt.request_id, int(words), message), now)
 
 
 def _prompt(connection: Connection, account: Account, sender_id: str | None, at: datetime) -> Prompt | None:
     # one person's rows are few; a database that looks for the newest itself may read all cards of the account
-    theirs = sa.select(fr.id, fr.type, fr.campaign, fr.way, fr.card_sent_at).where(
+    theirs = sa.select(fr.id, fr.type, fr.campaign, fr.way, fr.dm_sent_at, fr.card_sent_at).where(
         fr.account == account.name, fr.x_user_id == sender_id
     )
-    sent = [row for row in connection.execute(theirs) if row.card_sent_at is not None and row.card_sent_at <= at]
-    row = max(sent, key=lambda each: each.card_sent_at, default=None)
-    return None if row is None or row.way != WAY else Prompt(row.id, row.type, row.campaign)
+    had = [(each, row) for row in connection.execute(theirs) for each in row[-2:] if each is not None and each <= at]
+    _, row = max(had, key=lambda each: each[0], default=(None, None))
+    if row is None or row.way != WAY or row.card_sent_at is None or row.card_sent_at > at:
+        return None  # after an opening nothing answers an older question, though its own may not be there yet
+    return Prompt(row.id, row.type, row.campaign)
 
 
 def _is_first(connection: Connection, prompt: Prompt, at: datetime) -> bool:
@@ -125,6 +135,6 @@ def _typed_counts(settings: Settings, prompt: Prompt) -> bool:
     return next((each.typed_scores for each in settings.campaigns if each.name == prompt.campaign), True)
 
 
-def _answer(request_id: str, score: int, message: DirectMessage, now: datetime) -> Answer:
-    at = message.created_at or now
-    return Answer(request_id, WAY, "dm", Update(at, score, at))
+def _answer(request_id: str, score: int, message: DirectMessage) -> Answer:
+    """Without a date, as a card without one: dated by our clock it would be another answer each time it comes."""
+    return Answer(request_id, WAY, "dm", Update(message.created_at or EPOCH, score, message.created_at))

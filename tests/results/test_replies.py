@@ -17,7 +17,7 @@ from service.customers.hash_key import open_key
 from service.db import reading, writing
 from service.errors import ServiceError, problem
 from service.ids import person
-from service.models import metadata, opt_out, prompt_reply
+from service.models import feedback_request, metadata, opt_out, prompt_reply
 from service.results import replies, x_activity
 from service.results.x_activity import blueprint
 from service.sandbox import pushes
@@ -218,6 +218,16 @@ def test_a_number_typed_after_a_newer_question_answers_no_older_one(engine, way)
     assert shown(say(engine, old, late)) == (4, "quick_reply", "dm", 0), "that came before"
 
 
+@pytest.mark.parametrize("asked_at", [None, NOW + HOUR])
+def test_a_number_typed_after_a_newer_opening_answers_no_older_question(engine, asked_at):
+    """Its question waits, is unclear at X, or came after the number: none of them makes it one for another agent."""
+    old = prompted(engine, card_sent_at=NOW - 30 * HOUR)
+    newer = {"state": "dm_sent", "dm_sent_at": NOW - HOUR, "card_sent_at": asked_at}
+    prompted(engine, x_user_id=old["x_user_id"], **newer)
+    assert say(engine, old, message(old, "4")) is None
+    assert shown(say(engine, old, message(old, "4", 2, NOW - 2 * HOUR))) == (4, "quick_reply", "dm", 0)
+
+
 def test_a_number_typed_at_the_moment_of_the_prompt_counts_also_of_a_campaign_that_is_gone(engine):
     row = request(engine, way="quick_reply", campaign="gone", card_sent_at=NOW)
     assert shown(say(engine, row, message(row, "4"))) == (4, "quick_reply", "dm", 0)
@@ -233,7 +243,27 @@ def test_undated_messages_count_only_from_the_customer_to_us(engine):
         ):  # fmt: skip
             assert replies.take(connection, SETTINGS, SETTINGS.accounts["shop"], wrong, NOW) is None
         assert replies.take(connection, SETTINGS, SETTINGS.accounts["shop"], said, NOW) == "applied"
-    assert result_of(engine, row)["score_at"] == NOW
+        assert replies.take(connection, SETTINGS, SETTINGS.accounts["shop"], said, NOW + HOUR) is None
+    found = result_of(engine, row)
+    assert (found["score_at"], found["score_seen_at"], found["update_count"]) == (None, NOW, 1)
+
+
+def test_an_undated_tap_that_comes_again_changes_nothing(engine):
+    row = prompted(engine)
+    said = DirectMessage("1", row["x_user_id"], US, tapped=metadata_of(engine, row, 4))
+    with writing(engine) as connection:
+        told = [replies.take(connection, SETTINGS, SETTINGS.accounts["shop"], said, NOW + n * HOUR) for n in range(3)]
+    assert told == ["applied", "repeat", "repeat"]
+
+
+def test_a_tap_of_a_customer_known_only_by_hash_counts(engine):
+    """Whatever age `keep_identities` leaves them: a button stays where it is."""
+    row = prompted(engine)
+    tap = message(row, "4", tapped=metadata_of(engine, row, 4))
+    with writing(engine) as connection:
+        known = {"x_user_id": None, "person": person(key_of(engine), row["x_user_id"])}
+        connection.execute(sa.update(feedback_request).where(feedback_request.c.id == row["id"]).values(known))
+    assert shown(say(engine, row, tap)) == (4, "quick_reply", "dm", 0)
 
 
 def test_an_account_takes_no_tap_for_anothers_request(engine):
