@@ -34,6 +34,7 @@ from service.x_api import AccountProblem, OutcomeUnknown, RateLimited, XClient, 
 
 REPLY_WINDOW = timedelta(hours=24)  # within which five messages to them do not count
 SAFE = timedelta(hours=1)  # of it, left for clocks and for the way to X
+IN_TIME = REPLY_WINDOW - SAFE
 SEEN, SEEN_EVERY = "thanks_seen", timedelta(minutes=1)
 OVERLAP = timedelta(minutes=10)  # an answer's row may be committed this long after the time in it
 AT_ONCE = 20
@@ -53,7 +54,7 @@ def send_due(place: Workplace, account: Account, x: XClient, clock: Callable[[],
         if standing.rests(connection, account.name, now):
             return 0
         seen = task_leases.moment(connection, account.name, SEEN)
-        due = _due(connection, place, account, thanking, _since(seen, now))
+        due = _due(connection, place, account, thanking, _since(seen, now), now - IN_TIME)
         left = sends.oldest_open(connection, account.name, Kind.THANKS)
     if left is not None and left < now - SAFE:
         with writing(place.engine) as connection:
@@ -66,17 +67,26 @@ def send_due(place: Workplace, account: Account, x: XClient, clock: Callable[[],
 
 def _since(seen: datetime | None, now: datetime) -> datetime:
     """From when on to look at answers: all before the last look that left nobody are done."""
-    oldest = now - (REPLY_WINDOW - SAFE)
+    oldest = now - IN_TIME
     return oldest if seen is None else max(oldest, min(seen, now) - OVERLAP)
 
 
 def _due(
-    connection: Connection, place: Workplace, account: Account, thanking: Mapping[str, Campaign], lately: datetime
+    connection: Connection,
+    place: Workplace,
+    account: Account,
+    thanking: Mapping[str, Campaign],
+    lately: datetime,
+    free_since: datetime,
 ) -> Sequence[str]:
-    """Requests answered since then by a tap whose customers we owe thanks, oldest first; by the index of changes."""
+    """Requests whose customers we owe thanks for a tap we saw lately and X lets us reply to, oldest first.
+
+    By the index of changes.
+    """
     answered = SELECT.join_from(result, feedback_request, fr.id == res.request_id).order_by(res.score_seen_at)
     tapped = (res.updated_at > lately, res.score_way == quick_reply.WAY.name, res.score_seen_at > lately)
-    there = (fr.erased_at.is_(None), fr.x_user_id.is_not(None))
+    in_time = sa.func.coalesce(res.score_at, res.score_seen_at, type_=res.score_at.type) > free_since
+    there = (in_time, fr.erased_at.is_(None), fr.x_user_id.is_not(None))
     mine = (fr.account == account.name, fr.campaign.in_(list(thanking)), fr.state == State.CARD_SENT)
     rows = connection.execute(answered.where(*tapped, *SILENT, *there, *mine, ~THANKED)).all()
     # Customers who get none stay in this list for a day: they must not crowd out the others.

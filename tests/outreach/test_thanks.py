@@ -300,6 +300,8 @@ def test_an_empty_look_is_noted_once_a_minute(world_of: Any, seen: Any, kept: da
         ({}, {}, True),
         ({"updated_at": START}, {}, False),
         ({"score_seen_at": START}, {}, False),
+        ({"score_at": START - 22 * HOUR}, {}, True),
+        ({"score_at": START - 23 * HOUR}, {}, False),
         ({"score_way": "page"}, {}, False),
         ({"text": "Fine"}, {}, False),
         ({"text_at": START}, {}, False),
@@ -322,7 +324,7 @@ def test_only_recent_taps_without_a_comment_are_thanked(
         values = encrypting(result, {**row, **of_result}, request_id)
         connection.execute(sa.insert(result).values(values))
         thanking = {each.name: each for each in world.settings.campaigns}
-        found = thanks._due(connection, world.place, account(world), thanking, START)
+        found = thanks._due(connection, world.place, account(world), thanking, START, START - 23 * HOUR)
     assert found == ([request_id] if thanked else [])
 
 
