@@ -10,7 +10,7 @@ from service.cli.friendly import CommandGroup
 from service.customers import opted_out as stored
 from service.customers.hash_key import open_key
 from service.db import reading, writing
-from service.errors import NotFound
+from service.errors import Invalid, NotFound
 from service.humanize import many
 
 BATCH = 1000
@@ -28,6 +28,9 @@ def opt_out() -> None:
 @click.pass_context
 def add(context: click.Context, x_user_ids: tuple[str, ...], account: str, reason: str) -> None:
     """Put people on the list, by their numeric X user ids."""
+    if reason == stored.ERASED:
+        sentence = f"'{reason}' is the reason of an erasure: use `dm-feedback erase`, or give another reason."
+        raise Invalid("reason_of_an_erasure", sentence)
     _add(context, list(x_user_ids), account, reason)
 
 

@@ -15,7 +15,7 @@ from service.ids import person
 from service.models import opt_out
 
 EVERY_ACCOUNT = "*"
-ERASED = "erased"  # the reason of whoever was erased
+ERASED = "erased"  # the reason of whoever was erased: nobody else may give it, for what names them later is deleted
 oo = opt_out.c
 
 
@@ -56,7 +56,7 @@ def of_person(x_user_id: str, *, hash_key: str) -> tuple[sa.Table, sa.ColumnElem
 
 def erased(connection: Connection) -> frozenset[str]:
     """Return the hashes of all who were erased, and have not been taken off the list since."""
-    return frozenset(connection.scalars(sa.select(oo.person).where(oo.reason == ERASED)))
+    return frozenset(connection.scalars(sa.select(oo.person).where(oo.reason == ERASED, oo.account == EVERY_ACCOUNT)))
 
 
 def count(connection: Connection) -> int:

@@ -40,6 +40,12 @@ def _printable(value: str) -> None:
         raise ValidationError("must be printable characters")
 
 
+def _no_erasure(value: str) -> None:
+    """What names an erased person later is deleted, which may take two people."""
+    if value == opted_out.ERASED:
+        raise ValidationError(f"'{value}' is the reason of an erasure: erase the customer, or give another reason")
+
+
 class OptOutSchema(StrictSchema):
     """Who must not be asked, by which accounts."""
 
@@ -54,7 +60,7 @@ class OptOutSchema(StrictSchema):
     )
     reason = fields.String(
         load_default="asked_by_customer",
-        validate=[validate.Length(1, 64), _printable],
+        validate=[validate.Length(1, 64), _printable, _no_erasure],
         metadata={"description": "The reason, for people who look it up later. Do not include what a customer wrote"},
     )
 

@@ -259,6 +259,8 @@ def test_people_are_put_on_the_list_counted_and_taken_off(engine: Engine, tmp_pa
     assert cli.says("opt-out", "remove", "501") == "Taken off the list.\n"
     assert not is_on_it(cli, "501")
     assert cli.refuses("opt-out", "remove", "501")[1] == "not_opted_out"
+    assert cli.refuses("opt-out", "add", "501", "--reason", "erased")[1] == "reason_of_an_erasure"
+    assert not is_on_it(cli, "501")
     assert not any(value == "501" for row in cli.rows(opt_out) for value in row)
     assert [action for action, _ in cli.audit()] == ["opt_out.add", "opt_out.add", "opt_out.remove"]
 

@@ -98,6 +98,7 @@ def test_an_opt_out_may_be_for_one_account(app: App) -> None:
         ({"x_user_ids": ["12"], "reason": "x" * 65}, "invalid_parameter"),
         ({"x_user_ids": ["12"], "reason": "a\0b"}, "invalid_parameter"),
         ({"x_user_ids": ["12"], "reason": "\ud800"}, "invalid_parameter"),
+        ({"x_user_ids": ["12"], "reason": "erased"}, "invalid_parameter"),
         ({"x_user_ids": ["12"], "why": "x"}, "unknown_parameter"),
         ({"x_user_ids": ["12"], "account": "nobody"}, "unknown_account"),
     ],

@@ -20,7 +20,6 @@ from service.web.docs.completion import complete
 from service.web.docs.handwritten import PATHS, TAGS
 from service.web.statuses import PHRASES, component, reference
 
-DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # writes the same in a third of the time
 TITLE, VERSION = "dm-feedback", "1"
 DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # libyaml's, which writes the same in a quarter of the time
 ABOUT = (
