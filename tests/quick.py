@@ -1,8 +1,8 @@
 """Chooses what to test after a change: changed files from git in, paths for pytest out, one per line.
 
-A changed test is run itself, and so are the tests of presets, tables and revisions if one of those changed. For a
-changed file of the service, the tests of its room that name it are run, else those that name what imports it, else the
-whole room. Used by `bash deploy/test --quick`; the full run remains what decides.
+A changed test is run itself. For a changed file of the service, the tests of its room that name it are run, else those
+that name what imports it, else the whole room; and what the table below says is tested elsewhere. Used by
+`bash deploy/test --quick`; the full run remains what decides.
 """
 
 import re
@@ -15,8 +15,18 @@ ALWAYS = "tests/test_architecture.py"
 FLOOR = "tests/floor"
 HELD_BESIDE = (
     ("service/intake/presets/", "tests/intake/test_presets.py"),
+    ("service/intake/verify/", "tests/intake/test_verify.py"),
     ("service/models/", "tests/test_owners.py"),
     ("service/migrations/", "tests/test_migrations.py"),
+    ("service/states.py", "tests/requests/test_declaration.py"),
+    ("service/states.py", "tests/demo/test_script.py"),
+    ("service/ways/", "tests/outreach/test_ways.py"),
+    ("service/ways/languages/", "tests/results/page/test_words.py"),
+    ("service/ways/languages/", "tests/results/test_replies.py"),
+    ("service/reports/templates/", "tests/reports/dashboard"),
+    ("deploy/", "tests/test_deploy.py"),
+    ("deploy/prometheus/", "tests/test_alerts.py"),
+    ("README.md", "tests/test_readme.py"),
 )
 """What is tested elsewhere than in a room of its own name, whatever kind of file it is."""
 

@@ -11,29 +11,12 @@ import pytest
 from tests.tree_copy import copied
 
 CODE = '    9999: Meaning(AccountProblem, "new_rule", "X has a new rule."),\n'
-DIMENSION = '    Dimension("tenant", "tenant", fr.tenant, "Tenant", "Tenant of the CRM", "without a tenant"),\n'
 
 ASKS_ABOUT_THE_CODE = """
 from datetime import UTC, datetime
 from service.x_api.refusal import error_from
 error = error_from(403, {}, b'{"errors": [{"code": 9999}]}', sends=True, now=datetime.now(UTC))
 print(type(error).__name__, error.reason, error.about_us)
-"""
-ASKS_FOR_THE_BREAKDOWN = """
-import sys
-from datetime import UTC, datetime
-from service.app import create_app
-from service.auth import keys
-from service.db import open_engine, writing
-from tests.support import settings_of
-engine = open_engine(sys.argv[1])
-with writing(engine) as connection:
-    key = keys.create(connection, "ana", "supervisor", [], datetime.now(UTC))
-app = create_app(settings_of(), engine)
-for path in ("/v1/breakdown?by=tenant", "/v1/summary?tenant=north"):
-    answer = app.test_client().get(path, headers={"Authorization": f"Bearer {key}"})
-    print(answer.status_code)
-print('name: tenant' in app.test_client().get("/openapi.yaml").text)
 """
 
 
@@ -77,11 +60,6 @@ def asked(copy: Copy, program: str, *arguments: str) -> str:
 def test_an_error_code_of_x_is_one_row(copy: Copy) -> None:
     add(copy.place / "service/x_api/codes.py", "CODES: Mapping[int, Meaning] = {\n", CODE)
     assert asked(copy, ASKS_ABOUT_THE_CODE).split() == ["AccountProblem", "new_rule", "True"]
-
-
-def test_a_dimension_is_one_line(copy: Copy, sqlite_url: str) -> None:
-    add(copy.place / "service/reports/dimensions.py", "DIMENSIONS = (\n", DIMENSION)
-    assert asked(copy, ASKS_FOR_THE_BREAKDOWN, sqlite_url).split() == ["200", "200", "True"]
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,10 @@
 """The quick run finds the tests of what changed."""
 
+import re
 import subprocess
 from pathlib import Path
 
-from tests.quick import ALWAYS, changed, paths_for
+from tests.quick import ALWAYS, TOP, changed, paths_for
 
 
 def tree(top: Path, files: dict[str, str]) -> None:
@@ -45,8 +46,8 @@ def test_a_file_no_test_names_is_tested_through_its_importers(tmp_path: Path) ->
 
 
 def test_changed_tests_run_and_deleted_files_do_not(tmp_path: Path) -> None:
-    tree(tmp_path, {"tests/intake/test_accept.py": "", "tests/intake/app.py": "", "README.md": ""})
-    wanted = ["tests/intake/test_accept.py", "tests/intake/app.py", "README.md", "service/gone.py"]
+    tree(tmp_path, {"tests/intake/test_accept.py": "", "tests/intake/app.py": "", "LICENSE": ""})
+    wanted = ["tests/intake/test_accept.py", "tests/intake/app.py", "LICENSE", "service/gone.py"]
     assert paths_for(wanted, tmp_path) == [ALWAYS, "tests/intake/test_accept.py", "tests/intake"]
 
 
@@ -55,6 +56,18 @@ def test_presets_tables_and_revisions_have_their_own_tests(tmp_path: Path) -> No
     preset, revision = "service/intake/presets/dixa/definition.toml", "service/migrations/versions/1.py"
     assert paths_for([preset], tmp_path) == [ALWAYS, "tests/intake/test_presets.py"]
     assert paths_for([revision], tmp_path) == [ALWAYS, "tests/test_migrations.py", "tests/floor"]
+
+
+def test_the_first_test_of_each_kind_of_change_is_run() -> None:
+    """As the table of tests/README.md has them."""
+    table = (TOP / "tests/README.md").read_text("utf-8").partition("| to add |")[2].partition("\n\n")[0]
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines()[2:]]
+    assert len(rows) > 12
+    for what, write, first in rows:
+        named = re.findall(r"`((?:service|deploy)/[\w./]+)`", write)
+        files = [f"{each}a_new_file.py" if each.endswith("/") else each for each in named]
+        missed = set(re.findall(r"`(tests/[\w/]+\.py)`", first)) - set(paths_for(files))
+        assert not missed, f"{what}: see HELD_BESIDE in tests/quick.py"
 
 
 def test_without_a_change_the_last_commit_is_what_changed(tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ from service.app import create_app
 from service.cli import main
 from service.db import reading
 from service.intake.definition.load import preset_about
+from service.intake.definition.proofs import KINDS
+from service.intake.presets import preset_names, preset_tables
 from service.models import feedback_request
 from service.settings import from_tree
 from tests.support import tree
@@ -76,6 +78,13 @@ def test_zendesk_is_connected_as_its_preset_says() -> None:
     (block,) = (each for each in re.findall(r"```toml\n(.*?)```", README, re.DOTALL) if "[sources.zendesk]" in each)
     source = tomllib.loads(block)["sources"]["zendesk"]
     assert source["api"] == tomllib.loads(preset_about(source["preset"]).api)
+
+
+def test_it_names_every_way_to_prove_a_delivery_and_counts_the_crms_that_name_their_staff() -> None:
+    assert [kind for kind in KINDS if f"`{kind}`" not in README] == []
+    asked = {name.partition("_")[0] for name in preset_names() if "staff" in preset_tables(name)}
+    assert len(asked) == 7, "README.md says seven"
+    assert "seven CRMs'" in README
 
 
 def test_every_address_it_names_exists(sqlite_engine: Engine) -> None:

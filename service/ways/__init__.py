@@ -7,7 +7,7 @@ recognise through it; states, promises and ledger are the same for all.
 way.py     what every way is       opening.py  the DM that precedes all of them     listed.py  finding it in the DM list
 card.py    X's Customer Feedback card
 page.py    a link to our own page    links.py    how the link is made
-quick_reply.py  a DM with an option per score    scale.py  its words    catalogue.py  in fifteen languages
+quick_reply.py  a DM with an option per score    scale.py  its words    catalogue.py  in each language
 """
 
 from collections.abc import Mapping

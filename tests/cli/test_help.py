@@ -50,40 +50,6 @@ def test_the_list_says_what_the_command_itself_says(name: str) -> None:
     assert COMMANDS[name][1] == command.get_short_help_str(100)
 
 
-def test_there_is_a_command_for_every_task() -> None:
-    assert {path[0] for path, _ in ALL if path} == {
-        "access-log",
-        "accounts",
-        "campaigns",
-        "compliance",
-        "config",
-        "customers",
-        "db",
-        "deliveries",
-        "demo",
-        "erase",
-        "feeds",
-        "export",
-        "identities",
-        "keys",
-        "openapi",
-        "opt-out",
-        "page",
-        "people",
-        "privacy",
-        "prune",
-        "report",
-        "requests",
-        "results",
-        "sandbox",
-        "serve",
-        "sources",
-        "status",
-        "web",
-        "worker",
-    }
-
-
 def test_an_option_that_does_not_speak_for_itself_has_a_help_text() -> None:
     clear = {"account", "reason", "conversation", "limit"}
     silent = [

