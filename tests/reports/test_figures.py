@@ -1,6 +1,9 @@
 """The published figures against counting by hand, on both databases."""
 
+import csv
+import io
 from datetime import UTC, datetime, timedelta
+from typing import get_type_hints
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -11,10 +14,13 @@ from service.db import reading, writing
 from service.errors import Invalid, ServiceError
 from service.models import account_state
 from service.reports.figures import figures
-from service.reports.figures.shapes import Breakdowns, Trends
+from service.reports.figures.batch import WhichFigures, several
+from service.reports.figures.csv_table import as_csv
+from service.reports.figures.shapes import Breakdowns, Rate, Score, Summary, Trends
 from service.reports.filters import Filter
 from service.reports.report_query import ReportQuery
 from service.reports.rows import query
+from service.reports.statistics.definitions import DEFINITIONS
 from tests.reports.world import ADMIN, NOW, World, settings_of
 
 NPS_VECTOR = [1, 0, 1, 0, 2, 3, 5, 12, 18, 25, 33]  # features.md, worked example A
@@ -42,6 +48,15 @@ def test_the_worked_examples_come_out(world):
     assert (found.csat.low, found.csat.high) == pytest.approx((71.9684, 90.6868), abs=1e-4)
     assert dict(found.nps.distribution) == dict(enumerate(NPS_VECTOR))
     assert dict(found.csat.distribution) == dict(enumerate(CSAT_VECTOR, start=1))
+
+
+def test_every_score_and_rate_of_the_summary_has_a_definition_and_a_line_in_a_feed(world):
+    for kind in ("csat", "nps"):
+        world.add(7, score=5, kind=kind)
+    tiles = {name for name, shape in get_type_hints(Summary).items() if shape in (Rate, Score | None)}
+    feed = as_csv("summary", ask(world, several, WhichFigures(("summary",)))).decode()
+    assert tiles - {line["figure"] for line in csv.DictReader(io.StringIO(feed))} == set(), "see figures/csv_table.py"
+    assert tiles - set(DEFINITIONS) == set(), "see statistics/definitions.py"
 
 
 def test_response_rates_have_one_cohort_for_numerator_and_denominator(world):

@@ -2,9 +2,12 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import is_dataclass
 from pathlib import Path
+from typing import Any
 
 import flask
+import jinja2
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy.engine import Engine
@@ -54,9 +57,22 @@ def clock() -> Clock:
     return Clock(NOW)
 
 
+class NoSuchField(jinja2.Undefined):
+    """A field that a figure does not have would leave a hole in a page in silence: here it is an error."""
+
+    def __init__(
+        self, hint: str | None = None, obj: Any = jinja2.utils.missing, name: str | None = None, **more: Any
+    ) -> None:
+        super().__init__(hint, obj, name, **more)
+        if is_dataclass(obj):
+            raise AttributeError(f"{type(obj).__name__} has no field {name}")
+
+
 @pytest.fixture
 def app(settings: Settings, engine: Engine, clock: Clock) -> flask.Flask:
-    return create_app(settings, engine, clock)
+    built = create_app(settings, engine, clock)
+    built.jinja_env.undefined = NoSuchField
+    return built
 
 
 @pytest.fixture
