@@ -40,8 +40,8 @@ def ended(preset: str, said: TryOf) -> ConversationEnded:
 @pytest.mark.parametrize("preset", sorted(set(HAS_AN_END) - OF_ITS_OWN))
 def test_it_reports_a_new_conversation_ended_now_without_an_x_identity(preset: str) -> None:
     found = ended(preset, TryOf())
-    assert found.ended_at == NOW
-    assert (found.x_user_id, found.x_handle) == (None, None)
+    told = (found.ended_at, found.x_user_id, found.x_handle)
+    assert told == (NOW, None, None), "`fields` of the first `ended` in expected.json must name what is to be replaced"
     assert found.conversation_id != preset_expected(preset)["fixtures"][FIRST[preset]]["fields"]["conversation_id"]
 
 

@@ -2,8 +2,10 @@
 
 A folder holds `definition.toml`, deliveries as files (`ended.http`, `not_….http`, `duplicate_….http` …: header lines,
 an empty line, the body) and `expected.json`, which says what becomes of each and from which public source it was
-written. How the CRM signs is written down once more, from its documentation, in `tests/intake/signers.py`. The folders
-are shipped: `dm-feedback sources explain --preset NAME` walks through them, and so do the tests.
+written; what the `fields` of the first `ended` name (conversation, end, customer) a trial delivery replaces, so that it
+reaches nobody on X (`sample.py`). How the CRM signs is written down once more, from its documentation, in
+`tests/intake/signers.py`. The folders are shipped: `dm-feedback sources explain --preset NAME` walks through
+them, and so do the tests.
 """
 
 import json
