@@ -23,7 +23,7 @@ COMMANDS = {
     "sandbox": ("sandbox", "Run the sandbox, a stand-in for X: develop and test without any access to X."),
     "demo": ("demo", "Play the whole story against the sandbox: nothing to set up, nothing leaves this machine."),
     "config": ("config", "The settings file."),
-    "db": ("database", "The database's schema."),
+    "db": ("database", "The database: its schema, copies, partitions, a restore."),
     "keys": ("keys", "Keys for people and tools: supervisors, analysts, monitors, admins."),
     "feeds": ("feeds", "Addresses for spreadsheets: each answers one saved question with figures, and nothing else."),
     "access-log": ("access_log", "The access log: who read, exported or changed what, tamper-evident."),

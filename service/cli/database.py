@@ -24,7 +24,7 @@ ROLES = "Run deploy/roles.sql again where roles are used."
 
 @click.group(cls=CommandGroup)
 def db() -> None:
-    """The database's schema."""
+    """The database: its schema, copies, partitions, a restore."""
 
 
 @db.command()

@@ -1,4 +1,7 @@
-"""Groups of commands that show our own errors as sentences. Imports nothing but click: `--help` needs no database."""
+"""Groups of commands: lists whose sentences do not break off, and our own errors as sentences.
+
+At the top imports nothing but click: `--help` needs no database.
+"""
 
 from typing import Any
 

@@ -33,7 +33,7 @@ class Fault:
 
 def fault_from(raw: Mapping[str, Any]) -> Fault:
     """A rule from JSON. Raises ValueError, saying what is wrong."""
-    unknown = set(raw) - {each.name for each in fields(Fault)} | {"hits"} & set(raw)
+    unknown = set(raw) - ({each.name for each in fields(Fault)} - {"hits"})
     if unknown or raw.get("fault") not in KINDS:
         raise ValueError(f"A rule has fault ({', '.join(KINDS)}), vendor, times, status, seconds; not {dict(raw)!r}.")
     return Fault(**raw)
