@@ -30,6 +30,8 @@ from service.partitions.cuts import TableCut
 from service.privacy import held
 from service.reports.rows import marks, notes
 from service.requests import forget as requests
+from service.requests.retry import RetryPolicy
+from service.requests.writer import Writer
 from service.results import forget as results
 from service.settings import Settings
 from service.sources import call_counts, waiting
@@ -146,7 +148,8 @@ def identities_kept(settings: Settings) -> timedelta:
 def _identities(engine: Engine, settings: Settings, now: datetime, *, dry_run: bool, stop: Stop) -> int:
     """Forget who customers were. To open the key may write it first, which counting does not need."""
     hash_key = "" if dry_run else open_key(engine, settings.service.secret_key)
-    kind = requests.without_identity(now - identities_kept(settings), hash_key=hash_key, now=now)
+    writer = Writer("retention", RetryPolicy(settings.worker.max_attempts, settings.worker.give_up_after))
+    kind = requests.without_identity(now - identities_kept(settings), hash_key=hash_key, writer=writer, now=now)
     return count(engine, kind) if dry_run else forget(engine, kind, stop)
 
 

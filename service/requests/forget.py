@@ -20,10 +20,11 @@ from service.ids import new_id, person
 from service.models import feedback_request, transition
 from service.requests import sends
 from service.requests.outcomes import Stop
+from service.requests.request import Request
 from service.requests.rows import SELECT, request_of
 from service.requests.seals import UNSEALED
 from service.requests.writer import CHANGE, Writer, write
-from service.states import END_STATES, Skip, State
+from service.states import END_STATES, OPEN_STATES, Skip, State
 
 fr = feedback_request.c
 tr = transition.c
@@ -43,9 +44,7 @@ def erase(connection: Connection, x_user_id: str, writer: Writer, now: datetime)
     theirs = connection.execute(SELECT.where(fr.x_user_id == x_user_id).with_for_update())
     requests = [request_of(row) for row in theirs]
     for request in requests:
-        if request.is_open:
-            end = sends.unless_unclear(connection, request.id, Stop(State.SKIPPED, Skip.OPTED_OUT))
-            write(connection, request, end, now, writer)
+        _end(connection, request, Skip.OPTED_OUT, writer, now)
         gone = {
             **NOBODY,
             "person": None,
@@ -61,6 +60,12 @@ def erase(connection: Connection, x_user_id: str, writer: Writer, now: datetime)
         connection.execute(CHANGE, {"this": request.id, **gone, **UNSEALED})
     sends.forget(connection, [request.id for request in requests], x_user_id, now)
     return len(requests)
+
+
+def _end(connection: Connection, request: Request, why: Skip, writer: Writer, now: datetime) -> None:
+    """End a request if it is open."""
+    if request.is_open:
+        write(connection, request, sends.unless_unclear(connection, request.id, Stop(State.SKIPPED, why)), now, writer)
 
 
 def handles_of(connection: Connection, x_user_id: str) -> set[str]:
@@ -91,11 +96,13 @@ def whose(x_user_id: str, handles: set[str], *, hash_key: str) -> sa.ColumnEleme
     return sa.or_(fr.person == person(hash_key, x_user_id), fr.x_user_id == x_user_id, by_handle)
 
 
-def without_identity(before: datetime, *, hash_key: str, now: datetime) -> Overdue:
-    """Which identities are due: those of requests that ended before a time."""
+def without_identity(before: datetime, *, hash_key: str, writer: Writer, now: datetime) -> Overdue:
+    """Which identities are due: of requests that ended before a time, or that wait still though stale since then."""
     named = fr.x_user_id.is_not(None) | fr.x_handle.is_not(None) | fr.customer_ref.is_not(None)
-    old = sa.and_(fr.outcome_at < before, fr.state.in_(END_STATES), named)
-    return Overdue("identities", feedback_request, old, partial(_unnamed, hash_key, now))
+    ended = sa.and_(fr.outcome_at < before, fr.state.in_(END_STATES))
+    waits = sa.and_(sa.func.coalesce(fr.stale_at, fr.ended_at) < before, fr.state.in_(OPEN_STATES))
+    old = sa.and_(sa.or_(ended, waits), named)
+    return Overdue("identities", feedback_request, old, partial(_unnamed, hash_key, writer, now))
 
 
 def history(before: datetime) -> Overdue:
@@ -103,14 +110,18 @@ def history(before: datetime) -> Overdue:
     return Overdue("history", transition, tr.at < before)
 
 
-def _unnamed(hash_key: str, now: datetime, connection: Connection, those: Condition) -> int:
+def _unnamed(hash_key: str, writer: Writer, now: datetime, connection: Connection, those: Condition) -> int:
     """Of these columns readers see the CRM's id of the customer, so mirrors must hear that it is gone.
 
     A request whose customer was not found on X keeps its texts: they name nobody, and it may still be completed.
     """
-    columns = (fr.id, fr.x_user_id, fr.x_handle.is_not(None), fr.customer_ref.is_not(None))
+    waits = fr.state.in_(OPEN_STATES)
+    columns = (fr.id, fr.x_user_id, fr.x_handle.is_not(None), fr.customer_ref.is_not(None), waits)
     rows = connection.execute(sa.select(*columns).where(those).order_by(fr.id).with_for_update()).all()
-    for request_id, x_user_id, has_handle, was_shown in rows:
+    for request_id, x_user_id, has_handle, was_shown, is_open in rows:
+        if is_open:  # its account was held all the time
+            one = connection.execute(SELECT.where(fr.id == request_id)).one()
+            _end(connection, request_of(one), Skip.STALE, writer, now)
         known = None if x_user_id is None or is_unreadable(x_user_id) else person(hash_key, x_user_id)
         found = x_user_id is not None or has_handle
         gone = {**NOBODY, "person": known} if found else {"customer_ref": None}

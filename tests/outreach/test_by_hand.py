@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from service.customers import opted_out
 from service.db import batch_deletion, reading, writing
+from service.db.batch_deletion import Overdue
 from service.errors import Conflict, NotFound
 from service.models import access_log, result, send_attempt
 from service.models import opt_out as opt_out_table
@@ -21,6 +22,10 @@ from service.states import State
 from tests import support
 from tests.outreach.test_unclear import died, messages, ready
 from tests.support import START, World
+
+
+def unnamed(world: World, before: datetime) -> Overdue:
+    return forget.without_identity(before, hash_key=world.place.hash_key, writer=world.place.writer, now=before)
 
 
 def asked(world: World) -> dict[str, Any]:
@@ -181,7 +186,7 @@ def test_a_request_whose_card_x_has_told_us_of_is_never_retried(world: World) ->
 def test_a_request_whose_identity_was_pruned_is_not_retried(world: World, columns: dict[str, Any]) -> None:
     request_id = ready(world, state=State.FAILED, reason="refused", outcome_at=world.clock.now, **columns)
     later = world.clock.now + timedelta(days=1)
-    for each in (forget.without_identity(later, hash_key=world.place.hash_key, now=later), forget.history(later)):
+    for each in (unnamed(world, later), forget.history(later)):
         batch_deletion.forget(world.engine, each)
     with pytest.raises(Conflict) as refused:
         by_hand.retry(world.place, request_id, by="ana", accept_second_message=True, now=world.clock.now)
@@ -312,7 +317,7 @@ def test_identities_are_pruned_after_their_retention_and_a_dry_run_changes_nothi
     request_id = ready(world, x_handle="ada")
     world.run()
     later = world.clock.now + timedelta(days=1)
-    kinds = [forget.without_identity(later, hash_key=world.place.hash_key, now=later), forget.history(later)]
+    kinds = [unnamed(world, later), forget.history(later)]
     dry = [batch_deletion.count(world.engine, each) for each in kinds]
     assert world.request(request_id).x_handle == "ada"
     assert [batch_deletion.forget(world.engine, each) for each in kinds] == dry

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 from structlog.testing import capture_logs
 
-from service.db import EPOCH, reading, writing
+from service.db import EPOCH, batch_deletion, reading, writing
 from service.models import feedback_request, send_attempt, transition
 from service.requests import forget, leases, opening, restored, rows, seals, sends, writer
 from service.requests import queries as ledger
@@ -130,8 +130,20 @@ def test_identities_and_history_are_over_when_they_are_older_not_as_old(db: Engi
     line = {"request_id": old, "from_state": "received", "to_state": "skipped", "event": "stopped", "actor": "w"}
     with writing(db) as connection:
         connection.execute(sa.insert(transition), [{**line, "at": START - TICK}, {**line, "at": START}])
-        assert over(connection, forget.without_identity(START, hash_key="k", now=START)) == 1
+        assert over(connection, forget.without_identity(START, hash_key="k", writer=WRITER, now=START)) == 1
         assert over(connection, forget.history(START)) == 1
+
+
+def test_a_request_that_waits_for_ever_ends_with_its_identity(db: Engine) -> None:
+    """Nobody takes up what is of an account that is held."""
+    waits = {"state": State.IDENTIFIED, "x_user_id": "501", "ended_at": START - 3 * DAY}
+    old, _ = put(db, stale_at=START - TICK, **waits), put(db, stale_at=START, **waits)
+    opened = put(db, **{**waits, "state": State.DM_SENT})
+    intend(db, opened)  # nobody knows whether its card arrived
+    batch_deletion.forget(db, forget.without_identity(START, hash_key="k", writer=WRITER, now=START))
+    with reading(db) as connection:
+        ended = connection.execute(sa.select(fr.id, fr.state, fr.reason, fr.outcome_at).where(fr.x_user_id.is_(None)))
+        assert ended.all() == [(old, "skipped", "stale", START), (opened, "unknown", "unclear_send", START)]
 
 
 def over(connection: Connection, overdue: Any) -> int:
