@@ -68,8 +68,8 @@ def prepare(
     facts = reader.facts_of(request, asked_after(place.settings, account, request, now))
     stands = _unclear(facts, request, account, now) or _told(facts, request, now)
     lost = restored.lost_since(connection, place.restores, request, request.next_message) is not None
-    if isinstance(stands, Advance) and (facts.feedback_id or not has_link(request.opening_text)):
-        sends.prove(connection, request.id, facts.feedback_id)
+    if isinstance(stands, Advance) and (arrived := _proven(facts, request)) is not None:
+        sends.prove(connection, request.id, facts.feedback_id, arrived)
     step = (
         stands
         or withheld(place.settings, request, now)
@@ -120,6 +120,13 @@ def _told(facts: RequestFacts, request: Request, now: datetime) -> Advance | Non
     asked_at = request.card_sent_at or request.dm_sent_at or now
     known = Learnt(feedback_id=facts.feedback_id, card_sent_at=asked_at)
     return Advance(State.CARD_SENT, known)
+
+
+def _proven(facts: RequestFacts, request: Request) -> Kind | None:
+    """Which message that shows to have arrived: the opening where it had the link, unless we knew that before."""
+    if facts.feedback_id or not has_link(request.opening_text):
+        return Kind.ASKING
+    return Kind.OPENING if request.next_message is Kind.OPENING else None
 
 
 def _asked_by_another(facts: RequestFacts, now: datetime) -> Stop | None:

@@ -114,12 +114,12 @@ def end_unclear(connection: Connection, request_id: str, now: datetime) -> None:
     connection.execute(unclear.values(outcome="unknown", evidence=None, settled_at=now))
 
 
-def prove(connection: Connection, request_id: str, feedback_id: str | None) -> None:
+def prove(connection: Connection, request_id: str, feedback_id: str | None, kind: Kind = Kind.ASKING) -> None:
     """A feedback object or an answer appeared, so the send behind it has arrived, whatever we believed."""
-    may_be_it = sa.or_(snd.outcome.is_distinct_from("not_sent"), UNSEEN_CARD)
+    may_be_it = sa.or_(snd.outcome.is_distinct_from("not_sent"), sa.and_(*FOUND_MISSING))
     connection.execute(
         sa.update(send_attempt)
-        .where(snd.request_id == request_id, snd.kind == Kind.ASKING, may_be_it)
+        .where(snd.request_id == request_id, snd.kind == kind, may_be_it)
         .values(outcome="sent", x_id=feedback_id, evidence="answered" if feedback_id is None else "feedback")
     )
 

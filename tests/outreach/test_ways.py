@@ -229,6 +229,31 @@ def test_whoever_has_answered_is_not_asked_again(world_of: Any, kept_by: str) ->
     assert evidence == {"dm": "answer", "card": "refused" if kept_by == "limit" else "answered"}
 
 
+def test_an_answer_by_the_link_of_an_opening_believed_unsent_counts_as_asking(world_of: Any) -> None:
+    """Else its customer would be asked again within the cool-down, and a slot of X's day would count as free."""
+    texts = {"en": {**TEXTS["en"], "opening": "Thanks. You may answer here: {page}"}}
+    world: World = world_of(campaigns__care__ways=["page"], campaigns__care__texts=texts)
+    world.customers({"user_id": "501", "can_dm": True})
+    world.fault(endpoint="direct_messages/events/new", fault="drop_after_commit", times=1)
+    request_id = ended(world)
+    world.run()
+    [unclear] = world.attempts(request_id)
+    with writing(world.engine) as connection:
+        sends.settle(connection, unclear.id, "not_sent", "dm_list", world.clock.now)
+    world.set(request_id, reason=PROVEN_UNSENT, scheduled_at=world.clock.now + timedelta(minutes=1))
+    answered_on_the_page(world, request_id)
+    world.forward(minutes=20)
+    world.run()
+    assert (world.request(request_id).state, len(sent(world))) == (State.CARD_SENT, 1)
+    assert [(each.kind, each.outcome, each.evidence) for each in world.attempts(request_id)] == [
+        ("dm", "sent", "answered")
+    ]
+    world.forward(days=1)
+    again = ended(world, conversation_id="c-again")
+    world.run()
+    assert world.request(again).reason == "cooldown"
+
+
 @pytest.mark.parametrize("code", sorted(languages()))
 @pytest.mark.parametrize("kind", ["csat", "nps"])
 def test_labels_of_quick_replies_fit_what_x_takes_in_every_language(code: str, kind: str) -> None:
