@@ -30,6 +30,7 @@ from service.requests.rows import SELECT, request_of
 from service.settings import Account, Campaign
 from service.states import Kind, State
 from service.ways import quick_reply
+from service.ways.links import PLACE
 from service.x_api import AccountProblem, OutcomeUnknown, RateLimited, XClient, XError
 
 REPLY_WINDOW = timedelta(hours=24)  # within which five messages to them do not count
@@ -54,7 +55,7 @@ def send_due(place: Workplace, account: Account, x: XClient, clock: Callable[[],
         if standing.rests(connection, account.name, now):
             return 0
         seen = task_leases.moment(connection, account.name, SEEN)
-        due = _due(connection, place, account, thanking, _since(seen, now), now - IN_TIME)
+        due = _due(connection, place, account, thanking, _since(seen, now), now)
         left = sends.oldest_open(connection, account.name, Kind.THANKS)
     if left is not None and left < now - SAFE:
         with writing(place.engine) as connection:
@@ -77,7 +78,7 @@ def _due(
     account: Account,
     thanking: Mapping[str, Campaign],
     lately: datetime,
-    free_since: datetime,
+    now: datetime,
 ) -> Sequence[str]:
     """Requests whose customers we owe thanks for a tap we saw lately and X lets us reply to, oldest first.
 
@@ -85,12 +86,12 @@ def _due(
     """
     answered = SELECT.join_from(result, feedback_request, fr.id == res.request_id).order_by(res.score_seen_at)
     tapped = (res.updated_at > lately, res.score_way == quick_reply.WAY.name, res.score_seen_at > lately)
-    in_time = sa.func.coalesce(res.score_at, res.score_seen_at, type_=res.score_at.type) > free_since
+    in_time = sa.func.coalesce(res.score_at, res.score_seen_at, type_=res.score_at.type) > now - IN_TIME
     there = (in_time, fr.erased_at.is_(None), fr.x_user_id.is_not(None))
     mine = (fr.account == account.name, fr.campaign.in_(list(thanking)), fr.state == State.CARD_SENT)
     rows = connection.execute(answered.where(*tapped, *SILENT, *there, *mine, ~THANKED)).all()
     # Customers who get none stay in this list for a day: they must not crowd out the others.
-    owed = (each for each in map(request_of, rows) if _owed(connection, place, each, thanking) is not None)
+    owed = (each for each in map(request_of, rows) if _owed(connection, place, each, thanking, now) is not None)
     return [each.id for each in islice(owed, AT_ONCE)]
 
 
@@ -111,7 +112,7 @@ class _Thanking:
             resting = standing.lock(connection, self.account.name, now).rests
             request = locked(connection, request_id)
             assert request is not None, "nobody deletes a request"
-            text = _owed(connection, self.place, request, self.campaigns)
+            text = _owed(connection, self.place, request, self.campaigns, now)
             if resting or text is None:
                 return False
             attempt = sends.intend(connection, request, Kind.THANKS, now)
@@ -143,12 +144,20 @@ def _note_refusal(connection: Connection, account: Account, attempt: str, error:
         holds.hold(connection, account.name, Hold(error.code, error.row.reason), now)
 
 
-def _owed(connection: Connection, place: Workplace, request: Request, thanking: Mapping[str, Campaign]) -> str | None:
+def _owed(
+    connection: Connection, place: Workplace, request: Request, thanking: Mapping[str, Campaign], now: datetime
+) -> str | None:
     """The thanks this customer should get, in their language, or None."""
     campaign = thanking.get(request.campaign or "")
     text = None if campaign is None else campaign.texts[language_of(request.language, campaign)].thanks
     nobody = text is None or _may_have_been_thanked(place, request) or not _still(connection, place, request)
-    return None if nobody else text
+    return None if nobody or _leads_nowhere(text, place, request, now) else text
+
+
+def _leads_nowhere(text: str | None, place: Workplace, request: Request, now: datetime) -> bool:
+    """Whether it has the link of a page that has closed: an old button can still be tapped."""
+    over = request.card_sent_at is None or request.card_sent_at + place.settings.reports.answer_window <= now
+    return over and PLACE in (text or "")
 
 
 def _may_have_been_thanked(place: Workplace, request: Request) -> bool:

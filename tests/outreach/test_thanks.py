@@ -36,7 +36,11 @@ ASKED = ["Thanks for writing.", "How did we do?"]
 @pytest.fixture
 def world(world_of: Any) -> World:
     """A world in which somebody was asked by quick replies."""
-    made: World = world_of(campaigns__care__ways=["quick_reply"], campaigns__care__texts=TEXTS)
+    return asked(world_of, TEXTS)
+
+
+def asked(world_of: Any, texts: Any) -> World:
+    made: World = world_of(campaigns__care__ways=["quick_reply"], campaigns__care__texts=texts)
     made.customers({"user_id": "501", "screen_name": "ada", "can_dm": True})
     made.ended()
     made.forward(minutes=2)
@@ -91,6 +95,17 @@ def test_thanks_do_not_count_for_the_cooldown(world: World) -> None:
     world.forward(minutes=2)
     world.run()
     assert world.request(again).state == "card_sent", "eight days after the question"
+
+
+@pytest.mark.parametrize(("text", "thanked"), [("Tell us more: {page}", 0), ("Thank you.", 1)])
+def test_a_tap_after_the_page_has_closed_gets_no_link_to_it(world_of: Any, text: str, thanked: int) -> None:
+    made = asked(world_of, {"en": {**TEXTS["en"], "thanks": text}})
+    made.forward(days=29)
+    [request_id] = [each["id"] for each in requests(made)]
+    now = made.clock.now
+    with writing(made.engine) as connection:
+        ingest(connection, Answer(request_id, "quick_reply", "dm", Update(now, 4, now)), now)
+    assert thank(made) == thanked
 
 
 def test_two_customers_who_tapped_are_both_thanked(world: World) -> None:
@@ -316,7 +331,7 @@ def test_only_recent_taps_without_a_comment_are_thanked(
     world_of: Any, of_result: dict[str, Any], of_request: dict[str, Any], thanked: bool
 ) -> None:
     world: World = world_of(campaigns__care__texts=TEXTS)
-    request_id = world.ended(**{"state": "card_sent", "campaign": "care", **of_request})
+    request_id = world.ended(**{"state": "card_sent", "card_sent_at": START, "campaign": "care", **of_request})
     times = dict.fromkeys(("updated_at", "score_seen_at"), START + TICK)
     row = {"request_id": request_id, "way": "quick_reply", "first_channel": "dm", "update_count": 1, "anomalies": 0,
            "x_updated_at": START, "first_seen_at": START, "score": 4, "score_way": "quick_reply", **times}  # fmt: skip
@@ -324,7 +339,7 @@ def test_only_recent_taps_without_a_comment_are_thanked(
         values = encrypting(result, {**row, **of_result}, request_id)
         connection.execute(sa.insert(result).values(values))
         thanking = {each.name: each for each in world.settings.campaigns}
-        found = thanks._due(connection, world.place, account(world), thanking, START, START - 23 * HOUR)
+        found = thanks._due(connection, world.place, account(world), thanking, START, START)
     assert found == ([request_id] if thanked else [])
 
 
