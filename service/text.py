@@ -14,7 +14,7 @@ STEERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e
 def folded(word: str) -> str:
     """The same for every spelling of a word: somebody who tags `No\u2011Survey` means `no-survey`."""
     plain = "".join(map(_plain, normal("NFKC", word)))
-    return normal("NFKC", " ".join(plain.casefold().split()))
+    return normal("NFKC", " ".join(_one_i(plain.casefold()).split()))
 
 
 def as_tag(word: str) -> str:
@@ -44,6 +44,11 @@ def harmless(text: str) -> str:
 
 def _parted(found: re.Match[str]) -> str:
     return found[0] + JOINER if all(map(unicodedata.combining, found[0])) else found[0]
+
+
+def _one_i(word: str) -> str:
+    """With one letter for i: in Turkish \u0130 is the capital of i, and I that of \u0131."""
+    return word.replace("i\u0307", "i").replace("\u0131", "i")
 
 
 def _plain(char: str) -> str:

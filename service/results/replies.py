@@ -29,9 +29,8 @@ from service.x_api.questions import SCORE_RANGE
 
 WAY: Way = "quick_reply"
 NUMBER = re.compile(r"\d{1,2}")  # in the digits of any script
-AROUND = (
-    " .!?\u2026\u3002\"'\u20e3"  # of a number, and the key around it; other signs (-4, <3) would change what it says
-)
+AROUND = " .!?\u2026\u3002\"'"  # of a number; other signs (-4, <3) would change what it says
+KEYS = {0x20E3: None, 0x1F51F: "10"}  # the key around a digit, and the one of ten
 log = structlog.get_logger(__name__)
 fr = feedback_request.c
 pr = prompt_reply.c
@@ -60,7 +59,11 @@ def take(
     words = folded(message.text)
     if {words, bare(words)} & {folded(each) for each in settings.privacy.stop_words}:
         return _stopped(connection, settings, account, message.sender_id, now)
-    return _typed(connection, settings, prompt, message, words.strip(AROUND), now) if prompt and first else None
+    return (
+        _typed(connection, settings, prompt, message, words.translate(KEYS).strip(AROUND), now)
+        if prompt and first
+        else None
+    )
 
 
 def _tapped(

@@ -29,6 +29,11 @@ def test_a_word_is_the_same_however_it_is_written(written: str) -> None:
     assert folded(written) == "no-survey"
 
 
+def test_capitals_are_those_of_turkish_too() -> None:
+    assert {folded(each) for each in ("iptal", "\u0130ptal", "\u0130PTAL", "IPTAL")} == {"iptal"}
+    assert folded("b\u0131rak") == folded("BIRAK")
+
+
 def test_combining_letters_and_spacing_do_not_matter() -> None:
     assert folded("Umfrage fu\u0308r  Stra\u00dfe \u2764\ufe0f") == folded("umfrage f\u00fcr STRASSE \u2764")
     assert len({folded(each) for each in ("survey", "no survey", "no_survey", "no-survey", "nosurvey")}) == 5

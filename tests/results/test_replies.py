@@ -173,6 +173,13 @@ def test_other_texts_are_no_score(engine, text):
     assert say(engine, row, message(row, text)) is None
 
 
+@pytest.mark.parametrize("text", ["10", "1\ufe0f\u20e30\ufe0f\u20e3", "\U0001f51f"])
+def test_a_ten_counts_as_any_keyboard_writes_it(engine, text):
+    """Else promoters alone would be missing."""
+    row = prompted(engine, type="nps")
+    assert shown(say(engine, row, message(row, text))) == (10, "quick_reply", "dm", 0)
+
+
 def test_a_number_after_other_messages_does_not_count(engine):
     row = prompted(engine)
     say(engine, row, message(row, "One more thing: my order"))
