@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from service.auth import Reader
 from service.db import reading, writing
 from service.errors import Invalid, ServiceError
-from service.models import account_state
+from service.models import account_state, refresh, worker_seen
 from service.reports.figures import figures
 from service.reports.figures.batch import WhichFigures, several
 from service.reports.figures.csv_table import as_csv
@@ -341,6 +341,23 @@ def test_complete_up_to_is_the_earliest_of_the_accounts_shown(world):
     assert ask(world, figures.completeness).complete_until == NOW - timedelta(hours=5)
     only = ask(world, figures.completeness, filter=Filter(chosen={"account": ("acme",)}))
     assert only.complete_until == NOW - timedelta(hours=1)
+
+
+def test_an_account_that_asks_by_the_page_alone_has_nothing_to_be_read(world):
+    """X may not even let it ask: its supervisors must not be told for ever that answers may be missing."""
+    alive, hour = NOW + timedelta(minutes=59), NOW.replace(minute=0)
+    [asked] = world.add(way="page")
+    with writing(world.engine) as connection:
+        connection.execute(sa.insert(worker_seen).values(name="w", started_at=alive, seen_at=alive))
+        both = [{"account": name, "updated_at": NOW} for name in world.settings.accounts]
+        connection.execute(sa.insert(account_state).values(both))
+    assert ask(world, figures.completeness).complete_until == hour
+    world.read_until("other", NOW - timedelta(hours=5))
+    assert ask(world, figures.completeness).complete_until == NOW - timedelta(hours=5)
+    with writing(world.engine) as connection:
+        row = {"request_id": asked, "account": "acme", "feedback_id": "9", "checks": 0}
+        connection.execute(sa.insert(refresh).values(row))
+    assert ask(world, figures.completeness).complete_until is None
 
 
 def test_an_account_that_is_no_longer_configured_does_not_hold_the_moment_back(world):

@@ -107,6 +107,8 @@ def test_a_window_polling_is_stuck_in_shows(engine):
     x.advance(2 * DAY)
     x.control("POST", "/faults", endpoint="feedback/events", fault="status")
     poll_once(engine, SHOP, x.client, x.now)
+    assert not health(engine, x.now).poll_window_open, "X may refuse whoever sends no cards"
+    refresh_once(engine, SHOP, x.client, lambda: x.now, answer_window=28 * DAY)
     assert health(engine, x.now).poll_window_open
 
 
