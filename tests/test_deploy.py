@@ -184,6 +184,9 @@ def test_caddy_logs_nothing_that_is_a_key() -> None:
     shown = {
         "/v1/feeds/0123456789ab/SECRET.csv?x=1": "/v1/feeds/0123456789ab/--",
         "/f/SECRET": "/f/-",
+        "/v1/customers/7717": "/v1/customers/-",
+        "/v1/opt-outs/7717": "/v1/opt-outs/-",
+        "/v1/conversations/crm/5158/link": "/v1/conversations/crm/-/link",
         "/webhooks/crm/desk?token=SECRET": "/webhooks/crm/desk-",
         "/v1/results.csv": "/v1/results.csv",
     }

@@ -23,6 +23,7 @@ from tests.serving import own_certificate
 
 NAME = "feedback.example.com"
 SECRET_ADDRESSES = ("/v1/feeds/0123456789ab/SECRET-of-a-feed.csv", "/f/SECRET-of-a-customer")
+WHOSE = ("/v1/customers/SECRET", "/v1/opt-outs/SECRET", "/v1/conversations/crm/SECRET/link")
 CONFIG = Path(__file__).parents[2] / "deploy" / "proxy" / "nginx.conf"
 pytestmark = pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx comes with Debian's nginx")
 
@@ -142,10 +143,10 @@ def test_a_service_that_does_not_answer_is_logged_without_the_keys_of_its_caller
 ) -> None:
     proxy = Proxy(proxied, tmp_path)
     with running(proxy), proxy.client() as client:
-        for path in (*SECRET_ADDRESSES, "/webhooks/crm/crm?token=SECRET"):
+        for path in (*SECRET_ADDRESSES, *WHOSE, "/webhooks/crm/crm?token=SECRET"):
             assert client.get(path, extensions={"sni_hostname": NAME}).status_code == 502
     told = [line.split() for line in (tmp_path / "access.log").read_text("utf-8").splitlines()]
-    assert [(words[4], words[-1]) for words in told] == [("502", f"127.0.0.1:{proxied.web_port}")] * 3
+    assert [(words[4], words[-1]) for words in told] == [("502", f"127.0.0.1:{proxied.web_port}")] * 6
     assert "SECRET" not in "".join(each.read_text("utf-8") for each in tmp_path.glob("*.log"))
 
 
