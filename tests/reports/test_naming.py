@@ -167,6 +167,20 @@ def test_a_row_does_not_say_whose_it_is_from_the_moment_it_may_be_asked_about(wo
     assert {state for state, agent in shown.items() if agent is not None} == {"skipped"}
 
 
+def test_a_row_does_not_lead_to_its_conversation_while_a_look_up_may_find_the_agent(world):
+    """Whoever read its id before that would find in the CRM whose the answer is."""
+    unknown = {"state": "received", "agent_id": None, "x_user_id": None, "customer_ref": "c-9", "tags": ["vip"]}
+    found, nobodys = (world.add(1, conversation_id=each, team_id=None, **unknown)[0] for each in ("found", "nobodys"))
+    for row in requests(world):
+        assert row.suppressed
+        assert (row.conversation_id, row.conversation_url, row.tags, row.customer_ref) == (None,) * 4
+    client = world.client()
+    assert client.json("/v1/requests", conversation_id="found")["items"] == []
+    look_up(world, found, agent_id="new", x_user_id="7001")
+    look_up(world, nobodys, x_user_id="7002")
+    assert [client.json(f"/v1/requests/{each}")["conversation_id"] for each in (found, nobodys)] == [None, "nobodys"]
+
+
 def test_a_failed_card_behind_an_opening_with_a_link_is_not_named(world):
     """The page takes the answer, and it comes under the same id."""
     [one] = world.add(1, state="failed", reason="refused", dm_sent_at=NOW - timedelta(days=3))
@@ -234,6 +248,14 @@ def test_a_comment_without_a_score_names_nobody(world):
     world.add(4, score=5)
     world.add(3, text="fine")
     assert set(agents(world)) == {None}
+
+
+def look_up(world: World, request_id: str, **columns: str):
+    with writing(world.engine) as connection:
+        touch(connection, [request_id])
+        theirs = sa.update(feedback_request).where(feedback_request.c.id == request_id)
+        connection.execute(theirs.values(columns))
+    world.tell()
 
 
 def requests(world: World):

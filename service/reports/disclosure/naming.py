@@ -3,9 +3,9 @@
 A person is an agent, in whatever team; where there is no agent the team stands in. It is named once its scored answers
 reach `min_score_n`, and its comments are readable from `min_comments_n`. Both are facts of the account, never of a key
 or a filter, or a reader could filter until one row is left. Until then no row that was asked about, or still may be,
-says whose it is: who read it before the answer came would know whose the answer is. What was shown once is never taken
-back, so no mirror holds what the API hides. Naming somebody changes that person's rows and moves their `updated_at` in
-the same commit.
+says whose it is: who read it before the answer came would know whose the answer is. Nor does one lead to its
+conversation while a look-up in the CRM may find the agent. What was shown once is never taken back, so no mirror holds
+what the API hides. Naming somebody changes that person's rows and moves their `updated_at` in the same commit.
 """
 
 from collections.abc import Sequence
@@ -43,6 +43,10 @@ What failed is of these: its customer may have the opening with the link to our 
 OURS = sa.and_(nm.account == fr.account, nm.kind == KIND, nm.name == NAME)
 HIDDEN = sa.and_(NAME.is_not(None), nm.named_at.is_(None), TO_ANSWER)
 """Rows that may not say whose they are. Asked of requests joined with their results."""
+
+LEARNING = sa.and_(fr.state == State.RECEIVED, fr.agent_id.is_(None), fr.x_user_id.is_(None), fr.x_handle.is_(None))
+UNLINKED = sa.or_(HIDDEN, LEARNING)
+"""Rows that may not lead to their conversation: also those whose customer is looked up, which may find an agent."""
 
 UNREAD = sa.and_(NAME.is_not(None), sa.or_(HIDDEN, nm.readable_at.is_(None)))
 """Rows whose comment may not be read."""

@@ -18,7 +18,7 @@ from service.reports.people.stored import called_of
 from service.reports.rows.row import COLUMNS, SECOND, Columns
 from service.settings import Settings
 
-WHOSE = ("conversation_id", "team_id", "agent_id", "customer_ref")
+WHOSE, WHICH = ("team_id", "agent_id"), ("conversation_id", "customer_ref")
 MARK = "{conversation_id}"
 Column = Sequence[Any]
 Selected = Mapping[str, Column]
@@ -30,20 +30,21 @@ def told(connection: Connection, found: Sequence[sa.Row[Any]], settings: Setting
     if not found:
         return tuple(() for _ in COLUMNS)
     raw: Selected = dict(zip(found[0]._fields, zip(*found, strict=True), strict=True))
-    hidden, text, sent = raw["hidden"], _blanked(raw["text"], raw["unread"]), raw["card_sent_at"]
+    unlinked, text, sent = raw["unlinked"], _blanked(raw["text"], raw["unread"]), raw["card_sent_at"]
     told_of: dict[str, Column] = {
         **{name: raw[name] for name in COLUMNS if name in raw},
-        **{name: _blanked(raw[name], hidden) for name in WHOSE},
+        **{name: _blanked(raw[name], raw["hidden"]) for name in WHOSE},
+        **{name: _blanked(raw[name], unlinked) for name in WHICH},
         "request_id": raw["id"],
-        "conversation_url": _blanked(_links(raw, settings), hidden),
+        "conversation_url": _blanked(_links(raw, settings), unlinked),
         "sent_at": sent,
         "score_after_s": _seconds(sent, raw["score_at"]),
         "text": text,
         "text_after_s": _seconds(sent, raw["text_at"]),
-        "suppressed": [hides or shown != given for hides, shown, given in zip(hidden, text, raw["text"], strict=True)]
+        "suppressed": [hides or shown != given for hides, shown, given in zip(unlinked, text, raw["text"], strict=True)]
         if any(raw["unread"])
-        else hidden,
-        "tags": _blanked([_tags(each) for each in raw["tags"]], hidden),
+        else unlinked,
+        "tags": _blanked([_tags(each) for each in raw["tags"]], unlinked),
     }
     told_of |= _names(connection, raw, told_of, settings)
     return tuple(told_of[name] for name in COLUMNS)

@@ -3,6 +3,7 @@
 The key's accounts and the embargo always apply, and test traffic never counts.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,7 +12,7 @@ import sqlalchemy as sa
 
 from service.db import Micros
 from service.models import feedback_request, result
-from service.reports.disclosure.naming import HIDDEN, UNREAD, named
+from service.reports.disclosure.naming import HIDDEN, UNLINKED, UNREAD, named
 from service.reports.filters import Filter
 from service.reports.rows.conditions import answer_conditions, request_conditions
 from service.reports.rows.order import WORST, Order
@@ -41,8 +42,7 @@ class Selection:
 def select_listed(view: View, wanted: Selection) -> sa.Select[Any]:
     """Return the statement of a list, without its order: rows of people who may not be named are in none that names."""
     query = select_rows(view, wanted.filter, wanted.order, tombstones=wanted.tombstones)
-    if names_people(wanted.filter):
-        query = query.where(sa.not_(HIDDEN))
+    query = query.where(*_told_apart(wanted.filter))
     if wanted.readable:
         query = query.where(sa.not_(UNREAD))
     return query if wanted.received_before is None else query.where(fr.received_at <= wanted.received_before)
@@ -65,6 +65,7 @@ def select_rows(view: View, filter: Filter, order: Order, *, tombstones: bool = 
         "score_way": view.score_way,
         "answered": view.answered,
         "hidden": HIDDEN,
+        "unlinked": UNLINKED,
         "unread": UNREAD,
     }
     columns += [_plain(each).label(name) for name, each in answer.items()]
@@ -83,7 +84,7 @@ def meets(view: View, filter: Filter, order: Order) -> sa.ColumnElement[bool]:
     """As SQL: whether a filter finds a row of `select_rows`."""
     changed = _changed(view, order)
     found = [*request_conditions(filter, changed), *answer_conditions(view, filter, changed)]
-    return sa.and_(sa.true(), *found, *([sa.not_(HIDDEN)] if names_people(filter) else []))
+    return sa.and_(sa.true(), *found, *_told_apart(filter))
 
 
 def _plain(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
@@ -108,3 +109,9 @@ def _changed(view: View, order: Order) -> sa.ColumnElement[Any]:
 def names_people(filter: Filter) -> bool:
     """Whether the filter would match somebody who may not be named."""
     return filter.names_people or bool(filter.conversation_ids)
+
+
+def _told_apart(filter: Filter) -> Iterator[sa.ColumnElement[bool]]:
+    """Leave out the rows that would say by being found whose they are."""
+    if names_people(filter):
+        yield sa.not_(UNLINKED if filter.conversation_ids else HIDDEN)
