@@ -201,8 +201,8 @@ def view_of(
     return View(shown, cutoff(settings, now), thresholds(settings), customers, frozenset(settings.accounts))
 
 
-def told_until(connection: Connection, cutoff: datetime | None) -> int | None:
-    """Return the first sealed change that an embargo still holds back; None: there is none.
+def told_until(connection: Connection, cutoff: datetime | None, *whose: sa.ColumnElement[bool]) -> int | None:
+    """Return the first sealed change (of these requests) that an embargo still holds back; None: there is none.
 
     An erasure is told at once, except that of an answer of today: what remains of it is told tomorrow.
     """
@@ -211,7 +211,7 @@ def told_until(connection: Connection, cutoff: datetime | None) -> int | None:
     held = result.join(feedback_request, fr.id == res.request_id)
     waits = sa.or_(fr.erased_at.is_(None), sa.and_(res.score.is_not(None), res.score_seen_at >= cutoff))
     first: int | None = connection.scalar(
-        sa.select(sa.func.min(fr.sealed)).select_from(held).where(res.updated_at >= cutoff, waits)
+        sa.select(sa.func.min(fr.sealed)).select_from(held).where(res.updated_at >= cutoff, waits, *whose)
     )
     return first
 

@@ -26,7 +26,10 @@ from service.reports.rows.order import OLDEST
 from service.reports.rows.position import Position
 from service.requests import seals as numbers
 from service.requests.seals import touch
+from service.results.answer import Answer
 from service.results.card import take_in
+from service.results.ingest import ingest
+from service.results.merge import Update
 from service.web import read_slots
 from service.web.read_slots import Slots
 from service.x_api import parse_feedback
@@ -220,6 +223,21 @@ def test_a_full_read_under_an_embargo_resumes_before_what_is_hidden(held_back):
     assert items == {}
     held_back.clock.forward(days=1)
     assert [each["score"] for each in client.json("/v1/results", cursor=resume)["items"]] == [2]
+
+
+def test_an_embargo_on_another_accounts_answer_holds_back_nothing_of_ones_own(held_back):
+    """Or who may see one account would be told that the other was answered today, and when."""
+    client = held_back.client("supervisor", "shop")
+    elsewhere = request(held_back.engine, account="other")
+    with writing(held_back.engine) as connection:
+        told = Update(told_at=NOW, score=2, score_at=NOW)
+        ingest(connection, Answer(elsewhere["id"], "page", "page", told), held_back.clock.now)
+    held_back.tell()
+    resume = everything(client, "/v1/requests")[1]
+    mine = request(held_back.engine)
+    held_back.tell()
+    assert changed(client)[0] == [(mine["id"], "request")]
+    assert [each["request_id"] for each in client.json("/v1/requests", cursor=resume)["items"]] == [mine["id"]]
 
 
 def test_under_an_embargo_an_answer_is_found_by_its_id_while_a_change_of_today_waits(held_back):

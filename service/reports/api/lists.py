@@ -149,7 +149,7 @@ def _next(
     asked: ReportQuery, order: Order, place: Bookmark | None, limit: int, known: Cursors
 ) -> tuple[Page, str, str]:
     """A page of a full read. The last one returns the place it began at, from which to read what changed meanwhile."""
-    begun = changes.begun(asked.connection, asked.settings, asked.now) if place is None else place.begun
+    begun = changes.begun(asked) if place is None else place.begun
     after = None if place is None else place.position
     tombstones = place is not None or asked.filter.updated_since is not None
     page = query.rows(asked, order, after=after, limit=limit, tombstones=tombstones)

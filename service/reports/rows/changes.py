@@ -7,7 +7,6 @@ filtered list also learns what is no longer in it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -24,9 +23,8 @@ from service.reports.rows.redaction import told
 from service.reports.rows.row import COLUMNS, objects_of
 from service.reports.rows.search import with_words
 from service.reports.rows.select import meets, select_rows
-from service.reports.visible import View, cutoff, told_until
+from service.reports.visible import View, told_until
 from service.requests import seals
-from service.settings import Settings
 
 fr = feedback_request.c
 ID = COLUMNS.index("request_id")
@@ -62,13 +60,14 @@ def here(connection: Connection) -> ChangePosition:
     return ChangePosition(seals.epoch(connection), seals.last(connection))
 
 
-def begun(connection: Connection, settings: Settings, now: datetime) -> ChangePosition:
+def begun(asked: ReportQuery) -> ChangePosition:
     """Return the place after everything that may be told. Take it before a full read, and continue from it after."""
-    return _told(connection, here(connection), cutoff(settings, now))
+    return _told(asked.connection, here(asked.connection), asked.view)
 
 
-def _told(connection: Connection, end: ChangePosition, held_from: datetime | None) -> ChangePosition:
-    wall = told_until(connection, held_from)
+def _told(connection: Connection, end: ChangePosition, view: View) -> ChangePosition:
+    """The place before what is held back of the reader's accounts: of others nothing is told, nor that it waits."""
+    wall = told_until(connection, view.cutoff, view.mine)
     return end if wall is None else replace(end, number=min(end.number, wall - 1))
 
 
@@ -119,7 +118,7 @@ def _after(
             "The database was restored from a backup (`dm-feedback db restored`), and this cursor may refer to "
             "changes that no longer exist. Start again without a cursor, and delete the rows that do not come again.",
         )
-    until = max(position.number, _told(connection, end, view.cutoff).number)
+    until = max(position.number, _told(connection, end, view).number)
     between = query.add_columns(fr.sealed).where(fr.sealed > position.number, fr.sealed <= until)
     rows = connection.execute(between.order_by(fr.sealed).limit(limit + 1)).all()
     more = len(rows) > limit
