@@ -25,7 +25,7 @@ ROOMS: Mapping[str, Sequence[str]] = {
     "results": OF_THE_LEDGER,
     "intake/verify": (
         "intake/test_verify.py", "intake/test_verify_kinds.py", "intake/test_verify_vectors.py",
-        "intake/test_verify_edges.py", "intake/test_sample.py", "intake/test_handshake.py",
+        "intake/test_verify_edges.py", "intake/test_explain.py", "intake/test_sample.py", "intake/test_handshake.py",
         "intake/test_definition.py", "intake/test_presets.py", "intake/test_routes.py", "floor/test_settings.py",
         "cli/test_source_commands.py",
     ),

@@ -1,6 +1,7 @@
 """A message missing from X's list counts as absent only if the list shows what we know to be there."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -10,9 +11,11 @@ import pytest
 import sqlalchemy as sa
 
 from service.accounts.dm_list import EVER, Listing
-from service.db import writing
+from service.db import reading, writing
+from service.ids import new_id
 from service.models import send_attempt
 from service.outreach.absence import held_to_what_we_know
+from service.requests import sends
 from service.requests.request import Attempt
 from service.states import Kind, State
 from service.x_api import DirectMessage
@@ -299,7 +302,7 @@ def known(world: World, ago: timedelta, user_id: str = "501", x_id: str = "9") -
         connection.execute(sa.insert(send_attempt).values(**row, **at, outcome="sent"))
 
 
-@pytest.mark.parametrize(("lag", "ago", "by_now"), [(5, 19, False), (5, 21, True), (180, 419, False), (180, 421, True)])
+@pytest.mark.parametrize(("lag", "ago", "by_now"), [(5, 19, False), (5, 20, True), (180, 419, False), (180, 420, True)])
 def test_the_next_is_believed_once_the_last_ones_repeat_is_in_the_list(
     world_of: Any, lag: int, ago: int, by_now: bool
 ) -> None:
@@ -314,10 +317,55 @@ def test_the_next_is_believed_once_the_last_ones_repeat_is_in_the_list(
     assert (held.readable, held.problem) == (by_now, None if by_now else "nothing_known")
 
 
-def believed(world: World, listing: Listing = WHOLE, api: str = "v1.1") -> bool:
+MISSED, REFUSED = {"outcome": "not_sent", "evidence": "dm_list"}, {"outcome": "not_sent", "evidence": "refused"}
+
+
+def put(world: World, count: int, ago: timedelta, columns: Mapping[str, Any]) -> None:
+    """So many sends begun so long ago: somebody else's, that X answered, if nothing else is said."""
+    row = {"request_id": "fr_theirs", "account": "acme", "x_user_id": "502", "kind": "dm", "outcome": "sent"}
+    rows = [{"id": new_id("sa", START), **row, "intended_at": START - ago, **columns} for _ in range(count)]
+    with writing(world.engine) as connection:
+        connection.execute(sa.insert(send_attempt), rows)
+
+
+@pytest.mark.parametrize(
+    ("missed", "others", "alone"),
+    [
+        (2, [(10, MINUTE, {})], True),
+        (1, [(10, MINUTE, {})], False),
+        (2, [(9, MINUTE, {})], False),
+        (2, [(10, HOUR - TICK, {})], True),
+        (2, [(10, HOUR, {})], False),
+        (2, [(10, TICK, {})], True),
+        (2, [(10, 0 * TICK, {})], False),
+        (2, [(10, MINUTE, {"account": "other"})], False),
+        (2, [(10, MINUTE, {"kind": "card"})], False),
+        (2, [(10, MINUTE, {"request_id": "fr_mine"})], False),
+        (2, [(10, MINUTE, {}), (1, MINUTE, MISSED)], False),
+        (2, [(10, MINUTE, {}), (1, MINUTE, {"outcome": None})], False),
+        (2, [(10, MINUTE, {}), (1, MINUTE, REFUSED)], True),
+        (2, [(19, MINUTE, {}), (1, MINUTE, MISSED)], False),
+        (2, [(20, MINUTE, {}), (1, MINUTE, MISSED)], True),
+    ],
+)
+def test_a_message_strays_alone_if_it_was_missed_twice_and_ten_others_arrived_for_each_in_doubt(
+    world: World, missed: int, others: list[tuple[int, timedelta, dict[str, Any]]], *, alone: bool
+) -> None:
+    for each in ("fr_mine", "fr_theirs"):
+        world.ended(each, id=each)
+    for number in range(missed):
+        put(world, 1, HOUR / (1 + number), {"request_id": "fr_mine", **MISSED})
+    for each in others:
+        put(world, *each)
+    attempt = Attempt("sa_0", "fr_mine", "acme", "501", Kind.OPENING, START, None)
+    with reading(world.engine) as connection:
+        assert sends.strays_alone(connection, attempt) is alone
+
+
+def believed(world: World, listing: Listing = WHOLE, api: str = "v1.1", **columns: Any) -> bool:
     account = replace(world.settings.accounts["acme"], list_lag=3 * MINUTE, api=api)
     attempt = Attempt("sa_2", "fr_2", "acme", "501", Kind.OPENING, START - HOUR, None)
-    [held] = held_to_what_we_know(world.engine, account, [(request_of(START), attempt, listing)])
+    [held] = held_to_what_we_know(world.engine, account, [(request_of(START, **columns), attempt, listing)])
     assert held.problem == (None if held.readable else "hides_ours")
     return held.readable
 
@@ -339,6 +387,24 @@ def test_a_message_must_be_listed_from_the_lag_and_what_clocks_differ_to_the_end
     assert believed(world) is not must_be_there
     assert believed(world, replace(WHOLE, messages=(DirectMessage("9"),))), "shown, whatever else is"
     assert believed(world, replace(WHOLE, messages=(DirectMessage("8"), DirectMessage("9"))))
+
+
+@pytest.mark.parametrize(
+    ("ago", "x_id", "must_be_there"),
+    [
+        (5 * MINUTE, "9", True),
+        (5 * MINUTE - TICK, "9", False),
+        (29 * DAY - 2 * MINUTE - TICK, "9", True),
+        (29 * DAY - 2 * MINUTE, "9", False),
+        (HOUR, None, False),
+    ],
+)
+def test_their_own_opening_must_be_listed_as_long_if_x_gave_its_id(
+    world: World, ago: timedelta, x_id: str | None, must_be_there: bool
+) -> None:
+    opened = {"dm_event_id": x_id, "dm_sent_at": START - ago}
+    assert believed(world, **opened) is not must_be_there
+    assert believed(world, replace(WHOLE, messages=(DirectMessage("9"),)), **opened)
 
 
 @pytest.mark.parametrize(("back_to", "must_be_there"), [(HOUR + 2 * MINUTE + TICK, True), (HOUR + 2 * MINUTE, False)])

@@ -101,6 +101,35 @@ def test_a_customer_without_an_identity_is_looked_up_and_asked(desked: Desked) -
     assert [event for _, event, _ in desked.world.history(request_id)][:2] == ["postponed", "noted"]
 
 
+def test_where_nobody_is_due_nothing_is_written(desked: Desked, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(crm_lookups, "writing")
+    place = desked.world.place
+    assert not crm_lookups.look_up_once(place, place.desks["crm"], desked.world.clock)
+
+
+def test_there_is_nothing_to_do_for_a_customer_whom_somebody_is_asking_about(build: Callable[..., Desked]) -> None:
+    desked = build(WHO)
+    desked.ended("c-1")
+    desked.ended("c-2")
+    desked.world.run()
+    place, now = desked.world.place, desked.world.clock.now
+    with writing(place.engine) as connection:
+        first, _ = waiting.next_due(connection, "crm", now, 9)
+        waiting.take(connection, first, now)
+        assert waiting.anything_due(connection, "crm", now), "the other conversation"
+    assert not crm_lookups.look_up_once(place, place.desks["crm"], desked.world.clock)
+    assert desked.crm.paths == []
+
+
+def test_somebody_who_waits_no_more_is_not_asked_about(desked: Desked) -> None:
+    request_id = desked.ended()
+    desked.world.run()
+    desked.world.set(request_id, state="skipped", reason="reopened")
+    place = desked.world.place
+    assert crm_lookups.look_up_once(place, place.desks["crm"], desked.world.clock), "there may be another"
+    assert (rows(place.engine, look_up), desked.crm.paths) == ([], [])
+
+
 def test_an_identity_in_the_event_is_not_replaced(desked: Desked) -> None:
     desked.crm.answers = {"/people/4711": {"x": "501", "lang": "German", "tags": ["vip"], "agent": "a-9"}}
     request_id = desked.ended(agent_id="a-1", language="fr", tags=["own"])

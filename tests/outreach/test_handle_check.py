@@ -304,10 +304,11 @@ def test_a_message_within_a_week_before_the_end_confirms(lagging: World, wrote_a
         (START - 5 * MINUTE, START - 2 * MINUTE, True),
         (START - 5 * MINUTE, START - 2 * MINUTE - TICK, False),
         (START - DAY, START + TICK, False),
+        (START - DAY, None, False),
     ],
 )
 def test_a_list_read_late_enough_proves_that_nobody_wrote(
-    lagging: World, ended_at: datetime, read_at: datetime, over: bool
+    lagging: World, ended_at: datetime, read_at: datetime | None, over: bool
 ) -> None:
     """A reading still to come is of a clock that has been put right since."""
     told = said(lagging, ended_at=ended_at, back_to=START - 30 * DAY, read_at=read_at)

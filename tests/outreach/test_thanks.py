@@ -22,6 +22,7 @@ from service.results.ingest import ingest
 from service.results.merge import Update
 from service.settings import SettingsError
 from service.x_api import RateLimited
+from service.x_api.refusal import error_from
 from tests.support import START, World, request_of, settings_of
 
 TEXTS = {
@@ -112,6 +113,24 @@ def test_two_customers_who_tapped_are_both_thanked(world: World) -> None:
     two_tap(world)
     assert thank(world) == 2
     assert sorted(each["recipient"] for each in world.truth()["messages"][-2:]) == ["501", "502"]
+
+
+def test_a_comment_of_somebody_else_withholds_no_thanks(world: World) -> None:
+    two_tap(world)
+    [commented] = {each["id"] for each in requests(world) if world.request(each["id"]).x_user_id == "502"}
+    told = Update(world.clock.now, None, None, "Quick", world.clock.now)
+    with writing(world.engine) as connection:
+        ingest(connection, Answer(commented, "page", "page", told), world.clock.now)
+    assert thank(world) == 1
+    assert world.truth()["messages"][-1]["recipient"] == "501"
+
+
+def test_two_workers_that_found_the_same_tap_thank_once(world: World) -> None:
+    tap(world)
+    [found] = {each["id"] for each in requests(world)}
+    thanking = {each.name: each for each in world.settings.campaigns}
+    worker = thanks._Thanking(world.place, account(world), world.clients["acme"], thanking, world.clock)
+    assert [worker.thank(found), worker.thank(found)] == [True, False]
 
 
 def test_a_later_tap_is_thanked_too(world: World) -> None:
@@ -390,6 +409,18 @@ def test_a_limit_pauses_the_account_for_its_time_a_window_or_a_day_at_most(
     assert send_due(world.place, account(world), x, world.clock) == 0
     [stands] = standings_of(world)
     assert stands.paused_until == now + pause
+
+
+def test_a_refusal_without_a_code_may_pass_and_stops_no_account(world: World) -> None:
+    tap(world)
+
+    class Forbids:
+        def send_dm(self, *_: object, **__: object) -> Any:
+            raise error_from(403, {}, b"", sends=True, now=world.clock.now)
+
+    x: Any = Forbids()
+    assert send_due(world.place, account(world), x, world.clock) == 0
+    assert [(each.hold_reason, each.paused_until) for each in standings_of(world)] == [(None, None)]
 
 
 def standings_of(world: World) -> list[standing.AccountStanding]:

@@ -147,7 +147,7 @@ def test_one_reader_at_a_time_for_two_leases(waiting: World) -> None:
     with writing(waiting.engine) as connection:
         list_lease.begin(connection, "acme", waiting.settings.worker.lease * 2, waiting.clock.now)
     x = X(DmPage((), None))
-    for seconds, asked in ((119, 0), (1, 1)):
+    for seconds, asked in ((0, 0), (119, 0), (1, 1)):
         waiting.clock.forward(seconds=seconds)
         looked(waiting, x)
         assert x.asked == asked
@@ -256,9 +256,10 @@ def test_an_outcome_is_recorded_once_and_for_open_requests(world: World, meanwhi
 # -- what appears later
 
 
+@pytest.mark.parametrize("opening", ["Hi.", "Hi. {page}"])
 @pytest.mark.parametrize("state", [State.UNKNOWN, State.CARD_SENT])
-def test_a_card_that_appears_is_attached_once(world: World, state: State) -> None:
-    request_id = ready(world, outcome_at=START, state=state)
+def test_a_card_that_appears_is_attached_once(world: World, state: State, opening: str) -> None:
+    request_id = ready(world, outcome_at=START, state=state, opening_text=opening)
     appeared(world, request_id, "777")
     assert attach_once(world.place, START) == 1
     row = world.request(request_id)

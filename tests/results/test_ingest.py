@@ -107,6 +107,14 @@ def test_a_changed_score_is_kept_as_an_anomaly_with_both_values_and_not_applied(
     assert [(each["score"], each["verdict"]) for each in history_of(engine, row)] == [(4, "applied"), (1, "anomaly")]
 
 
+def test_of_several_reports_at_once_one_contradiction_is_logged(engine):
+    row = request(engine)
+    bodies = (snapshot(row, EARLIER, score=4), snapshot(row, NOW, score=1, score_at=EARLIER))
+    with capture_logs() as lines, writing(engine) as connection:
+        take_in(connection, shop(), [parse_feedback(each) for each in bodies], "events", NOW)
+    assert [line["event"] for line in lines] == ["answer_received", "result_contradicts"]
+
+
 def test_the_score_given_first_counts_in_any_order_of_arrival(engine):
     first, second = request(engine), request(engine)
     for row, bodies in ((first, (0, 1)), (second, (1, 0))):

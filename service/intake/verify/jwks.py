@@ -34,7 +34,7 @@ class KeySet:
         self._fetched_at: datetime | None = None
         self._asked_at: datetime | None = None
 
-    def keys(self, kid: str | None, algorithm: str, now: datetime, *, newer: bool = False) -> Sequence[PublicKey]:
+    def keys(self, kid: str | None, algorithm: str, now: datetime, *, newer: bool) -> Sequence[PublicKey]:
         """Return the keys with that id, or all where there is none, that fit an algorithm. Raises Refusal if none is.
 
         `newer`: those that are known were tried, and a token that names none may be signed with a new one.

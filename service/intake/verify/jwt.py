@@ -127,7 +127,7 @@ class Token(Keyed):
         if algorithm in SHARED:
             hits = made_by(self.secrets, SHARED[algorithm], signed, signature)
         elif self.key_set is not None:
-            for newer in (False, True) if kid is None else (False,):
+            for newer in (False, True):
                 keys = self.key_set.keys(kid, PUBLIC[algorithm], now, newer=newer)
                 if any(fits(PUBLIC[algorithm], key, signature, signed) for key in keys):
                     return None

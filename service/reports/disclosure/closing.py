@@ -116,7 +116,7 @@ def _due(terms: ReleaseTerms, walk: Mapping[str, date]) -> Iterator[tuple[str, d
 
 
 def _take(engine: Engine, terms: ReleaseTerms, partition: str, before: date, due: date) -> date | None:
-    """Walk on and close what that closes; None if another worker, or an erasure, was faster."""
+    """Walk on and close what that closes; None if another worker was faster."""
     if partition in PARTITIONS:
         return _close(engine, terms, partition, before, due)
     with writing(engine) as connection:
@@ -136,7 +136,7 @@ def _walk_days(connection: Connection, terms: ReleaseTerms, before: date, due: d
         return None
     after = close_days(connection, terms, before, due)
     store.step(connection, terms.series, "day", before, after)
-    return after if after > before else None
+    return after
 
 
 def _close(engine: Engine, terms: ReleaseTerms, partition: str, first: date, end: date) -> date | None:

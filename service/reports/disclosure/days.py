@@ -84,8 +84,8 @@ def close_days(connection: Connection, terms: ReleaseTerms, until: date, due: da
     if day is None:
         return due
     first = store.end_of_last(connection, terms.series, "day") or first_day(connection, terms) or day
-    first = min(max(first, put_back_on(connection, terms)), day)
-    return day + ONE_DAY if _close(connection, terms, first, day + ONE_DAY) else until
+    _close(connection, terms, min(max(first, put_back_on(connection, terms)), day), day + ONE_DAY)
+    return day + ONE_DAY
 
 
 def put_back_on(connection: Connection, terms: ReleaseTerms) -> date:
@@ -112,11 +112,11 @@ def _asked(terms: ReleaseTerms, end: date | None = None) -> dict[str, Any]:
     return {"account": terms.series.account, "type": terms.series.type, "end": moment}
 
 
-def _close(connection: Connection, terms: ReleaseTerms, first: date, end: date) -> bool:
-    """Write the release of all waiting answers, mark them, and freeze their cells. False: they are too few by now."""
+def _close(connection: Connection, terms: ReleaseTerms, first: date, end: date) -> None:
+    """Write the release of all waiting answers, mark them, and freeze their cells."""
     cells, ids = _taken(connection, terms, end)
     if len(ids) < terms.least:
-        return False  # an erasure was faster than the lock
+        return  # an erasure was faster than the lock: the others wait for more
     scores: Counter[str] = Counter()
     for (_team, _agent, score, *_), n in cells.items():
         scores[str(score)] += n
@@ -126,7 +126,6 @@ def _close(connection: Connection, terms: ReleaseTerms, first: date, end: date) 
         some = res.request_id.in_(ids[begin : begin + AT_ONCE])
         connection.execute(sa.update(result).where(some).values(released=number))
     connection.execute(sa.insert(release_cell), [_cell(number, key, n) for key, n in cells.items()])
-    return True
 
 
 def _taken(connection: Connection, terms: ReleaseTerms, end: date) -> tuple[Counter[tuple[Any, ...]], list[str]]:
