@@ -115,6 +115,15 @@ def test_a_file_that_breaks_off_leaves_the_old_one_and_nothing_beside_it(tmp_pat
     assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [("old.csv", b"old")]
 
 
+@pytest.fixture
+def terminal() -> Iterator[None]:
+    """As at a terminal, although whoever started the tests may have said nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("terminal")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_an_export_that_is_ended_leaves_nothing_of_what_customers_wrote(
     answers: Cli, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
@@ -125,13 +134,11 @@ def test_an_export_that_is_ended_leaves_nothing_of_what_customers_wrote(
     assert not list(answers.directory.glob("x.csv*"))
 
 
+@pytest.mark.usefixtures("terminal")
 def test_what_nohup_was_said_of_outlives_its_terminal() -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        assert hang_ups() == (signal.SIGTERM,)
-    finally:
-        signal.signal(signal.SIGHUP, before)
     assert hang_ups() == (signal.SIGTERM, signal.SIGHUP)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    assert hang_ups() == (signal.SIGTERM,)
 
 
 # -- results reconcile
