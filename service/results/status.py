@@ -34,8 +34,8 @@ class ChannelHealth:
     Without a webhook, all."""
     complete_until: datetime | None
     poll_window_open: bool
-    """Polling is in the middle of a window, or stuck in one: then `complete_until` does not move. Not where no card was
-    ever read or sent: X may refuse such an account, which has nothing to be read."""
+    """Polling is in the middle of a window, or stuck in one: then `complete_until` does not move. Not where none was
+    ever read and no card waits for an answer: X may refuse an account that sends none."""
     refresh_due: int
     refresh_oldest_due_at: datetime | None
     strays_recent: int
@@ -51,7 +51,7 @@ def channel_health(connection: Connection, account_name: str, now: datetime) -> 
     unreadable = sa.select(sa.func.sum(pw.unreadable)).where(pw.account == account_name, pw.to_time > now - RECENT)
     is_open = sa.select(pw.from_time).where(pw.account == account_name, pw.done_at.is_(None))
     if (until := complete_until(connection, account_name)) is None:
-        is_open = is_open.where(sa.exists().where(rf.account == account_name))
+        is_open = is_open.where(sa.exists().where(rf.account == account_name, rf.due_at > now - RECENT))
     due = sa.select(sa.func.count(), sa.func.min(rf.due_at)).where(rf.account == account_name, rf.due_at <= now)
     theirs = sa.and_(stray_feedback.c.account == account_name, stray_feedback.c.first_seen_at > now - RECENT)
     strays = sa.select(sa.func.count()).where(theirs)
