@@ -66,7 +66,8 @@ def replay(context: click.Context, delivery_id: str | None, source: str, *, igno
         log_access(connection, me(), "deliveries.replay", detail, now())
     counts = read_again(engine, definition, delivery_id, now(), outcomes)
     if delivery_id is not None and counts == ReplayCounts():
-        raise NotFound("unknown_delivery", f"'{source}' sent no delivery '{delivery_id}'; see `deliveries list`.")
+        sentence = f"'{source}' sent no delivery '{delivery_id}', or it is no longer kept; see `deliveries list`."
+        raise NotFound("unknown_delivery", sentence)
     console.print(
         f"{many(counts.deliveries, 'delivery', 'deliveries')} read again: {counts.accepted} accepted, "
         f"{counts.duplicate} duplicate, {counts.reopened} reopened, {counts.ignored} ignored, "

@@ -23,6 +23,7 @@ from service.settings import Settings
 
 DAY = click.DateTime(["%Y-%m-%d"])
 DAYS = {"since", "until"}
+WAYS = "Give --month, or --last, or both --from and --to."
 ENDINGS = {".pdf", ".html"}
 
 
@@ -58,7 +59,9 @@ def report(
         account_of(settings, account)
     at, reader, named = now(), Reader("cli", me(), role, accounts), filters_of(given)
     own = {"account": list(accounts)} if accounts else {}
-    demand_said_once(own.keys() | DAYS, named)
+    demand_said_once(own, named)
+    if DAYS & named.keys():
+        raise Invalid("which_days", f"A --filter cannot say which days. {WAYS}")
     wanted = filters.parse({**named, **own}, reader, settings)
     span, choice = _span(settings, at, asked), CommentChoice(asked["comments"], asked["ids"])
     with reading(engine) as connection:
@@ -82,7 +85,7 @@ def _span(settings: Settings, at: datetime, asked: dict[str, Any]) -> ReportSpan
     first, last_day = asked["first"], asked["last_day"]
     ways = [bool(asked["month"]), bool(asked["last"]), bool(first or last_day)]
     if sum(ways) > 1 or bool(first) != bool(last_day):
-        raise Invalid("which_days", "Give --month, or --last, or both --from and --to.")
+        raise Invalid("which_days", WAYS)
     if asked["month"]:
         return month_of(asked["month"])
     if first and last_day:
