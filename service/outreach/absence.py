@@ -46,9 +46,12 @@ def held_to_what_we_know(
     """
     with reading(engine) as connection:
         known = [_known(connection, account, *each) for each in found]
-        strays = [sends.strays_alone(connection, attempt) for _, attempt, _ in found]
         doubtful = [
             each[1].id not in controlled and _is_doubtful(*each, ids) for each, ids in zip(found, known, strict=True)
+        ]
+        strays = [
+            sends.strays_alone(connection, each[1], nothing_known=unproven)
+            for each, unproven in zip(found, doubtful, strict=True)
         ]
         believed = any(doubtful) and _believed(connection, account, max(each.read_at for _, _, each in found))
     held = list[Listing]()

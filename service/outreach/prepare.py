@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 from service.accounts import app_share, refused_ways, slots, volume, windows
 from service.customers import identities
 from service.db.leases import CLOCKS_DIFFER
+from service.outreach.answers import LIMITED
 from service.outreach.campaigns import choose, conversation_of
 from service.outreach.context import Workplace
 from service.outreach.crm_lookups import wanted
@@ -43,6 +44,7 @@ OURSELVES = (
 )
 OURSELVES_BY_HAND = "The X user set by hand is one of your own accounts: set the customer."
 UNGUARDED = "X's list does not show the card, and X's limit of one a day no longer prevents a second one."
+GUARDED = "X's list does not show the card, but X's limit of one a day refused a second one."
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ def prepare(
     step = (
         stands
         or withheld(place.settings, request, now)
-        or (_asked_by_another(facts, now) if lost else _over(facts, request, place.writer.policy, now))
+        or (_asked_by_another(facts, now) if lost else _over(connection, facts, request, place.writer.policy, now))
         or _unreadable(request, now)
         or _ourselves(place.settings, request)
         or wanted(connection, place, request, now)
@@ -134,8 +136,18 @@ def _asked_by_another(facts: RequestFacts, now: datetime) -> Stop | None:
     return closed(None, None, replace(facts, reopened=False, opted_out=False), now)
 
 
-def _over(facts: RequestFacts, request: Request, policy: RetryPolicy, now: datetime) -> Stop | None:
-    return _closed(facts, request, now) or _too_late(request, policy, now)
+def _over(
+    connection: Connection, facts: RequestFacts, request: Request, policy: RetryPolicy, now: datetime
+) -> Stop | None:
+    end = _closed(facts, request, now) or _too_late(request, policy, now)
+    return Stop(State.UNKNOWN, Doubt.UNCLEAR_SEND, GUARDED) if end and _is_guarded(connection, request) else end
+
+
+def _is_guarded(connection: Connection, request: Request) -> bool:
+    """Whether X refused a second card after its list did not show the first: the customer may have that one."""
+    if request.reason != LIMITED or not WAYS[request.way].rest:
+        return False
+    return sends.first_believed_unsent(connection, request.id, Kind.ASKING) is not None
 
 
 def _closed(facts: RequestFacts, request: Request, now: datetime) -> Stop | None:

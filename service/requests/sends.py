@@ -130,8 +130,11 @@ def first_believed_unsent(connection: Connection, request_id: str, kind: Kind) -
     return connection.scalar(sa.select(sa.func.min(snd.intended_at)).where(*mine))
 
 
-def strays_alone(connection: Connection, attempt: Attempt) -> bool:
-    """Whether X's list has missed this message more than once, while nobody else's or hardly any was in doubt."""
+def strays_alone(connection: Connection, attempt: Attempt, *, nothing_known: bool) -> bool:
+    """Whether X's list has missed this message more than once, while nobody else's or hardly any was in doubt.
+
+    Where nothing is known that it should show, their being in doubt does not tell that X is unwell.
+    """
     mine = (snd.request_id == attempt.request_id, snd.kind == attempt.kind, *FOUND_MISSING)
     missed = connection.scalars(sa.select(snd.intended_at).where(*mine)).all()
     if len(missed) < REPEATS:
@@ -141,7 +144,7 @@ def strays_alone(connection: Connection, attempt: Attempt) -> bool:
     in_doubt = sa.or_(snd.outcome.is_(None), sa.and_(*FOUND_MISSING))
     counts = (sa.select(sa.func.count()).where(*others, *between, each) for each in (snd.outcome == "sent", in_doubt))
     arrived, doubtful = (connection.execute(each).scalar_one() for each in counts)
-    return arrived >= MANY * doubtful
+    return nothing_known or arrived >= MANY * doubtful
 
 
 def newest_at_x(

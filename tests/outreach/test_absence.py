@@ -77,6 +77,19 @@ def test_a_card_missing_from_the_list_is_repeated_only_while_x_forbids_two(world
     assert world.request(again).reason == "cooldown"
 
 
+def test_a_card_that_x_refuses_to_repeat_is_not_told_as_never_sent(world_of: Any) -> None:
+    """Without an opening it is stale before X's day is over; until then X says that one has gone today."""
+    world: World = world_of({"card_dm_in_list": False})
+    world.fault(endpoint=CREATE, fault="status_after_commit", times=1)
+    first = asked(world, "501", opening_text=None, stale_at=START + 23 * HOUR)
+    for _ in range(60):
+        world.run()
+        world.forward(minutes=30)
+    assert got(world, "501", "card") == 1
+    assert {each.evidence for each in world.attempts(first)} == {None, "refused"}
+    assert (world.request(first).state, world.request(first).reason) == (State.UNKNOWN, "unclear_send")
+
+
 def test_of_several_first_cards_that_the_list_leaves_out_one_is_repeated_and_not_all(world_of: Any) -> None:
     """Openings control the list, and nothing tells yet whether it shows cards."""
     world: World = world_of({"card_dm_in_list": False, **OFF})
@@ -180,6 +193,17 @@ def test_where_nothing_is_known_an_empty_list_costs_one_customer_a_second_messag
         asked(world, str(number))
     long_go_on(world)
     assert sorted(got(world, str(number), "dm") for number in range(501, 506)) == [1, 1, 1, 1, 2]
+
+
+def test_where_nothing_is_known_nobody_has_a_message_more_than_three_times(world_of: Any) -> None:
+    """X answers no send for a day, and lists none: it has them all."""
+    world: World = world_of(OFF)
+    world.clients["acme"] = world.client("acme", Empty(httpx.WSGITransport(app=world.x_app)))
+    world.fault(endpoint=NEW, fault="status_after_commit", times=1000)
+    requests = [asked(world, str(number)) for number in (501, 502, 503)]
+    go_on(world, 240)
+    assert max(got(world, str(number), "dm") for number in (501, 502, 503)) == 3
+    assert {world.request(each).reason for each in requests} == {"unclear_send"}
 
 
 @pytest.mark.parametrize(("endpoint", "kind"), [(NEW, "dm"), (CREATE, "card")])
