@@ -39,6 +39,7 @@ from service.x_api import DirectMessage, XClient
 log = structlog.get_logger(__name__)
 
 PAGES_AT_MOST, CONTROL_PAGES = 100, 3
+PAGES_WITH_ONE = 5  # of a list that does not end: the others' lists are read with the same calls
 ALIKE = "X shows a message so similar that it may be this one."
 LOOKS = (1 / 6, 1 / 2, 1.0)  # when to look, as fractions of the wait after which absence is proof
 AGAIN = 1 / 3  # of the list's lag: when to look again after a look that X cut short
@@ -165,9 +166,9 @@ def _read_lists(
     # first: lists of many people may use up the calls of X's window
     shows = _shows_others(reader, x, opened) if one_each else {}
     for whom, group in groups.items():
-        ask = x.list_dms if whom is None else partial(x.list_dms_with, whom)
+        ask, most = (x.list_dms, PAGES_AT_MOST) if whom is None else (partial(x.list_dms_with, whom), PAGES_WITH_ONE)
         back_to = min(each.wanted.not_before for each in group) - CONTROLLED
-        listing = reader.read_back(ask, back_to, pages_at_most=PAGES_AT_MOST, to_prove=True)
+        listing = reader.read_back(ask, back_to, pages_at_most=most, to_prove=True)
         hiding = replace(listing, readable=False, problem=HIDES)
         found += [(each, hiding if shows.get(_sort_of(each)) is False else listing) for each in group]
     told = [(each.request, each.attempt, listing) for each, listing in found]

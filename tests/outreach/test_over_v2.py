@@ -161,6 +161,30 @@ class Empty(Dropping):
         return super().handle_request(request)
 
 
+class Endless(Dropping):
+    """An X whose list with 501 has no messages and no end: each page names another next one."""
+
+    pages = 0
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if not request.url.path.endswith("/with/501/dm_events"):
+            return super().handle_request(request)
+        self.pages += 1
+        return httpx.Response(200, json={"meta": {"next_token": str(self.pages)}}, request=request)
+
+
+def test_a_list_with_one_customer_that_does_not_end_leaves_calls_for_the_others(over: Callable[..., Over]) -> None:
+    world = over()
+    world.clients["acme"] = world.client("acme", Endless(httpx.WSGITransport(app=world.x_app)))
+    world.customers({"user_id": "502", "can_dm": True})
+    world.fault(endpoint="2/dm_conversations/messages", fault="drop_after_commit", times=2)
+    endless, other = world.ended(), world.ended("c-2", x_user_id="502")
+    for _ in range(40):
+        world.forward(minutes=5)
+        world.run()
+    assert (world.request(endless).state, world.request(other).state) == (State.UNKNOWN, State.CARD_SENT)
+
+
 def another(world: Over) -> None:
     """Somebody else gets both messages, and X's list has had its time to show them."""
     world.customers({"user_id": "502", "can_dm": True})
