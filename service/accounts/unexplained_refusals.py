@@ -33,6 +33,12 @@ def is_about_us(connection: Connection, account: str, endpoint: str, request_id:
     return (connection.scalar(CUSTOMERS, {"of": account, "at": endpoint}) or 0) >= IN_A_ROW
 
 
+def stands(connection: Connection, account: str, endpoint: str, request_id: str) -> bool:
+    """Whether X has accepted no such call of this account since this request met its refusal."""
+    met = sa.select(sr.request_id).where(sr.account == account, sr.endpoint == endpoint, sr.request_id == request_id)
+    return connection.scalar(met) is not None
+
+
 def went_well(connection: Connection, account: str, endpoint: str) -> None:
     """Start again from zero: X accepts such calls of this account."""
     connection.execute(FORGET, {"of": account, "all": [endpoint, limit_of(endpoint)]})

@@ -222,14 +222,16 @@ def _about_us(connection: Connection, ready: Ready, found: StepResult, now: date
     """Several customers in a row met this refusal, so it says nothing about this one: hold until a person looks.
 
     One who meets it again and again says nothing new: a few of them alone in the night must not hold the account. That
-    X does not accept our keys is about nobody, though, so what has not passed in some minutes holds.
+    X does not accept our keys is about nobody, though, so what has not passed in some minutes holds, unless X accepted
+    such a call of somebody else meanwhile.
     """
-    detail = getattr(found.outcome, "detail", None)
+    detail, account, attempts = getattr(found.outcome, "detail", None), ready.account.name, ready.request.attempts
     match found.effect:
-        case UnexplainedRefusal(_, code, reason) if reason in STOPS_READING and ready.request.attempts >= PASSES_WITHIN:
-            return replace(found, outcome=Postpone(now, ACCOUNT_HELD, detail), effect=Hold(code, reason))
         case UnexplainedRefusal(endpoint, code, reason) if ready.request.reason != reason:
-            if unexplained_refusals.is_about_us(connection, ready.account.name, endpoint, ready.request.id):
+            if unexplained_refusals.is_about_us(connection, account, endpoint, ready.request.id):
+                return replace(found, outcome=Postpone(now, ACCOUNT_HELD, detail), effect=Hold(code, reason))
+        case UnexplainedRefusal(endpoint, code, reason) if reason in STOPS_READING and attempts >= PASSES_WITHIN:
+            if unexplained_refusals.stands(connection, account, endpoint, ready.request.id):
                 return replace(found, outcome=Postpone(now, ACCOUNT_HELD, detail), effect=Hold(code, reason))
     return found
 

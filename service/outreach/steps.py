@@ -15,7 +15,7 @@ from service.states import Kind, Skip, State, for_every_open_state
 from service.ways import WAYS, opening
 from service.ways.links import Links
 from service.ways.way import Asking, Delivered
-from service.x_api import AccountProblem, XClient, XError
+from service.x_api import AccountProblem, OutcomeUnknown, XClient, XError
 
 
 def find_user(ready: Ready, x: XClient) -> StepResult:
@@ -59,6 +59,9 @@ def send_opening(ready: Ready, x: XClient) -> StepResult:
 def ask(ready: Ready, x: XClient) -> StepResult:
     """Send the message that asks, by the request's way."""
     sent = WAYS[ready.request.way].send(x, asking_of(ready.request, ready.links), ready.intended_at)
+    if sent.dm_id is not None and sent.dm_id == ready.request.dm_event_id:
+        # a connection that is one answer off: to the same customer, so nothing else in it tells
+        raise OutcomeUnknown("X's answer is about the opening.", reason="unreadable_answer", http_status=200)
     known = Learnt(feedback_id=sent.feedback_id, card_dm_id=sent.dm_id, card_sent_at=_when(sent, ready))
     return StepResult(Advance(State.CARD_SENT, known), sent.x_id)
 

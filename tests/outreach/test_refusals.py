@@ -232,6 +232,21 @@ def test_keys_that_x_refuses_one_customer_for_some_minutes_are_refused_to_all(pl
     assert world.request(only).outcome_at is None
 
 
+def test_a_customer_alone_whose_messages_x_refuses_as_if_our_keys_were_wrong_holds_nobody_up(played: Any) -> None:
+    def alone(request: httpx.Request) -> Said:
+        return (401, "", {}) if b'"600"' in request.content else a_card_or(request)
+
+    world = played({NEW: alone, "feedback/create": (200, {"id": "88"}, {})}, worker__concurrency=1)
+    [refused] = ended(world, 1)
+    others = []
+    for number in range(700, 715):
+        others.append(world.ended(f"c-{number}", x_user_id=str(number), ended_at=world.clock.now))
+        forward(world, 60)
+    forward(world, 60)
+    assert (stands(world).hold_reason, outcomes(world, others)) == (None, {(State.CARD_SENT, None)})
+    assert world.request(refused).attempts >= 4
+
+
 @pytest.mark.parametrize(("reason", "held"), [("unauthorized", False), ("token_invalid", True), ("forbidden", False)])
 def test_a_single_reading_call_holds_the_account_only_where_x_says_why(world: World, reason: str, held: bool) -> None:
     with writing(world.engine) as connection:

@@ -83,6 +83,31 @@ def test_an_answer_about_somebody_elses_card_is_looked_up_and_gives_nobody_that_
     assert sorted(world.request(each).feedback_id is None for each in (one, other)) == [False, True]
 
 
+class Behind(Dropping):
+    """A way to X that takes the message that asks no further, and hands out the answer to the opening once more."""
+
+    opening: httpx.Response | None = None
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if not request.url.path.endswith(f"{NEW}.json"):
+            return super().handle_request(request)
+        if self.opening is not None:
+            behind, self.opening = self.opening, None
+            return behind
+        self.opening = httpx.Response(200, content=super().handle_request(request).read())
+        return httpx.Response(200, content=self.opening.content)
+
+
+def test_the_answer_to_the_opening_is_none_to_the_message_that_asks(world: World) -> None:
+    world.clients["acme"] = world.client("acme", Behind(httpx.WSGITransport(app=world.x_app)))
+    request_id = ready(world, way="page", card_text="Answer here.")
+    for _ in range(20):
+        world.run()
+        world.forward(seconds=60)
+    asked = [each.outcome for each in world.attempts(request_id) if each.kind == "card"]
+    assert (asked, messages(world, "dm")) == (["not_sent", "sent"], 2)
+
+
 def test_the_lists_lag_is_waited_out(world_of: Any) -> None:
     world = world_of({"list_lag_s": 170})
     world.customers({"user_id": "501", "screen_name": "ada", "can_dm": True})
