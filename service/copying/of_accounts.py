@@ -91,7 +91,9 @@ def _rows(table: sa.Table, reaching: Mapping[str, Condition]) -> Iterator[Rows]:
         yield Rows(table, SHARED[table.name], once=True)
         if "account" not in table.columns:
             return
-    by = next(name for name in reaching if name in table.columns)
+    by = next((name for name in reaching if name in table.columns), None)
+    if by is None:
+        raise LookupError(f"Whose are the rows of {table.name}? Say so in copying/of_accounts.py.")
     yield Rows(table, reaching[by](table.columns[by]), OWN.get(table.name, {}))
 
 

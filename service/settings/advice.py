@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from service.language_tags import TAG, nearest_first
 from service.network.addresses import is_this_machine
-from service.settings.asking import Account, Campaign, Texts
+from service.settings.asking import SENT, Account, Campaign, Texts
 from service.settings.secret_advice import secret_warnings
 from service.settings.sections import Mistake, Service, Web
 from service.settings.values import host_and_port
@@ -216,7 +216,6 @@ def _open_to_the_road(url: str) -> bool:
     return parts.scheme == "http" and not is_this_machine(parts.hostname)
 
 
-SENT = ("opening", "card", "quick_reply", "page")
 UNSEEN = re.compile("[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 SAME: Mapping[str, Callable[[str], str]] = {
     "teams": folded, "channels": folded, "tags": as_tag, "without_tags": as_tag,

@@ -30,6 +30,10 @@ from service.settings.values import (
 )
 
 CARD_TYPES = ("csat", "nps")
+WAYS = ("card", "quick_reply", "page")
+SENT = ("opening", *WAYS)
+"""Which texts of a campaign are messages of their own."""
+
 AN_ALLOWANCE = whole(1, 1_000_000)
 A_KEY_OF_X = (NOT_EMPTY, as_x_writes)
 A_TEXT = validate.Length(1, 10_000, error="must have 1 to 10,000 characters")
@@ -37,7 +41,7 @@ A_TITLE = validate.Length(1, 60, error="must have 1 to 60 characters")
 A_QUESTION = validate.Length(1, 300, error="must have 1 to 300 characters")
 A_DISPLAY_NAME = validate.Length(1, 20, error="must have 1 to 20 characters: X's card has no room for more")
 A_LANGUAGE = validate.Length(min=1, error="write at least one language, e.g. [campaigns.NAME.texts.en]")
-A_WAY = one_of("card", "quick_reply", "page")
+A_WAY = one_of(*WAYS)
 A_SHARE = validate.Range(0, 1, error="must be a share from 0.0 to 1.0")
 
 

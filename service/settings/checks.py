@@ -5,7 +5,7 @@ from datetime import timedelta
 from string import Formatter
 from typing import Any
 
-from service.settings.asking import Account, Campaign, Texts
+from service.settings.asking import SENT, Account, Campaign, Texts
 from service.settings.sections import Database, Mistake
 
 
@@ -115,7 +115,7 @@ def _text_crossings(where: str, campaign: Campaign, texts: Texts) -> Iterator[Mi
         yield Mistake(f"{where}.quick_reply", "is missing; the way 'quick_reply' needs a text")
     if texts.thanks is not None and placeholders_of(texts.thanks) - {"page"}:
         yield Mistake(f"{where}.thanks", "may contain {page}, but no other placeholder")
-    for key in ("opening", "card", "quick_reply", "page"):
+    for key in SENT:
         for wrong in _wrong_braces(getattr(texts, key) or ""):
             yield Mistake(f"{where}.{key}", wrong)
 

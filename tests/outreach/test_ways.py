@@ -2,17 +2,19 @@
 
 import re
 from datetime import timedelta
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from service.accounts import refused_ways
 from service.db import writing
 from service.requests import sends
-from service.results.answer import Answer
+from service.results.answer import Answer, Way
 from service.results.ingest import ingest
 from service.results.merge import Update
+from service.settings import asking as settings
 from service.states import PROVEN_UNSENT, State
+from service.ways import WAYS
 from service.ways.catalogue import choose, languages
 from service.ways.scale import words
 from service.x_api import taps
@@ -252,6 +254,10 @@ def test_an_answer_by_the_link_of_an_opening_believed_unsent_counts_as_asking(wo
     again = ended(world, conversation_id="c-again")
     world.run()
     assert world.request(again).reason == "cooldown"
+
+
+def test_settings_take_every_way_and_answers_know_it() -> None:
+    assert tuple(WAYS) == settings.WAYS == get_args(Way), "see settings/asking.py and results/answer.py"
 
 
 @pytest.mark.parametrize("code", sorted(languages()))

@@ -50,7 +50,6 @@ NAMES = {
     "quick_reply": "quick replies",
     "page": "our own page",
     "handed_over": "a link sent by somebody",
-    "chat": "X Chat",
     # who handled it
     "human": "a person",
     "ai": "an AI",

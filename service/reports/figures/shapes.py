@@ -12,6 +12,7 @@ from service.reports.dimensions import Value
 from service.reports.statistics.judging import Judgement
 from service.reports.statistics.standardising import Standardised
 from service.reports.statistics.statistics import Change, Place
+from service.ways import HANDED_OVER, WAYS
 
 WHY = (
     "Why there is no value. `too_few`: fewer answers than a score needs. For analysts also `waits` (no "
@@ -25,6 +26,7 @@ CALLED = (
 )
 
 KIND = "csat or nps"
+WAY = f"{', '.join(WAYS)} or {HANDED_OVER}"
 DIMENSION = "The requested dimension"
 CONFIDENT = "Confidence level of the interval: 0.95"
 
@@ -42,7 +44,7 @@ RATE_JUDGED = f"{JUDGED}. While customers of the later period may still answer, 
 class WayAnswers:
     """How many scored answers came from customers asked in this way."""
 
-    way: Annotated[str, "card, quick_reply, page or handed_over"]
+    way: Annotated[str, WAY]
     n: Annotated[int, "Answers with a score"]
 
 

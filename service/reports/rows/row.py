@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Annotated, Any, get_args, get_type_hints
 
 from service.db import EPOCH, from_micros
+from service.ways import HANDED_OVER, WAYS
 
 Columns = tuple[Sequence[Any], ...]
 """One sequence a column, in the order of COLUMNS; times as microseconds, flags as true or false of any type."""
@@ -69,7 +70,7 @@ class Row:
     erased_at: Annotated[datetime | None, "When the customer was erased. Identity and texts are deleted"]
     way: Annotated[
         str | None,
-        "How the customer was asked: card, quick_reply, page or handed_over. Empty if nobody was to be asked",
+        f"How the customer was asked: {', '.join(WAYS)} or {HANDED_OVER}. Empty if nobody was to be asked",
     ]
     score_way: Annotated[
         str | None,

@@ -21,6 +21,7 @@ from service.reports.disclosure.closing import close_due
 from service.reports.statistics.definitions import DEFINITIONS
 from service.settings import Settings
 from service.states import ENDS, State
+from service.ways import HANDED_OVER, WAYS
 from tests.conftest import NOW
 from tests.reports.dashboard.population import Population, named_long_ago, populate
 from tests.support import Clock
@@ -163,7 +164,7 @@ def test_the_plain_sentence_precedes_the_formula(client: FlaskClient) -> None:
     assert parts == ['<p class="plain">', '<dl class="definition">'] * len(DEFINITIONS)
 
 
-@pytest.mark.parametrize("word", [*(state.value for state in State), *ENDS])
-def test_every_state_and_reason_has_words_of_its_own(word: str) -> None:
+@pytest.mark.parametrize("word", [*(state.value for state in State), *ENDS, *WAYS, HANDED_OVER])
+def test_every_state_reason_and_way_has_words_of_its_own(word: str) -> None:
     assert word in words.NAMES
     assert list(odd(words.words(word))) == []
