@@ -459,6 +459,19 @@ def test_a_list_held_to_nothing_is_believed_of_the_first_send_unless_another_per
     assert held_to_what_we_know(world.engine, account, found, controlled={"sa_2"}) == [each for _, _, each in found]
 
 
+@pytest.mark.parametrize(
+    ("kind", "way", "must_be_there"), [("card", "card", True), ("card", "page", False), ("dm", "page", True)]
+)
+def test_a_card_is_looked_for_where_cards_and_openings_of_any_way_are_listed(
+    world: World, kind: str, way: str, must_be_there: bool
+) -> None:
+    world.ended("c-9", id="fr_theirs", way=way, dm_event_id="8", card_dm_id="9")
+    put(world, 1, HOUR, {"kind": kind, "settled_at": START - HOUR})
+    attempt = Attempt("sa_2", "fr_2", "acme", "501", Kind.ASKING, START - HOUR, None)
+    [held] = held_to_what_we_know(world.engine, world.settings.accounts["acme"], [(request_of(START), attempt, WHOLE)])
+    assert held.problem == ("hides_ours" if must_be_there else None)
+
+
 @pytest.mark.parametrize(("api", "whom", "must_be_there"), [
     ("v1.1", "501", True), ("v1.1", "502", True), ("v2", "501", True), ("v2", "502", False),
 ])  # fmt: skip

@@ -147,9 +147,22 @@ def test_one_reader_at_a_time_for_two_leases(waiting: World) -> None:
     with writing(waiting.engine) as connection:
         list_lease.begin(connection, "acme", waiting.settings.worker.lease * 2, waiting.clock.now)
     x = X(DmPage((), None))
-    for seconds, asked in ((0, 0), (119, 0), (1, 1)):
+    for seconds, asked in ((119, 0), (1, 1)):
         waiting.clock.forward(seconds=seconds)
         looked(waiting, x)
+        assert x.asked == asked
+
+
+def test_a_reader_with_a_long_lease_is_alone_too(world_of: Any) -> None:
+    world: World = world_of(worker__lease="10m")
+    died(world, ready(world), "dm")
+    world.clock.forward(minutes=30)
+    with writing(world.engine) as connection:
+        list_lease.begin(connection, "acme", world.settings.worker.lease * 2, world.clock.now)
+    x = X(DmPage((), None))
+    for minutes, asked in ((0, 0), (20, 1)):
+        world.clock.forward(minutes=minutes)
+        looked(world, x)
         assert x.asked == asked
 
 
