@@ -37,7 +37,7 @@ def own_words(campaigns: Iterable[Campaign], name: str, language: Language) -> s
     texts = next((each.texts for each in campaigns if each.name == name), {})
     by_code = {plainly(written): each.question for written, each in texts.items()}
     nearest = nearest_first(language.code)
-    elsewhere = (each.question for written, each in texts.items() if nearest[-1] in nearest_first(written))
+    elsewhere = (each.question for code in nearest for written, each in texts.items() if code in nearest_first(written))
     return next(filter(None, [*map(by_code.get, nearest), *elsewhere]), None)
 
 

@@ -81,6 +81,12 @@ def test_a_campaigns_own_wording_for_a_region_is_taken_where_the_page_has_the_la
     assert own_words(campaigns, "care", choose(["fr"])) is None
 
 
+def test_of_two_regions_the_one_in_the_page_s_script_is_taken() -> None:
+    texts = {code: {"card": "c", "question": code} for code in ("zh-TW", "zh-CN")}
+    campaigns = settings_of(campaigns__care__texts=texts, campaigns__care__opening=False).campaigns
+    assert own_words(campaigns, "care", choose(["zh-CN"])) == "zh-CN"
+
+
 @pytest.mark.parametrize("accent", ["#1d5fd0", "#ffee00", "#000000", "#ffffff", "#7f7f7f"])
 def test_an_accent_is_shifted_until_it_can_be_read_on_light_and_on_dark(accent: str) -> None:
     assert contrast(readable(accent, LIGHT), LIGHT) >= CONTRAST
