@@ -32,6 +32,7 @@ def facts_of(settings: Settings, now: datetime) -> Mapping[str, str]:
         "accounts": _listed(f"{each.name} (@{each.screen_name or '?'})" for each in settings.accounts.values()),
         "sources": _listed(f"{each.name} ({each.preset or 'own definition'})" for each in settings.sources.values()),
         "traces": _listed([_host(settings.service.traces_to)] if settings.service.traces_to else []),
+        "proxy": _listed([_host(settings.service.outgoing_proxy)] if settings.service.outgoing_proxy else []),
         "x_hosts": _listed({_host(each.base_url) for each in settings.accounts.values()}),
         "campaigns": "\n".join(map(_campaign, settings.campaigns)),
         "policies": _listed({each.privacy_url for each in settings.campaigns}),

@@ -30,6 +30,7 @@ def folder(cli: Cli) -> Path:
         privacy__erase_by_two=True,
         web__security_contact="mailto:sec@acme.example",
         service__traces_to=collector,
+        service__outgoing_proxy="http://us:a-pass-phrase@proxy.example:3128",
     )
     said = cli.says("compliance", str(place))
     assert f"{len(PAPERS) + 1} papers in" in said
@@ -43,6 +44,7 @@ def test_every_paper_is_written_from_the_settings(folder: Path) -> None:
     assert "takes two people" in (folder / "dpia.md").read_text("utf-8")
     assert "mailto:sec@acme.example" in (folder / "questionnaires.md").read_text("utf-8")
     assert "collector of traces (traces.example)" in (folder / "sub-processors.md").read_text("utf-8")
+    assert "outgoing proxy (proxy.example)" in (folder / "sub-processors.md").read_text("utf-8")
     assert "acme (@acmecare)" in (folder / "records-of-processing.md").read_text("utf-8")
     assert "| `web.threads` | 4 |" in (folder / "sizes.md").read_text("utf-8")
     assert "| `worker.lease` | 1 minute |" in (folder / "sizes.md").read_text("utf-8")
@@ -73,6 +75,7 @@ def test_no_secret_is_in_it(cli: Cli, folder: Path) -> None:
     names_ = "secret_key|consumer_key|consumer_secret|token|token_secret|webhook_password"
     secrets = re.findall(rf'(?:{names_}) = "([^"]+)"', cli.config.read_text("utf-8"))
     assert len(secrets) >= 6
+    assert "a-pass-phrase" not in told
     assert [each for each in [*secrets, str(cli.engine.url.database)] if each in told] == []
 
 
