@@ -26,8 +26,9 @@ people whom rows did not name when they were closed: who reads both would subtra
 What this cannot prevent: someone who knows that only one colleague is unnamed knows whose the other rows are; someone
 who read a row before an operator retried it by hand knows whose it is; someone with the CRM's time stamps may match
 times; a campaign, source, channel or language of one team alone says which team it was; the team of an event without an
-agent is told until a look-up finds one who is not named; a `hand_in` key is told a conversation's request id with its
-link. All of these people can open the conversations in the CRM anyway.
+agent is told, if it is named for such answers, until a look-up finds an agent who is not; a `hand_in` key is told a
+conversation's request id with its link, and may hand links to whoever answers for somebody until they are named. All of
+these people can open the conversations in the CRM anyway.
 
 Under an embargo nothing tells what was answered today, but it can be seen that something was: until tomorrow the row is
 in no list by change and not in `/v1/changes`, its `update_count` is 0, and one that had ended `unknown` is `card_sent`.
