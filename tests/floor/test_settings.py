@@ -23,6 +23,7 @@ from service.settings.asking import Texts
 from service.settings.declare import declared, section_of
 from service.settings.secret_advice import secrets_of
 from service.settings.sections import NAMED_SECTIONS, SECTIONS
+from service.settings.sources import Api
 from tests.processes.site import toml
 from tests.support import SOURCE_KEY, settings_of, tree
 
@@ -958,6 +959,15 @@ def test_settings_are_built_once_and_cannot_be_changed() -> None:
 
 
 # -- the reference
+
+
+def test_every_setting_is_read_by_somebody() -> None:
+    """Else it would be accepted and without effect, as a misspelt one is not."""
+    code = "\n".join(file.read_text("utf-8") for file in (TOP / "service").rglob("*.py"))
+    declared = {
+        each.name for kind in (*SECTIONS.values(), *NAMED_SECTIONS.values(), Api, Texts) for each in fields(kind)
+    }
+    assert {name for name in declared if not re.search(rf"\.{name}\b", code)} == set()
 
 
 def test_the_reference_knows_every_setting_once() -> None:
