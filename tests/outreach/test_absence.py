@@ -345,9 +345,9 @@ MISSED, REFUSED = {"outcome": "not_sent", "evidence": "dm_list"}, {"outcome": "n
 
 
 def put(world: World, count: int, ago: timedelta, columns: Mapping[str, Any]) -> None:
-    """So many sends begun so long ago: somebody else's, that X answered, if nothing else is said."""
-    row = {"request_id": "fr_theirs", "account": "acme", "x_user_id": "502", "kind": "dm", "outcome": "sent"}
-    rows = [{"id": new_id("sa", START), **row, "intended_at": START - ago, **columns} for _ in range(count)]
+    """A send to each of so many others begun so long ago, which X answered, if nothing else is said."""
+    row = {"account": "acme", "x_user_id": "502", "kind": "dm", "outcome": "sent", "intended_at": START - ago}
+    rows = [{"id": new_id("sa", START), **row, "request_id": f"fr_{each}", **columns} for each in range(count)]
     with writing(world.engine) as connection:
         connection.execute(sa.insert(send_attempt), rows)
 
@@ -371,20 +371,22 @@ def put(world: World, count: int, ago: timedelta, columns: Mapping[str, Any]) ->
         (2, [(1, MINUTE, MISSED), (10, MINUTE, {"request_id": "fr_mine"})], False),
         (2, [(2, MINUTE, MISSED), (19, MINUTE, {})], False),
         (2, [(2, MINUTE, MISSED), (20, MINUTE, {})], True),
+        (2, [(1, MINUTE, MISSED), (1, HOUR / 4, MISSED), (10, MINUTE, {})], True),
     ],
 )
 def test_a_message_strays_alone_if_it_was_missed_twice_unless_more_than_one_in_ten_others_is_in_doubt(
     world: World, missed: int, others: list[tuple[int, timedelta, dict[str, Any]]], *, alone: bool
 ) -> None:
-    for each in ("fr_mine", "fr_theirs"):
-        world.ended(each, id=each)
+    for each in ("mine", *range(20)):
+        world.ended(f"c-{each}", id=f"fr_{each}")
     for number in range(missed):
         put(world, 1, HOUR / (1 + number), {"request_id": "fr_mine", **MISSED})
     for each in others:
         put(world, *each)
     attempt = Attempt("sa_0", "fr_mine", "acme", "501", Kind.OPENING, START, None)
     with reading(world.engine) as connection:
-        assert sends.strays_alone(connection, attempt) is alone
+        assert sends.strays_alone(connection, attempt, nothing_known=False) is alone
+        assert sends.strays_alone(connection, attempt, nothing_known=True) is (missed > 1)
 
 
 def believed(world: World, listing: Listing = WHOLE, api: str = "v1.1", **columns: Any) -> bool:
