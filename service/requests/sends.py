@@ -140,9 +140,9 @@ def strays_alone(connection: Connection, attempt: Attempt, *, nothing_known: boo
     if len(missed) < REPEATS:
         return False
     others = (snd.account == attempt.account, snd.kind == attempt.kind, snd.request_id != attempt.request_id)
-    between = (snd.intended_at > min(missed), snd.intended_at < attempt.intended_at)
+    since = snd.intended_at > min(missed)  # also what came after this one tells
     in_doubt = sa.or_(snd.outcome.is_(None), sa.and_(*FOUND_MISSING))
-    customers = sa.select(sa.func.count(snd.request_id.distinct())).where(*others, *between)
+    customers = sa.select(sa.func.count(snd.request_id.distinct())).where(*others, since)
     counts = (customers.where(each) for each in (snd.outcome == "sent", in_doubt))
     arrived, doubtful = (connection.execute(each).scalar_one() for each in counts)
     return nothing_known or arrived >= MANY * doubtful

@@ -311,6 +311,23 @@ def test_what_x_takes_of_few_for_an_hour_is_sent_to_all_in_the_end(world_of: Any
     assert {world.request(each).state for each in requests} == {State.CARD_SENT}
 
 
+def test_where_x_takes_nothing_for_hours_the_few_of_a_quiet_account_are_sent_in_the_end(world_of: Any) -> None:
+    """One every half an hour: what is known of X between two sends of one is what became of the next one's."""
+    world: World = world_of(OFF)
+    world.clients["acme"] = world.client("acme", unwell := Unwell(httpx.WSGITransport(app=world.x_app)))
+    asked(world, "601")
+    go_on(world, 30)
+    unwell.taken_of = 1000
+    requests = []
+    for number in (602, 603, 604):
+        requests.append(asked(world, str(number)))
+        go_on(world, 30)
+    unwell.taken_of = 1
+    go_on(world, 240)
+    assert {world.request(each).state for each in requests} == {State.CARD_SENT}
+    assert {got(world, str(number), "dm") for number in (602, 603, 604)} == {1}
+
+
 # -- which message must be there
 
 MINUTE, HOUR, DAY, TICK = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1), timedelta(microseconds=1)
@@ -365,7 +382,8 @@ def put(world: World, count: int, ago: timedelta, columns: Mapping[str, Any]) ->
         (2, [(1, MINUTE, MISSED), (10, HOUR - TICK, {})], True),
         (2, [(1, MINUTE, MISSED), (10, HOUR, {})], False),
         (2, [(1, MINUTE, MISSED), (10, TICK, {})], True),
-        (2, [(1, MINUTE, MISSED), (10, 0 * TICK, {})], False),
+        (2, [(1, MINUTE, MISSED), (10, -MINUTE, {})], True),
+        (2, [(1, -MINUTE, {"outcome": None})], False),
         (2, [(1, MINUTE, MISSED), (10, MINUTE, {"account": "other"})], False),
         (2, [(1, MINUTE, MISSED), (10, MINUTE, {"kind": "card"})], False),
         (2, [(1, MINUTE, MISSED), (10, MINUTE, {"request_id": "fr_mine"})], False),
@@ -468,7 +486,7 @@ def test_a_list_held_to_nothing_is_believed_of_the_first_send_unless_another_per
 def test_a_card_is_looked_for_where_cards_and_openings_of_any_way_are_listed(
     world: World, kind: str, way: str, must_be_there: bool
 ) -> None:
-    world.ended("c-9", id="fr_theirs", way=way, dm_event_id="8", card_dm_id="9")
+    world.ended("c-9", id="fr_0", way=way, dm_event_id="8", card_dm_id="9")
     put(world, 1, HOUR, {"kind": kind, "settled_at": START - HOUR})
     attempt = Attempt("sa_2", "fr_2", "acme", "501", Kind.ASKING, START - HOUR, None)
     [held] = held_to_what_we_know(world.engine, world.settings.accounts["acme"], [(request_of(START), attempt, WHOLE)])
