@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 from service.demo.http_call import NobodyAnswered, call
 from service.demo.stage import Stage
+from service.process import STOPS, held_back
 
 READY_WITHIN_S = 40.0
 STOP_WITHIN_S = 20.0
@@ -36,8 +37,8 @@ def running(stage: Stage) -> Iterator[None]:
     with _logged(stage.folder, "sandbox") as x_log, _logged(stage.folder, "service") as service_log:
         started: list[Process] = []
         try:
-            started.append(_start(x, x_log))
-            started.append(_start(service, service_log))
+            _start(x, x_log, started)
+            _start(service, service_log, started)
             _wait(started[0], x_log, lambda: _answers(f"{stage.x_url}/_control/clock"))
             _wait(started[1], service_log, lambda: _is_well(stage.service_url))
             yield
@@ -49,12 +50,16 @@ def _logged(folder: Path, name: str) -> BinaryIO:
     return (folder / f"{name}.log").open("wb")
 
 
-def _start(command: tuple[str, ...], log: BinaryIO) -> Process:
-    return subprocess.Popen(  # noqa: S603 - our own command line
-        [sys.executable, "-m", "service.cli", *command], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-        # a session of its own: Ctrl-C reaches the play only, which then stops things in order
-        start_new_session=True,
-    )  # fmt: skip
+def _start(command: tuple[str, ...], log: BinaryIO, started: list[Process]) -> None:
+    """Start a process and list it, so that it can be stopped."""
+    with held_back(*STOPS, signal.SIGHUP):  # none may come between its birth and its place in the list
+        started.append(
+            subprocess.Popen(  # noqa: S603 - our own command line
+                [sys.executable, "-m", "service.cli", *command], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                # a session of its own: Ctrl-C reaches the play only, which then stops things in order
+                start_new_session=True,
+            )
+        )  # fmt: skip
 
 
 def _stop(started: Sequence[Process]) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -36,29 +37,47 @@ def test_a_service_that_cannot_start_is_told_with_the_end_of_its_log(tmp_path: P
     assert left_running(tmp_path) == []
 
 
-BEGINNING, PLAYING = 2, 4  # processes: sandbox and service, and then the service's web and worker
+PLAYING = 4  # processes: sandbox and service, and the service's web and worker
 
 
-@pytest.mark.parametrize(
-    ("way_out", "there"), [(signal.SIGINT, PLAYING), (signal.SIGTERM, BEGINNING), (signal.SIGHUP, BEGINNING)]
-)
-def test_a_demo_that_is_interrupted_leaves_nothing_running(way_out: signal.Signals, there: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("way_out", [signal.SIGINT, signal.SIGTERM])
+def test_a_demo_that_is_interrupted_leaves_nothing_running(way_out: signal.Signals, tmp_path: Path) -> None:
+    interrupt_a_demo(tmp_path, way_out, lambda _: len(left_running(tmp_path)) >= PLAYING)
+
+
+@pytest.mark.parametrize("born", [1, 2])
+def test_not_even_the_process_that_is_just_being_born(born: int, tmp_path: Path) -> None:
+    interrupt_a_demo(tmp_path, signal.SIGHUP, lambda demo: len(children_of(demo)) >= born, look_every_s=0.0)
+
+
+def interrupt_a_demo(
+    folder: Path, way_out: signal.Signals, when: Callable[[int], bool], *, look_every_s: float = 0.05
+) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [*IN_THE_BACKGROUND, sys.executable, "-m", "service.cli", "demo"]
-    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE) as demo:
-        wait_until(lambda: len(left_running(tmp_path)) >= there)
+    with subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE) as demo:
+        wait_until(lambda: when(demo.pid), look_every_s)
         demo.send_signal(way_out)
         said, _ = demo.communicate(timeout=WITHIN_S)
     assert demo.returncode == 128 + signal.SIGINT
     assert b"Nothing is left running" in said
-    assert left_running(tmp_path) == []
+    assert left_running(folder) == []
 
 
-def wait_until(happened: Callable[[], bool]) -> None:
+def wait_until(happened: Callable[[], bool], look_every_s: float) -> None:
     deadline = time.monotonic() + WITHIN_S
     while not happened():
         assert time.monotonic() < deadline
-        time.sleep(0.05)
+        time.sleep(look_every_s)
+
+
+def children_of(pid: int) -> list[str]:
+    """The children of a process, whichever of its threads bore them."""
+    found: list[str] = []
+    for each in Path(f"/proc/{pid}/task").glob("[0-9]*/children"):
+        with suppress(OSError):
+            found += each.read_text("ascii").split()
+    return found
 
 
 def left_running(folder: Path) -> list[str]:
