@@ -116,3 +116,16 @@ def held_back(*signals: signal.Signals) -> Iterator[None]:
             signal.signal(each, handler)
     for number in came:
         signal.raise_signal(number)
+
+
+@contextmanager
+def kept_for_a_child(*signals: signal.Signals) -> Iterator[None]:
+    """Keep these signals waiting while a child is forked: what comes before it has handlers of its own would be lost.
+
+    Until then it has a copy of ours, which only tell the copy. The child lets them in by `pthread_sigmask`.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -32,7 +32,7 @@ from service.errors import Unavailable
 from service.listening.worker import EventWorker
 from service.metrics import otel, served, totals
 from service.network import egress
-from service.process import leave_no_core, share_arenas
+from service.process import STOPS, kept_for_a_child, leave_no_core, share_arenas
 from service.settings import X_TOKENS, Settings, load
 from service.settings.values import host_and_port
 from service.startup import demand_fitting
@@ -124,16 +124,21 @@ class Gunicorn(BaseApplication):  # type: ignore[misc]  # gunicorn carries no ty
 
 
 class SteadyArbiter(Arbiter):  # type: ignore[misc]  # as above
-    """gunicorn's arbiter. On SIGHUP new processes use the new settings and old ones finish.
+    """gunicorn's arbiter, whose processes hear a stop from their first moment on.
 
-    If the settings are not usable the processes stay. New ones would wait silently for a database that is away, while
-    the running ones answer 503.
+    On SIGHUP new processes use the new settings and old ones finish. If the settings are not usable the processes stay.
+    New ones would wait silently for a database that is away, while the running ones answer 503.
     """
 
     def reload(self) -> None:
         """Start new processes if there are new settings."""
         if self.app.takes_new_settings():
             super().reload()
+
+    def spawn_worker(self) -> int:
+        """Fork a process. It lets the signals in once it has handlers for them."""
+        with kept_for_a_child(*STOPS):
+            return super().spawn_worker()  # type: ignore[no-any-return]
 
 
 def _once_it_answers(engine: Engine, ask: Callable[[Engine], None]) -> None:

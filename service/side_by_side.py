@@ -11,9 +11,10 @@ from typing import Any
 
 import structlog
 
-from service.process import STOPS
+from service.process import STOPS, kept_for_a_child
 
 log = structlog.get_logger(__name__)
+OURS = (*STOPS, signal.SIGHUP)
 RESTART_AFTER_S = 1.0
 FORK = multiprocessing.get_context("fork")
 Run = Callable[[Sequence[str]], Any]
@@ -43,14 +44,16 @@ def _start(name: str, run: Run, command: Sequence[str]) -> ForkProcess:
     """Fork and run a command in the child, which need not import again what is already imported."""
     log.info("child_started", child=name)
     child = FORK.Process(target=_in_child, args=(run, command), name=name)
-    child.start()
+    with kept_for_a_child(*OURS):
+        child.start()
     return child
 
 
 def _in_child(run: Run, command: Sequence[str]) -> None:
     os.setsid()  # Ctrl-C reaches the parent only, which lets the children finish their calls
-    for each in (*STOPS, signal.SIGHUP):
+    for each in OURS:
         signal.signal(each, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, OURS)
     run(command)
 
 
@@ -69,5 +72,6 @@ def _stop(children: Mapping[str, ForkProcess], within_s: float) -> int:
     for child in children.values():
         child.join(max(0.1, deadline - time.monotonic()))
         if child.exitcode is None:
+            log.warning("child_killed", child=child.name)
             child.kill()
     return 0

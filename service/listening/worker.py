@@ -7,6 +7,7 @@ gunicorn itself binds, forks, watches, reloads and stops us. Its own `gthread` w
 import gc
 import os
 import resource
+import signal
 import time
 from contextlib import suppress
 from typing import ClassVar
@@ -17,6 +18,7 @@ from service.listening.answering import Application
 from service.listening.connection import Connection
 from service.listening.lanes import Lanes
 from service.listening.reader import Connections
+from service.process import STOPS
 from service.web import slow_routes
 
 LINGER_S = 2.0  # a kept connection may be sending its next request while we stop
@@ -42,6 +44,11 @@ class EventWorker(base.Worker):  # type: ignore[misc]  # gunicorn carries no typ
             with suppress(ValueError, OSError):
                 resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
         super().init_process()
+
+    def init_signals(self) -> None:
+        """Have handlers, then let in what has come since we were forked."""
+        super().init_signals()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
 
     def run(self) -> None:
         """Serve until told to stop; then let what has begun end."""

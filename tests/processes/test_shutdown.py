@@ -1,7 +1,9 @@
 """SIGTERM and SIGHUP: the call in flight is finished and recorded, the rest is returned, within the time allowed."""
 
+import time
 from collections.abc import Callable
 
+import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
@@ -80,3 +82,19 @@ def test_a_stop_while_a_reload_finishes_its_calls_is_obeyed(
         worker.hang_up()
         assert worker.terminate(within_s=90) == 0
         assert worker.output().count('"worker_started"') == 1
+
+
+@pytest.mark.parametrize("command", ["serve", "web"])
+def test_a_process_that_is_told_to_stop_as_it_is_born_stops_by_itself(
+    command: str, site_of: Callable[..., Site], sqlite_url: str
+) -> None:
+    """A child of `serve`, and one of gunicorn's."""
+    site = site_of(sqlite_url)
+    with cli(command, site.directory, "--config", str(site.config), command) as parent:
+        until_when = time.monotonic() + 60
+        while not parent.forked():  # looked for without a pause: its first moment is what matters
+            assert time.monotonic() < until_when
+        assert parent.terminate(within_s=90) == 0
+        said = parent.output()
+    assert '"child_killed"' not in said
+    assert "SIGKILL" not in said
