@@ -74,7 +74,7 @@ def _items(definition: Definition, inbound: Inbound, now: datetime) -> tuple[Ite
     readings = read(definition, inbound, now)
     try:
         root, items = parse_items(definition, inbound)
-    except (BodyProblem, ExpressionError, TooCostly):
+    except BodyProblem:
         return tuple(ItemExplained(tuple(_unsplit(definition, inbound)), reading) for reading in readings)
     base = base_context(definition, inbound, root)
     return tuple(

@@ -14,8 +14,7 @@ from service.errors import NotAllowed, Unavailable
 from service.intake.definition.tables import Challenge, Definition
 from service.intake.delivery.formats import BodyProblem
 from service.intake.delivery.inbound import Inbound
-from service.intake.expressions.compiled import ExpressionError, find
-from service.intake.expressions.evaluate import TooCostly
+from service.intake.expressions.compiled import find
 from service.intake.mapping.readings import base_context, parse_items
 from service.intake.verify.sns import subscription
 
@@ -118,6 +117,6 @@ def _rate(asked: str, most: int) -> int:
 def _context(definition: Definition, inbound: Inbound) -> dict[str, Any] | None:
     try:
         root, _ = parse_items(definition, inbound)
-    except (BodyProblem, ExpressionError, TooCostly):
+    except BodyProblem:
         return None
     return {**base_context(definition, inbound, root), "b": root}

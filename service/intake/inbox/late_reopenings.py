@@ -19,8 +19,6 @@ from service.db.leases import CLOCKS_DIFFER
 from service.errors import Unavailable
 from service.intake.definition.tables import Definition
 from service.intake.delivery.formats import BodyProblem
-from service.intake.expressions.compiled import ExpressionError
-from service.intake.expressions.evaluate import TooCostly
 from service.intake.inbox.ends import Timeline
 from service.intake.inbox.judging import Book
 from service.intake.inbox.records import ACCEPTED, Delivery, DeliveryReading, Item, Key, notes
@@ -112,9 +110,7 @@ def _opened(connection: Connection, definition: Definition, delivery_id: str) ->
     try:
         stored = load_delivery(connection, definition.name, delivery_id)
         return None if stored is None else (stored[0], open_items(definition, stored[1], stored[0].received_at))
-    except (BodyProblem, ExpressionError, TooCostly):  # the definition has changed since
-        return None
-    except Unavailable:  # the delivery has, and nobody can read it
+    except (BodyProblem, Unavailable):  # the definition has changed since, or the row, which nobody can read
         return None
 
 

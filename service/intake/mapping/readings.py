@@ -13,7 +13,7 @@ from service.intake.definition.tables import Definition
 from service.intake.delivery.body import MAX_ITEMS, parse_root
 from service.intake.delivery.formats import BodyProblem
 from service.intake.delivery.inbound import Inbound, storable
-from service.intake.expressions.compiled import PER_DELIVERY, PER_ITEM, ExpressionError, at_path
+from service.intake.expressions.compiled import PER_DELIVERY, PER_ITEM, Expression, ExpressionError, at_path
 from service.intake.expressions.evaluate import Budget, TooCostly
 from service.intake.mapping.events import ConversationEnded, ConversationReopened, Ignored, Reading, Unmappable
 from service.intake.mapping.one_item import OneItem
@@ -35,10 +35,6 @@ def read(definition: Definition, inbound: Inbound, received_at: datetime) -> tup
         items = open_items(definition, inbound, received_at)
     except BodyProblem as problem:
         return (Unmappable(problem.code, problem.sentence),)
-    except ExpressionError as error:
-        return (Unmappable("split_failed", str(error)),)
-    except TooCostly as error:
-        return (Unmappable(TOO_COSTLY, f"events.split: {error}"),)
     return tuple(items.read(position) for position in range(len(items)))
 
 
@@ -63,27 +59,34 @@ class Items:
 
 
 def open_items(definition: Definition, inbound: Inbound, received_at: datetime) -> Items:
-    """Parse a delivery. Raises BodyProblem, ExpressionError and TooCostly."""
+    """Parse a delivery. Raises BodyProblem."""
     root, values = parse_items(definition, inbound)
     return Items(definition, received_at, base_context(definition, inbound, root), values)
 
 
 def parse_items(definition: Definition, inbound: Inbound) -> tuple[Any, list[Any]]:
-    """Return the whole body and the items in it. Raises BodyProblem, ExpressionError and TooCostly."""
-    endpoint = definition.grammar.endpoint
+    """Return the whole body and the items in it. Raises BodyProblem."""
+    endpoint, split = definition.grammar.endpoint, definition.grammar.events.split
     root = parse_root(inbound, endpoint.body, cloudevents=endpoint.cloudevents)
-    split = definition.grammar.events.split
     if split is not None:
-        items = split.read(root)
+        items = _split(split, root)
     else:
         items = root if endpoint.cloudevents and isinstance(root, list) else [root]
-    if not isinstance(items, list):
-        raise BodyProblem(
-            "not_a_list", f"events.split must find a list in the body; '{split and split.text}' does not."
-        )
     if len(items) > MAX_ITEMS:
         raise BodyProblem("too_many_items", f"A delivery may hold at most {MAX_ITEMS} items.")
     return root, items
+
+
+def _split(split: Expression, root: Any) -> list[Any]:
+    try:
+        items = split.read(root)
+    except ExpressionError as error:
+        raise BodyProblem("split_failed", str(error)) from error
+    except TooCostly as error:
+        raise BodyProblem(TOO_COSTLY, f"events.split: {error}") from error
+    if not isinstance(items, list):
+        raise BodyProblem("not_a_list", f"events.split must find a list in the body; '{split.text}' does not.")
+    return items
 
 
 def base_context(definition: Definition, inbound: Inbound, root: Any) -> dict[str, Any]:
