@@ -90,20 +90,6 @@ class PartField(ma.fields.String):
         return f"header:{header_name(part[7:])}" if part.startswith("header:") else part
 
 
-class KeptField(NamedTable):
-    """Names, each with an expression over an answer."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(ma.fields.String(validate=NAME), ExpressionField(root_names=ANSWER_ROOTS), **kwargs)
-
-
-class SentField(NamedTable):
-    """Headers of a call by name; none of them signs in."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(ma.fields.String(validate=HEADER), ma.fields.String(validate=HEADER_VALUE), **kwargs)
-
-
 class SignatureField(ma.fields.Field[SignatureAt]):
     """Where the signature is: a header's name, or a table."""
 
@@ -131,8 +117,8 @@ class Table(Section):
         Part: PartField,
         FromAnswer: partial(ExpressionField, root_names=ANSWER_ROOTS),
         FromListed: partial(ExpressionField, root_names=LISTED_ROOTS),
-        Kept: KeptField,
-        Sent: SentField,
+        Kept: partial(NamedTable, ma.fields.String(validate=NAME), ExpressionField(root_names=ANSWER_ROOTS)),
+        Sent: partial(NamedTable, ma.fields.String(validate=HEADER), ma.fields.String(validate=HEADER_VALUE)),
         SignatureAt: SignatureField,
     }
     error_messages = {"unknown": NO_SUCH_KEY}  # noqa: RUF012 - marshmallow's own attribute
