@@ -14,7 +14,7 @@ from service.crm_api.client import Client
 from service.crm_api.get import CrmResponse
 from service.crm_api.path import GAP
 from service.intake.crm.list_page import ListPage, read_list
-from service.intake.definition.sweep import Sweep
+from service.intake.definition.crm_lists import Sweep
 from service.intake.definition.tables import Definition
 from service.intake.delivery.inbound import DELIVERIES, Inbound, make_inbound
 from service.intake.expressions.compiled import find

@@ -13,8 +13,7 @@ from service.crm_api.get import OK, CrmResponse, NoAnswer
 from service.crm_api.path import Unaskable, filled
 from service.crm_api.wait import wait
 from service.intake.crm.lookup import problem_of
-from service.intake.definition.staff import Staff
-from service.intake.definition.sweep import Sweep
+from service.intake.definition.crm_lists import Staff, Sweep
 from service.intake.definition.tables import Definition
 from service.intake.expressions.compiled import find
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from service.crm_api.client import Client
 from service.intake.crm.list_page import read_list
-from service.intake.definition.staff import Staff
+from service.intake.definition.crm_lists import Staff
 from service.intake.definition.tables import Definition
 from service.intake.expressions.compiled import Expression, find
 from service.intake.values import fields

@@ -16,8 +16,8 @@ from service.crm_api.client import Client
 from service.db import reading, writing
 from service.intake.crm.conversation_list import ListedConversation, PageWanted, ended, read_page
 from service.intake.crm.list_page import ListPage
+from service.intake.definition.crm_lists import Sweep
 from service.intake.definition.load import load_with_api
-from service.intake.definition.sweep import Sweep
 from service.intake.definition.tables import Definition
 from service.intake.inbox.accept import arrive
 from service.intake.inbox.group import commit

@@ -2,10 +2,9 @@
 
 load.py               presets and settings, compiled      tables.py            what a definition holds
 grammar.py, kinds.py  its TOML                            proofs.py            the grammar of `verify`
-steps.py              that of a look-up                   sweep.py             that of a CRM's list
-staff.py              that of a list of agents or teams   reference.py         the grammar in words
+steps.py              that of look-ups                    crm_lists.py         that of a CRM's lists
 recipes.py            CRMs without a preset               dead_expressions.py  expressions that can never find anything
-advice.py             what works but deserves a thought
+reference.py          the grammar in words                advice.py            what works but deserves a thought
 
 Reads no delivery and no database.
 """

@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 
 import marshmallow as ma
 
+from service.intake.definition.crm_lists import LISTED_ROOTS, FromListed
 from service.intake.definition.steps import ANSWER_ROOTS, FromAnswer, Kept, Sent
-from service.intake.definition.sweep import LISTED_ROOTS, FromListed
 from service.intake.definition.tables import RECEIVED, OverBody, When
 from service.intake.expressions.compiled import ROOT_NAMES, Expression, ExpressionError, compile_expression
 from service.intake.verify.signed_parts import PARTS, PLAIN_PARTS, PREFIXED_PARTS, Part, SignatureAt

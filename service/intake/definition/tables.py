@@ -10,9 +10,8 @@ from datetime import timedelta
 from typing import Any, ClassVar, NewType
 from zoneinfo import ZoneInfo
 
-from service.intake.definition.staff import Staff
+from service.intake.definition.crm_lists import Staff, Sweep
 from service.intake.definition.steps import FromAnswer, Step
-from service.intake.definition.sweep import Sweep
 from service.intake.expressions.compiled import Expression
 from service.intake.values.identity import TRUSTS
 from service.intake.values.times import FORMATS
