@@ -84,7 +84,7 @@ def _proven(definition: Definition, inbound: Inbound) -> Inbound:
     """Sign for the first verifier that one of our keys satisfies."""
     for verifier in definition.verifiers:
         found = signed(verifier, inbound, now())
-        if found is not None and isinstance(verify(definition, found, now()), Verified):
+        if found is not None and isinstance(verify(definition.verifiers, found, now()), Verified):
             return found
     raise Invalid(
         "cannot_sign",

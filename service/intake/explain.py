@@ -57,7 +57,7 @@ def explain(definition: Definition, inbound: Inbound, now: datetime) -> Explanat
 
     Raises TooLarge and UnknownEncoding.
     """
-    verdict, inbound = verify_either(definition, inbound, now, AT_MOST)
+    verdict, inbound = verify_either(definition.verifiers, inbound, now, AT_MOST)
     signed = tuple((each.kind, _covered(each, inbound)) for each in definition.verifiers)
     wrong = isinstance(verdict, Refused) and verdict.code.startswith("signature_")
     would_fit = what_would_fit(definition, inbound, now) if wrong else ""

@@ -24,7 +24,7 @@ from service.intake.inbox.group import commit
 from service.intake.inbox.stored import ArrivedDelivery
 from service.intake.mapping.events import Unmappable
 from service.intake.mapping.readings import read
-from service.intake.verify import NotProvenYet, Verified, is_test, verify_either
+from service.intake.verify import NotProvenYet, Verified, verify, verify_either
 from service.settings.sections import Settings
 from service.telemetry.counters import PROCESS_COUNTS
 from service.web.deferred import Outcome, PlainText
@@ -88,12 +88,12 @@ class Reception:
         self, definition: Definition, inbound: Inbound, limit: int, now: datetime
     ) -> tuple[Verified | None, Inbound]:
         """Return the proof and the decompressed request; no proof for the vendor's test button."""
-        verdict, inbound = verify_either(definition, inbound, now, self.largest)
+        verdict, inbound = verify_either(definition.verifiers, inbound, now, self.largest)
         if isinstance(verdict, Verified):
             if len(inbound.body) > limit:
                 raise too_large(limit)
             return verdict, readable(inbound, limit)
-        if is_test(definition, inbound, now):
+        if isinstance(verify(definition.testers, inbound, now), Verified):
             return None, inbound
         if isinstance(verdict, NotProvenYet):
             PROCESS_COUNTS.add("deliveries", definition.name, "not_proven_yet")

@@ -27,7 +27,7 @@ from service.intake.mapping.events import ConversationEnded
 from service.intake.mapping.readings import read
 from service.intake.presets import payload, payload_names, preset_expected, preset_names
 from service.intake.values.languages import language_tag
-from service.intake.verify import Refused, is_test, verify
+from service.intake.verify import Refused, verify
 from service.listening.framing import Incoming
 from service.reports import filters
 from service.reports.rows.cursor import change_cursors, cursors
@@ -113,8 +113,8 @@ def signatures() -> Edge:
         headers = {**right.headers, dice.choice([*right.headers, *words]): odd.text(dice, "t=1764417600,v1=0011aabb")}
         body = right.body.replace(SECRET.encode(), b"another key")  # some presets are shown with the right one
         inbound = post(odd.raw(dice, body), headers, odd.text(dice, "a=1")[:200])
-        assert isinstance(verify(definitions[name], inbound, NOW), Refused)
-        is_test(definitions[name], inbound, NOW)
+        assert isinstance(verify(definitions[name].verifiers, inbound, NOW), Refused)
+        verify(definitions[name].testers, inbound, NOW)
 
     return once
 

@@ -18,6 +18,8 @@ from service.intake.delivery.inbound import Inbound, make_inbound
 from service.intake.fast_path import with_fast_path
 from service.intake.reception import Reception
 from service.intake.routes import blueprint
+from service.intake.verify import Refused, Verified
+from service.intake.verify import verify as verdict_of
 from service.models import delivery_item, feedback_request, reopening, webhook_delivery
 from service.settings import Settings, Source
 from service.web.headers import register_headers
@@ -54,6 +56,11 @@ def source(preset: str | None = "token", *keys: str, name: str = "crm", **defini
 def define(preset: str | None = "token", *keys: str, **definition: Any) -> Definition:
     """One compiled definition."""
     return load_definitions({"crm": source(preset, *keys, **definition)})["crm"]
+
+
+def verify(definition: Definition, inbound: Inbound, now: datetime) -> Verified | Refused:
+    """Whether the request is the source's."""
+    return verdict_of(definition.verifiers, inbound, now)
 
 
 def post(body: bytes | Any, headers: Mapping[str, str] | None = None, query: str = "", name: str = "crm") -> Inbound:

@@ -15,9 +15,8 @@ from service.intake.delivery.decode import readable
 from service.intake.delivery.inbound import make_inbound
 from service.intake.mapping.events import ConversationEnded
 from service.intake.mapping.readings import read
-from service.intake.verify import verify
 from service.network import charset
-from tests.intake.app import PUBLIC_URL, App, define, ended, post, settings_with, token_app
+from tests.intake.app import PUBLIC_URL, App, define, ended, post, settings_with, token_app, verify
 from tests.intake.signers import SECRET, SENDERS, Outgoing, hubspot, standard
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

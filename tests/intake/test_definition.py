@@ -9,11 +9,10 @@ from service.intake.definition.advice import advice, untold, unused_values
 from service.intake.definition.load import load_definitions, overlay, preset_definition
 from service.intake.definition.tables import Map
 from service.intake.presets import preset_names, preset_text
-from service.intake.verify import verify
 from service.intake.verify.plain import Static
 from service.settings import Settings, SettingsError, Source
 from service.settings.declare import declared
-from tests.intake.app import define, post, settings_with, source
+from tests.intake.app import define, post, settings_with, source, verify
 from tests.intake.signers import SECRET, STANDARD_SECRET
 
 MY_CRM: dict[str, Any] = {

@@ -10,10 +10,9 @@ from service.intake.mapping.events import ConversationEnded
 from service.intake.mapping.readings import read
 from service.intake.presets import preset_expected, preset_names
 from service.intake.sample import TryOf, sample
-from service.intake.verify import verify
 from service.intake.verify.signing import signed
 from service.intake.verify.verifier import Verified
-from tests.intake.app import PUBLIC_URL, source
+from tests.intake.app import PUBLIC_URL, source, verify
 from tests.intake.signers import SENDERS
 
 NOW = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)

@@ -14,11 +14,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from service.intake.delivery.inbound import Inbound, make_inbound
-from service.intake.verify import verify
 from service.intake.verify.signed_parts import UNPROVEN_AT_MOST
 from service.intake.verify.twilio import _with_and_without_port
 from service.intake.verify.verifier import Refused, Verified
-from tests.intake.app import PUBLIC_URL, define, post
+from tests.intake.app import PUBLIC_URL, define, post, verify
 from tests.intake.signers import SECRET, SENDERS, STANDARD_SECRET, Outgoing, mislabelled_pem, rsa_public_pem
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

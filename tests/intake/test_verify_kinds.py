@@ -18,14 +18,14 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from service.crm_api.get import NoAnswer
 from service.intake.definition.load import load_definitions
 from service.intake.delivery.inbound import make_inbound
-from service.intake.verify import NotProvenYet, verify
+from service.intake.verify import NotProvenYet
 from service.intake.verify.jwks import KeySet
 from service.intake.verify.jwt import Token
 from service.intake.verify.message_signatures import MessageSignature, _inputs, signature_base
 from service.intake.verify.sns import PROVEN, Sns, amazon_url
 from service.intake.verify.verifier import Refused, Verified
 from service.settings import SettingsError, Source
-from tests.intake.app import PUBLIC_URL, define, post
+from tests.intake.app import PUBLIC_URL, define, post, verify
 from tests.intake.signers import SECRET, rsa_key, rsa_public_pem
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

@@ -9,10 +9,9 @@ import pytest
 from standardwebhooks import Webhook
 
 from service.intake.delivery.inbound import make_inbound
-from service.intake.verify import verify
 from service.intake.verify.shared_secret import Hmac
 from service.intake.verify.verifier import Key, Refused, Verified
-from tests.intake.app import define
+from tests.intake.app import define, verify
 
 ZENDESK_TEST_KEY = "dGhpc19zZWNyZXRfaXNfZm9yX3Rlc3Rpbmdfb25seQ=="
 B2 = (

@@ -6,62 +6,41 @@ message_signatures.py   HTTP Message Signatures (RFC 9421)   twilio.py, sns.py  
 verifier.py             what a verifier is, its verdicts     signed_parts.py    which bytes are signed, how old
 signing.py              signs as a source does, to try one
 
-A verifier is an object with one method, `check`; a definition's verifiers are alternatives. Their grammar is in
+A verifier is an object with one method, `check`; those of a definition are alternatives. Their grammar is in
 definition/proofs.py. Pure except for jwks.py's cache of public keys: reads no clock and, unless it has to decompress,
 raises nothing, whatever the bytes are.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Protocol
 
 from service.intake.delivery.decode import unpacked
 from service.intake.delivery.inbound import Inbound
 from service.intake.verify.verifier import NotNow, NotProvenYet, Refusal, Refused, Verified, Verifier
 
-__all__ = ["STALE", "NotProvenYet", "Refusal", "Refused", "Verified", "Verifier", "is_test", "verify", "verify_either"]
+__all__ = ["STALE", "NotProvenYet", "Refusal", "Refused", "Verified", "Verifier", "verify", "verify_either"]
 
 STALE = "timestamp_stale"  # every kind of proof looks at the time last
 
 
-class HasVerifiers(Protocol):
-    """What `verify` needs of a definition."""
-
-    @property
-    def verifiers(self) -> tuple[Verifier, ...]:
-        """The alternatives, in the order in which they are tried."""
-
-    @property
-    def testers(self) -> tuple[Verifier, ...]:
-        """The same, with the keys a vendor signs test requests with."""
-
-
-def verify(definition: HasVerifiers, inbound: Inbound, now: datetime) -> Verified | Refused:
-    """Try each verifier of the definition; the first that accepts decides."""
-    return _first(definition.verifiers, inbound, now)
-
-
 def verify_either(
-    definition: HasVerifiers, inbound: Inbound, now: datetime, limit: int
+    verifiers: Sequence[Verifier], inbound: Inbound, now: datetime, limit: int
 ) -> tuple[Verified | Refused, Inbound]:
     """The verdict, and the request in the form it is about: a sender may have signed the bytes before compressing them.
 
     Raises TooLarge and UnknownEncoding.
     """
-    verdict = verify(definition, inbound, now)
+    verdict = verify(verifiers, inbound, now)
     if isinstance(verdict, Verified):
         return verdict, inbound
     plain = unpacked(inbound, limit)
     # a signature of the packed bytes, even if it is too old, is none of the others
     known = plain is inbound or verdict.code == STALE
-    return verdict if known else verify(definition, plain, now), plain
+    return verdict if known else verify(verifiers, plain, now), plain
 
 
-def is_test(definition: HasVerifiers, inbound: Inbound, now: datetime) -> bool:
-    """Whether the request is signed with the vendor's test key, which everybody knows."""
-    return isinstance(_first(definition.testers, inbound, now), Verified)
-
-
-def _first(verifiers: tuple[Verifier, ...], inbound: Inbound, now: datetime) -> Verified | Refused:
+def verify(verifiers: Sequence[Verifier], inbound: Inbound, now: datetime) -> Verified | Refused:
+    """Try one after the other; the first that accepts decides."""
     refusals = list[Refused]()
     for verifier in verifiers:
         try:
