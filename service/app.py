@@ -34,7 +34,7 @@ def create_app(settings: Settings, engine: Engine | None = None, clock: Clock = 
     register_well_known(app, settings, clock)
     register_spreadsheets(app, settings.service.public_url)
     guard = Guard(engine, clock, settings.web.requests_per_minute)
-    definitions = load_definitions(settings.sources, tuple(settings.accounts))
+    definitions = load_definitions(settings.sources, settings.accounts)
     reception = Reception(settings, engine, definitions, clock)
     app.wsgi_app = with_fast_path(reception, app.wsgi_app)  # type: ignore[method-assign,assignment]  # as Flask's own documentation does
     slow_routes.tell(app, (f"{DELIVERIES}{name}" for name, each in definitions.items() if is_slow(each.verifiers)))

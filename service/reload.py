@@ -27,7 +27,7 @@ def demand_defined(settings: Settings) -> None:
 
     Raises SettingsError, Unavailable.
     """
-    load_definitions(settings.sources, tuple(settings.accounts))
+    load_definitions(settings.sources, settings.accounts)
     otel.demand_installed(settings.service.traces_to)
 
 

@@ -158,7 +158,7 @@ def _loaded(path: Path, withheld: Collection[str]) -> tuple[Settings, dict[str, 
         except SettingsError as more:
             raise SettingsError([*error.problems, *more.problems]) from error
         raise
-    definitions = load_definitions(settings.sources, tuple(settings.accounts))
+    definitions = load_definitions(settings.sources, settings.accounts)
     wrong = mistakes(settings.accounts.values())
     if settings.service.traces_to is not None and not otel.is_installed():
         wrong.append(Mistake("service.traces_to", otel.MISSING))

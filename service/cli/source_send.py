@@ -60,7 +60,7 @@ def send(context: click.Context, /, source: str, file: str | None, to: str | Non
 def definition_of(settings: Settings, source: str) -> Definition:
     """Return one source of the settings, compiled. Raises NotFound."""
     source_of(settings, source)
-    return load_definitions(settings.sources, tuple(settings.accounts))[source]
+    return load_definitions(settings.sources, settings.accounts)[source]
 
 
 def _delivery(settings: Settings, definition: Definition, file: str | None, said: TryOf) -> Inbound:

@@ -117,7 +117,7 @@ def grammar() -> None:
 def check(context: click.Context) -> None:
     """Compile every definition and report every mistake, and warnings."""
     settings = settings_of(context)
-    definitions = load_definitions(settings.sources, tuple(settings.accounts))
+    definitions = load_definitions(settings.sources, settings.accounts)
     for careful in advice(definitions, settings):
         console.print(f"{careful.path} {careful.sentence}", style="yellow", soft_wrap=True)
     console.print(f"right: {many(len(definitions), 'definition')}, {', '.join(definitions)}")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from urllib.parse import urlsplit
 
 Network = IPv4Network | IPv6Network
 ONE_CUSTOMER = 64  # bits of IPv6: whoever has one address usually has the other 2^64 of its network
@@ -45,3 +46,9 @@ def is_this_machine(host: str | None) -> bool:
         return True  # a path is a socket's
     found = _read(name)
     return found is not None and found.is_loopback
+
+
+def is_open_to_the_road(url: str) -> bool:
+    """Say whether what is sent to an address could be read on its way."""
+    parts = urlsplit(url)
+    return parts.scheme == "http" and not is_this_machine(parts.hostname)

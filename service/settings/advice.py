@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from service.language_tags import TAG, nearest_first
-from service.network.addresses import is_this_machine
+from service.network.addresses import is_open_to_the_road, is_this_machine
 from service.settings.asking import SENT, Account, Campaign, Texts
 from service.settings.secret_advice import secret_warnings
 from service.settings.sections import Mistake, Service, Web
@@ -89,7 +89,7 @@ def _filter_warnings(path: str, campaign: Campaign) -> Iterator[Mistake]:
 
 def _account_warnings(account: Account, campaigns: Mapping[str, Campaign]) -> Iterator[Mistake]:
     path = f"accounts.{account.name}"
-    if _open_to_the_road(account.base_url):
+    if is_open_to_the_road(account.base_url):
         sentence = "uses http:// to another machine, so tokens and texts could be read on the network; write https://"
         yield Mistake(f"{path}.base_url", sentence)
     if account.token_of not in {None, account.user_id}:
@@ -158,7 +158,7 @@ def _unseen(where: str, texts: Texts) -> Iterator[Mistake]:
 
 
 def _web_warnings(service: Service, web: Web) -> Iterator[Mistake]:
-    if _open_to_the_road(service.public_url):
+    if is_open_to_the_road(service.public_url):
         sentence = (
             "uses http://, so answers and keys could be read on the network; put TLS in front of dm-feedback "
             "and write https://"
@@ -209,11 +209,6 @@ def _database_warnings(name: str, url: str) -> Iterator[Mistake]:
             "unless you control the whole network path"
         )
         yield Mistake(f"database.{name}", sentence)
-
-
-def _open_to_the_road(url: str) -> bool:
-    parts = urlsplit(url)
-    return parts.scheme == "http" and not is_this_machine(parts.hostname)
 
 
 UNSEEN = re.compile("[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]")

@@ -8,7 +8,6 @@ can never match: a source that sets no tags is never held back by a tag. Shows n
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from service.crm_api.path import GAP
 from service.intake.definition.dead_expressions import only_null
@@ -19,7 +18,7 @@ from service.intake.expressions.compiled import NOTHING, Expression, find
 from service.intake.values.languages import language_tag
 from service.intake.verify.verifier import Key
 from service.language_tags import nearest_first
-from service.network.addresses import is_this_machine
+from service.network.addresses import is_open_to_the_road
 from service.settings import Campaign, Mistake, Settings
 from service.settings.secret_advice import odd
 from service.settings.sources import Api
@@ -117,8 +116,7 @@ def _nobody_known(definition: Definition, *, can_ask: bool) -> Iterator[Mistake]
 def _never_called(name: str, api: Api | None) -> Iterator[Mistake]:
     """Warn of addresses to which no call is made: credentials travel by TLS, or do not leave this machine."""
     for key in ("base_url", "token_url"):
-        parts = urlsplit(getattr(api, key, None) or "")
-        if parts.scheme == "http" and not is_this_machine(parts.hostname):
+        if is_open_to_the_road(getattr(api, key, None) or ""):
             sentence = (
                 "is http:// to another machine, where no call is made (credentials could be read): write https://"
             )

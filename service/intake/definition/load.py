@@ -35,7 +35,7 @@ def load_definitions(sources: Mapping[str, Source], known_accounts: Collection[s
 def load_with_api(settings: Settings) -> Iterator[tuple[Definition, Api]]:
     """Yield each source whose API can be asked, and how. Raises SettingsError."""
     apis = {name: source.api for name, source in settings.sources.items() if source.api is not None}
-    definitions = load_definitions({name: settings.sources[name] for name in apis}, tuple(settings.accounts))
+    definitions = load_definitions({name: settings.sources[name] for name in apis}, settings.accounts)
     return ((definition, apis[name]) for name, definition in definitions.items())
 
 
