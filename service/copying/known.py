@@ -34,8 +34,7 @@ def known_again(target: Engine, tell: Tell) -> None:
     seen, after = 0, ("", "")
     while True:
         with writing(target) as connection:
-            if target.dialect.name == "postgresql":
-                take_your_time(connection)  # the next of which only the key is left may be far away
+            take_your_time(connection)  # the next of which only the key is left may be far away
             if not (gone := _gone(connection, after)):
                 return
             Rows(webhook_delivery).put(

@@ -51,8 +51,7 @@ def _checked(engine: Engine, keyring: Keyring, column: sa.Column[Any], kind: Enc
     key = [column.table.c[name] for name in kind.by] if isinstance(kind, Encrypted) else column.table.primary_key
     query = sa.select(stored_sql(column, engine.dialect.name), *map(as_stored, key)).where(column.is_not(None))
     with reading(engine) as connection:
-        if engine.dialect.name == "postgresql":
-            take_your_time(connection)  # of a column that is rarely filled the first rows may be the last ones
+        take_your_time(connection)  # of a column that is rarely filled the first rows may be the last ones
         for read, *row in connection.execute(query, execution_options={"yield_per": AT_ONCE}):
             given = stored_value(column, read)
             try:

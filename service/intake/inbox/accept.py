@@ -17,7 +17,7 @@ from service.ids import new_id
 from service.intake.definition.tables import Definition
 from service.intake.delivery.inbound import Inbound
 from service.intake.inbox.dedupe import by_arrival, by_content
-from service.intake.inbox.judging import judge, lock, open_book
+from service.intake.inbox.judging import Book, judge, lock, timelines
 from service.intake.inbox.late_reopenings import let_in
 from service.intake.inbox.records import (
     ACCEPTED,
@@ -100,7 +100,7 @@ def store(connection: Connection, told: Sequence[DeliveryReading]) -> dict[str, 
 
 
 def _store_round(connection: Connection, told: Sequence[DeliveryReading]) -> dict[str, tuple[Item, ...]]:
-    book = open_book(connection, _conversations(told))
+    book = Book(timelines(connection, _conversations(told)))
     items = {each.delivery.id: judge(book, each) for each in told}
     let_in(connection, book, told)
     book.write(connection)

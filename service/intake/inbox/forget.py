@@ -71,7 +71,7 @@ class Naming:
 
 def naming(connection: Connection, names: Collection[str], now: datetime) -> Naming:
     """Search every stored body for a person's names. Takes long, so never while anything is locked."""
-    _take_your_time(connection)
+    take_your_time(connection)  # most bodies are gone, and the next that is left may be far away
     found, unreadable = _naming(connection, plain := _plain(names), sa.true())
     return Naming(plain, found, unreadable, now)
 
@@ -96,7 +96,7 @@ def of_person(
     connection: Connection, theirs: sa.ColumnElement[bool], names: Collection[str]
 ) -> Iterator[tuple[sa.Table, sa.ColumnElement[bool]]]:
     """Which rows report these requests or name this person: what erasing them reaches. Takes as long."""
-    _take_your_time(connection)
+    take_your_time(connection)
     told = _told_of(connection, theirs)
     named, _ = _naming(connection, _plain(names), sa.true())
     yield webhook_delivery, wd.id.in_(sorted({*_about(connection, theirs), *named}))
@@ -106,12 +106,6 @@ def of_person(
     yield delivery_item, di.id.in_(items)
     for table in (reopening, conversation):
         yield table, _is_any(told, table.c.source, table.c.conversation_id)
-
-
-def _take_your_time(connection: Connection) -> None:
-    """Most bodies are gone, and the next that is left may be far away."""
-    if connection.dialect.name == "postgresql":
-        take_your_time(connection)
 
 
 def _about(connection: Connection, theirs: sa.ColumnElement[bool]) -> Sequence[str]:

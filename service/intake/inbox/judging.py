@@ -5,7 +5,7 @@ fetched at once, every item is judged in memory, and the rows are written togeth
 depend on the number of items. Nor does the order of arrival matter: a late reopening lets in the ends it makes new.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -74,28 +74,21 @@ class Book:
         NEW_REOPENINGS.run(connection, self.reopenings)
         open_all(connection, self.requests)
         write_items(connection, self.items)
-        self.reopenings, self.requests, self.items = [], [], []
 
 
-def lock(connection: Connection, keys: Iterable[Key], now: datetime) -> None:
+def lock(connection: Connection, keys: Collection[Key], now: datetime) -> None:
     """Lock all conversations of a transaction at once, in order of name.
 
     Otherwise two groups about the same conversations could deadlock.
     """
     hold_keys(connection)
-    LOCK.run(connection, [(*key, now) for key in sorted(set(keys))])
+    LOCK.run(connection, [(*key, now) for key in sorted(keys)])
 
 
-def open_book(connection: Connection, keys: Iterable[Key]) -> Book:
-    """Return what is known of conversations that are locked."""
-    return Book(timelines(connection, keys))
-
-
-def timelines(connection: Connection, keys: Iterable[Key]) -> dict[Key, Timeline]:
+def timelines(connection: Connection, keys: Collection[Key]) -> dict[Key, Timeline]:
     """Return what is known of conversations. Without their locks it may be outdated."""
-    ordered = sorted(set(keys))
-    known = {key: Timeline() for key in ordered}
-    for source, conversation_id, at, request_id in TOLD_OF.rows(connection, ordered):
+    known = {key: Timeline() for key in keys}
+    for source, conversation_id, at, request_id in TOLD_OF.rows(connection, sorted(keys)):
         if request_id is None:
             known[source, conversation_id].add_reopening(from_micros(at))
         else:
@@ -128,8 +121,7 @@ def _judge_end(book: Book, told: DeliveryReading, position: int, end: Conversati
         at = known.after_its_reopenings(at)
         repeat = known.repeat(at, apart)
     if repeat is not None:
-        outcome, reason, request_id = DUPLICATE, repeat.reason, repeat.request_id
-        return Item(position, outcome, reason, said, end.conversation_id, request_id, end.ended_at)
+        return Item(position, DUPLICATE, repeat.reason, said, end.conversation_id, repeat.request_id, end.ended_at)
     request_id = book.open_request(told, told.delivery, replace(end, ended_at=at))
     return Item(position, ACCEPTED, None, said, end.conversation_id, request_id, at)
 

@@ -1,4 +1,4 @@
-"""The shapes in which accept, ledger and replay pass on what a delivery says and what became of it."""
+"""The shapes in which accepting, judging and replaying pass on what a delivery says and what became of it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
