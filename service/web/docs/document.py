@@ -56,13 +56,8 @@ ETAG = {
 }
 LINK = {"Link": _header("The next page (rel=next), if there is one")}
 UNCHANGED = "Nothing has changed since the response with that ETag"
-OF_ERRORS = {
-    "401": {"WWW-Authenticate": _header("How to authenticate")},
-    "429": {"Retry-After": _header("Seconds to wait before repeating the request")},
-    "503": {"Retry-After": _header("Seconds to wait before repeating the request")},
-}
-
-
+AGAIN = {"Retry-After": _header("Seconds to wait before repeating the request")}
+OF_ERRORS = {"401": {"WWW-Authenticate": _header("How to authenticate")}, "429": AGAIN, "503": AGAIN}
 SIGNED = ("conversation_ended", "401")
 """A source signs, and is told of no key."""
 
@@ -196,11 +191,8 @@ def _handwritten() -> dict[str, Any]:
     found = deepcopy(PATHS)
     for operation in (each for of_path in found.values() for each in of_path.values() if "responses" in each):
         for status in OF_ERRORS.keys() & operation["responses"].keys():
-            response, is_about_a_signature = (
-                operation["responses"][status],
-                (operation["operationId"], status) == SIGNED,
-            )
-            if PROBLEM_JSON in response["content"] and not is_about_a_signature:
+            response = operation["responses"][status]
+            if PROBLEM_JSON in response["content"] and (operation["operationId"], status) != SIGNED:
                 response["headers"] = OF_ERRORS[status]
     return found
 
