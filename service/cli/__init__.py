@@ -1,8 +1,8 @@
 """The `dm-feedback` command. Errors are one sentence that says what to do instead.
 
-Each file holds the commands that the table below names with it. connect.py, source_apis.py, source_seen.py and
-source_send.py are parts of groups; common.py is what all share, progress.py a growing count, friendly.py shows errors
-as sentences. Nothing is decided here: commands call the same functions as web and worker.
+Each file holds the commands that the table below names with it; connect.py, source_apis.py, source_seen.py and
+source_send.py are parts of groups. common.py is what all share, progress.py a growing count. Nothing is decided here:
+commands call the same functions as web and worker. This file imports no more than `--help` needs, which is no database.
 """
 
 from importlib import import_module
@@ -11,7 +11,6 @@ from typing import Any
 import click
 
 from service import __version__
-from service.cli.friendly import Friendly
 from service.process import hear_interrupts, leave_no_core, open_streams, write_utf8
 from service.text import UNSTORABLE
 
@@ -51,7 +50,7 @@ COMMANDS = {
 }
 
 
-class Commands(Friendly):
+class Commands(click.Group):
     """The commands, each imported when it is called: a worker needs no dashboard, and `--help` neither."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -61,9 +60,17 @@ class Commands(Friendly):
         return super().parse_args(ctx, args)
 
     def invoke(self, context: click.Context) -> Any:
-        """Run the command, which is imported before the function below is called."""
+        """Run the command, which is imported before the function below is called. Bugs alone show a stack trace."""
         open_streams()
-        return super().invoke(context)
+        try:
+            return super().invoke(context)
+        except (click.ClickException, click.Abort, click.exceptions.Exit):
+            raise  # click's own, which it shows itself
+        except Exception as error:
+            from service.cli.common import explain
+
+            explain(context, error)
+            raise
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's
         """The names, in the order in which a newcomer needs them."""

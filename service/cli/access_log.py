@@ -11,8 +11,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from service.auth import chain
 from service.auth.chain import AccessLine, Link
-from service.cli.common import console, errors, opened
-from service.cli.friendly import CommandGroup
+from service.cli.common import CommandGroup, console, errors, opened
 from service.db import reading
 from service.errors import Conflict, Invalid
 from service.humanize import many

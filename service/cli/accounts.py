@@ -8,9 +8,8 @@ import click
 from service.accounts import holds, refused_ways, standing
 from service.accounts.holds import Hold
 from service.auth import log_access
-from service.cli.common import account_of, console, me, now, opened, table_of, when
+from service.cli.common import CommandGroup, account_of, console, me, now, opened, table_of, when
 from service.cli.connect import connect
-from service.cli.friendly import CommandGroup
 from service.db import reading, writing
 from service.errors import Conflict
 from service.metrics import budgets

@@ -2,8 +2,7 @@
 
 import click
 
-from service.cli.common import account_asking, campaign_of, console, me, now, opened
-from service.cli.friendly import CommandGroup
+from service.cli.common import CommandGroup, account_asking, campaign_of, console, me, now, opened
 from service.errors import Invalid
 from service.intake.values.identity import X_HANDLE
 from service.outreach import rehearsal

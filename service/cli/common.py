@@ -1,4 +1,4 @@
-"""What every command shares: settings, an engine, and errors as one sentence."""
+"""What every command shares: a group's list, settings, an engine, and errors as one sentence."""
 
 import errno
 import getpass
@@ -48,6 +48,16 @@ class PlainConsole(Console):
 console = PlainConsole()
 errors = PlainConsole(stderr=True)
 BAD_SETTINGS = 78  # EX_CONFIG of sysexits.h
+WHOLE = 1000  # letters of a command's first sentence: all of them, on as many lines as it takes
+
+
+class CommandGroup(click.Group):
+    """Says in its list to the end what each command does."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
+        """Write the list."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, each.get_short_help_str(WHOLE)) for name, each in sorted(self.commands.items())])
 
 
 def explain(context: click.Context, error: Exception) -> None:

@@ -9,8 +9,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 
 from service import migrations
-from service.cli.common import console, table_of
-from service.cli.friendly import CommandGroup
+from service.cli.common import CommandGroup, console, table_of
 from service.db import open_engine
 from service.db.outages import is_away, why_away
 from service.encrypting.in_force import engine_of

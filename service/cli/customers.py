@@ -5,8 +5,7 @@ from pathlib import Path
 
 import click
 
-from service.cli.common import console, demand_x_user_ids, me, now, opened
-from service.cli.friendly import CommandGroup
+from service.cli.common import CommandGroup, console, demand_x_user_ids, me, now, opened
 from service.errors import Invalid
 from service.humanize import many
 from service.privacy import held

@@ -5,8 +5,7 @@ from sqlalchemy.engine import Engine
 
 from service import migrations
 from service.auth import log_access
-from service.cli.common import console, engine_of, errors, me, now, opened, settings_of, when
-from service.cli.friendly import CommandGroup
+from service.cli.common import CommandGroup, console, engine_of, errors, me, now, opened, settings_of, when
 from service.copying import accounts as moving_accounts
 from service.copying import moving
 from service.db import open_engine, writing

@@ -4,8 +4,7 @@ import click
 import sqlalchemy as sa
 
 from service.auth import log_access
-from service.cli.common import console, me, now, opened, source_of, table_of, when
-from service.cli.friendly import CommandGroup
+from service.cli.common import CommandGroup, console, me, now, opened, source_of, table_of, when
 from service.cli.source_send import definition_of
 from service.db import reading, writing
 from service.errors import NotFound

@@ -6,8 +6,18 @@ import click
 
 from service.auth import Reader, log_access
 from service.auth import feeds as stored
-from service.cli.common import account_of, console, demand_said_once, filters_of, me, now, opened, table_of, when
-from service.cli.friendly import CommandGroup
+from service.cli.common import (
+    CommandGroup,
+    account_of,
+    console,
+    demand_said_once,
+    filters_of,
+    me,
+    now,
+    opened,
+    table_of,
+    when,
+)
 from service.db import reading, writing
 from service.reports.api.feeds import address_of
 from service.reports.counting.periods import PERIODS

@@ -10,8 +10,7 @@ import click
 import sqlalchemy as sa
 
 from service.auth import log_access
-from service.cli.common import console, demand_x_user_ids, errors, me, now, opened, source_of, when
-from service.cli.friendly import CommandGroup
+from service.cli.common import CommandGroup, console, demand_x_user_ids, errors, me, now, opened, source_of, when
 from service.db import reading, writing
 from service.errors import Invalid, ServiceError
 from service.models import feedback_request

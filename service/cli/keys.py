@@ -10,8 +10,18 @@ from marshmallow import ValidationError
 from service import migrations
 from service.auth import ROLES, log_access
 from service.auth import keys as stored
-from service.cli.common import account_of, console, engine_of, me, now, opened, settings_of, table_of, when
-from service.cli.friendly import CommandGroup
+from service.cli.common import (
+    CommandGroup,
+    account_of,
+    console,
+    engine_of,
+    me,
+    now,
+    opened,
+    settings_of,
+    table_of,
+    when,
+)
 from service.clock import rfc3339
 from service.customers import hash_key
 from service.db import reading, writing

@@ -5,8 +5,7 @@ from pathlib import Path
 import click
 
 from service.auth import log_access
-from service.cli.common import account_of, console, demand_x_user_ids, me, now, opened
-from service.cli.friendly import CommandGroup
+from service.cli.common import CommandGroup, account_of, console, demand_x_user_ids, me, now, opened
 from service.customers import opted_out as stored
 from service.customers.hash_key import open_key
 from service.db import reading, writing

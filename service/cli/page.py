@@ -2,8 +2,7 @@
 
 import click
 
-from service.cli.common import account_asking, campaign_of, settings_of
-from service.cli.friendly import CommandGroup
+from service.cli.common import CommandGroup, account_asking, campaign_of, settings_of
 from service.results.page.branding import sender_of
 from service.results.page.question import ask, own_words
 from service.results.page.rendering import PageState, question_page

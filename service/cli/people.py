@@ -7,8 +7,7 @@ from pathlib import Path
 import click
 
 from service.auth import log_access
-from service.cli.common import console, me, now, opened
-from service.cli.friendly import CommandGroup
+from service.cli.common import CommandGroup, console, me, now, opened
 from service.db import EPOCH, reading, writing
 from service.errors import NotFound
 from service.humanize import many

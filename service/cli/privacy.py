@@ -6,8 +6,7 @@ import click
 from sqlalchemy.engine import Engine
 
 from service.auth import log_access
-from service.cli.common import console, errors, me, now, opened, when
-from service.cli.friendly import CommandGroup
+from service.cli.common import CommandGroup, console, errors, me, now, opened, when
 from service.db import reading, writing
 from service.encrypting import checking, existing_rows, key_change
 from service.encrypting.in_force import WalkProgress, living, progress

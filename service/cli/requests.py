@@ -6,8 +6,7 @@ import click
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from service.cli.common import account_of, console, me, now, opened, table_of, when
-from service.cli.friendly import CommandGroup
+from service.cli.common import CommandGroup, account_of, console, me, now, opened, table_of, when
 from service.db import reading
 from service.errors import NotFound
 from service.humanize import many

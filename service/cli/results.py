@@ -7,8 +7,7 @@ import click
 from sqlalchemy.engine import Engine
 
 from service.auth import log_access
-from service.cli.common import account_of, console, me, now, opened
-from service.cli.friendly import CommandGroup
+from service.cli.common import CommandGroup, account_of, console, me, now, opened
 from service.cli.progress import counting
 from service.clock import rfc3339
 from service.db import reading, writing

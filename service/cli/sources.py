@@ -7,8 +7,7 @@ import click
 from rich.table import Table
 
 from service.auth import log_access
-from service.cli.common import console, if_set_up, me, now, opened, settings_of, table_of
-from service.cli.friendly import CommandGroup
+from service.cli.common import CommandGroup, console, if_set_up, me, now, opened, settings_of, table_of
 from service.cli.source_apis import apis, release
 from service.cli.source_seen import NOTHING, SourceWeek, seen
 from service.cli.source_send import definition_of, send
