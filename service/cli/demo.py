@@ -38,8 +38,8 @@ def demo(context: click.Context, *, keep: bool) -> None:
         with ending_on(*STOPS, signal.SIGHUP):
             context.exit(_play(folder, written, screen, began, keep=keep))
     except (processes.NotReady, NobodyAnswered) as problem:
-        errors.print(str(problem), style="red", highlight=False, markup=False, soft_wrap=True)
-        errors.print(f"Logs: {folder}/service.log, {folder}/sandbox.log", highlight=False, soft_wrap=True)
+        errors.print(str(problem), style="red", soft_wrap=True)
+        errors.print(f"Logs: {folder}/service.log, {folder}/sandbox.log", soft_wrap=True)
         context.exit(1)
     except KeyboardInterrupt:
         console.print("\nStopped. Nothing is left running.")

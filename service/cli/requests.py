@@ -83,7 +83,7 @@ def show(context: click.Context, request_id: str) -> None:
             *_draws(row.decision),
         )
         for name, value in facts:
-            console.print(f"  {name:18} {value}", highlight=False, soft_wrap=True)
+            console.print(f"  {name:18} {value}", soft_wrap=True)
         _history(connection, request_id)
         _attempts(connection, request_id)
         _result(connection, request_id)
@@ -102,8 +102,7 @@ def _history(connection: Connection, request_id: str) -> None:
     for line in connection.execute(sa.select(transition).where(tr.request_id == request_id).order_by(tr.id)):
         change = line.to_state if line.from_state == line.to_state else f"{line.from_state} -> {line.to_state}"
         why = " ".join(filter(None, [line.reason, line.detail]))
-        console.print(f"  {when(line.at)}  {change:28} {line.event:10} {why}  {line.actor}",
-                      highlight=False, soft_wrap=True)  # fmt: skip
+        console.print(f"  {when(line.at)}  {change:28} {line.event:10} {why}  {line.actor}", soft_wrap=True)
 
 
 def _attempts(connection: Connection, request_id: str) -> None:
@@ -113,8 +112,7 @@ def _attempts(connection: Connection, request_id: str) -> None:
         sa.select(send_attempt).where(snd.request_id == request_id).order_by(snd.intended_at)
     ):
         outcome = line.outcome or "in flight or unclear"
-        console.print(f"  {when(line.intended_at)}  {line.kind:4} {outcome}  {line.evidence or ''} {line.x_id or ''}",
-                      highlight=False)  # fmt: skip
+        console.print(f"  {when(line.intended_at)}  {line.kind:4} {outcome}  {line.evidence or ''} {line.x_id or ''}")
 
 
 def _result(connection: Connection, request_id: str) -> None:
@@ -126,8 +124,7 @@ def _result(connection: Connection, request_id: str) -> None:
     console.print(
         f"\nanswer: {'score ' + when(row.score_at) if row.score is not None else 'no score'}, "
         f"{'text ' + when(row.text_at) if row.text is not None else 'no text'}, {many(row.update_count, 'update')}, "
-        f"first by {row.first_channel}",
-        highlight=False,
+        f"first by {row.first_channel}"
     )
 
 

@@ -43,9 +43,9 @@ def sandbox(bind: str, file: Path | None, speed: float | None, *, with_crms: boo
     def ready(url: str) -> None:
         console.print(f"X sandbox on {url}   controls: {url}/_control")
         for account in config.accounts:
-            console.print(f"  account {account.screen_name}  user_id {account.user_id}", highlight=False)
+            console.print(f"  account {account.screen_name}  user_id {account.user_id}")
             console.print(f"    consumer_key {account.consumer_key}   consumer_secret {account.consumer_secret}")
-            console.print(f"    token {account.token}   token_secret {account.token_secret}", highlight=False)
+            console.print(f"    token {account.token}   token_secret {account.token_secret}")
 
     with _crms(host or "127.0.0.1", port + 1 if port else 0) if with_crms else nullcontext():
         serve_sandbox(config, host or "127.0.0.1", port, ready)
@@ -54,6 +54,6 @@ def sandbox(bind: str, file: Path | None, speed: float | None, *, with_crms: boo
 @contextmanager
 def _crms(host: str, port: int) -> Iterator[None]:
     with CrmServer(Crms(everybody=True), host, port) as crms:
-        console.print(f"CRM sandbox on {crms.url}   controls: {crms.url}/_control", highlight=False)
-        console.print(f"  base_url of a source: {crms.url}/zendesk, …; the key of every vendor: {KEY}", highlight=False)
+        console.print(f"CRM sandbox on {crms.url}   controls: {crms.url}/_control")
+        console.print(f"  base_url of a source: {crms.url}/zendesk, …; the key of every vendor: {KEY}")
         yield
