@@ -45,17 +45,17 @@ def get(
     url: str, headers: Mapping[str, str] | None = None, networks: Iterable[str] = (), ask: Resolve = resolve
 ) -> CrmResponse:
     """GET an address. The body is read as JSON. Raises NoAnswer."""
-    return _got(*_bytes(url, headers or {}, networks, ask, "application/json"))
+    return _got(*_bytes(url, headers or {}, networks, ask))
 
 
 def post(url: str, body: bytes, headers: Mapping[str, str], networks: Iterable[str] = ()) -> CrmResponse:
     """Ask by POST what changes nothing; the headers say of what type the body is. Raises NoAnswer."""
-    return _got(*_bytes(url, headers, networks, resolve, "application/json", body))
+    return _got(*_bytes(url, headers, networks, body=body))
 
 
 def deliver(url: str, body: bytes, headers: Mapping[str, str]) -> CrmResponse:
     """Deliver bytes to an address, as a CRM would. Raises NoAnswer."""
-    status, said, answer = _bytes(url, headers, (), resolve, "application/json", body)
+    status, said, answer = _bytes(url, headers, body=body)
     return CrmResponse(status, said, _json(said, answer) if answer and "json" in said.get("content-type", "") else None)
 
 
@@ -69,7 +69,7 @@ def fetch_json(url: str) -> Any:
 
 def fetch_text(url: str) -> str:
     """Return the text at a public address, such as a certificate. Raises NoAnswer."""
-    status, _, body = _bytes(url, {}, (), resolve, "*/*")
+    status, _, body = _bytes(url, {}, accept="*/*")
     if status != OK:
         raise NoAnswer("status", f"The address answered {status}.")
     return body.decode("utf-8", "replace")
@@ -78,19 +78,24 @@ def fetch_text(url: str) -> str:
 def _bytes(
     url: str,
     headers: Mapping[str, str],
-    networks: Iterable[str],
-    ask: Resolve,
-    accept: str,
-    sent_body: bytes | None = None,
+    networks: Iterable[str] = (),
+    ask: Resolve = resolve,
+    *,
+    body: bytes | None = None,
+    accept: str = "application/json",
 ) -> tuple[int, dict[str, str], bytes]:
+    """Status, headers and body of what is asked, with a body by POST. Raises NoAnswer."""
     try:
         with within(WITHIN_S):
             place = place_of(url, networks, ask)
-            method = "GET" if sent_body is None else "POST"
-            asked = {**_sent(place, headers, accept), "content": sent_body}
-            with _client(place) as client, client.stream(method, _target(place, url), **asked) as answer:
-                body = _read(answer) if answer.status_code == OK else _refusal(answer)
-            return answer.status_code, {name.lower(): value for name, value in answer.headers.items()}, body
+            method, named = "GET" if body is None else "POST", {"sni_hostname": place.host}
+            sent = {**headers, "Host": place.authority, "Accept": accept, "Accept-Encoding": "identity"}
+            with (
+                _client(place) as client,
+                client.stream(method, _target(place, url), content=body, headers=sent, extensions=named) as answer,
+            ):
+                found = _read(answer) if answer.status_code == OK else _refusal(answer)
+            return answer.status_code, {name.lower(): value for name, value in answer.headers.items()}, found
     except Forbidden as error:
         raise NoAnswer("forbidden", str(error)) from error
     except (httpx.TimeoutException, TimeoutError) as error:
@@ -121,13 +126,6 @@ def _target(place: PinnedHost, url: str) -> httpx.URL:
     parts = urlsplit(url)
     raw = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return httpx.URL(place.origin).copy_with(raw_path=raw.encode("ascii"))
-
-
-def _sent(place: PinnedHost, headers: Mapping[str, str], accept: str) -> dict[str, Any]:
-    return {
-        "headers": {**headers, "Host": place.authority, "Accept": accept, "Accept-Encoding": "identity"},
-        "extensions": {"sni_hostname": place.host},
-    }
 
 
 def _read(answer: httpx.Response) -> bytes:
