@@ -23,6 +23,8 @@ AT_ONCE = 500
 PRUNED_AT_ONCE = 5000
 BEGIN = "0" * 64
 acs, ach = access_log.c, access_chain.c
+LINES = sa.select(acs.id, acs.at, acs.actor, acs.action, acs.detail, acs.address, acs.outcome, acs.number, acs.hash)
+"""The columns of an `AccessLine`, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +66,8 @@ class AccessLine:
 def seal(connection: Connection) -> int:
     """Number and hash unsealed lines, oldest first; return how many there were. One sealer at a time."""
     newest = _locked(connection)
-    lines = [
-        _line(row) for row in connection.execute(_lines().where(acs.number.is_(None)).order_by(acs.id).limit(AT_ONCE))
-    ]
+    waiting = connection.execute(LINES.where(acs.number.is_(None)).order_by(acs.id).limit(AT_ONCE))
+    lines = [AccessLine(*row) for row in waiting]
     for line in lines:
         newest = Link(newest.number + 1, _hash(newest.hash, newest.number + 1, line))
         # `at` as well: it names the partition, if the log is partitioned
@@ -130,8 +131,8 @@ def sealed_after(connection: Connection, number: int) -> Iterator[AccessLine]:
 
 def some_after(connection: Connection, number: int) -> Sequence[AccessLine]:
     """Return the next few hundred sealed lines after one of them, or none."""
-    page = connection.execute(_lines().where(acs.number > number).order_by(acs.number).limit(AT_ONCE))
-    return [_line(row) for row in page]
+    page = connection.execute(LINES.where(acs.number > number).order_by(acs.number).limit(AT_ONCE))
+    return [AccessLine(*row) for row in page]
 
 
 def older_than(connection: Connection, before: datetime) -> int:
@@ -196,11 +197,3 @@ def _hash(before: str, number: int, line: AccessLine) -> str:
 
 def _missing(first: int, last: int) -> str:
     return f"Line {first} is missing." if first == last else f"Lines {first} to {last} are missing."
-
-
-def _lines() -> sa.Select[*tuple[Any, ...]]:
-    return sa.select(acs.id, acs.at, acs.actor, acs.action, acs.detail, acs.address, acs.outcome, acs.number, acs.hash)
-
-
-def _line(row: sa.Row[*tuple[Any, ...]]) -> AccessLine:
-    return AccessLine(*row)
