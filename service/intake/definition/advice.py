@@ -24,14 +24,8 @@ from service.settings.secret_advice import odd
 from service.settings.sources import Api
 from service.text import folded
 
-# a campaign's filter, the field it looks at, and what follows where a source never fills that
-FILTERS = (
-    ("teams", "team_id", "takes none of its conversations"),
-    ("tags", "tags", "takes none of its conversations"),
-    ("without_tags", "tags", "holds none of its conversations back"),
-    ("channels", "channel", "takes none of its conversations"),
-    ("languages", "language", "takes none of its conversations"),
-)
+FILTERS = {"teams": "team_id", "tags": "tags", "without_tags": "tags", "channels": "channel", "languages": "language"}
+"""The filters of a campaign, and the field each looks at."""
 
 IDENTITIES = ("x_user_id", "x_handle", "x_profile_url")
 
@@ -39,22 +33,27 @@ IDENTITIES = ("x_user_id", "x_handle", "x_profile_url")
 def advice(definitions: Mapping[str, Definition], settings: Settings) -> Iterator[Mistake]:
     """Yield a warning for each weak key, each filter that never matches, each source that never says who it was."""
     for name, definition in definitions.items():
-        for verifier in definition.verifiers:
-            yield from (Mistake(f"sources.{name}.keys", sentence) for sentence in verifier.advice())
-        for verifier in each_of(definition.verifiers):
-            yield from (Mistake(f"sources.{name}.verify.{where}", sentence) for where, sentence in odd(verifier))
-        yield from (Mistake(f"sources.{name}.{where}", sentence) for where, sentence in only_null(definition))
-        for value in unused_values(definition.grammar):
-            yield Mistake(f"sources.{name}.values.{value}", "is used by no expression and no path; is it misspelt?")
-        yield from (Mistake(f"sources.{name}.{where}", sentence) for where, sentence in untold(definition.grammar))
-        yield from _nobody_known(definition, can_ask=settings.sources[name].api is not None)
-        yield from _never_called(name, settings.sources[name].api)
+        found = _of_source(definition, settings.sources[name].api)
+        yield from (Mistake(f"sources.{name}.{where}", sentence) for where, sentence in found)
     yield from _shared_keys(definitions, settings)
     for campaign in settings.campaigns:
         yield from _unknown_languages(campaign)
         for name in campaign.sources or definitions:
             if name in definitions:
                 yield from never_fits(definitions[name], campaign)
+
+
+def _of_source(definition: Definition, api: Api | None) -> Iterator[tuple[str, str]]:
+    for verifier in definition.verifiers:
+        yield from (("keys", sentence) for sentence in verifier.advice())
+    for verifier in each_of(definition.verifiers):
+        yield from ((f"verify.{where}", sentence) for where, sentence in odd(verifier))
+    yield from only_null(definition)
+    for value in unused_values(definition.grammar):
+        yield f"values.{value}", "is used by no expression and no path; is it misspelt?"
+    yield from untold(definition.grammar)
+    yield from _nobody_known(definition, can_ask=api is not None)
+    yield from _never_called(api)
 
 
 def _shared_keys(definitions: Mapping[str, Definition], settings: Settings) -> Iterator[Mistake]:
@@ -103,24 +102,22 @@ def untold(grammar: Grammar) -> Iterator[tuple[str, str]]:
         yield "map.channel", "is missing, and the rules under channel look at it: all ends are alike to them"
 
 
-def _nobody_known(definition: Definition, *, can_ask: bool) -> Iterator[Mistake]:
+def _nobody_known(definition: Definition, *, can_ask: bool) -> Iterator[tuple[str, str]]:
     """Warn where neither the event nor the CRM says who a customer is on X: every end would be skipped."""
     grammar = definition.grammar
     if not any(grammar.map.of(each) for each in IDENTITIES) and not (grammar.lookup and can_ask):
-        path = f"sources.{definition.name}"
-        write = f"map it, or write {path}.{'api' if grammar.lookup else 'lookup'}"
-        sentence = f"is missing, and nothing else says who a customer is on X (no_x_identity); {write}"
-        yield Mistake(f"{path}.map.x_user_id", sentence)
+        write = f"map it, or write sources.{definition.name}.{'api' if grammar.lookup else 'lookup'}"
+        yield "map.x_user_id", f"is missing, and nothing else says who a customer is on X (no_x_identity); {write}"
 
 
-def _never_called(name: str, api: Api | None) -> Iterator[Mistake]:
+def _never_called(api: Api | None) -> Iterator[tuple[str, str]]:
     """Warn of addresses to which no call is made: credentials travel by TLS, or do not leave this machine."""
     for key in ("base_url", "token_url"):
         if is_open_to_the_road(getattr(api, key, None) or ""):
             sentence = (
                 "is http:// to another machine, where no call is made (credentials could be read): write https://"
             )
-            yield Mistake(f"sources.{name}.api.{key}", sentence)
+            yield f"api.{key}", sentence
 
 
 def unused_values(grammar: Grammar) -> Iterator[str]:
@@ -158,9 +155,12 @@ def _templates(grammar: Grammar) -> Iterator[str]:
 
 def never_fits(definition: Definition, campaign: Campaign) -> Iterator[Mistake]:
     """Yield a warning for each filter on a field this source never fills."""
-    for key, field, consequence in FILTERS:
+    for key, field in FILTERS.items():
         if getattr(campaign, key) and not _fills(definition, field):
-            sentence = f"source {definition.name} never fills {field}, so this filter {consequence}"
+            lost = (
+                "holds none of its conversations back" if key == "without_tags" else "takes none of its conversations"
+            )
+            sentence = f"source {definition.name} never fills {field}, so this filter {lost}"
             yield Mistake(
                 f"campaigns.{campaign.name}.{key}", f"{sentence}; set [sources.{definition.name}.map] {field}"
             )
