@@ -14,7 +14,6 @@ from typing import Any
 from service.settings.sections import Mistake
 
 COMMAND_WITHIN_S = 20
-SUFFIX = re.compile(r"(.+)_(env|file|command)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +40,21 @@ def resolve(value: Any, around: Environment, path: str, problems: list[Mistake])
         reference = SUFFIX.fullmatch(key)
         if reference is None:
             found[key] = resolve(each, around, where, problems)
-        elif _ways(reference[1], value)[0] != key:
-            forms = f"'{reference[1]}_env', '{reference[1]}_file' or '{reference[1]}_command'"
-            problems.append(
-                Mistake(where, f"'{reference[1]}' is given twice; write only one of '{reference[1]}', {forms}")
-            )
-        elif (text := _followed(reference[2], each, around, where, problems)) is not None:
-            found[reference[1]] = text
+            continue
+        name, kind = reference[1], reference[2]
+        *ways, last = (name, *(f"{name}_{each}" for each in KINDS))
+        if next(way for way in (*ways, last) if way in value) != key:
+            forms = f"{', '.join(map(repr, ways))} or {last!r}"
+            problems.append(Mistake(where, f"{name!r} is given twice; write only one of {forms}"))
+        elif (text := _followed(kind, each, around, where, problems)) is not None:
+            found[name] = text
     return found
 
 
 def without_suffix(path: str) -> str:
     """Return the path of the setting a reference stands for."""
-    return re.sub(r"_(env|file|command)$", "", path)
-
-
-def _ways(name: str, table: Mapping[str, Any]) -> list[str]:
-    return [way for way in (name, f"{name}_env", f"{name}_file", f"{name}_command") if way in table]
+    reference = SUFFIX.fullmatch(path)
+    return path if reference is None else reference[1]
 
 
 def _followed(kind: str, name: Any, around: Environment, path: str, problems: list[Mistake]) -> Any:
@@ -133,3 +130,4 @@ KINDS: dict[str, tuple[Callable[[Any, Environment], str], Callable[[Any], bool],
     "file": (_file, _is_name, "must be the name of a file, in quotes"),
     "command": (_command, _is_words, 'must be a command and its words, such as ["vault", "read", "…"]'),
 }
+SUFFIX = re.compile(rf"(.+)_({'|'.join(KINDS)})")
