@@ -14,9 +14,9 @@ from typing import Any
 from service.intake.definition.tables import Definition
 from service.intake.delivery.inbound import Inbound
 from service.intake.verify import Refusal
-from service.intake.verify.shared_secret import DIGESTS, KEY_ENCODINGS, Hmac, secret_of
+from service.intake.verify.shared_secret import DIGESTS, KEY_ENCODINGS, Hmac
 from service.intake.verify.signed_parts import ENCODINGS, WHOLE_PARTS, Part
-from service.intake.verify.verifier import Key
+from service.intake.verify.verifier import Key, secret_of
 
 Changes = dict[str, Any]
 OF_THE_BODY = tuple(part for part in WHOLE_PARTS if part.startswith("body"))

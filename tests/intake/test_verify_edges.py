@@ -15,9 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from service.intake.delivery.inbound import make_inbound
 from service.intake.verify.message_signatures import _inputs, signature_base
 from service.intake.verify.public_key import RSA, right_kind
-from service.intake.verify.shared_secret import secret_of
 from service.intake.verify.signed_parts import _compact, _decoded, decode
-from service.intake.verify.verifier import Refused, Verified
+from service.intake.verify.verifier import Refused, Verified, secret_of
 from tests.intake.app import define, post, verify
 from tests.intake.signers import SECRET, rsa_key
 from tests.intake.test_definition import MY_CRM, problems_of

@@ -27,9 +27,9 @@ from service.intake.verify.public_key import (
     fits,
     load_public_key,
 )
-from service.intake.verify.shared_secret import made_by, secrets_of
+from service.intake.verify.shared_secret import made_by
 from service.intake.verify.signed_parts import asked, behind, decode
-from service.intake.verify.verifier import HeaderName, Keyed, Refusal
+from service.intake.verify.verifier import HeaderName, Keyed, Refusal, secrets_of
 from service.settings.declare import setting
 from service.settings.values import http_url, one_of
 

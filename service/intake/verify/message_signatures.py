@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 
 from service.intake.delivery.inbound import Inbound
 from service.intake.verify.public_key import ED25519, P256, PSS_512, RSA, PublicKey, fits, load_public_key
-from service.intake.verify.shared_secret import KEY_ENCODINGS, made_by, secrets_of
+from service.intake.verify.shared_secret import KEY_ENCODINGS, made_by
 from service.intake.verify.signed_parts import decode, demand_fresh, header
-from service.intake.verify.verifier import Keyed, Refusal
+from service.intake.verify.verifier import Keyed, Refusal, secrets_of
 from service.settings.declare import REQUIRED, setting
 from service.settings.values import one_of
 
@@ -48,6 +48,7 @@ class MessageSignature(Keyed):
     covers: tuple[str, ...] = setting(["content-digest"], "the components that must be covered")
     tolerance: timedelta = setting("300s", "how far `created` may differ from our clock")
     tag: str | None = setting(None, "what its `tag` must be")
+    secret_headers: frozenset[str] = frozenset({"signature"})
     loaded: tuple[tuple[int, PublicKey], ...] = ()
 
     def mistakes(self) -> Iterator[tuple[str, str]]:
@@ -57,10 +58,9 @@ class MessageSignature(Keyed):
 
     def keyed(self, keys: Sequence[tuple[int, str]]) -> Self:
         """Return it with its keys. Raises ValueError with what is wrong with one."""
-        found = replace(self, secret_headers=frozenset({"signature"}))
         if self.algorithm == HMAC:
-            return replace(found, secrets=secrets_of(keys, self.key_encoding))
-        return replace(found, loaded=tuple((i, load_public_key(text, ALGORITHMS[self.algorithm])) for i, text in keys))
+            return replace(self, secrets=secrets_of(keys, self.key_encoding))
+        return replace(self, loaded=tuple((i, load_public_key(text, ALGORITHMS[self.algorithm])) for i, text in keys))
 
     def check(self, inbound: Inbound, now: datetime) -> int:
         """Return the index of the key that made one of the signatures. Raises Refusal."""

@@ -17,9 +17,8 @@ from service.intake.delivery.formats import BodyProblem
 from service.intake.delivery.inbound import Inbound
 from service.intake.expressions.compiled import Expression, ExpressionError
 from service.intake.expressions.evaluate import TooCostly
-from service.intake.verify.shared_secret import secrets_of
 from service.intake.verify.signed_parts import as_sent, asked, behind, demand_short, header
-from service.intake.verify.verifier import HeaderName, Key, Keyed, Refusal, Verifier
+from service.intake.verify.verifier import HeaderName, Key, Keyed, Refusal, Verifier, secrets_of
 from service.settings.declare import REQUIRED, setting
 from service.settings.values import NOT_EMPTY, one_of
 
@@ -84,10 +83,6 @@ class Basic(Keyed):
             yield "user", "is missing"
         if self.key_is == "password" and ":" in (self.user or ""):
             yield "user", "must not hold ':', because Basic auth ends the user there: nothing would ever match"
-
-    def keyed(self, keys: Sequence[tuple[int, str]]) -> Self:
-        """Put the passwords to it."""
-        return replace(self, secrets=secrets_of(keys))
 
     def check(self, inbound: Inbound, _now: datetime) -> int:
         """Return the index of the key that was sent with the right user. Raises Refusal."""

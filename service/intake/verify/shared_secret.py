@@ -4,8 +4,6 @@
 constant time and raise Refusal otherwise.
 """
 
-import base64
-import binascii
 import hashlib
 import hmac
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,7 +13,7 @@ from typing import ClassVar, Self
 
 from service.intake.delivery.inbound import Inbound
 from service.intake.verify.signed_parts import BODY_PARTS, Signing, candidates, check_age, encode, signed_bytes, usual
-from service.intake.verify.verifier import Key, Refusal
+from service.intake.verify.verifier import Key, Refusal, secrets_of
 from service.settings.declare import REQUIRED, setting
 from service.settings.values import one_of
 
@@ -74,27 +72,6 @@ class Hash(Hmac):
     def made(self, key: Key, inbound: Inbound) -> bytes:
         """The same with the key among the bytes."""
         return hashlib.new(self.digest, signed_bytes(self, inbound, key.secret)).digest()
-
-
-def secrets_of(keys: Iterable[tuple[int, str]], encoding: str = "utf8") -> tuple[Key, ...]:
-    """Return keys as their bytes. Raises ValueError."""
-    return tuple(Key(index, secret_of(text, encoding)) for index, text in keys)
-
-
-def secret_of(text: str, encoding: str) -> bytes:
-    """Return the bytes of a key. Raises ValueError."""
-    try:
-        if encoding == "hex":
-            secret = bytes.fromhex(text)
-        elif encoding == "base64":
-            secret = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-        else:
-            secret = text.encode()
-    except (ValueError, binascii.Error) as error:
-        raise ValueError(f"is not {encoding}") from error
-    if not secret:
-        raise ValueError("is empty")
-    return secret
 
 
 def made_by(secrets: Iterable[Key], digest: str, message: bytes, signature: bytes) -> list[int]:

@@ -5,15 +5,15 @@ the account's token it is SHA-1, by a key of a Webhook Rule SHA-256 (D): whichev
 """
 
 import hmac
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar, Self
+from typing import ClassVar
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from service.intake.delivery.formats import FORM, MAX_FIELDS
 from service.intake.delivery.inbound import Inbound
-from service.intake.verify.shared_secret import matching, secrets_of
+from service.intake.verify.shared_secret import matching
 from service.intake.verify.signed_parts import encode, header
 from service.intake.verify.verifier import Keyed, Refusal
 
@@ -27,10 +27,7 @@ class Twilio(Keyed):
     """An HMAC over the address and the fields of a form, as Twilio signs."""
 
     kind: ClassVar[str] = "twilio"
-
-    def keyed(self, keys: Sequence[tuple[int, str]]) -> Self:
-        """Put the account's tokens to it."""
-        return replace(self, secrets=secrets_of(keys), secret_headers=frozenset({SIGNATURE}))
+    secret_headers: frozenset[str] = frozenset({SIGNATURE})
 
     def check(self, inbound: Inbound, _now: datetime) -> int:
         """Return the index of the token that signed this address. Raises Refusal."""

@@ -1,8 +1,10 @@
 """What a verifier is: its verdicts, its keys, and the one method. Reads no request and compares nothing."""
 
+import base64
+import binascii
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import ClassVar, NewType, Self
 
@@ -102,3 +104,28 @@ class Keyed(Verifier):
     needs_keys: ClassVar[bool] = True
     keys: tuple[str, ...] | None = setting(None, "its own keys, instead of the source's", NOT_EMPTY, secret=True)
     secrets: tuple[Key, ...] = ()
+
+    def keyed(self, keys: Sequence[tuple[int, str]]) -> Self:
+        """Return it with its keys. Raises ValueError with what is wrong with one."""
+        return replace(self, secrets=secrets_of(keys))
+
+
+def secrets_of(keys: Iterable[tuple[int, str]], encoding: str = "utf8") -> tuple[Key, ...]:
+    """Return keys as their bytes. Raises ValueError."""
+    return tuple(Key(index, secret_of(text, encoding)) for index, text in keys)
+
+
+def secret_of(text: str, encoding: str) -> bytes:
+    """Return the bytes of a key. Raises ValueError."""
+    try:
+        if encoding == "hex":
+            secret = bytes.fromhex(text)
+        elif encoding == "base64":
+            secret = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+        else:
+            secret = text.encode()
+    except (ValueError, binascii.Error) as error:
+        raise ValueError(f"is not {encoding}") from error
+    if not secret:
+        raise ValueError("is empty")
+    return secret
