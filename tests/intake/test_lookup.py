@@ -227,6 +227,14 @@ def test_a_strange_answer_is_set_aside_with_a_note(api: Crm) -> None:
     assert len(found.notes) == 4
 
 
+def test_what_is_set_aside_is_noted_by_its_own_name_and_each_tag_that_is(api: Crm) -> None:
+    api.answers = {"/t/7": {"who": ["12"], "tags": ["vip", {"a": 1}]}}
+    step = {"path": "/t/{conversation_id}", "find": {"tags": "a.tags"}, "keep": {"person": "a.who"}}
+    found = looked(api, define("token", lookup=[step]), conversation_id="7")
+    assert found.tags == ("vip",)
+    assert [note.partition(" is a list")[0].partition(":")[0] for note in found.notes] == ["tags", "person"]
+
+
 @pytest.mark.parametrize("given", [9007199254740993, "12 34", 4.5])
 def test_a_number_that_is_no_id_is_not_taken_for_nobody_without_a_word(api: Crm, given: Any) -> None:
     api.answers = {"/t/7": {"x": given}}

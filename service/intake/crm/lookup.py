@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,8 +19,7 @@ from service.crm_api.path import Unaskable, filled
 from service.crm_api.wait import wait
 from service.intake.definition.steps import Step
 from service.intake.definition.tables import Definition
-from service.intake.expressions.compiled import ExpressionError, find
-from service.intake.expressions.evaluate import TooCostly
+from service.intake.expressions.compiled import find
 from service.intake.values import fields, identity
 from service.text import folded
 
@@ -27,13 +27,6 @@ NOBODY = frozenset({204, 404, 410})
 REFUSED = frozenset({401, 403})
 LIMITED = frozenset({429, 503})
 MOVED = frozenset({301, 302, 303, 307, 308})
-CONVERT: dict[str, Callable[[Any], Any]] = {
-    "channel": fields.text,
-    "language": fields.language,
-    "agent_id": fields.text,
-    "team_id": fields.text,
-    "tags": fields.tags,
-}
 
 
 @dataclass(slots=True)
@@ -72,7 +65,7 @@ def look_up(
 
 
 def _wanted(step: Step, walk: _Walk) -> bool:
-    return step.when is None or _read(step.when, {"a": None, "k": walk.context}, walk, "when") is True
+    return step.when is None or find(step.when, {"a": None, "k": walk.context}, walk.notes, "when") is True
 
 
 def _take(
@@ -127,33 +120,30 @@ def _read_answer(step: Step, answer: Any, walk: _Walk) -> tuple[str, ...]:
     for name, expression in step.find.each():
         if name in walk.facts:
             continue
-        value = _converted(name, _read(expression, context, walk, name), walk)
+        value = _fact(name, find(expression, context, walk.notes, name), walk.notes)
         if value:
             walk.facts[name] = value
             found.append(name)
             walk.trust = step.trust if name.startswith("x_") else walk.trust
     for name, expression in step.keep.items():
-        value = _converted("agent_id", _read(expression, context, walk, name), walk)
+        value = _converted(name, find(expression, context, walk.notes, name), fields.text, walk.notes)
         if value:
             walk.known[name] = value
     return tuple(found)
 
 
-def _read(expression: Any, context: Mapping[str, Any], walk: _Walk, name: str) -> Any:
-    try:
-        return expression.read(context)
-    except (ExpressionError, TooCostly) as error:
-        walk.notes.append(f"{name}: {error}")
-        return None
-
-
-def _converted(name: str, value: Any, walk: _Walk) -> Any:
+def _fact(name: str, value: Any, notes: list[str]) -> Any:
     if name in identity.WHO:
-        return identity.read(name, value, walk.notes)
+        return identity.read(name, value, notes)
+    more: dict[str, Callable[[Any], Any]] = {"language": fields.language, "tags": partial(fields.tags, notes=notes)}
+    return _converted(name, value, more.get(name, fields.text), notes)
+
+
+def _converted(name: str, value: Any, convert: Callable[[Any], Any], notes: list[str]) -> Any:
     try:
-        return CONVERT[name](value)
+        return convert(value)
     except fields.NotText as error:
-        walk.notes.append(f"{name} {error}")
+        notes.append(f"{name} {error}")
         return None
 
 

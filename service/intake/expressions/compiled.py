@@ -103,15 +103,15 @@ class Expression:
         return {path for path in _paths(self.tree) if len(path) > 1}
 
 
-def find(expression: Expression | None, context: Any, notes: list[str] | None = None) -> Any:
-    """Return what an expression finds; null where there is none, or where it fails, as `notes` then say."""
+def find(expression: Expression | None, context: Any, notes: list[str] | None = None, name: str = "") -> Any:
+    """Return what an expression finds; null where there is none, or where it fails, as `notes` then say of `name`."""
     if expression is None:
         return None
     try:
         return expression.read(context)
     except (ExpressionError, TooCostly) as error:
         if notes is not None:
-            notes.append(str(error))
+            notes.append(f"{name}: {error}" if name else str(error))
         return None
 
 

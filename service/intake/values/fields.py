@@ -49,7 +49,7 @@ def text(value: Any, limit: int = MAX_TEXT) -> str | None:
     return found
 
 
-def tags(value: Any, notes: list[str] | None = None) -> tuple[str, ...]:
+def tags(value: Any, notes: list[str]) -> tuple[str, ...]:
     """Return tags from a list, or from a text with commas or semicolons. Raises NotText if none is usable.
 
     A bad tag costs only itself: without the others a conversation tagged `no-survey` would be asked about. `notes`
@@ -64,11 +64,10 @@ def tags(value: Any, notes: list[str] | None = None) -> tuple[str, ...]:
     good, bad = _sorted_out(value)
     if bad and not good:
         raise bad[0]
-    lost = [f"tags: {len(bad)} of {len(value)} set aside; the first {bad[0]}"] if bad else []
+    if bad:
+        notes.append(f"tags: {len(bad)} of {len(value)} set aside; the first {bad[0]}")
     if len(good) > MAX_TAGS:
-        lost.append(f"tags: only the first {MAX_TAGS} of {len(good)} are kept")
-    if notes is not None:
-        notes += lost
+        notes.append(f"tags: only the first {MAX_TAGS} of {len(good)} are kept")
     return tuple(good[:MAX_TAGS])
 
 
