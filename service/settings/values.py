@@ -119,7 +119,8 @@ class QuietHours(fields.Field[tuple[time, time]]):
 
     def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> tuple[time, time]:
         try:
-            start, end = (each if isinstance(each, time) else time.fromisoformat(each) for each in _listed(value))
+            given = value if isinstance(value, list | tuple) else ()
+            start, end = (each if isinstance(each, time) else time.fromisoformat(each) for each in given)
         except (TypeError, ValueError) as error:
             raise ValidationError('quiet hours are two times of day, such as ["21:00", "08:00"]') from error
         if start.tzinfo or end.tzinfo:
@@ -129,12 +130,6 @@ class QuietHours(fields.Field[tuple[time, time]]):
                 "quiet hours that end when they start would cover the whole day; leave them out instead"
             )
         return start, end
-
-
-def _listed(value: Any) -> list[Any]:
-    if not isinstance(value, list | tuple):
-        raise TypeError
-    return list(value)
 
 
 def keys_of_their_own(values: Secrets) -> None:

@@ -38,28 +38,24 @@ def largest_body(app: flask.Flask, endpoint: str | None) -> int:
 
 
 def _bound() -> None:
-    request = flask.request
-    limit = largest_body(flask.current_app, request.endpoint)
+    request, app = flask.request, flask.current_app
+    limit = largest_body(app, request.endpoint)
     if (request.content_length or 0) > limit:
         raise TooLarge("body_too_large", f"A body may have at most {limit} bytes here.")
     request.max_content_length = limit + 1  # of one without a declared length; the extra byte proves it too large
     request.environ["wsgi.input"] = GuardedBody(request.environ["wsgi.input"])
-    if request.mimetype == FILES and not _reads_body(request.endpoint):
-        raise UnknownEncoding("no_files", "Files are not accepted here; send JSON, or a form without them.")
-    if request.mimetype == FORM and not _reads_body(request.endpoint):
-        _demand_few_fields(request.get_data())
+    if not getattr(app.view_functions.get(request.endpoint or ""), "reads_body", False):
+        _demand_readable_form(request)
     if any("\0" in str(value) for value in (request.view_args or {}).values()):
         raise NotFound("not_found", "An address must not contain a NUL character.")
     _demand_readable_login(request)
 
 
-def _reads_body(endpoint: str | None) -> bool:
-    """Whether a view reads its body itself, whatever it is said to be: what is read before it is gone."""
-    return bool(getattr(flask.current_app.view_functions.get(endpoint or ""), "reads_body", False))
-
-
-def _demand_few_fields(form: bytes) -> None:
-    if form.count(b"&") >= MOST_FIELDS:
+def _demand_readable_form(request: flask.Request) -> None:
+    """Refuse files and many fields; not where a view reads the body itself: what is read before is gone."""
+    if request.mimetype == FILES:
+        raise UnknownEncoding("no_files", "Files are not accepted here; send JSON, or a form without them.")
+    if request.mimetype == FORM and request.get_data().count(b"&") >= MOST_FIELDS:
         raise TooLarge("too_many_fields", f"A form may have at most {MOST_FIELDS} fields here.")
 
 

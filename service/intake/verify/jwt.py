@@ -163,13 +163,10 @@ def _parts(token: str) -> tuple[dict[str, Any], dict[str, Any], bytes, bytes]:
         head, claims = (json.loads(each) for each in raw[:2])
     except (ValueError, RecursionError) as error:
         raise Refusal("token_unreadable", "The token does not contain JSON.") from error
-    if not isinstance(head, dict) or not isinstance(claims, dict) or "crit" in head or not _names_a_key(head):
+    known = isinstance(head, dict) and isinstance(claims, dict) and "crit" not in head
+    if not known or not isinstance(head.get("kid"), str | None):
         raise Refusal("token_unreadable", "The token has an unknown format.")
     return head, claims, raw[2], ".".join(segments[:2]).encode()
-
-
-def _names_a_key(head: dict[str, Any]) -> bool:
-    return head.get("kid") is None or isinstance(head["kid"], str)
 
 
 def _moment(claims: dict[str, Any], name: str) -> datetime | None:
