@@ -52,7 +52,7 @@ class OptOutSchema(StrictSchema):
     x_user_ids = fields.List(
         fields.String(validate=an_x_user_id, metadata={"pattern": X_USER_ID}),
         required=True,
-        validate=validate.Length(1, MOST_IDS),
+        validate=validate.Length(1, MOST_IDS, error="must be 1 to {max} ids"),
         metadata={"description": "Numeric X user ids, as strings"},
     )
     account = fields.String(
@@ -60,7 +60,7 @@ class OptOutSchema(StrictSchema):
     )
     reason = fields.String(
         load_default="asked_by_customer",
-        validate=[validate.Length(1, 64), _printable, _no_erasure],
+        validate=[validate.Length(1, 64, error="must have 1 to {max} characters"), _printable, _no_erasure],
         metadata={"description": "The reason, for people who look it up later. Do not include what a customer wrote"},
     )
 

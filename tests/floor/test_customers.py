@@ -109,6 +109,17 @@ def test_a_wrong_opt_out_is_refused_and_nobody_is_added(app: App, asked: Any, co
     assert app.audit() == []
 
 
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"x_user_ids": []}, "'x_user_ids' must be 1 to 10000 ids."),
+        ({"x_user_ids": ["12"], "reason": "x" * 65}, "'reason' must have 1 to 64 characters."),
+    ],
+)
+def test_a_wrong_opt_out_is_told_in_our_words(app: App, asked: Any, says: str) -> None:
+    assert app.call("POST", "/v1/opt-outs", app.key(), asked).get_json()["detail"] == says
+
+
 def test_the_key_is_checked_before_the_body(app: App) -> None:
     assert app.refused(401, "POST", "/v1/opt-outs", None, {"nonsense": 1}) == "key_missing"
     assert app.refused(403, "POST", "/v1/opt-outs", app.key("supervisor"), {"nonsense": 1}) == "role_not_allowed"

@@ -68,6 +68,8 @@ def test_what_is_missing_is_told_with_what_it_may_be(world):
     for path, name, may in (("/v1/breakdown", "by", "team, "), ("/v1/figures", "figure", "summary, ")):
         told = world.client().get(path).get_json()["errors"]
         assert told[name][0].startswith(f"is missing; it must be one of {may}")
+    told = world.client().get("/v1/figures", figure=["funnel"] * 9).get_json()["detail"]
+    assert told == "'figure' must be 1 to 6 figures."
 
 
 def test_a_misspelt_account_is_told_which_there_are_and_only_those_one_may_see(world):

@@ -158,13 +158,13 @@ class SeveralAskSchema(FigureFilterSchema):
         fields.String(validate=known(FIGURES)),
         required=True,
         error_messages=which_is_needed(FIGURES),
-        validate=validate.Length(min=1, max=len(FIGURES)),
+        validate=validate.Length(1, len(FIGURES), error="must be 1 to {max} figures"),
         metadata={"description": "Which figures. May be repeated"},
     )
     by = fields.List(
         fields.String(validate=known(BY)),
         load_default=(),
-        validate=validate.Length(max=len(BY)),
+        validate=validate.Length(max=len(BY), error="must be at most {max} dimensions"),
         metadata={"description": "Dimensions of the breakdowns. May be repeated"},
     )
     trend_by = one_of_these(BY, "Split the trend into one series for each group of this dimension")
