@@ -17,11 +17,13 @@ from service.intake.delivery.inbound import Inbound
 from service.intake.expressions.compiled import find
 from service.intake.mapping.readings import base_context, parse_items
 from service.intake.verify.sns import subscription
+from service.web.deferred import PlainText
 
 ALLOW = "GET, HEAD, OPTIONS, POST"
 MAX_ECHO = 512
 NO_BODY = (b"", b"{}")
-Reply = dict[str, Any] | str  # JSON, or plain text
+PLAIN_TEXT = "text/plain; charset=utf-8"
+Reply = dict[str, Any] | PlainText  # JSON, or plain text
 
 
 def signed_answer(definition: Definition, inbound: Inbound) -> Reply | None:
@@ -76,7 +78,7 @@ def _answer(answers: Iterable[Challenge], context: Mapping[str, Any], words: tup
 
 def _reply(answer: Challenge, value: str, words: tuple[bytes, ...]) -> Reply:
     if answer.key is None:
-        return value
+        return PlainText(value, PLAIN_TEXT)
     proof = [hmac.digest(word, value.encode("utf-8", "replace"), "sha256").hex() for word in words[:1]]
     return {answer.key: value, **({answer.proof: proof[0]} if answer.proof and proof else {})}
 

@@ -31,9 +31,7 @@ from service.web.deferred import Outcome, PlainText
 
 BARE = ("CONTENT_TYPE", "CONTENT_LENGTH")  # the two headers WSGI names without HTTP_
 MOST_NAMES, LONGEST_NAME = 40, 60  # of headers, in a line of the log
-PLAIN_TEXT = "text/plain; charset=utf-8"
 log = structlog.get_logger("intake")
-Spoken = PlainText | dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +67,7 @@ class Reception:
             log.warning("intake.unknown_source", source=source[:64])
         return found
 
-    def receive(self, definition: Definition | None, inbound: Inbound, request_id: str) -> Unsettled | Spoken:
+    def receive(self, definition: Definition | None, inbound: Inbound, request_id: str) -> Unsettled | Reply:
         """Return a delivery that waits for its commit, or the answer to a question. Raises ServiceError."""
         if definition is None:
             unpacked(inbound, self.largest)  # as for an existing source, so that strangers see no difference
@@ -81,7 +79,7 @@ class Reception:
             answer = signed_answer(definition, inbound)
         if proof is None or answer is not None:
             log.info("intake.handshake", source=definition.name)
-            return spoken(answer or {})
+            return answer or {}
         return Unsettled(arrive(definition, inbound, proof, read(definition, inbound, now), now), request_id)
 
     def _proven(
@@ -119,11 +117,6 @@ def _looked_for(code: str, inbound: Inbound) -> dict[str, list[str]]:
         if code.endswith("_missing")
         else {}
     )
-
-
-def spoken(answer: Reply) -> Spoken:
-    """The answer of a handshake in its written form."""
-    return PlainText(answer, PLAIN_TEXT) if isinstance(answer, str) else answer
 
 
 def truncated() -> BadRequest:

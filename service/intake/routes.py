@@ -10,8 +10,8 @@ from werkzeug.exceptions import ClientDisconnected
 
 from service.auth import declares
 from service.intake.delivery.inbound import DELIVERIES, Inbound, make_inbound
-from service.intake.handshake import options_headers, unsigned_answer
-from service.intake.reception import Reception, Spoken, Unsettled, headers_of, spoken, too_large, truncated
+from service.intake.handshake import Reply, options_headers, unsigned_answer
+from service.intake.reception import Reception, Unsettled, headers_of, too_large, truncated
 from service.web.bounds import takes
 from service.web.deferred import DeferredResponse, PlainText
 from service.web.headers import request_id
@@ -38,7 +38,7 @@ def blueprint(reception: Reception) -> Blueprint:
         """Say that the address exists: some CRMs ask with HEAD or GET before they save it."""
         definition = find(source)
         answer = unsigned_answer(definition, _inbound(request, public_url, b"?")) if definition else None
-        return Response(status=200) if answer is None else _say(spoken(answer))
+        return Response(status=200) if answer is None else _say(answer)
 
     def consent(source: str) -> Response:
         """Answer a CloudEvents sender that asks whether it may deliver."""
@@ -83,5 +83,5 @@ def _inbound(incoming: Request, public_url: str, body: bytes) -> Inbound:
     return make_inbound(incoming.method, public_url, incoming.path, query, headers_of(incoming.environ), body)
 
 
-def _say(answer: Spoken) -> Response:
+def _say(answer: Reply) -> Response:
     return Response(answer.text, content_type=answer.content_type) if isinstance(answer, PlainText) else jsonify(answer)
