@@ -12,8 +12,8 @@ from service.errors import Invalid
 from service.intake.definition.load import load_definitions
 from service.intake.definition.tables import Definition
 from service.intake.delivery.decode import unpacked
-from service.intake.delivery.inbound import Inbound
-from service.intake.explain import AT_MOST, parse_request_file
+from service.intake.delivery.inbound import Inbound, parse_request_file
+from service.intake.explain import AT_MOST
 from service.intake.mapping.events import ConversationEnded
 from service.intake.mapping.readings import read
 from service.intake.sample import TryOf, sample

@@ -22,8 +22,8 @@ from service.intake.definition.load import load_definitions, preset_about, prese
 from service.intake.definition.recipes import RECIPES
 from service.intake.definition.reference import facts_of, functions_of, grammar_reference
 from service.intake.definition.tables import Definition
-from service.intake.delivery.inbound import DELIVERIES
-from service.intake.explain import Explanation, explain_stored, parse_request_file, render
+from service.intake.delivery.inbound import DELIVERIES, parse_request_file
+from service.intake.explain import Explanation, explain_stored, render
 from service.intake.explain import explain as explain_delivery
 from service.intake.inbox.stored import load_delivery
 from service.intake.mapping.events import ConversationEnded

@@ -4,8 +4,6 @@ Shows which bytes should be signed, what each expression found, and the outcome.
 stores nothing.
 """
 
-import re
-from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, fields
@@ -16,7 +14,7 @@ from service.intake.definition.tables import Definition, Map
 from service.intake.delivery.body import parse_root
 from service.intake.delivery.decode import unpacked
 from service.intake.delivery.formats import BodyProblem
-from service.intake.delivery.inbound import DELIVERIES, Inbound, make_inbound
+from service.intake.delivery.inbound import Inbound
 from service.intake.expressions.compiled import Expression, ExpressionError, find
 from service.intake.expressions.evaluate import TooCostly
 from service.intake.mapping.events import ConversationEnded, Reading
@@ -27,9 +25,6 @@ from service.settings.declare import declared
 
 SHOWN = 160
 KEYS_SHOWN = 8
-REQUEST_LINE = "[A-Za-z]+ [^\\s:]"
-HEAD = re.compile(rf"{REQUEST_LINE}|:?[-\w!#$%&'*+.^`|~]+[ \t]*:".encode())
-"""How a request line or a header begins, and no body: what stands before an empty line may also be part of one."""
 AT_MOST = 2**24  # as `web.max_body_bytes` may be at most
 
 
@@ -113,29 +108,6 @@ def render(explanation: Explanation) -> str:
         lines += [f"  {name:<26}{value}" for name, value in item.found]
         lines += [f"  = {name:<24}{value}" for name, value in _fields(item.reading)]
     return "\n".join(lines)
-
-
-def parse_request_file(content: bytes, public_url: str, source: str) -> Inbound:
-    """Read a delivery from a file: header lines, an empty line, the body; or the body alone.
-
-    A first line such as `POST /webhooks/crm/NAME?key=1` gives method and query. One newline at the very end is the
-    editor's, not the sender's.
-    """
-    text = content.removeprefix(BOM_UTF8).lstrip()
-    gap = re.search(rb"\r?\n\r?\n", text)
-    if gap is not None and HEAD.match(text):
-        head, body = text[: gap.start()], text[gap.end() :]
-    else:
-        head, body = b"", content
-    body = body.removesuffix(b"\n")
-    lines = re.split("\r?\n", head.decode("latin-1"))
-    method, path = "POST", f"{DELIVERIES}{source}"
-    if re.match(REQUEST_LINE, lines[0]):
-        method, _, target = lines.pop(0).partition(" ")
-        path = re.sub("^https?://[^/?]*", "", target.split(" ")[0])
-    address, _, query = path.partition("?")
-    pairs = [(name.strip(), value) for name, _, value in (line.partition(":") for line in lines) if name]
-    return make_inbound(method, public_url, address, query, pairs, body)
 
 
 def _covered(verifier: Verifier, inbound: Inbound) -> str:

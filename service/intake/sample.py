@@ -11,8 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote, unquote
 
-from service.intake.delivery.inbound import Inbound
-from service.intake.explain import parse_request_file
+from service.intake.delivery.inbound import Inbound, parse_request_file
 from service.intake.presets import payload, preset_expected
 from service.intake.values.times import parse_time
 

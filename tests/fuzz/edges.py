@@ -19,8 +19,7 @@ from werkzeug.datastructures import MultiDict
 from service.errors import ServiceError
 from service.intake.definition.load import load_definitions, preset_definition
 from service.intake.delivery.decode import unpacked
-from service.intake.delivery.inbound import Inbound
-from service.intake.explain import parse_request_file
+from service.intake.delivery.inbound import Inbound, parse_request_file
 from service.intake.expressions.compiled import ExpressionError, compile_expression
 from service.intake.expressions.evaluate import TooCostly
 from service.intake.mapping.events import ConversationEnded

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from service.errors import UnknownEncoding
-from service.intake.explain import explain, parse_request_file, render
+from service.intake.delivery.inbound import parse_request_file
+from service.intake.explain import explain, render
 from service.intake.verify.verifier import Verified
 from tests.intake.app import PUBLIC_URL, define, ended, post
 from tests.intake.signers import SECRET, Outgoing, chatwoot

@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy.engine import Engine
 
 from service.intake.definition.load import load_definitions, preset_about
-from service.intake.explain import explain, parse_request_file, render
+from service.intake.delivery.inbound import parse_request_file
+from service.intake.explain import explain, render
 from service.intake.presets import (
     payload,
     payload_names,

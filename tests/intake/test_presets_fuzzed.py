@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from service.intake.definition.load import preset_definition
 from service.intake.definition.tables import Definition
-from service.intake.delivery.inbound import Inbound
-from service.intake.explain import parse_request_file
+from service.intake.delivery.inbound import Inbound, parse_request_file
 from service.intake.expressions.evaluate import TooCostly
 from service.intake.mapping.events import ConversationEnded, ConversationReopened, Ignored, Unmappable
 from service.intake.mapping.readings import read

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Engine
 from service.db import reading, writing
 from service.intake.crm.desks import desks_of
 from service.intake.definition.load import preset_definition
-from service.intake.explain import parse_request_file
+from service.intake.delivery.inbound import parse_request_file
 from service.intake.presets import payload, preset_expected, preset_names
 from service.outreach import crm_lookups, handle_check
 from service.sandbox.crm import Crms, CrmServer, Known
