@@ -1,7 +1,7 @@
 """The APIs of sources: how they stand, what was found there, and releasing a hold."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 import click
@@ -11,6 +11,7 @@ from sqlalchemy.engine import Engine
 from service.accounts import x_outage
 from service.auth import log_access
 from service.cli.common import if_set_up, me, now, opened, source_of, table_of, when
+from service.cli.source_seen import RECENT
 from service.db import reading, writing
 from service.errors import Conflict
 from service.settings import Settings
@@ -18,7 +19,6 @@ from service.sources import call_counts, holds, sweeps, waiting
 from service.sources.holds import SourceStanding
 from service.sources.sweeps import Sweeping
 
-RECENT = timedelta(days=7)
 Row = tuple[str, ...]
 NOT_ASKED: Row = ("not asked yet", *[""] * 6)
 

@@ -7,7 +7,7 @@ from urllib.parse import urlencode, urlsplit
 import click
 
 from service.cli.common import now, settings_of, source_of
-from service.crm_api.get import NoAnswer, deliver
+from service.crm_api.get import OK, NoAnswer, deliver
 from service.errors import Invalid
 from service.intake.definition.load import load_definitions
 from service.intake.definition.tables import Definition
@@ -22,7 +22,6 @@ from service.intake.verify.signing import signed
 from service.settings import Settings
 from service.text import harmless
 
-OK = 200
 NOT_FROM_HERE = "It is sent to this machine, or by https to a public address: use --to http://127.0.0.1:8000."
 
 

@@ -12,6 +12,8 @@ from typing import Protocol
 import flask
 from werkzeug.exceptions import NotAcceptable
 
+from service.errors import PROBLEM_JSON
+
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:
@@ -19,7 +21,7 @@ else:
 
 API = "/v1/"
 DESCRIBED = ("/openapi", "/docs")
-JSON = ("application/json", "application/problem+json")
+JSON = ("application/json", PROBLEM_JSON)
 SQUEEZED = frozenset({"application/json", "application/jsonl", "text/csv", "application/yaml", "text/html"})
 WORTH_IT = 1000  # bytes; below that compression costs more than it saves
 GZIP = 31  # zlib's word for gzip's frame

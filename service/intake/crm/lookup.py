@@ -42,7 +42,7 @@ class _Walk:
     @property
     def somebody(self) -> bool:
         """Whether the customer is found."""
-        return any(self.facts.get(name) for name in ("x_user_id", "x_handle", "x_profile_url"))
+        return any(self.facts.get(name) for name in identity.WHO)
 
     @property
     def context(self) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from service.intake.definition.proofs import each_of
 from service.intake.definition.steps import OF_AN_EVENT
 from service.intake.definition.tables import Definition, Grammar
 from service.intake.expressions.compiled import NOTHING, Expression, find
+from service.intake.values.identity import WHO
 from service.intake.values.languages import language_tag
 from service.intake.verify.verifier import Key
 from service.language_tags import nearest_first
@@ -26,8 +27,6 @@ from service.text import folded
 
 FILTERS = {"teams": "team_id", "tags": "tags", "without_tags": "tags", "channels": "channel", "languages": "language"}
 """The filters of a campaign, and the field each looks at."""
-
-IDENTITIES = ("x_user_id", "x_handle", "x_profile_url")
 
 
 def advice(definitions: Mapping[str, Definition], settings: Settings) -> Iterator[Mistake]:
@@ -105,7 +104,7 @@ def untold(grammar: Grammar) -> Iterator[tuple[str, str]]:
 def _nobody_known(definition: Definition, *, can_ask: bool) -> Iterator[tuple[str, str]]:
     """Warn where neither the event nor the CRM says who a customer is on X: every end would be skipped."""
     grammar = definition.grammar
-    if not any(grammar.map.of(each) for each in IDENTITIES) and not (grammar.lookup and can_ask):
+    if not any(grammar.map.of(each) for each in WHO) and not (grammar.lookup and can_ask):
         write = f"map it, or write sources.{definition.name}.{'api' if grammar.lookup else 'lookup'}"
         yield "map.x_user_id", f"is missing, and nothing else says who a customer is on X (no_x_identity); {write}"
 

@@ -6,10 +6,11 @@ Every field of an answer is always present, null where there is nothing to say, 
 from collections.abc import Iterator
 from typing import Any
 
+from service.errors import PROBLEM_JSON
 from service.web.docs import examples
 from service.web.statuses import component
 
-JSON, PROBLEM = "application/json", "application/problem+json"
+JSON = "application/json"
 IN_PATHS = {
     "request_id": "The request's id, as shown in lists",
     "feed_id": "The feed's id, from its creation",
@@ -31,7 +32,7 @@ def complete(spec: dict[str, Any]) -> None:
             shape["required"] = sorted(shape["properties"])
     for status, response in _responses(spec):
         for kind, content in response.get("content", {}).items():
-            if kind == PROBLEM and status in examples.ERRORS:
+            if kind == PROBLEM_JSON and status in examples.ERRORS:
                 content["example"] = examples.problem(status)
             elif kind == JSON and "schema" in content:
                 content["example"] = examples.of(content["schema"], schemas)

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from service.errors import PROBLEM_JSON
+
 SIGNED = {
     "webhook-id": "Id of the delivery. A retry has the same id",
     "webhook-timestamp": "When it was sent, in seconds since 1970",
@@ -28,7 +30,7 @@ def _text(says: str, kind: str, schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _problem(says: str) -> dict[str, Any]:
-    return _text(says, "application/problem+json", {"$ref": "#/components/schemas/Problem"})
+    return _text(says, PROBLEM_JSON, {"$ref": "#/components/schemas/Problem"})
 
 
 def _json(says: str) -> dict[str, Any]:
