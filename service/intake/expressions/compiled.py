@@ -57,6 +57,7 @@ class Expression:
     text: str
     tree: Mapping[str, Any] = field(repr=False, compare=False)
     run: Run = field(repr=False, compare=False)
+    places: frozenset[tuple[str, ...]] = field(repr=False, compare=False)  # every chain of names, from a root on
     names: tuple[str, ...] | None = field(default=None, repr=False, compare=False)  # where it is no more than a path
 
     def read(self, context: Any, budget: Budget | None = None) -> Any:
@@ -95,12 +96,12 @@ class Expression:
     @property
     def roots(self) -> set[str]:
         """The roots the expression looks at."""
-        return {path[0] for path in _paths(self.tree)}
+        return {place[0] for place in self.places}
 
     @property
     def paths(self) -> set[tuple[str, ...]]:
         """The places below the roots the expression looks at, as far as they are plain names."""
-        return {path for path in _paths(self.tree) if len(path) > 1}
+        return {place for place in self.places if len(place) > 1}
 
 
 def find(expression: Expression | None, context: Any, notes: list[str] | None = None, name: str = "") -> Any:
@@ -131,7 +132,7 @@ def compile_expression(text: Any, *, root_names: frozenset[str] | None = ROOT_NA
     try:
         tree = jmespath.compile(text).parsed
         mistakes = [*_quoted_as_names(text), *_mistakes(tree, root_names)]
-        found = Expression(text, tree, build(tree, FUNCTIONS), _plain_names(tree))
+        found = Expression(text, tree, build(tree, FUNCTIONS), frozenset(_places(tree)), _plain_names(tree))
     except exceptions.JMESPathError as error:
         raise ExpressionError(_sentence(error)) from error
     except RecursionError as error:
@@ -233,8 +234,7 @@ def _function_mistakes(name: str, given: int) -> list[str]:
     return []
 
 
-def _paths(node: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
-    """Every chain of names, from a root on."""
+def _places(node: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     children = _children(node)
     if node["type"] == "field":
         yield (node["value"],)
@@ -243,7 +243,7 @@ def _paths(node: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
         if node["type"] == "subexpression":
             names = [each["value"] if each["type"] == "field" else None for each in children[1:]]
             rest = tuple(names[: names.index(None)] if None in names else names)  # type: ignore[arg-type]
-        yield from ((*path, *rest) for path in _paths(children[0]))
+        yield from ((*place, *rest) for place in _places(children[0]))
     elif node["type"] != "expref":
         for child in children:
-            yield from _paths(child)
+            yield from _places(child)
