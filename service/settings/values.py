@@ -11,9 +11,11 @@ from datetime import time, timedelta
 from ipaddress import ip_network
 from typing import Any, NewType
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from marshmallow import ValidationError, fields, validate
+
+from service.clock import zone_names
 
 Rule = Callable[[Any], Any]
 
@@ -82,7 +84,7 @@ class Zone(fields.Field[ZoneInfo]):
     """A time zone by its IANA name."""
 
     def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> ZoneInfo:
-        if not isinstance(value, str) or value not in available_timezones():
+        if not isinstance(value, str) or value not in zone_names():
             raise ValidationError("no such time zone; write an IANA name such as 'Europe/Berlin' or 'UTC'")
         return ZoneInfo(value)
 

@@ -251,6 +251,13 @@ def test_settings_and_presets_load_together() -> None:
     assert set(load_definitions(settings.sources, settings.accounts)) == {"a", "b"}
 
 
+def test_sources_of_one_preset_share_its_expressions_and_not_their_own() -> None:
+    one, other = define("token"), define("token", map={"tenant": "b.tenant_of_theirs"})
+    assert one.grammar.map.conversation_id is other.grammar.map.conversation_id
+    assert one.grammar.map.tenant != other.grammar.map.tenant
+    assert define("token").grammar.map.tenant == one.grammar.map.tenant
+
+
 def advised(preset: str, **given: Any) -> dict[str, str]:
     settings = settings_with({"crm": {"preset": preset, "keys": [SECRET], **given}})
     return {each.path: each.sentence for each in advice(load_definitions(settings.sources), settings)}

@@ -6,6 +6,7 @@ wrong for ever. Evaluation stays within a budget and raises only ExpressionError
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import jmespath
@@ -129,6 +130,12 @@ def compile_expression(text: Any, *, root_names: frozenset[str] | None = ROOT_NA
         raise ExpressionError("must be a JMESPath expression, such as \"b.event == 'closed'\"")
     if len(text) > MAX_LENGTH:
         raise ExpressionError(f"is longer than {MAX_LENGTH} characters; do less, or map fewer fields")
+    return _compiled(text, root_names)
+
+
+@cache
+def _compiled(text: str, root_names: frozenset[str] | None) -> Expression:
+    """Compile it once: many sources may come from one preset."""
     try:
         tree = jmespath.compile(text).parsed
         mistakes = [*_quoted_as_names(text), *_mistakes(tree, root_names)]

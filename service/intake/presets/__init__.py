@@ -10,6 +10,8 @@ them, and so do the tests.
 
 import json
 import tomllib
+from collections.abc import Mapping
+from functools import cache
 from importlib import resources
 from typing import Any
 
@@ -27,8 +29,9 @@ def preset_text(name: str) -> str:
     return _read(name, DEFINITION).decode()
 
 
-def preset_tables(name: str) -> dict[str, Any]:
-    """Return a preset as tables. Raises KeyError if there is none."""
+@cache
+def preset_tables(name: str) -> Mapping[str, Any]:
+    """Return a preset as tables, which many sources may share. Raises KeyError if there is none."""
     return tomllib.loads(preset_text(name))
 
 

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 import flask
 from marshmallow import Schema
 
+from service.clock import zone_names
 from service.errors import Invalid
 from service.reports.api import figure_schemas as told
 from service.reports.api import schemas
@@ -194,6 +195,6 @@ def _group(routes: Routes, wanted: Filter, by: str, value: str) -> Filter:
 def _zone(name: str | None) -> ZoneInfo | None:
     if name is None:
         return None
-    if name not in available_timezones():
+    if name not in zone_names():
         raise Invalid("unknown_zone", f"There is no time zone '{name}'; write an IANA name like Europe/Berlin.")
     return ZoneInfo(name)
