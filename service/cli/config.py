@@ -23,6 +23,7 @@ from service.outreach.removed_names import gone_names
 from service.replica import attach
 from service.results.page.branding import mistakes
 from service.settings import X_TOKENS, Database, Mistake, Settings, SettingsError, load, reference
+from service.settings.advice import warnings
 from service.settings.secret_advice import secrets_of
 from service.startup import demands
 
@@ -46,19 +47,19 @@ def check(context: click.Context, process: str | None) -> None:
     """Report every mistake at once, with what would be right, and then warnings."""
     path = context.find_root().obj
     settings, definitions = _loaded(Path(path), X_TOKENS if process == "web" else ())
-    warnings = [
-        *settings.warnings,
+    found = [
+        *warnings(settings),
         *advice(definitions, settings),
         *_readable_by_others(settings.database.url),
         *_secrets_for_all(Path(path), settings),
         *_replica(settings.database),
         *_database(settings, must_answer=process is not None),
     ]
-    for warning in warnings:
+    for warning in found:
         console.print(f"{warning.path} {warning.sentence}", style="yellow", soft_wrap=True)
     console.print(
         f"{path} is right: {many(len(settings.accounts), 'account')}, {many(len(settings.sources), 'source')}, "
-        f"{many(len(settings.campaigns), 'campaign')}, {many(len(warnings), 'warning')}."
+        f"{many(len(settings.campaigns), 'campaign')}, {many(len(found), 'warning')}."
     )
 
 

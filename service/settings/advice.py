@@ -4,40 +4,39 @@ Nothing here stops a start. Never shows a secret.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from urllib.parse import parse_qs, urlsplit
 
 from service.language_tags import TAG, nearest_first
 from service.network.addresses import is_open_to_the_road, is_this_machine
 from service.settings.asking import SENT, Account, Campaign, Texts
 from service.settings.secret_advice import secret_warnings
-from service.settings.sections import Mistake, Service, Web
+from service.settings.sections import Mistake, Service, Settings, Web
 from service.settings.values import host_and_port
 from service.text import as_tag, folded
 
 
-def warnings(parts: dict[str, Any]) -> list[Mistake]:
+def warnings(settings: Settings) -> Iterator[Mistake]:
     """Settings that work but whose consequence an operator should know."""
-    found = [*_web_warnings(parts["service"], parts["web"]), *secret_warnings(parts)]
+    yield from _web_warnings(settings.service, settings.web)
+    yield from secret_warnings(settings)
     for name in ("url", "read_url"):
-        found += _database_warnings(name, getattr(parts["database"], name) or "")
-    for account in parts["accounts"].values():
-        found += _account_warnings(account, parts["campaigns"])
-    for name, campaign in parts["campaigns"].items():
-        found += _campaign_warnings(f"campaigns.{name}", campaign)
-    found += _never_reached(list(parts["campaigns"].values()))
-    return [*found, *_left_from_the_example(parts)]
+        yield from _database_warnings(name, getattr(settings.database, name) or "")
+    for account in settings.accounts.values():
+        yield from _account_warnings(account, settings.campaigns)
+    for campaign in settings.campaigns:
+        yield from _campaign_warnings(f"campaigns.{campaign.name}", campaign)
+    yield from _never_reached(settings.campaigns)
+    yield from _left_from_the_example(settings)
 
 
-def _left_from_the_example(parts: Mapping[str, Any]) -> Iterator[Mistake]:
+def _left_from_the_example(settings: Settings) -> Iterator[Mistake]:
     """Addresses of the example, or of a preset, that nobody has replaced."""
-    shown = {"service.public_url": parts["service"].public_url}
-    shown |= {f"campaigns.{name}.privacy_url": each.privacy_url for name, each in parts["campaigns"].items()}
-    shown |= {
-        f"sources.{name}.conversation_url": each.conversation_url or "" for name, each in parts["sources"].items()
-    }
-    asked = {f"sources.{name}.api": each.api for name, each in parts["sources"].items() if each.api is not None}
+    sources = settings.sources.items()
+    shown = {"service.public_url": settings.service.public_url}
+    shown |= {f"campaigns.{each.name}.privacy_url": each.privacy_url for each in settings.campaigns}
+    shown |= {f"sources.{name}.conversation_url": each.conversation_url or "" for name, each in sources}
+    asked = {f"sources.{name}.api": each.api for name, each in sources if each.api is not None}
     shown |= {
         f"{path}.{key}": getattr(api, key) or "" for path, api in asked.items() for key in ("base_url", "token_url")
     }
@@ -87,7 +86,7 @@ def _filter_warnings(path: str, campaign: Campaign) -> Iterator[Mistake]:
         yield Mistake(f"{path}.tags", "are also in without_tags, so nobody would ever be asked; take them out of one")
 
 
-def _account_warnings(account: Account, campaigns: Mapping[str, Campaign]) -> Iterator[Mistake]:
+def _account_warnings(account: Account, campaigns: Iterable[Campaign]) -> Iterator[Mistake]:
     path = f"accounts.{account.name}"
     if is_open_to_the_road(account.base_url):
         sentence = "uses http:// to another machine, so tokens and texts could be read on the network; write https://"
@@ -103,9 +102,9 @@ def _account_warnings(account: Account, campaigns: Mapping[str, Campaign]) -> It
         yield Mistake(f"{path}.webhook_user", "is not set: answers arrive by polling only, up to a day late")
 
 
-def _asks_by_card(campaigns: Mapping[str, Campaign], account: str) -> bool:
+def _asks_by_card(campaigns: Iterable[Campaign], account: str) -> bool:
     """Whether a campaign of the account may send cards, whose answers come by X's feedback webhook."""
-    mine = (each for each in campaigns.values() if not each.accounts or account in each.accounts)
+    mine = (each for each in campaigns if not each.accounts or account in each.accounts)
     return any("card" in each.ways for each in mine)
 
 

@@ -12,7 +12,6 @@ from typing import Any
 
 from marshmallow import ValidationError
 
-from service.settings.advice import warnings
 from service.settings.asking import Account, Source
 from service.settings.checks import MISSING, crossings
 from service.settings.declare import declared, reader_of, wrong
@@ -68,7 +67,7 @@ def from_tree(tree: Mapping[str, Any], environ: Mapping[str, str], beside: Path 
             parts["database"] = _placed(parts["database"], beside, problems)
     if problems:
         raise SettingsError(problems, _untouched(parts["sources"], problems))
-    return Settings(**{**parts, "campaigns": tuple(parts["campaigns"].values())}, warnings=tuple(warnings(parts)))
+    return Settings(**{**parts, "campaigns": tuple(parts["campaigns"].values())})
 
 
 def _load(shape: type, data: Any, path: str, problems: list[Mistake]) -> Any:

@@ -4,25 +4,26 @@ Nothing here stops a start, and nothing shows a secret.
 """
 
 import re
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator
 from dataclasses import is_dataclass
 from typing import Any
 
 from service.settings.asking import Source
 from service.settings.declare import declared
-from service.settings.sections import Mistake
+from service.settings.sections import Mistake, Settings
 
 
-def secret_warnings(parts: Mapping[str, Any]) -> Iterator[Mistake]:
+def secret_warnings(settings: Settings) -> Iterator[Mistake]:
     """Warn of what is odd about the secrets of all sections."""
-    tables = {name: parts[name] for name in ("service", "database", "privacy")}
-    tables |= {f"{kind}.{name}": each for kind in ("accounts", "sources") for name, each in parts[kind].items()}
+    tables: dict[str, Any] = {name: getattr(settings, name) for name in ("service", "database", "privacy")}
+    for kind in ("accounts", "sources"):
+        tables |= {f"{kind}.{name}": each for name, each in getattr(settings, kind).items()}
     for path, table in tables.items():
         yield from (Mistake(f"{path}.{name}", sentence) for name, sentence in odd(table))
-    key = parts["service"].secret_key
+    key = settings.service.secret_key
     if len(key) < STRONG_SECRET or len(set(key)) < STRONG_VARIETY:
         yield Mistake("service.secret_key", "is weak; use 32 random bytes, e.g. from `openssl rand -hex 32`")
-    for name, source in parts["sources"].items():
+    for name, source in settings.sources.items():
         yield from _short_keys(name, source)
 
 

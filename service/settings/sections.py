@@ -235,7 +235,6 @@ class Settings:
     accounts: Mapping[str, Account]
     sources: Mapping[str, Source]
     campaigns: tuple[Campaign, ...]
-    warnings: tuple[Mistake, ...] = ()
 
 
 SECTIONS: dict[str, type] = {

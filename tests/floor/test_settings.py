@@ -16,9 +16,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.clock import zone_names
 from service.intake.definition.load import load_definitions
 from service.results.page.branding import mistakes as mistakes_of_pictures
 from service.settings import PLACEHOLDERS, X_TOKENS, Mistake, Settings, SettingsError, from_tree, load, reference
+from service.settings.advice import warnings
 from service.settings.asking import Texts
 from service.settings.declare import declared, section_of
 from service.settings.secret_advice import secrets_of
@@ -79,7 +81,7 @@ def mistakes(environ: Mapping[str, str] | None = None, **changes: Any) -> dict[s
 
 
 def advice(**changes: Any) -> dict[str, str]:
-    return {warning.path: warning.sentence for warning in settings_of(**changes).warnings}
+    return {warning.path: warning.sentence for warning in warnings(settings_of(**changes))}
 
 
 def test_a_file_with_ten_mistakes_names_all_ten_at_once(tmp_path: Path) -> None:
@@ -302,6 +304,17 @@ def test_any_value_of_a_span_is_accepted_or_reported(written: Any) -> None:
 def test_a_zone_is_an_iana_name(written: Any) -> None:
     assert "IANA name" in mistakes(accounts__acme__time_zone=written)["accounts.acme.time_zone"]
     assert settings_of(accounts__acme__time_zone="Asia/Kolkata").accounts["acme"].time_zone == ZoneInfo("Asia/Kolkata")
+
+
+def test_the_files_of_time_zones_are_looked_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[None] = []
+    monkeypatch.setattr("service.clock.available_timezones", lambda: looks.append(None) or {"UTC", "Asia/Kolkata"})
+    zone_names.cache_clear()
+    try:
+        settings_of(service__time_zone="Asia/Kolkata", accounts__acme__time_zone="Asia/Kolkata")
+    finally:
+        zone_names.cache_clear()
+    assert len(looks) == 1
 
 
 @pytest.mark.parametrize(
@@ -943,7 +956,7 @@ def example_environment() -> dict[str, str]:
 
 def test_the_example_is_accepted_and_needs_only_its_secrets() -> None:
     settings = load(EXAMPLE, example_environment())
-    assert {each.sentence for each in settings.warnings} == {"is the example's address; write your own"}
+    assert {each.sentence for each in warnings(settings)} == {"is the example's address; write your own"}
     assert list(load_definitions(settings.sources, tuple(settings.accounts))) == ["crm"]
     with pytest.raises(SettingsError) as caught:
         load(EXAMPLE, {})

@@ -22,6 +22,7 @@ from service.intake.presets import (
     sources_of_payloads,
 )
 from service.intake.verify import Refused
+from service.settings.advice import warnings
 from tests.intake.app import PUBLIC_URL, App, define, settings_with
 from tests.intake.signers import SECRET, SENDERS
 from tests.support import settings_of
@@ -203,7 +204,7 @@ def test_a_preset_says_what_it_is_how_sure_we_are_and_what_to_click(preset: str)
 def test_what_a_preset_leaves_open_of_its_api_is_warned_about(preset: str) -> None:
     said = tomllib.loads(preset_about(preset).api)
     api = {name.removesuffix("_env"): SECRET if name.endswith("_env") else value for name, value in said.items()}
-    warned = {each.path for each in settings_of(sources__crm__api=api).warnings}
+    warned = {each.path for each in warnings(settings_of(sources__crm__api=api))}
     assert {each for each in warned if each.startswith("sources.crm.api")} == {
         f"sources.crm.api.{name}" for name, value in api.items() if re.search("YOUR|IDENTIFIER", value)
     }

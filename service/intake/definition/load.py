@@ -9,7 +9,7 @@ from typing import Any
 
 from service.intake.definition.grammar import load_grammar
 from service.intake.definition.kinds import Table
-from service.intake.definition.proofs import build_verifiers
+from service.intake.definition.proofs import GROUPS, build_verifiers
 from service.intake.definition.tables import About, Definition, Grammar
 from service.intake.presets import preset_expected, preset_names, preset_tables
 from service.intake.verify import Verifier
@@ -17,7 +17,7 @@ from service.settings import Mistake, Settings, SettingsError, Source
 from service.settings.declare import reader_of
 from service.settings.sources import Api
 
-REPLACES = frozenset({"kind", "any_of", "all_of"})  # a table with one of these is a whole of its own
+REPLACES = frozenset({"kind", *GROUPS})  # a table with one of these is a whole of its own
 
 
 def load_definitions(sources: Mapping[str, Source], known_accounts: Collection[str] = ()) -> dict[str, Definition]:
