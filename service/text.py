@@ -13,6 +13,8 @@ STEERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e
 
 def folded(word: str) -> str:
     """The same for every spelling of a word: somebody who tags `No\u2011Survey` means `no-survey`."""
+    if word.isascii():  # nearly every word, and none of the rest is in it
+        return " ".join(word.lower().split())
     plain = "".join(map(_plain, normal("NFKC", word)))
     return normal("NFKC", " ".join(_one_i(plain.casefold()).split()))
 

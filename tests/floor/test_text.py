@@ -29,6 +29,11 @@ def test_a_word_is_the_same_however_it_is_written(written: str) -> None:
     assert folded(written) == "no-survey"
 
 
+@given(st.text(st.characters(max_codepoint=127), max_size=20))
+def test_a_word_of_plain_letters_is_read_as_any_other(word: str) -> None:
+    assert folded(word) == folded(f"{word}\u200b")
+
+
 def test_capitals_are_those_of_turkish_too() -> None:
     assert {folded(each) for each in ("iptal", "\u0130ptal", "\u0130PTAL", "IPTAL")} == {"iptal"}
     assert folded("b\u0131rak") == folded("BIRAK")
