@@ -72,8 +72,9 @@ def _sign_in_crossings(path: str, account: Account) -> Iterator[Mistake]:
 
 def _way_crossings(path: str, campaign: Campaign, accounts: dict[str, Account]) -> Iterator[Mistake]:
     """Ways an account's API cannot do, used by a campaign that may take its conversations."""
-    for name, account in accounts.items():
-        if account is None or (campaign.accounts and name not in campaign.accounts):
+    for name in campaign.accounts or accounts:
+        account = accounts.get(name)
+        if account is None:
             continue
         if account.api == "v2" and "quick_reply" in campaign.ways:
             yield Mistake(
