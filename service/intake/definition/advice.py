@@ -43,9 +43,8 @@ def advice(definitions: Mapping[str, Definition], settings: Settings) -> Iterato
 
 
 def _of_source(definition: Definition, api: Api | None) -> Iterator[tuple[str, str]]:
-    for verifier in definition.verifiers:
-        yield from (("keys", sentence) for sentence in verifier.advice())
     for verifier in each_of(definition.verifiers):
+        yield from (("keys", sentence) for sentence in verifier.advice())
         yield from ((f"verify.{where}", sentence) for where, sentence in odd(verifier))
     yield from only_null(definition)
     for value in unused_values(definition.grammar):

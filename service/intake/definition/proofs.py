@@ -47,10 +47,6 @@ class AllOf(Verifier):
         """Return what all of them cover. Raises Refusal."""
         return "; ".join(each.covered(inbound) for each in self.verifiers)
 
-    def advice(self) -> Iterator[str]:
-        """The advice of each."""
-        return (sentence for each in self.verifiers for sentence in each.advice())
-
 
 @dataclass(frozen=True, slots=True)
 class Spec:
@@ -96,8 +92,7 @@ def is_slow(verifiers: Iterable[Verifier]) -> bool:
         or (isinstance(each, Token) and each.key_set is not None)
         or (isinstance(each, Static) and each.body is not None)
         or (isinstance(each, Signing) and "body_compact" in each.signed)
-        or (isinstance(each, AllOf) and is_slow(each.verifiers))
-        for each in verifiers
+        for each in each_of(verifiers)
     )
 
 
