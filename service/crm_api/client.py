@@ -1,4 +1,4 @@
-"""One source's API: a path in, an answer or `Away` out. Signs in, and once more if the token was refused."""
+"""One source's API: a path in, an answer or `NoAnswer` out. Signs in, and once more if the token was refused."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime

@@ -105,7 +105,7 @@ def _row(arrived: ArrivedDelivery) -> Row:
 
 
 def load_delivery(connection: Connection, source: str, delivery_id: str) -> tuple[Delivery, Inbound] | None:
-    """Return a delivery of a source and its next reading's number; None if there is none or its body is gone.
+    """Return a stored delivery, numbered for its next reading, and its request; None if there is none or it is emptied.
 
     Raises Unavailable if it was changed in the database since it came.
     """
