@@ -43,19 +43,18 @@ log = structlog.get_logger(__name__)
 class _Entrance:
     account: Account
     networks: tuple[Network, ...]
-    of_the_app: Mapping[str, Account]
+    by_id: Mapping[str, Account]  # every account, by its X id
 
     def whose(self, card: Feedback) -> Account:
-        """The account a card was sent by, as far as the card says."""
-        return self.of_the_app.get(card.from_user_id or "", self.account)
+        """The account a card was sent by, as far as the card says, and may tell of it at this address."""
+        sender = self.by_id.get(card.from_user_id or "", self.account)
+        return sender if _may_come_here(sender, self.account) else self.account
 
 
 def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime]) -> Blueprint:
     """The two views."""
-    doors = {
-        name: _Entrance(account, networks(account.webhook_networks), _of_the_app(account, settings))
-        for name, account in settings.accounts.items()
-    }
+    by_id = {each.user_id: each for each in settings.accounts.values()}
+    doors = {name: _Entrance(each, networks(each.webhook_networks), by_id) for name, each in settings.accounts.items()}
     views = Blueprint("x_webhook", __name__)
 
     limit = settings.web.max_body_bytes
@@ -82,10 +81,10 @@ def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime])
     return views
 
 
-def _of_the_app(account: Account, settings: Settings) -> Mapping[str, Account]:
-    """The accounts whose cards may come to this account's address, by their X ids."""
-    same = [each for each in settings.accounts.values() if each.consumer_secret == account.consumer_secret]
-    return {each.user_id: each for each in same if account.webhook_signature or not _asks_for_more(each, account)}
+def _may_come_here(sender: Account, account: Account) -> bool:
+    """Whether cards of one account may come to the address of another: X's app is theirs both."""
+    same = sender.consumer_secret == account.consumer_secret
+    return same and (account.webhook_signature or not _asks_for_more(sender, account))
 
 
 def _asks_for_more(one: Account, other: Account) -> bool:
