@@ -59,23 +59,25 @@ class SourceWeek:
         if self.newest is not None and self.newest < moment - LONG:
             return f"{source}: nothing for {age((moment - self.newest).total_seconds())}. {SWITCHED_OFF}"
         if self.swept >= SOME and self.swept >= self.ended * NEARLY_ALL:
-            alone = many(self.swept, "end")
-            return f"{source}: its list reported {alone} in 7 days, and hardly any webhook did. {SWITCHED_OFF}"
+            ends = many(self.swept, "end")
+            return f"{source}: its list reported {ends} in 7 days, and hardly any webhook did. {SWITCHED_OFF}"
         if self.ended >= SOME and self.nameless >= self.ended * NEARLY_ALL:
-            ends = many(self.ended, "end")
             return (
-                f"{source}: {ends} in 7 days, and nothing says who {self.nameless} of the customers are on "
-                f"X (no_x_identity). `dm-feedback deliveries list --outcome accepted --source {source}`, then "
-                f"`dm-feedback sources explain --source {source} --delivery ID`"
+                f"{source}: {many(self.ended, 'end')} in 7 days, and nothing says who {self.nameless} of the customers "
+                f"are on X (no_x_identity). {_look_at(source, 'accepted')}"
             )
         if not self.no_end or self.ended or self.elsewhere or self.repeated:
             return None
         return (
             f"{source}: {many(self.no_end, 'event')} in 7 days, and none reports an ended conversation. Does its "
-            f"definition match the CRM's events? `dm-feedback deliveries list --outcome ignored --source {source}`, "
-            "then "
-            f"`dm-feedback sources explain --source {source} --delivery ID`"
+            f"definition match the CRM's events? {_look_at(source, 'ignored')}"
         )
+
+
+def _look_at(source: str, outcome: str) -> str:
+    """Where one sees what it sent."""
+    listed = f"`dm-feedback deliveries list --outcome {outcome} --source {source}`"
+    return f"{listed}, then `dm-feedback sources explain --source {source} --delivery ID`"
 
 
 NOTHING = SourceWeek()
