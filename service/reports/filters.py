@@ -151,8 +151,9 @@ class FigureFilterSchema(Schema):
     until = Moment(says="End of the period (exclusive). Same formats as `since`.")
     date_field = one_of_these(
         FIGURE_CLOCKS,
-        "Which timestamp `since` and `until` apply to. By default each figure uses its own: scores use the "
-        "day they were given, rates the day the card was sent.",
+        "Which timestamp `since` and `until` apply to. By default each figure uses its own: scores the day they "
+        "were given, rates the day the card was sent, ended conversations the day they ended. `ended_at` applies to "
+        "all of them, the others to scores only. Each score and rate says which it used",
     )
     type = several(fields.String(validate=TYPE), "Kind of card. May be repeated")
 

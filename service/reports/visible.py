@@ -152,6 +152,13 @@ class View:
         return sa.true() if self.cutoff is None else sa.or_(res.updated_at < self.cutoff, fr.erased_at.is_not(None))
 
     @cached_property
+    def changed_at(self) -> sa.ColumnElement[Any]:
+        """When a result last changed, as far as that may be known."""
+        if self.cutoff is None:
+            return res.updated_at
+        return sa.case((self.settled, res.updated_at), else_=res.first_seen_at)
+
+    @cached_property
     def held_back(self) -> sa.ColumnElement[bool]:
         """Results of which something may not be known yet. Other changes of today, as by retention, change no count."""
         late_score = sa.and_(res.score.is_not(None), sa.not_(self._score_came))

@@ -289,9 +289,10 @@ def test_two_groups_are_compared_with_their_uncertainty(world):
     assert nps.change.verdict == "changed"
 
 
-def test_a_hidden_side_is_not_compared(world):
+@pytest.mark.parametrize("score", [1, None])
+def test_a_side_without_a_score_is_not_compared(world, score):
     world.add(9, score=5, campaign="one")
-    world.add(2, score=1, campaign="two")
+    world.add(2, score=score, campaign="two")
     one, two = (Filter(chosen={"campaign": (name,)}) for name in ("one", "two"))
     found = ask(world, figures.compare, two, filter=one)
     assert found.comparisons[0].change is None
@@ -382,6 +383,16 @@ def test_under_an_embargo_a_figure_stands_still_all_day(world):
     assert ask(world, figures.summary).csat.n == 16
 
 
+def test_nor_does_a_comment_of_today_move_an_answer_to_today(world):
+    world.settings = settings_of(reports__embargo="next_day")
+    [one, *_] = world.add(9, score=5, days_ago=2)
+    until_today = Filter(until=NOW.replace(hour=0), date_field="updated_at")
+    world.set_result(one, text="late", text_at=NOW - timedelta(hours=1), updated_at=NOW - timedelta(hours=1))
+    assert ask(world, figures.summary, filter=until_today).csat.n == 9
+    world.clock.now = NOW + timedelta(days=1)
+    assert ask(world, figures.summary, filter=until_today).csat.n == 8
+
+
 @pytest.mark.parametrize(
     "filter",
     [
@@ -468,7 +479,7 @@ def test_an_analyst_is_told_whole_releases_and_what_waits(released):
     assert found.until is not None
     assert found.until < NOW
     rate = ask(released, figures.summary, reader=ANALYST).response_rate_of_delivered
-    assert (rate.successes, rate.n, rate.date_field) == (120, 120, "ended_at")
+    assert (rate.successes, rate.n, rate.date_field) == (120, 120, "heard_at")
 
 
 def test_an_analyst_asks_for_a_period_without_a_release_and_is_told_so(released):

@@ -55,7 +55,7 @@ def moment_of(view: View, clock: str) -> sa.ColumnElement[Any]:
     if clock == "scored_at":
         return view.score_at
     columns: dict[str, sa.ColumnElement[Any]]
-    columns = {"sent_at": fr.card_sent_at, "ended_at": fr.ended_at, "updated_at": res.updated_at}
+    columns = {"sent_at": fr.card_sent_at, "ended_at": fr.ended_at, "updated_at": view.changed_at}
     return columns[clock]
 
 

@@ -63,9 +63,9 @@ class PublishedFigures:
     """What is told. `first`, `end`: the days really counted, whole releases within those asked about.
 
     `total` is the account's own figure for these days, or for the groups asked for. `waiting`: answers told for the
-    account in the days asked about that wait for a release of this kind; besides them fewer than a release's worth are
-    not told for anybody yet. `reason`: why there is less than was asked for (`releases_being_made`, `waits`, `pooled`);
-    None if there is everything.
+    account in the days asked about that wait for a release of this kind. Those in no release yet are not counted: their
+    number would tell of each as it comes. `reason`: why there is less than was asked for (`releases_being_made`,
+    `waits`, `pooled`); None if there is everything.
     """
 
     groups: tuple[Group, ...] = ()

@@ -16,7 +16,7 @@ CASE = ("variant", "language", "campaign")
 
 def change_of(a: Score, b: Score, counts: Sequence[Counted] | None) -> statistics.Change | None:
     """The difference, if both sides have a value. `counts`: for scores without a distribution."""
-    if a.suppressed or b.suppressed:
+    if a.value is None or b.value is None:
         return None
     one, two = (dict(a.distribution), dict(b.distribution)) if counts is None else (each[a.type] for each in counts)
     return statistics.compare(a.type, one, two)

@@ -1,7 +1,8 @@
 """The figures of readers of no rows: what closed releases say, and how much waits for the next one.
 
 Nothing else is ever calculated for them: no other clock, no other zone, no live count. What no release tells is
-missing, with the reason. Answers are dated by the day we first saw them, conversations by their end.
+missing, with the reason. Answers are dated by the day we first saw them, conversations by the day we heard of their
+end.
 """
 
 from collections import Counter
@@ -22,7 +23,7 @@ from service.reports.disclosure import conversations, published
 from service.reports.disclosure.asked import ONE_AT_A_TIME, Group, PeriodQuestion, PublishedFigures
 from service.reports.disclosure.conversations import Answered, Cohort
 from service.reports.figures.coverage import coverage_of
-from service.reports.figures.inquiry import LEDGER, demand_groups, kinds_of
+from service.reports.figures.inquiry import demand_groups, kinds_of
 from service.reports.figures.live import REST
 from service.reports.figures.printed import Basis, no_rate, rate_of, reasons, score_of
 from service.reports.figures.shapes import (
@@ -38,6 +39,7 @@ from service.reports.visible import View
 from service.settings import Settings
 
 SEEN = "seen_at"
+HEARD = "heard_at"
 BY_ACCOUNT = "by_account_only"
 WAITS = "waits"
 NOBODY = Answered(0, 0, 0, 0)
@@ -215,8 +217,8 @@ def response(ask: DaysInquiry, answered: Answered, reason: str | None) -> Rate:
 
 def _rate(ask: DaysInquiry, name: str, share: tuple[int, int], reason: str | None) -> Rate:
     if reason is not None:
-        return no_rate(name, LEDGER, reason)
-    return rate_of(name, *share, LEDGER, ask.view.thresholds)
+        return no_rate(name, HEARD, reason)
+    return rate_of(name, *share, HEARD, ask.view.thresholds)
 
 
 def _midnight(ask: DaysInquiry, moment: datetime | None) -> datetime | None:

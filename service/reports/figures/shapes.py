@@ -32,8 +32,8 @@ CONFIDENT = "Confidence level of the interval: 0.95"
 
 JUDGED = (
     "better, worse, possibly_better, possibly_worse, about_the_same or too_few_to_judge. Found by "
-    "comparing the interval with the smallest difference that matters, corrected for the number of rows in "
-    "the table (Holm)"
+    "comparing the interval with the smallest difference that matters. Without `possibly` the p value is below "
+    "0.05 even when corrected for what is judged beside it (Holm); see /v1/definitions"
 )
 
 
@@ -76,7 +76,7 @@ class Score:
     date_field: Annotated[str, "Which timestamp the period applies to. `seen_at`: the day we first saw the answer"]
     since: Annotated[datetime | None, "Beginning of the period covered. null: from the beginning"]
     until: Annotated[datetime | None, "End of the period covered. null: up to now"]
-    waiting: Annotated[int, "Answers in the period that wait for a later release. 0 for keys that may list rows"]
+    waiting: Annotated[int, "Answers in the account's releases, not yet in the group's. 0 for keys that may list rows"]
     withheld: Annotated[
         bool, "Whether answers were left out because the filter names people whose groups are too small to be named"
     ]
@@ -96,7 +96,7 @@ class Rate:
     method: Annotated[str, "wilson; see /v1/definitions"]
     low_base: Annotated[bool, "Whether n is small: read with caution"]
     suppressed: Annotated[str | None, WHY]
-    date_field: Annotated[str, "Which timestamp the period applies to"]
+    date_field: Annotated[str, "Which timestamp the period applies to. `heard_at`: the day we heard of the end"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,11 @@ class TrendPoint:
     score: Score
     delivered: Annotated[int | None, "Customers asked"]
     response_rate: Rate
-    immature: Annotated[bool, "Whether answers may still be missing"]
+    immature: Annotated[
+        bool,
+        "Whether answers may still be missing: the point is not over, or ends after `complete_until`, or, with "
+        "`sent_at` or `ended_at`, its customers may still answer",
+    ]
     response_immature: Annotated[bool, "Whether its customers may still answer"]
 
 
@@ -208,7 +212,8 @@ class Comparison:
     judgement: Annotated[Judgement, JUDGED]
     standardised: Annotated[
         Standardised | None,
-        "With two groups: the comparison as if both had the same questions, languages and campaigns. Otherwise null",
+        "With two groups: the comparison as if both had the same questions, languages and campaigns. Otherwise, and "
+        "for analysts, null",
     ]
 
 

@@ -101,9 +101,7 @@ def _changed(view: View, order: Order) -> sa.ColumnElement[Any]:
         return fr.updated_at
     if order.kind == "both":
         return sa.case((sa.and_(view.settled, res.updated_at > fr.updated_at), res.updated_at), else_=fr.updated_at)
-    if view.cutoff is None or order.sort in {"updated_at", WORST}:
-        return res.updated_at
-    return sa.case((view.settled, res.updated_at), else_=res.first_seen_at)
+    return res.updated_at if order.sort in {"updated_at", WORST} else view.changed_at
 
 
 def names_people(filter: Filter) -> bool:

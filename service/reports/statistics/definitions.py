@@ -78,8 +78,7 @@ _TABLE = (
         formula="100 × answered / delivered; in per cent.",
         numerator="Customers asked who gave a score or a comment (partial answers count: AAPOR RR2).",
         denominator="Customers asked: by a card or message accepted by X, or a link handed over.",
-        exclusions="What X refused, and what stayed unknown; an answer that came to one of them counts in the scores "
-        f"only. {ALWAYS_LEFT_OUT}",
+        exclusions=f"What X refused or what stayed unknown: an answer to it counts in scores only. {ALWAYS_LEFT_OUT}",
         interval=WILSON,
         time_anchor=BY_SENT,
         source="AAPOR Standard Definitions, response rate 2.",
@@ -130,10 +129,10 @@ _TABLE = (
         formula="Figure of the later period (or second group) minus the figure of the earlier (first).",
         numerator="The difference of the two figures, in points. The bounds belong to the adjusted difference.",
         denominator="The answers of both sides, each with its own n.",
-        exclusions=f"No verdict if either side has no answers. {ALWAYS_LEFT_OUT}",
-        interval="95 %. NPS: both sides adjusted (n + 3). Shares: one success and one failure added to each side "
-        "(n + 2). 'Changed' if the bounds leave out 0, which is p < 0.05 in the z test on the same adjusted figures. "
-        "'No change shown' is not proof of sameness. Of twenty comparisons of nothing, one looks like a change.",
+        exclusions=f"None between scores of which one is not shown, or rates of nobody. {ALWAYS_LEFT_OUT}",
+        interval="95 %, cut at ±100 points (NPS: ±200). NPS: both sides adjusted (n + 3). Shares: one success and one "
+        "failure added (n + 2). 'Changed' if the bounds leave out 0: p < 0.05 in the z test on the same figures. 'No "
+        "change shown' is not proof of sameness. Of twenty comparisons of nothing, one looks like a change.",
         time_anchor="That of the figure compared.",
         source="MeasuringU, NPS significance test; Agresti and Caffo, The American Statistician 54 (2000) 280-288.",
     ),
@@ -147,8 +146,8 @@ _TABLE = (
         "leaves out both. Too few to judge: neither. Better without possibly: it leaves out 0 too.",
         denominator="The answers of both sides, each with its own n.",
         exclusions=f"Groups without a score on one side: too few to judge. {ALWAYS_LEFT_OUT}",
-        interval="95 %; for the rows of a table the chances are corrected for their number (Holm), for 'What differs' "
-        "on the first page for the rows of all its tables, for two sides compared for each card and the response rate.",
+        interval="95 %, that of the change. Without possibly p is below 0.05 even after Holm's correction: for rows of "
+        "a table (scores and rates apart), in 'What differs' of all its tables, of two sides for cards and rate.",
         time_anchor="That of the figures compared.",
         source="Holm, Scandinavian Journal of Statistics 6 (1979) 65-70; the rest is our own definition.",
     ),
@@ -157,7 +156,7 @@ _TABLE = (
         title="What chance explains",
         plain="How far a group may lie from all together by chance alone. All together have 80 %: a team with 100 "
         "answers lies between 68 % and 92 % without any reason.",
-        formula="The score of all ± 3 standard errors for the group's number of answers.",
+        formula="The score of all ± 3 standard errors for the group's number of answers, cut at the ends of the scale.",
         numerator="The group's score.",
         denominator="The group's answers with a score.",
         exclusions=f"Groups without a score. {ALWAYS_LEFT_OUT}",
@@ -174,8 +173,9 @@ _TABLE = (
         formula="Direct standardisation: each case weighs as much as both groups together have answers of it.",
         numerator="The score of each group within each case.",
         denominator="Answers whose case both groups had; how many these are is told.",
-        exclusions=f"Cases that only one of them had; no score of fewer than {{score}} answers. {ALWAYS_LEFT_OUT}",
-        interval="95 %, from the spread within the cases.",
+        exclusions=f"Cases only one of them had; no score if either has fewer than {{score}} left. {ALWAYS_LEFT_OUT}",
+        interval="95 %: each case's variance over its n, times its weight squared, summed. For the variance each case "
+        "gets 2 answers more (NPS: 3), spread as all the group's answers and one of each outcome class.",
         time_anchor=BY_SCORED,
         source="Own definition of the cases; direct standardisation as in epidemiology.",
     ),
@@ -199,7 +199,8 @@ _TABLE = (
         "what X has been asked for without a gap.",
         numerator="Not a share.",
         denominator="Not a share.",
-        exclusions="Answers by webhook alone do not move it: a lost webhook would not be noticed.",
+        exclusions="Answers by webhook alone do not move it: a lost webhook would not be noticed. Where our page alone "
+        "asked, it is the hour of the worker's last sign of life. Accounts no longer in the settings do not count.",
         interval=NO_INTERVAL,
         time_anchor="X's own time of the last update.",
         source="X Customer Feedback API (it lists answers up to 24 hours ago, never newer ones); own definition.",
@@ -219,8 +220,7 @@ _TABLE = (
     FigureDefinition(
         name="suppressed",
         title="Too few to show",
-        plain="So few answers that a score would be chance, or would show who gave them. With 2 answers there "
-        "is no score.",
+        plain="So few answers that a score would be chance, or show who gave them. With 2 there is no score.",
         formula="No score of fewer than {score} answers, comments of an agent with fewer than {comments} answers are "
         "kept back, and nobody is named before {score} answers with a score: whoever is not is one group, 'not named'.",
         numerator="Not a share.",
@@ -241,12 +241,12 @@ _TABLE = (
         "source, language, question, way of asking or hour by four weeks, each of at least {score} answers; by twelve "
         "weeks once more of agents who were among the others of their team.",
         numerator="Answers by the day on which we first saw them. What is closed stays so, the same for everybody.",
-        denominator="The same answers.",
-        exclusions="Answers that wait for the next release; how many they are is told. Groups too small to be told "
-        "apart are told together, and so is whoever was not named when the day was closed. Once a backup was put back, "
-        "answers given before, and weeks that had begun, are told no more than they were. Response rates and the "
-        "funnel are of whole accounts, once the answer window is over. What remains: where one group alone has "
-        "answers of an outcome class, the days of that class are its own.",
+        denominator="The same answers. Response rates and the funnel are of whole accounts, once the answer window is "
+        "over, without what was answered later.",
+        exclusions="Answers that wait for their group's next release; how many is told. Newer ones are in no release, "
+        "and told to nobody. Groups too small are told together, and so is whoever was not named when the day was "
+        "closed. Once a backup was put back, answers given before, and weeks begun, are told no more than they were. "
+        "What remains: where one group alone has answers of an outcome class, the days of that class are its own.",
         interval="As of the figure. Where only outcome classes are told there is no mean and no distribution.",
         time_anchor="The day on which we first saw the answer, or heard of the end of the conversation.",
         source="Own definition: a laminar family of releases, so that no subtraction tells of fewer.",
@@ -272,7 +272,7 @@ _TABLE = (
         name="immature_days",
         title="Answers may still come",
         plain="Days whose customers may still answer. Of 10 customers asked today some answer tomorrow.",
-        formula="Mark on the last days by sent date, whose customers may still answer.",
+        formula="Mark on the last days by sent date: those that end within the answer window before now.",
         numerator="Not a share.",
         denominator="Not a share.",
         exclusions="Shown but shaded. A response rate is possibly worse at most while customers of the later days may "

@@ -46,7 +46,10 @@ class Change:
     n_a: Annotated[int, "Number of answers in a. For a rate: its denominator"]
     n_b: Annotated[int, "Number of answers in b. For a rate: its denominator"]
     difference: Annotated[float | None, "Value of b minus value of a, in points"]
-    delta: Annotated[float | None, "The same difference between the adjusted figures: the centre of low and high"]
+    delta: Annotated[
+        float | None,
+        "The same difference between the adjusted figures: the centre of low and high, before these are cut",
+    ]
     low: Annotated[float | None, "Lower bound of the difference"]
     high: Annotated[float | None, "Upper bound of the difference"]
     z: Annotated[float | None, "delta divided by its standard error"]
