@@ -37,7 +37,7 @@ def feeds() -> None:
 @click.option("--figure", type=click.Choice(list(HEADS)), required=True, help="The figure to show.")
 @click.option("--by", type=click.Choice(BY), help="The dimension of a breakdown, a trend or coverage.")
 @click.option("--period", type=click.Choice(PERIODS), help="The period of a trend. Default: week.")
-@click.option("--last-days", type=click.IntRange(1, 3660), help="The last N days, counted from each reading.")
+@click.option("--last-days", type=click.IntRange(1, 3660), help="The last N whole days, counted from each reading.")
 @click.option("--filter", "given", multiple=True, metavar="NAME=VALUE", help="As in the API: account=acme, type=csat …")
 @click.option("--account", "accounts", multiple=True, help="Only this account; may be repeated. Default: all.")
 @click.pass_context

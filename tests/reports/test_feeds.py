@@ -92,6 +92,13 @@ def test_every_figure_is_a_table(app: App, question: dict[str, Any], columns: se
         assert {each["key"] for each in lines if not each.get("rest")} == {"red", "blue"}
 
 
+def test_the_last_days_are_whole_days(app: App) -> None:
+    """The last release has the days since the 12th, ten days ago."""
+    of_ten, of_nine = (table(app, made(app, app.key(), figure="summary", last_days=n)["address"])[0] for n in (10, 9))
+    assert (of_ten["n"], of_ten["since"]) == ("60", "2026-11-12T00:00:00.000000Z")
+    assert of_nine["suppressed"] == "waits"
+
+
 @pytest.mark.parametrize(
     "question",
     [

@@ -1,6 +1,7 @@
 """Answers a saved question as CSV: one figure, by the rules of readers of no rows.
 
-Read as if it had just been asked: `last_days` ends now, and an account that has left is refused.
+Read as if it had just been asked: `last_days` ends now, and begins with a whole day as releases do; an account that has
+left is refused.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,7 +41,7 @@ class SavedSchema(FigureFilterSchema):
     )
     last_days = WholeNumber(
         validate=LONGEST,
-        metadata={"description": "Cover this many days up to now, instead of `since` and `until`"},
+        metadata={"description": "Cover this many whole days and today, instead of `since` and `until`"},
     )
 
     @validates_schema
@@ -86,7 +87,7 @@ def answer(query: ReportQuery, question: Mapping[str, Any]) -> bytes:
 def _filter(asked: Mapping[str, Any], query: ReportQuery) -> Filter:
     given = {name: value for name, value in asked.items() if name not in OWN}
     if "last_days" in asked:
-        given["since"] = query.now - timedelta(days=asked["last_days"])
+        given["since"] = query.now.astimezone(query.zone).date() - timedelta(days=asked["last_days"])
     return from_values(given, query.reader, query.settings)
 
 
