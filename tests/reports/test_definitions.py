@@ -20,7 +20,7 @@ FINGERPRINTS = {
     "8": "2f7b97e60c3b88b2",
     "9": "528db2685b69f5dd",
     "10": "6ebdcbf302bcaeef",
-    "11": "09a74ad949acea8d",
+    "11": "f43d09deee66f62b",
 }
 
 
