@@ -16,7 +16,7 @@ from service.db import reading, writing
 from service.errors import Invalid, NotFound
 from service.humanize import many
 from service.intake.crm.lookup import look_up
-from service.intake.crm.lookup_words import told
+from service.intake.crm.lookup_words import told, trusted
 from service.intake.definition.advice import advice, never_fits
 from service.intake.definition.load import load_definitions, preset_about, preset_definition
 from service.intake.definition.recipes import RECIPES
@@ -176,7 +176,7 @@ def lookup(context: click.Context, /, source: str, *, show_body: bool, **known: 
     names = {"customer": "customer_ref", "conversation": "conversation_id"}
     given = {names.get(name, name): value for name, value in known.items()}
     looked = look_up(definition, Client(api, now), given, now(), show=show_body)
-    for line in told(looked):
+    for line in told(looked, settings.sources[source].confirm):
         click.echo(harmless(line))
     if looked.problem is not None:
         context.exit(1)
@@ -237,7 +237,8 @@ def _whom(ended: ConversationEnded, definition: Definition, settings: Settings) 
             "customer    nobody: it is one of your own accounts (no_x_identity); map the customer, not the last writer"
         )
     if ended.x_user_id or ended.x_handle:
-        return f"customer    {ended.x_user_id or f'@{ended.x_handle}'} (trust {ended.identity_trust})"
+        trust = trusted(ended.identity_trust, settings.sources[definition.name].confirm)
+        return f"customer    {ended.x_user_id or f'@{ended.x_handle}'} {trust}"
     customer = ended.customer_ref or "ID"
     if not definition.grammar.lookup:
         hint = f"map x_user_id or x_handle, or write [[sources.{definition.name}.lookup]]"

@@ -68,8 +68,30 @@ def test_a_preset_finds_its_customer(api: Crm, preset: str) -> None:
     assert found.problem is None
     assert found.notes == ()
     assert {name: getattr(found, name) for name in expected["expect"]} == expected["expect"]
+    assert "trust" in expected["expect"], "it decides whether a handle that somebody typed may be written to"
     assert len(api.asked) == len(expected["answers"])
     assert preset_definition(preset).grammar.about.token
+
+
+@pytest.mark.parametrize(
+    ("preset", "path", "answer", "who"),
+    [
+        ("intercom", "/contacts/11", {"custom_attributes": {"x_user_id": "2244994945"}}, ("2244994945", None)),
+        ("chatwoot", "/api/v1/accounts/1/contacts/11",
+         {"payload": {"additional_attributes": {"screen_name": "acme_fan"}}}, (None, "acme_fan")),
+        ("twilio_conversations", "/v1/Conversations/7/Participants",
+         {"participants": [{"attributes": '{"x_handle": "acme_fan"}'}]}, (None, "acme_fan")),
+        *((preset, "/api/v2/tickets/7.json",
+           {"ticket": {"via": {"source": {"rel": "direct_message", "from": {"profile_url": "https://x.com/acme_fan"}}}}},
+           (None, "acme_fan")) for preset in ("zendesk_event", "zendesk_trigger")),
+    ],
+)  # fmt: skip
+def test_a_preset_finds_its_customer_wherever_the_crm_keeps_them(
+    api: Crm, preset: str, path: str, answer: dict[str, Any], who: tuple[str | None, str | None]
+) -> None:
+    api.answers = {path: answer}
+    found = looked(api, preset_definition(preset), conversation_id="7", customer_ref="11", tenant="1")
+    assert (found.x_user_id, found.x_handle) == who
 
 
 def test_hubspot_s_conversation_is_no_ticket_of_the_same_number(api: Crm) -> None:
@@ -112,7 +134,8 @@ def test_zendesk_s_customer_by_messaging_is_found_by_what_it_knows_of_them(api: 
         "/api/v2/tickets/7.json": {"ticket": {"id": 7, "requester_id": 12, "via": by_messaging}},
         "/api/v2/users/12/identities.json": {"identities": [{"type": "twitter", "value": "acme_fan"}]},
     }
-    assert looked(api, preset_definition(preset), conversation_id="7").x_handle == "acme_fan"
+    found = looked(api, preset_definition(preset), conversation_id="7")
+    assert (found.x_handle, found.trust) == ("acme_fan", "crm_entered")
 
 
 @pytest.mark.parametrize("channel", [None, "live chat"])
@@ -206,7 +229,7 @@ def test_failures_of_a_crm_are_distinguished(api: Crm, answer: Any, problem: str
 )
 def test_a_crm_that_has_moved_says_where_to_and_is_not_followed(api: Crm, location: str, says: str) -> None:
     api.answers = {"/t/7": (301, {}, {"Location": location})}
-    said = "\n".join(told(looked(api, define("token", **TWO_STEPS), conversation_id="7")))
+    said = "\n".join(told(looked(api, define("token", **TWO_STEPS), conversation_id="7"), "inbound_dm"))
     assert says in said
     assert "who=12" not in said
     assert len(api.asked) == 1
@@ -252,11 +275,13 @@ def test_a_bot_of_the_crm_is_nobody(api: Crm) -> None:
 
 def test_an_explained_look_up_shows_no_token_and_no_body(api: Crm) -> None:
     api.answers = {"/t/7": {"via": "x", "who": "12", "private": "call me"}, "/p/12": {"handle": "ann"}}
-    text = "\n".join(told(looked(api, define("token", **TWO_STEPS), conversation_id="7")))
+    text = "\n".join(told(looked(api, define("token", **TWO_STEPS), conversation_id="7"), "inbound_dm"))
     assert "GET /t/7   200" in text
     assert "would be asked: @ann (trust crm_entered; typed by people" in text
+    unproven = "\n".join(told(looked(api, define("token", **TWO_STEPS), conversation_id="7"), "none"))
+    assert "would be asked: @ann (trust crm_entered)" in unproven
     assert not [word for word in ("secret-token", "call me") if word in text]
-    refused = "\n".join(told(looked(api, define("token", **TWO_STEPS), conversation_id=None)))
+    refused = "\n".join(told(looked(api, define("token", **TWO_STEPS), conversation_id=None), "inbound_dm"))
     assert "conversation_id is not known" in refused
     assert "no_x_identity" in refused
 
@@ -264,7 +289,7 @@ def test_an_explained_look_up_shows_no_token_and_no_body(api: Crm) -> None:
 @pytest.mark.parametrize(("status", "says"), [(401, "REFUSED: "), (403, "FORBIDDEN: ")])
 def test_wrong_credentials_are_told_from_a_right_that_is_missing(api: Crm, status: int, says: str) -> None:
     api.answers = {"/t/7": (status, {})}
-    assert says in "\n".join(told(looked(api, define("token", **TWO_STEPS), conversation_id="7")))
+    assert says in "\n".join(told(looked(api, define("token", **TWO_STEPS), conversation_id="7"), "inbound_dm"))
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ from sqlalchemy.engine import Engine
 from service.intake.definition.load import load_definitions, preset_about
 from service.intake.delivery.inbound import parse_request_file
 from service.intake.explain import explain, render
+from service.intake.mapping.events import ConversationEnded
+from service.intake.mapping.readings import read
 from service.intake.presets import (
     payload,
     payload_names,
@@ -22,8 +24,9 @@ from service.intake.presets import (
     sources_of_payloads,
 )
 from service.intake.verify import Refused
+from service.models import HANDLED_BY
 from service.settings.advice import warnings
-from tests.intake.app import PUBLIC_URL, App, define, settings_with
+from tests.intake.app import PUBLIC_URL, App, define, post, settings_with
 from tests.intake.signers import SECRET, SENDERS
 from tests.support import settings_of
 
@@ -189,6 +192,48 @@ def test_a_preset_is_tried_with_an_end_a_look_alike_and_a_duplicate(preset: str)
         assert "reopened" in kinds
     if "\nsplit =" in preset_text(preset):
         assert "batch" in kinds
+
+
+@pytest.mark.parametrize("preset", sorted(EXPECTED))
+def test_every_fact_a_preset_reads_is_found_in_a_payload(preset: str) -> None:
+    fixtures = EXPECTED[preset]["fixtures"].values()
+    found = {name for each in fixtures for name, value in each.get("fields", {}).items() if value and name != "account"}
+    found |= {"reopened_at" for each in fixtures if each.get("outcome") == "reopened"}
+    found |= {"account" for each in fixtures if each.get("reason") == "unknown_account"}
+    beside = {"event_id", "x_profile_url"}  # the one is no field of a request, the other becomes the handle
+    assert preset_tables(preset)["map"].keys() - beside - found == set()
+
+
+@pytest.mark.parametrize("preset", [each for each in EXPECTED if "handled_by" in preset_tables(each)["map"]])
+def test_each_word_for_who_handled_it_is_what_a_payload_says(preset: str) -> None:
+    words = re.findall(rf"'({'|'.join(HANDLED_BY)})'", preset_tables(preset)["map"]["handled_by"])
+    told = {each.get("fields", {}).get("handled_by") for each in EXPECTED[preset]["fixtures"].values()}
+    assert words
+    assert set(words) - told == set()
+
+
+@pytest.mark.parametrize("preset", [each for each in EXPECTED if "x_handle" in preset_tables(each)["map"]])
+def test_a_payload_with_a_handle_alone_says_how_far_it_is_trusted(preset: str) -> None:
+    """Its trust decides whether a handle that somebody typed may be written to."""
+    told = [each["fields"] for each in EXPECTED[preset]["fixtures"].values() if each.get("fields", {}).get("x_handle")]
+    assert any("identity_trust" in fields and not fields.get("x_user_id") for fields in told)
+
+
+def test_chatwoot_s_list_tells_the_x_id_as_its_webhook_does(now: datetime) -> None:
+    chatwoot = define("chatwoot", values={"source_id_is_x_id": True, "x_inboxes": [7]})
+    assert chatwoot.grammar.sweep is not None
+    told = []
+    for inbox in (7, 8):
+        listed = {
+            "id": 42, "status": "resolved", "inbox_id": inbox, "last_activity_at": 1763830800, "account_id": 1,
+            "meta": {"channel": "Channel::Api", "sender": {"id": 11}, "assignee": {"id": 3}},
+            "messages": [{"id": 9, "conversation": {"contact_inbox": {"source_id": "2244994945"}}}],
+        }  # fmt: skip
+        item = chatwoot.grammar.sweep.item.read({"i": listed, "v": chatwoot.grammar.values})
+        [ended] = read(chatwoot, post(item), now)
+        assert isinstance(ended, ConversationEnded)
+        told.append((ended.x_user_id, ended.agent_id, ended.customer_ref))
+    assert told == [("2244994945", "3", "11"), (None, "3", "11")]
 
 
 @pytest.mark.parametrize("preset", sorted(EXPECTED))

@@ -20,8 +20,8 @@ MAY_NOT = (
 FACTS = ("x_user_id", "x_handle", "trust", "channel", "on_x", "language", "agent_id", "team_id", "tags")
 
 
-def told(looked: LookUpResult) -> Iterator[str]:
-    """Describe each call, each fact, and what would follow."""
+def told(looked: LookUpResult, confirm: str) -> Iterator[str]:
+    """Describe each call, each fact, and what would follow. `confirm` is the source's setting."""
     for asked in looked.asked:
         yield from _call(asked)
     for name in FACTS:
@@ -29,7 +29,7 @@ def told(looked: LookUpResult) -> Iterator[str]:
         if value not in (None, ()) and (name != "trust" or looked.x_user_id or looked.x_handle):
             yield f"  = {name:<12}{_plain(value)}"
     yield from (f"  careful: {_plain(each)}" for each in looked.notes)
-    yield _end(looked)
+    yield _end(looked, confirm)
 
 
 def _call(asked: CrmCall) -> Iterator[str]:
@@ -40,7 +40,13 @@ def _call(asked: CrmCall) -> Iterator[str]:
         yield json.dumps(asked.body, indent=1)
 
 
-def _end(looked: LookUpResult) -> str:
+def trusted(trust: str, confirm: str) -> str:
+    """Say how far somebody's identity is trusted, and what must be proven first."""
+    typed = trust == "crm_entered" and confirm == "inbound_dm"
+    return f"(trust {trust}{'; typed by people, so only if they wrote to the account' if typed else ''})"
+
+
+def _end(looked: LookUpResult, confirm: str) -> str:
     if looked.problem:
         later = f", in {looked.again_in.total_seconds():.0f} s" if looked.again_in else ""
         forbidden = looked.problem == "refused" and bool(looked.asked) and looked.asked[-1].status == FORBIDDEN
@@ -49,8 +55,7 @@ def _end(looked: LookUpResult) -> str:
         return "nobody is asked: the conversation was not on X (channel)"
     if looked.x_user_id or looked.x_handle:
         who = looked.x_user_id or f"@{looked.x_handle}"
-        doubt = "; typed by people, so only if they wrote to the account" if looked.trust == "crm_entered" else ""
-        return f"would be asked: {who} (trust {looked.trust}{doubt})"
+        return f"would be asked: {who} {trusted(looked.trust, confirm)}"
     return f"nobody is asked: {_nobody(looked)} (no_x_identity)"
 
 

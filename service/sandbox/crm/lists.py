@@ -130,13 +130,17 @@ def _chatwoot(crms: Crms, query: Query, _body: Any) -> Any:
         return None
     size = min(25, crms.page)
     found = _cut(crms, _since(crms, 0, newest_first=True), (int(query.get("page", "1")) - 1) * size, size)
-    return {"data": {"meta": {"all_count": len(crms.ended)}, "payload": [_chatwoot_one(each) for each in found.items]}}
+    listed = [_chatwoot_one(crms, each) for each in found.items]
+    return {"data": {"meta": {"all_count": len(crms.ended)}, "payload": listed}}
 
 
-def _chatwoot_one(each: Ended) -> Any:
+def _chatwoot_one(crms: Crms, each: Ended) -> Any:
+    person = crms.people.get(each.customer)
+    source_id = person.x_user_id if person else "5a1e6f6e-0000-4000-8000-000000000001"
     return {
         "id": int(each.conversation), "account_id": 1, "status": "resolved", "labels": list(each.tags),
-        "last_activity_at": int(each.at), "timestamp": int(each.at), "additional_attributes": {}, "messages": [],
+        "last_activity_at": int(each.at), "timestamp": int(each.at), "additional_attributes": {}, "inbox_id": 7,
+        "messages": [{"id": 1, "conversation": {"contact_inbox": {"source_id": source_id}}}],
         "meta": {
             "sender": {"id": each.number, "additional_attributes": {}}, "channel": "Channel::TwitterProfile",
             "assignee": {"id": each.agent, "name": "An agent"}, "hmac_verified": False,
