@@ -17,7 +17,7 @@ from service.intake.explain import AT_MOST
 from service.intake.mapping.events import ConversationEnded
 from service.intake.mapping.readings import read
 from service.intake.sample import TryOf, sample
-from service.intake.verify import Verified, verify
+from service.intake.verify import Refusal, Verified, verify
 from service.intake.verify.signing import signed
 from service.settings import Settings
 from service.text import harmless
@@ -81,15 +81,17 @@ def _delivery(settings: Settings, definition: Definition, file: str | None, said
 
 def _proven(definition: Definition, inbound: Inbound) -> Inbound:
     """Sign for the first verifier that one of our keys satisfies."""
+    lacks = []
     for verifier in definition.verifiers:
-        found = signed(verifier, inbound, now())
+        try:
+            found = signed(verifier, inbound, now())
+        except Refusal as refusal:
+            lacks.append(refusal.sentence)
+            continue
         if found is not None and isinstance(verify(definition.verifiers, found, now()), Verified):
             return found
-    raise Invalid(
-        "cannot_sign",
-        "A delivery of this source cannot be signed here: that needs the vendor's private key, or a token inside the "
-        "body.",
-    )
+    why = [*lacks, "That needs the vendor's private key, or a token inside the body."][0]
+    raise Invalid("cannot_sign", f"A delivery of this source cannot be signed here. {why}")
 
 
 def _address(settings: Settings, inbound: Inbound, to: str | None) -> str:

@@ -11,16 +11,17 @@ from datetime import datetime
 from typing import Any
 
 from service.intake.definition.tables import Definition, Map
-from service.intake.delivery.body import parse_root
 from service.intake.delivery.decode import unpacked
 from service.intake.delivery.formats import BodyProblem
 from service.intake.delivery.inbound import Inbound
 from service.intake.expressions.compiled import Expression, ExpressionError, find
 from service.intake.expressions.evaluate import TooCostly
+from service.intake.handshake import signed_answer, unsigned_answer
 from service.intake.mapping.events import ConversationEnded, Reading
-from service.intake.mapping.readings import base_context, parse_items, read
+from service.intake.mapping.readings import base_context, parse_items, read, root_of
 from service.intake.nearly import what_would_fit
 from service.intake.verify import STALE, Refusal, Refused, Verified, Verifier, verify_either
+from service.intake.verify.sns import subscription
 from service.settings.declare import declared
 
 SHOWN = 160
@@ -45,6 +46,7 @@ class Explanation:
     signed: tuple[tuple[str, str], ...]  # verifier kind, the bytes it covers
     items: tuple[ItemExplained, ...]
     would_fit: str = ""  # other settings with which a refused signature would be right
+    question: str = ""  # how it would be answered if it is a question of the CRM's, which is not stored
 
 
 def explain(definition: Definition, inbound: Inbound, now: datetime) -> Explanation:
@@ -56,7 +58,21 @@ def explain(definition: Definition, inbound: Inbound, now: datetime) -> Explanat
     signed = tuple((each.kind, _covered(each, inbound)) for each in definition.verifiers)
     wrong = isinstance(verdict, Refused) and verdict.code.startswith("signature_")
     would_fit = what_would_fit(definition, inbound, now) if wrong else ""
+    if question := _question(definition, inbound, verdict):
+        return Explanation(definition.name, verdict, signed, (), question=question)
     return Explanation(definition.name, verdict, signed, _items(definition, unpacked(inbound, AT_MOST), now), would_fit)
+
+
+def _question(definition: Definition, inbound: Inbound, verdict: Verified | Refused) -> str:
+    """Say how a question is answered, by the names alone: an answer may hold what our key has signed."""
+    answer = unsigned_answer(definition, inbound)
+    if answer is None and (isinstance(verdict, Verified) or verdict.code in {"no_keys", STALE}):
+        if definition.grammar.handshake.subscribe and subscription(inbound):
+            return "by calling the address in it"  # which is not done here
+        answer = signed_answer(definition, inbound)
+    if answer is None:
+        return ""
+    return f"with {', '.join(answer) or 'nothing but 200'}" if isinstance(answer, dict) else "with its value as text"
 
 
 def explain_stored(definition: Definition, inbound: Inbound, received_at: datetime) -> Explanation:
@@ -80,9 +96,9 @@ def _items(definition: Definition, inbound: Inbound, now: datetime) -> tuple[Ite
 
 def _unsplit(definition: Definition, inbound: Inbound) -> Iterator[tuple[str, str]]:
     """What stands where `events.split` should have found a list, if the body can be read at all."""
-    split, endpoint = definition.grammar.events.split, definition.grammar.endpoint
+    split = definition.grammar.events.split
     with suppress(BodyProblem):
-        root = parse_root(inbound, endpoint.body, cloudevents=endpoint.cloudevents)
+        root = root_of(definition, inbound)
         if split is not None:
             yield (
                 "events.split",
@@ -103,6 +119,8 @@ def render(explanation: Explanation) -> str:
         lines.append(f"REFUSED ({explanation.verdict.code}{right}): {explanation.verdict.sentence}")
     lines += [f"  a key of the source would fit with {explanation.would_fit}"] if explanation.would_fit else []
     lines += [f"  {kind} covers {covered}" for kind, covered in explanation.signed]
+    if explanation.question:
+        lines.append(f"a question of the CRM's: answered {explanation.question}, and not stored")
     for position, item in enumerate(explanation.items):
         lines.append(f"item {position}: {_outcome(item.reading)}")
         lines += [f"  {name:<26}{value}" for name, value in item.found]

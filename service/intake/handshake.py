@@ -15,7 +15,7 @@ from service.intake.definition.tables import Challenge, Definition
 from service.intake.delivery.formats import BodyProblem
 from service.intake.delivery.inbound import Inbound
 from service.intake.expressions.compiled import find
-from service.intake.mapping.readings import base_context, parse_items
+from service.intake.mapping.readings import base_context, root_of
 from service.intake.verify.sns import subscription
 from service.web.deferred import PlainText
 
@@ -117,8 +117,9 @@ def _rate(asked: str, most: int) -> int:
 
 
 def _context(definition: Definition, inbound: Inbound) -> dict[str, Any] | None:
+    """What expressions see of a question, which is never split: it holds no list of events."""
     try:
-        root, _ = parse_items(definition, inbound)
+        root = root_of(definition, inbound)
     except BodyProblem:
         return None
     return {**base_context(definition, inbound, root), "b": root}

@@ -114,7 +114,8 @@ def test_presets_can_be_shown_before_anything_is_set_up(cli: Cli) -> None:
 def test_every_payload_of_a_preset_can_be_explained(cli: Cli) -> None:
     for name in preset_names():
         for file in payload_names(name):
-            assert "item 0: " in cli.says("sources", "explain", "--preset", name, file), (name, file)
+            told = "a question of the CRM's: answered" if file.startswith("handshake") else "item 0: "
+            assert told in cli.says("sources", "explain", "--preset", name, file), (name, file)
 
 
 def test_explain_needs_one_definition_and_a_delivery(cli: Cli) -> None:
@@ -375,6 +376,12 @@ def test_a_signed_delivery_is_explained_without_being_stored(cli: Cli) -> None:
 def test_an_explanation_ends_with_who_would_be_asked_or_why_nobody(cli: Cli) -> None:
     known = cli.says("sources", "explain", saved(cli, signed(x_user_id="501")), "--source", "crm")
     assert "customer    501 (trust bridge)" in known
+    doubt = "; typed by people, so only if they wrote to the account"
+    for confirm, said in (("inbound_dm", doubt), ("none", "")):
+        cli.write(sources__crm__identity={"x_handle": "crm_entered"}, sources__crm__confirm=confirm)
+        typed = cli.says("sources", "explain", saved(cli, signed(x_handle="ann")), "--source", "crm")
+        assert f"customer    @ann (trust crm_entered{said})\n" in typed
+    cli.write()
     (account,) = load(cli.config, {}).accounts.values()
     for ourselves in ({"x_user_id": account.user_id}, {"x_handle": account.screen_name.upper()}):
         said = cli.says("sources", "explain", saved(cli, signed(**ourselves)), "--source", "crm")
@@ -485,6 +492,16 @@ def test_an_unsendable_delivery_is_refused_in_a_sentence(cli: Cli) -> None:
     assert cli.refuses("sources", "send", "nobody")[1] == "unknown_source"
     cli.write(sources__crm__map={"x_user_id": "b.data.elsewhere"})
     assert cli.refuses("sources", "send", "crm", "--x-user-id", "501")[1] == "not_told"
+
+
+def test_what_a_file_lacks_to_be_signed_is_named(cli: Cli) -> None:
+    file = cli.directory / "delivery.http"
+    file.write_bytes(b'content-type: application/json\n\n{"no": "end"}')
+    assert cli.refuses("sources", "send", "crm", str(file)) == (
+        "A delivery of this source cannot be signed here. The header webhook-id is missing or empty.", "cannot_sign",
+    )  # fmt: skip
+    cli.write(sources__crm__preset="livechat")
+    assert "a token inside the body" in cli.refuses("sources", "send", "crm", str(file))[0]
 
 
 def test_a_file_is_sent_as_it_is_and_not_to_somebody_else(cli: Cli) -> None:

@@ -13,7 +13,7 @@ from service.intake.delivery.inbound import parse_request_file
 from service.intake.explain import explain, render
 from service.intake.verify.verifier import Verified
 from tests.intake.app import PUBLIC_URL, define, ended, post
-from tests.intake.signers import SECRET, Outgoing, chatwoot
+from tests.intake.signers import SECRET, SENDERS, Outgoing, chatwoot
 
 
 def test_it_says_which_key_fits_and_which_bytes_are_covered(now: datetime) -> None:
@@ -103,6 +103,7 @@ def test_the_items_of_a_list_that_nothing_splits_are_pointed_at(now: datetime) -
     [
         ("b.data.events", "None (the body has data)"),
         ("data", "{'events': []} (the body has data)"),
+        ("data.events[0]", "None (the body has data)"),
     ],
 )
 def test_a_split_that_finds_no_list_is_told_with_what_the_body_has(split: str, found: str, now: datetime) -> None:
@@ -110,6 +111,45 @@ def test_a_split_that_finds_no_list_is_told_with_what_the_body_has(split: str, f
     text = render(explain(definition, post(b'{"data": {"events": []}}', {}), now))
     assert f"item 0: unmappable, not_a_list\n  events.split              {found}   <- {split}\n" in text
     assert "map." not in text
+
+
+def test_one_event_where_a_split_wants_a_list_is_told_how_to_be_one(now: datetime) -> None:
+    by_itself, in_any_case = (
+        define("token", endpoint={"body": ["xml"]}, events={"split": split, "ended": "b.state=='closed'"})
+        for split in ("cases.case", "to_array(cases.case)")
+    )
+    case = "<case><state>closed</state></case>"
+    text = render(explain(by_itself, post(f"<cases>{case}</cases>".encode()), now))
+    assert "if what it finds is an event, write to_array(cases.case)" in text
+    for number in (1, 2):
+        text = render(explain(in_any_case, post(f"<cases>{case * number}</cases>".encode()), now))
+        assert text.count("no_conversation_id") == 2 * number, text
+
+
+@pytest.mark.parametrize(
+    ("preset", "body", "headers", "told"),
+    [
+        ("intercom", b'{"topic": "ping"}', {}, "nothing but 200"),
+        ("front_app", b'{"type": "sync", "payload": {}}', {"x-front-challenge": "abc"}, "challenge"),
+        ("sprinklr", b"{}", {}, "nothing but 200"),
+    ],
+)
+def test_a_question_is_explained_as_one(
+    preset: str, body: bytes, headers: dict[str, str], told: str, now: datetime
+) -> None:
+    out = Outgoing(f"{PUBLIC_URL}/webhooks/crm/crm", body, headers, now)
+    if preset != "sprinklr":  # whose check is not signed
+        SENDERS[preset].sign(out)
+    for later in (timedelta(), timedelta(days=1)):
+        text = render(explain(define(preset), post(body, out.headers), now + later))
+        assert f"a question of the CRM's: answered with {told}, and not stored" in text
+        assert "item 0" not in text
+
+
+def test_a_question_that_is_not_signed_is_explained_as_a_delivery(now: datetime) -> None:
+    text = render(explain(define("intercom"), post(b'{"topic": "ping"}'), now))
+    assert "a question" not in text
+    assert "REFUSED (signature_missing)" in text
 
 
 BODY = b'{"event": "case.closed"}'

@@ -51,6 +51,13 @@ ZOOM: dict[str, Any] = {
     "events": {"ended": "b.event == 'contact_center.engagement_ended'"},
     "map": {"conversation_id": "b.payload.object.engagement_id", "ended_at": "b.event_ts"},
 }  # fmt: skip
+OF_A_LIST: dict[str, Any] = {
+    "handshake": {
+        "answers": [{"when": "b.type == 'url_verification'", "value": "b.challenge", "key": "challenge"}],
+        "acknowledge": "b.type == 'ping'",
+    },
+    "events": {"split": "data.events"},
+}
 ZENDESK_TEST_KEY = "dGhpc19zZWNyZXRfaXNfZm9yX3Rlc3Rpbmdfb25seQ=="
 
 
@@ -72,6 +79,7 @@ def app(sqlite_engine: Engine, now: datetime) -> App:
         },
         "graph": {"preset": "token", "keys": [SECRET], "handshake": {"answers": [GRAPH]}},
         "zoom": {"keys": [SECRET, "an-older-secret-of-some-length"], **ZOOM},
+        "split": {"preset": "token", "keys": [SECRET], **OF_A_LIST},
         "grid": {"preset": "token", "keys": [SECRET], "handshake": {"answers": [GRID]}, "events": {"split": "@"}},
     }
     return App(settings_with(sources), sqlite_engine, now)
@@ -222,6 +230,16 @@ def test_a_code_in_a_signed_body_is_given_back(app: App) -> None:
     body = json.dumps([event]).encode()
     assert app.send("grid", body, sign=SENDERS["token"].sign).get_json() == {"validationResponse": "512d"}
     assert app.client.post("/webhooks/crm/grid", data=body).status_code == 401
+    assert app.deliveries == []
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [({"type": "url_verification", "challenge": "3eZb"}, {"challenge": "3eZb"}), ({"type": "ping"}, {})],
+)
+def test_a_question_needs_no_list_of_events(app: App, question: dict[str, str], answer: dict[str, str]) -> None:
+    response = app.send("split", json.dumps(question).encode(), sign=SENDERS["token"].sign)
+    assert (response.status_code, response.get_json()) == (200, answer)
     assert app.deliveries == []
 
 

@@ -1,5 +1,6 @@
 """A trial delivery: in its CRM's form, ended just now, and naming nobody on X by itself."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
@@ -10,6 +11,7 @@ from service.intake.mapping.events import ConversationEnded
 from service.intake.mapping.readings import read
 from service.intake.presets import preset_expected, preset_names
 from service.intake.sample import TryOf, sample
+from service.intake.verify import Refusal
 from service.intake.verify.signing import signed
 from service.intake.verify.verifier import Verified
 from tests.intake.app import PUBLIC_URL, source, verify
@@ -54,7 +56,10 @@ def test_its_customer_can_be_chosen() -> None:
 def test_it_is_signed_as_the_source_proves_itself(preset: str) -> None:
     definition = definition_of(preset)
     delivery = sample(preset, PUBLIC_URL, preset, TryOf(), NOW)
-    proven = [each for verifier in definition.verifiers if (each := signed(verifier, delivery, NOW)) is not None]
+    proven = []
+    for verifier in definition.verifiers:
+        with suppress(Refusal):  # of another kind of sender, whose headers this one does not have
+            proven += [each for each in (signed(verifier, delivery, NOW),) if each is not None]
     fits = [each for each in proven if isinstance(verify(definition, each, NOW), Verified)]
     assert bool(fits) == (preset not in NOT_OURS_TO_SIGN)
     times = {name for each in proven for name in each.headers.keys() - delivery.headers if "time" in name}

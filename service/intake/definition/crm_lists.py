@@ -28,7 +28,7 @@ class Sweep:
 
     path: str = setting(REQUIRED, "the path of the list, with {since}, {page}, {cursor} and texts of [values]")
     further: str = setting("", "the path of its further pages, if it differs")
-    body: str = setting("", "a JSON body with {since} and {cursor}, for a list that is read by POST")
+    body: str = setting("", "a JSON body with {since}, {page} and {cursor}, for a list that is read by POST")
     headers: Sent = setting({}, "headers the API needs besides authentication, such as its version")
     since: str = setting("unix_s", "how {since} is written", one_of("unix_s", "iso8601"))
     overlap: timedelta = setting(
@@ -38,7 +38,9 @@ class Sweep:
     items: FromAnswer = setting(REQUIRED, "where the list is in the response (`a`)")
     next: FromAnswer | None = setting(None, "the next page's {cursor} as a text, or true if there is a next {page}")
     when: FromListed | None = setting(None, "only items for which this is true (`i`)")
-    item: FromListed = setting(REQUIRED, "the event that the webhook would have sent for it")
+    item: FromListed = setting(
+        REQUIRED, "the whole body that the webhook would have sent for it, as `events.split` reads it"
+    )
     sent: Sent = setting({}, "headers that the webhook would have had, if the map uses them")
     ended_at: FromListed | None = setting(None, "when it ended, if the map uses the time of arrival")
     changed_at: FromListed | None = setting(None, "when it last changed, for a list that starts with the newest")

@@ -44,7 +44,7 @@ class Find:
 class Step:
     """One GET."""
 
-    path: str = setting(REQUIRED, "the path, with {conversation_id}, {customer_ref}, {tenant} and kept values")
+    path: str = setting(REQUIRED, f"the path, with {', '.join(f'{{{name}}}' for name in OF_AN_EVENT)} and kept values")
     when: FromAnswer | None = setting(None, "only if this is true for what is known so far (`k`)")
     find: Find = setting({}, "what its answer may say")
     keep: Kept = setting({}, "values for the paths of later steps, each an expression over the response")

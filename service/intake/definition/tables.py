@@ -43,7 +43,10 @@ class Endpoint:
     """What a body may be."""
 
     body: tuple[str, ...] = setting(
-        ["json"], "accepted body types: json, form, multipart, xml", one_of("json", "form", "multipart", "xml")
+        ["json"],
+        "accepted body types: json, form, multipart, xml (an attribute is `@name`, text beside one `#text`, repeated "
+        "elements are a list)",
+        one_of("json", "form", "multipart", "xml"),
     )
     max_bytes: int | None = setting(
         None, "a limit below `web.max_body_bytes`; it cannot be above", whole(1, LARGEST_BODY)
@@ -59,7 +62,7 @@ class Endpoint:
 class Challenge:
     """A question whose answer must return a value before events are sent."""
 
-    when: Expression = setting(REQUIRED, "true for a delivery that is this challenge")
+    when: Expression = setting(REQUIRED, "true for a delivery that is this challenge; `b` is the whole body")
     value: Expression = setting(REQUIRED, "the value to return")
     key: str | None = setting(None, "the JSON key to return it under; without one it is the whole response, as text")
     proof: str | None = setting(
@@ -95,7 +98,9 @@ class Events:
     """Which items report an end, and which a reopening."""
 
     split: OverBody | None = setting(
-        None, "where the list of events is in the body: `data.events`, without b; if not set, the body is one event"
+        None,
+        "where the list of events is in the body: `data.events`, without b, or `to_array(data.event)` if one alone is "
+        "no list, as in XML; if not set, the body is one event",
     )
     ended: Expression = setting(REQUIRED, "true for an event that reports an ended conversation")
     reopened: Expression | None = setting(None, "true for an event that reports a reopened conversation")

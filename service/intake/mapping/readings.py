@@ -66,15 +66,20 @@ def open_items(definition: Definition, inbound: Inbound, received_at: datetime) 
 
 def parse_items(definition: Definition, inbound: Inbound) -> tuple[Any, list[Any]]:
     """Return the whole body and the items in it. Raises BodyProblem."""
-    endpoint, split = definition.grammar.endpoint, definition.grammar.events.split
-    root = parse_root(inbound, endpoint.body, cloudevents=endpoint.cloudevents)
+    root, split = root_of(definition, inbound), definition.grammar.events.split
     if split is not None:
         items = _split(split, root)
     else:
-        items = root if endpoint.cloudevents and isinstance(root, list) else [root]
+        items = root if definition.grammar.endpoint.cloudevents and isinstance(root, list) else [root]
     if len(items) > MAX_ITEMS:
         raise BodyProblem("too_many_items", f"A delivery may hold at most {MAX_ITEMS} items.")
     return root, items
+
+
+def root_of(definition: Definition, inbound: Inbound) -> Any:
+    """Return the whole body, parsed. Raises BodyProblem."""
+    endpoint = definition.grammar.endpoint
+    return parse_root(inbound, endpoint.body, cloudevents=endpoint.cloudevents)
 
 
 def _split(split: Expression, root: Any) -> list[Any]:
@@ -85,7 +90,8 @@ def _split(split: Expression, root: Any) -> list[Any]:
     except TooCostly as error:
         raise BodyProblem(TOO_COSTLY, f"events.split: {error}") from error
     if not isinstance(items, list):
-        raise BodyProblem("not_a_list", f"events.split must find a list in the body; '{split.text}' does not.")
+        alone = f"; if what it finds is an event, write to_array({split.text})" if isinstance(items, dict) else ""
+        raise BodyProblem("not_a_list", f"events.split must find a list in the body; '{split.text}' does not{alone}.")
     return items
 
 

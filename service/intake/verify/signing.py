@@ -14,20 +14,16 @@ from service.intake.verify.plain import Basic, Static
 from service.intake.verify.shared_secret import Hmac
 from service.intake.verify.signed_parts import SignedTime, encode
 from service.intake.verify.twilio import SIGNATURE, Twilio, ending
-from service.intake.verify.verifier import Keyed, Refusal, Verifier
+from service.intake.verify.verifier import Keyed, Verifier
 
 NOT_YET = "0"  # stands for a signature while the bytes are put together that it is made of
 
 
 def signed(verifier: Verifier, inbound: Inbound, now: datetime) -> Inbound | None:
-    """Return the delivery with its signature; None if this kind cannot be made here."""
-    try:
-        return _signed(verifier, inbound, now)
-    except Refusal:
-        return None
+    """Return the delivery with its signature; None if this kind cannot be made here.
 
-
-def _signed(verifier: Verifier, inbound: Inbound, now: datetime) -> Inbound | None:
+    Raises Refusal if a part of what is signed is missing.
+    """
     match verifier:
         case Hmac():
             return _by_hmac(verifier, inbound, now)
@@ -72,7 +68,7 @@ def _with_time(verifier: Hmac, proof: str, now: datetime) -> str:
     named = {} if time is None else {time.from_.partition(":")[2]: _written(time, now)}
     named[at.kv] = at.prefix + proof
     if at.names:
-        return at.separator.join(named[name] for name in at.names)
+        return at.separator.join(named.get(name, "") for name in at.names)
     return at.separator.join(f"{name}={value}" for name, value in named.items())
 
 
