@@ -151,5 +151,7 @@ def retry(context: click.Context, request_id: str, *, accept: bool) -> None:
 def cancel(context: click.Context, request_id: str) -> None:
     """End a request that has not ended yet. A link in its opening DM stops working."""
     settings, engine = opened(context)
-    by_hand.cancel(Workplace.open(engine, settings, me()), request_id, by=me(), now=now())
+    state = by_hand.cancel(Workplace.open(engine, settings, me()), request_id, by=me(), now=now())
     console.print(f"{request_id} is cancelled.")
+    if state is State.UNKNOWN:
+        console.print("It ends as 'unknown': a message may have been sent that the restored database does not know of.")

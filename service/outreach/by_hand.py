@@ -13,7 +13,7 @@ from service.db import writing
 from service.db.leases import has_ended
 from service.errors import Conflict, NotFound
 from service.outreach.context import Workplace
-from service.requests import sends
+from service.requests import restored, sends
 from service.requests.outcomes import Outcome, Resume, Stop
 from service.requests.queries import appeared, locked
 from service.requests.request import Request
@@ -59,7 +59,11 @@ def cancel(place: Workplace, request_id: str, *, by: str, now: datetime) -> Stat
                 "being_looked_up",
                 "dm-feedback is checking at X whether a message of this request was sent; try again when that is done.",
             )
-        state = _write(connection, place, request, Stop(State.SKIPPED, Skip.CANCELLED), by, now)
+        lost = restored.lost_since(connection, place.restores, request, request.next_message)
+        if lost is not None and request.x_user_id is not None:  # the customer may have it: the cool-down counts it
+            sends.suppose(connection, request, request.next_message, lost, now)
+        end = sends.unless_unclear(connection, request_id, Stop(State.SKIPPED, Skip.CANCELLED))
+        state = _write(connection, place, request, end, by, now)
         log_access(connection, by, "request.cancel", {"request_id": request_id}, now)
     return state
 

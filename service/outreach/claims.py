@@ -32,7 +32,7 @@ from service.outreach.evidence import arrived_before
 from service.outreach.prepare import Intent, prepare
 from service.outreach.request_facts import FactsReader
 from service.outreach.row_locks import still_mine, still_unsettled
-from service.requests import leases, restored, sends
+from service.requests import leases, sends
 from service.requests.leases import Lease
 from service.requests.machine import apply
 from service.requests.outcomes import Advance, Note, Outcome, Postpone, Retry, Stop, Unclear
@@ -179,7 +179,6 @@ def _walk(
     reader = FactsReader(connection, place.hash_key)
     while True:
         found = prepare(connection, place, account, request, now, reader)
-        found = _looked_up_first(connection, place, account, request, found, now)
         if isinstance(found, Intent):
             lease = Lease(token, now + place.settings.worker.lease)
             attempt_id = None if found.kind is None else sends.intend(connection, request, found.kind, now)
@@ -189,19 +188,6 @@ def _walk(
         if not _is_due(request, now) or _waits(found):
             store(connection, stored, request, now)
             return None
-
-
-def _looked_up_first(
-    connection: Connection, place: Workplace, account: Account, request: Request, found: Intent | Outcome, now: datetime
-) -> Intent | Outcome:
-    """Look a message up before sending it, if it may have been sent before the ledger was restored."""
-    if not isinstance(found, Intent) or found.kind is None:
-        return found
-    lost = restored.lost_since(connection, place.restores, request, found.kind)
-    if lost is None:
-        return found
-    sends.suppose(connection, request, found.kind, lost, now)
-    return Unclear(now + account.unknown_after, "The database was restored from a backup.")
 
 
 def _settle(connection: Connection, ready: Ready, found: StepResult, now: datetime) -> None:

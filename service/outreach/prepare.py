@@ -1,7 +1,8 @@
 """What a leased request needs next: one X call to make, or an outcome.
 
 Runs inside the transaction that commits the intent, so the facts cannot change before the commit. Reads much; writes
-only endpoint windows, whose customer is to be looked up, and that what was answered had been sent. Calls nobody.
+only endpoint windows, whose customer is to be looked up, that what was answered had been sent, and that a message which
+a restored ledger does not know may have been. Calls nobody.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,7 +24,7 @@ from service.outreach.removed_names import withheld
 from service.outreach.request_facts import FactsReader
 from service.requests import restored, sends
 from service.requests.outcomes import Advance, Learnt, Outcome, Postpone, Stop, Switch, Unclear
-from service.requests.queries import has_link
+from service.requests.queries import proven_by
 from service.requests.request import NAMED_BY_HAND, Request
 from service.requests.retry import RetryPolicy
 from service.settings import Account, Settings
@@ -43,6 +44,7 @@ OURSELVES = (
     "the conversation."
 )
 OURSELVES_BY_HAND = "The X user set by hand is one of your own accounts: set the customer."
+RESTORED = "The database was restored from a backup."
 UNGUARDED = "X's list does not show the card, and X's limit of one a day no longer prevents a second one."
 GUARDED = "X's list does not show the card, but X's limit of one a day refused a second one."
 
@@ -69,17 +71,17 @@ def prepare(
         )
     facts = reader.facts_of(request, asked_after(place.settings, account, request, now))
     stands = _unclear(facts, request, account, now) or _told(facts, request, now)
-    lost = restored.lost_since(connection, place.restores, request, request.next_message) is not None
-    if isinstance(stands, Advance) and (arrived := _proven(facts, request)) is not None:
+    lost = restored.lost_since(connection, place.restores, request, request.next_message)
+    if isinstance(stands, Advance) and (arrived := proven_by(request, facts.feedback_id)) is not None:
         sends.prove(connection, request.id, facts.feedback_id, arrived)
     step = (
         stands
-        or withheld(place.settings, request, now)
-        or (_asked_by_another(facts, now) if lost else _over(connection, facts, request, place.writer.policy, now))
+        or (_asked_by_another(facts, now) if lost else _over(connection, place, facts, request, now))
         or _unreadable(request, now)
         or _ourselves(place.settings, request)
         or wanted(connection, place, request, now)
         or unconfirmed(connection, place, request, account, now)
+        or _looked_up_first(connection, account, request, lost, now)
         or NEXT[request.state](connection, request, account, now)
     )
     return _over_v2(connection, place.settings, account, step, now) if account.api == "v2" else step
@@ -117,18 +119,16 @@ def _unclear(facts: RequestFacts, request: Request, account: Account, now: datet
 
 def _told(facts: RequestFacts, request: Request, now: datetime) -> Advance | None:
     """X has reported this request's card, or the customer has answered: they were asked, whatever we believed."""
-    if not (facts.feedback_id or facts.answered) or State.CARD_SENT not in request.state.forward:
+    if not (facts.feedback_id or facts.answered) or not _sends_next(request):
         return None
     asked_at = request.card_sent_at or request.dm_sent_at or now
     known = Learnt(feedback_id=facts.feedback_id, card_sent_at=asked_at)
     return Advance(State.CARD_SENT, known)
 
 
-def _proven(facts: RequestFacts, request: Request) -> Kind | None:
-    """Which message that shows to have arrived: the opening where it had the link, unless we knew that before."""
-    if facts.feedback_id or not has_link(request.opening_text):
-        return Kind.ASKING
-    return Kind.OPENING if request.next_message is Kind.OPENING else None
+def _sends_next(request: Request) -> bool:
+    """Whether what it needs next is a message."""
+    return State.CARD_SENT in request.state.forward
 
 
 def _asked_by_another(facts: RequestFacts, now: datetime) -> Stop | None:
@@ -136,10 +136,24 @@ def _asked_by_another(facts: RequestFacts, now: datetime) -> Stop | None:
     return closed(None, None, replace(facts, reopened=False, opted_out=False), now)
 
 
+def _looked_up_first(
+    connection: Connection, account: Account, request: Request, lost: datetime | None, now: datetime
+) -> Outcome | None:
+    """Suppose that it was sent, before anything keeps it waiting: cool-down and X's day count it from now on."""
+    if lost is None or not _sends_next(request):
+        return None
+    if (barred := _barred(connection, request, now)) is not None:
+        return barred
+    sends.suppose(connection, request, request.next_message, lost, now)
+    return Unclear(now + account.unknown_after, RESTORED)
+
+
 def _over(
-    connection: Connection, facts: RequestFacts, request: Request, policy: RetryPolicy, now: datetime
-) -> Stop | None:
-    end = _closed(facts, request, now) or _too_late(request, policy, now)
+    connection: Connection, place: Workplace, facts: RequestFacts, request: Request, now: datetime
+) -> Postpone | Stop | None:
+    if (gone := withheld(place.settings, request, now)) is not None:
+        return gone
+    end = _closed(facts, request, now) or _too_late(request, place.writer.policy, now)
     return Stop(State.UNKNOWN, Doubt.UNCLEAR_SEND, GUARDED) if end and _is_guarded(connection, request) else end
 
 
@@ -218,9 +232,9 @@ def _follow(connection: Connection, request: Request, account: Account, now: dat
 
 
 def _send(connection: Connection, request: Request, account: Account, now: datetime) -> Intent | Outcome:
+    if (barred := _barred(connection, request, now)) is not None:
+        return barred
     kind, way = request.next_message, WAYS[request.way]
-    if kind is Kind.ASKING and request.alternatives and refused_ways.is_barred(connection, account.name, way.name, now):
-        return Switch("way_barred")
     if kind is Kind.ASKING and request.attempts and _is_out_of_guard(connection, request, way, now):
         return Stop(State.UNKNOWN, Doubt.UNCLEAR_SEND, UNGUARDED)
     for bound in opening.bounds(account, way) if kind is Kind.OPENING else [way.bound(account)]:
@@ -228,6 +242,12 @@ def _send(connection: Connection, request: Request, account: Account, now: datet
         if free is not None:
             return Postpone(free, DAILY_LIMIT)
     return Intent(opening.ENDPOINT if kind is Kind.OPENING else way.endpoint, kind)
+
+
+def _barred(connection: Connection, request: Request, now: datetime) -> Switch | None:
+    asks_so = request.next_message is Kind.ASKING and request.alternatives
+    barred = asks_so and refused_ways.is_barred(connection, request.account, request.way, now)
+    return Switch("way_barred") if barred else None
 
 
 def _is_out_of_guard(connection: Connection, request: Request, way: Way, now: datetime) -> bool:

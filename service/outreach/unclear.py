@@ -23,9 +23,10 @@ from service.outreach.absence import (
     newest_to_anybody,
 )
 from service.outreach.context import Workplace
+from service.outreach.prepare import LATE
 from service.requests import sends
 from service.requests.outcomes import Advance, Attach, Learnt, Outcome, Retry, Stop
-from service.requests.queries import answered, appeared, locked, unproven
+from service.requests.queries import answered, appeared, locked, proven_by, unproven
 from service.requests.request import Attempt, Request
 from service.requests.sends import Evidence, Verdict
 from service.requests.writer import write
@@ -71,7 +72,8 @@ def look_up_once(place: Workplace, account: Account, x: XClient, clock: Callable
     """Clear up what can be cleared up for one account now; return how many sends were."""
     now, lease = clock(), place.settings.worker.lease
     with reading(place.engine) as connection:
-        opened = [_opened(*each, account, place.links) for each in sends.unclear(connection, account.name, now, lease)]
+        left = sends.unclear(connection, account.name, now, lease)
+        opened = [_opened(*each, account, place.links, now) for each in left]
         looked_at = list_lease.looked_at(connection, account.name) if opened else None
     if not opened:
         return 0
@@ -108,23 +110,25 @@ def attach_once(place: Workplace, now: datetime, limit: int = 100) -> int:
             assert fresh is not None, "nobody deletes a request"
             if PROVEN[fresh.state] and fresh.feedback_id is None and fresh.erased_at is None:
                 write(connection, fresh, Attach(feedback_id), now, place.writer)
-                sends.prove(connection, request.id, feedback_id)
+                if (arrived := proven_by(fresh, feedback_id)) is not None:
+                    sends.prove(connection, request.id, feedback_id, arrived)
     return len(found)
 
 
-def _opened(request: Request, attempt: Attempt, account: Account, links: Links) -> UnclearSend:
+def _opened(request: Request, attempt: Attempt, account: Account, links: Links, now: datetime) -> UnclearSend:
     since = attempt.answered_at or attempt.intended_at
     # If X answered, it had finished with the call. Otherwise the call may still be on its way: X accepts it
     # as long as its signature is young enough.
     alive = timedelta(0) if attempt.answered_at else account.signature_tolerance
     given_up = max(attempt.intended_at + account.unknown_after, request.scheduled_at)
+    looked = request.reason == UNCLEAR and now - given_up < account.unknown_after * LATE
     return UnclearSend(
         request=request,
         attempt=attempt,
         wanted=_wanted(request, attempt, account, links),
         since=since,
         settles_at=since + alive + settled_in(account),
-        gives_up_at=given_up if request.reason == UNCLEAR else None,
+        gives_up_at=given_up if looked else None,
     )
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,19 +13,20 @@ from service.models import IS_OPEN, IS_UNPROVEN, feedback_request, result
 from service.requests.request import Request
 from service.requests.rows import REQUEST, SELECT, request_of
 from service.requests.writer import THIS
-from service.states import State
+from service.states import Kind, State
 
 fr = feedback_request.c
 res = result.c
 BY_PROMPT = ("page", "quick_reply")
 USED = sa.or_(res.score_way.in_(BY_PROMPT), res.text_way.in_(BY_PROMPT))
-"""An answer by a link or a tap; it may have been the link of the opening (`has_link`), which no SQL looks into."""
+"""An answer by a link or a tap; it may have been the link of the opening (`_has_link`), which no SQL looks into."""
 
 PROOF = sa.or_(res.feedback_id.is_not(None), sa.and_(fr.state == State.UNKNOWN, USED))
 UNPROVEN = (
     sa.select(*REQUEST, res.feedback_id)
     .join(result, res.request_id == fr.id)
     .where(IS_UNPROVEN, PROOF, fr.account.in_(sa.bindparam("among", expanding=True)))
+    .limit(sa.bindparam("most", type_=sa.Integer()))
 )
 
 
@@ -49,7 +49,7 @@ def appeared(connection: Connection, request_ids: Sequence[str]) -> dict[str, st
 def answered(connection: Connection, request_ids: Sequence[str]) -> set[str]:
     """Return those requests whose customer used something only the message that asks contains: so they have it."""
     used = sa.select(fr.id, fr.opening_text).join(result, res.request_id == fr.id).where(USED, fr.id.in_(request_ids))
-    return {row.id for row in connection.execute(used) if not has_link(row.opening_text)}
+    return {row.id for row in connection.execute(used) if not _has_link(row.opening_text)}
 
 
 def unproven(connection: Connection, accounts: Sequence[str], limit: int) -> Sequence[tuple[Request, str | None]]:
@@ -57,9 +57,8 @@ def unproven(connection: Connection, accounts: Sequence[str], limit: int) -> Seq
 
     That is a feedback object of X, or None if the customer has answered: either shows that we asked.
     """
-    rows = connection.execute(UNPROVEN, {"among": list(accounts)})
-    shown = ((request_of(row), row[-1]) for row in rows)
-    return list(islice((each for each in shown if each[1] is not None or not has_link(each[0].opening_text)), limit))
+    rows = connection.execute(UNPROVEN, {"among": list(accounts), "most": limit})
+    return [(request_of(row), row[-1]) for row in rows]
 
 
 def waits_since(connection: Connection, account: str, reason: str) -> datetime | None:
@@ -92,8 +91,18 @@ def _one(connection: Connection, wanted: sa.Select[Any], request_id: str) -> Req
     return None if row is None else request_of(row)
 
 
-def has_link(opening: str | None) -> bool:
-    """Whether it had a link, or is unreadable and may have had one: then the answer proves nothing."""
+def proven_by(request: Request, feedback_id: str | None) -> Kind | None:
+    """Which message X's report, or an answer (None), shows to have arrived: of an opening with the link, that one.
+
+    Nothing if we knew that before.
+    """
+    if feedback_id or not _has_link(request.opening_text):
+        return Kind.ASKING
+    return Kind.OPENING if request.next_message is Kind.OPENING else None
+
+
+def _has_link(opening: str | None) -> bool:
+    """Whether it had a link, or is unreadable and may have had one: then an answer proves no message after it."""
     return opening is not None and ("{page}" in opening or is_unreadable(opening))
 
 

@@ -18,10 +18,16 @@ from service.requests.request import Request
 from service.states import Kind
 
 snd = send_attempt.c
+tr = transition.c
 PUT_BACK = sa.func.coalesce(sa.func.max(restore.c.restored_at), sa.literal(EPOCH, restore.c.restored_at.type))
 LAST = sa.select(PUT_BACK).scalar_subquery()
 """When the ledger was last put back, as SQL; 1970: never."""
 ASK_LAST = sa.select(LAST)
+
+LEFT_SINCE = sa.exists().where(
+    tr.request_id == snd.request_id, tr.event == "switched", tr.at >= snd.settled_at
+)  # fmt: skip
+"""Whether the way in which this was tried has been left: another way has another text, which nobody looked for."""
 
 NEWEST = (
     sa.select(sa.func.max(transition.c.at)),
@@ -73,6 +79,6 @@ def lost_since(connection: Connection, among: Sequence[Restore], request: Reques
 
 
 def _known(connection: Connection, request: Request, kind: Kind, since: datetime) -> bool:
-    """Whether the ledger has an attempt that was made, or assumed, after the backup."""
-    mine = (snd.request_id == request.id, snd.kind == kind, snd.intended_at >= since)
+    """Whether the ledger has an attempt, in the way it would go now, that was made, or assumed, after the backup."""
+    mine = (snd.request_id == request.id, snd.kind == kind, snd.intended_at >= since, ~LEFT_SINCE)
     return connection.scalar(sa.select(snd.id).where(*mine).limit(1)) is not None

@@ -9,6 +9,7 @@ from sqlalchemy.engine import Engine
 
 from service.db import writing
 from service.models import feedback_request, send_attempt, transition
+from service.requests import restored
 from tests.cli.installation import Cli
 
 DONE = datetime.now(UTC)
@@ -175,6 +176,17 @@ def test_an_open_request_is_cancelled_and_stays_in_the_ledger(cli: Cli) -> None:
     (row,) = cli.rows(feedback_request)
     assert (row.state, row.reason) == ("skipped", "cancelled")
     assert cli.audit() == [("request.cancel", {"request_id": request_id})]
+
+
+def test_what_a_restored_ledger_may_not_know_of_is_cancelled_as_unknown(cli: Cli) -> None:
+    request_id = cli.request(state="dm_allowed")
+    with writing(cli.engine) as connection:
+        restored.begin(connection, datetime.now(UTC))
+    said = cli.says("requests", "cancel", request_id)
+    assert "is cancelled" in said
+    assert "It ends as 'unknown'" in said
+    (row,) = cli.rows(feedback_request)
+    assert (row.state, row.reason) == ("unknown", "unclear_send")
 
 
 def test_a_send_that_is_being_looked_up_is_not_cancelled(cli: Cli) -> None:

@@ -195,7 +195,7 @@ def test_nobody_is_asked_twice_within_the_cooldown_or_x_s_day(
 def unclear_send(**columns: Any) -> unclear.UnclearSend:
     """A DM that X answered unclearly at noon: absence is proof five minutes after."""
     attempt = Attempt("sa_1", "fr_1", "acme", "501", Kind.OPENING, START - MINUTE, START)
-    return unclear._opened(request(), replace(attempt, **columns), ACME, LINKS)
+    return unclear._opened(request(), replace(attempt, **columns), ACME, LINKS, START)
 
 
 def test_absence_is_proof_after_the_list_s_lag_and_what_clocks_may_differ() -> None:
@@ -210,28 +210,33 @@ def test_where_x_never_answered_the_signature_s_life_is_waited_out_too() -> None
 
 def test_a_short_lag_is_doubled_and_no_more() -> None:
     attempt = Attempt("sa_1", "fr_1", "acme", "501", Kind.OPENING, START, START)
-    quick = unclear._opened(request(), attempt, replace(ACME, list_lag=SECOND), LINKS)
+    quick = unclear._opened(request(), attempt, replace(ACME, list_lag=SECOND), LINKS, START)
     assert quick.settles_at == START + 2 * SECOND
 
 
 def test_x_may_date_a_message_as_much_earlier_as_a_signature_lives() -> None:
     assert unclear_send().wanted.not_before == START - 6 * MINUTE
     attempt = Attempt("sa_1", "fr_1", "acme", "501", Kind.OPENING, START, START)
-    strict = unclear._opened(request(), attempt, replace(ACME, signature_tolerance=SECOND), LINKS)
+    strict = unclear._opened(request(), attempt, replace(ACME, signature_tolerance=SECOND), LINKS, START)
     assert strict.wanted.not_before == START - 2 * MINUTE, "clocks may differ by so much in any case"
 
 
 @pytest.mark.parametrize(
-    ("reason", "due", "gives_up"),
+    ("reason", "due", "now", "gives_up"),
     [
-        (UNCLEAR, START, START + 119 * MINUTE),
-        (UNCLEAR, START + 3 * HOUR, START + 3 * HOUR),
-        (None, START + 3 * HOUR, None),
+        (UNCLEAR, START, START, START + 119 * MINUTE),
+        (UNCLEAR, START + 3 * HOUR, START, START + 3 * HOUR),
+        (UNCLEAR, START, START + 134 * MINUTE - TICK, START + 119 * MINUTE),
+        (UNCLEAR, START, START + 134 * MINUTE, None),  # no worker was there before
+        (None, START + 3 * HOUR, START, None),
     ],
 )
-def test_giving_up_requires_time_to_have_looked(reason: str | None, due: datetime, gives_up: datetime | None) -> None:
+def test_giving_up_requires_time_to_have_looked(
+    reason: str | None, due: datetime, now: datetime, gives_up: datetime | None
+) -> None:
     attempt = Attempt("sa_1", "fr_1", "acme", "501", Kind.OPENING, START - MINUTE, START)
-    assert unclear._opened(request(reason=reason, scheduled_at=due), attempt, ACME, LINKS).gives_up_at == gives_up
+    each = unclear._opened(request(reason=reason, scheduled_at=due), attempt, ACME, LINKS, now)
+    assert each.gives_up_at == gives_up
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ import shutil
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
+from datetime import time
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from service.customers.opted_out import add
 from service.db import open_engine, writing
 from service.db.sqlite import sqlite_driver
 from service.errors import Conflict
+from service.outreach.by_hand import cancel
 from service.outreach.context import Workplace
 from service.outreach.handed_over import hand_over
 from service.requests import restored
@@ -282,6 +285,78 @@ def test_possibly_sent_requests_are_not_handed_over(backed: Backed) -> None:
     backed.put_back()
     with pytest.raises(Conflict, match="is writing to this customer itself"):
         hand_over(backed.world.place, "acme", "crm", "c-1", by="crm", now=backed.world.clock.now)
+
+
+TWO_WAYS: dict[str, Any] = {
+    "service__public_url": "https://feedback.example",
+    "campaigns__care__ways": ["card", "page"],
+    "campaigns__care__texts": {"en": {"opening": "Thanks.", "card": "How did we do?", "page": "Answer here: {page}"}},
+}
+
+
+@pytest.mark.parametrize("sent_before", [True, False])
+def test_a_link_that_took_the_cards_place_after_the_backup_is_found_too(sqlite_url: str, *, sent_before: bool) -> None:
+    """The backup does not know that X refuses the card, and the card that is looked for is not there."""
+    backed = Backed(sqlite_url, **TWO_WAYS)
+    backed.world.control("/assumptions", {"feedback_privilege": False}, method="PUT")
+    request_id = backed.world.ended()
+    backed.save()
+    if sent_before:
+        backed.until_quiet()
+    backed.put_back()
+    backed.until_quiet()
+    texts = [each["text"] for each in backed.world.truth()["messages"]]
+    assert texts == ["Thanks.", f"Answer here: {backed.world.place.links.to(request_id)}"]
+    assert (backed.state(request_id), backed.world.request(request_id).way) == ("card_sent", "page")
+
+
+def a_campaign_left(backed: Backed) -> None:
+    place = backed.world.place
+    [old] = place.settings.campaigns
+    backed.world.place = replace(place, settings=replace(place.settings, campaigns=(replace(old, name="new"),)))
+
+
+def the_night_began(backed: Backed) -> None:
+    place = backed.world.place
+    quiet = replace(place.settings.accounts["acme"], quiet_hours=(time(11), time(23)))
+    backed.world.place = replace(place, settings=replace(place.settings, accounts={"acme": quiet}))
+
+
+@pytest.mark.parametrize("happens", [a_campaign_left, the_night_began])
+def test_what_keeps_a_message_waiting_does_not_keep_it_from_being_found(
+    backed: Backed, happens: Callable[[Backed], None]
+) -> None:
+    """Else the same customer's next conversation knows of no earlier question."""
+    request_id = backed.world.ended()
+    backed.world.run()
+    backed.save()
+    backed.until_quiet()
+    backed.put_back()
+    happens(backed)
+    backed.world.forward(seconds=1)
+    again = backed.world.ended("c-2")
+    backed.until_quiet()
+    assert backed.sent() == (1, 1)
+    assert backed.state(request_id) == "card_sent"
+    if happens is a_campaign_left:
+        assert backed.world.request(again).reason == "cooldown"
+
+
+@pytest.mark.parametrize("sent_before", [True, False])
+def test_cancelled_before_it_was_looked_up_a_message_may_have_arrived(backed: Backed, *, sent_before: bool) -> None:
+    request_id = backed.world.ended()
+    backed.world.run()
+    backed.save()
+    if sent_before:
+        backed.until_quiet()
+    was = backed.sent()
+    backed.put_back()
+    assert cancel(backed.world.place, request_id, by="ana", now=backed.world.clock.now) == "unknown"
+    backed.world.forward(seconds=1)
+    again = backed.world.ended("c-2")
+    backed.until_quiet()
+    assert backed.sent() == was
+    assert backed.world.request(again).reason == "cooldown"
 
 
 def test_a_backup_reaches_to_its_newest_moment(backed: Backed) -> None:

@@ -7,6 +7,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
+from service.accounts import holds
 from service.db import writing
 from service.ids import new_id
 from service.models import result, send_attempt
@@ -182,6 +183,23 @@ def test_an_unprovable_send_ends_unknown(world: World) -> None:
     assert (row.state, row.reason) == (State.UNKNOWN, "unclear_send")
     assert messages(world, "dm") == 1
     assert [each.outcome for each in world.attempts(request_id)] == ["unknown"]
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_after_hours_in_which_nobody_looked_one_look_in_vain_is_no_end(world: World, *, held: bool) -> None:
+    world.fault(endpoint=NEW, fault="drop_after_commit", times=1)
+    world.fault(endpoint="direct_messages/events/list", fault="status", status=503, times=1)
+    request_id = ready(world)
+    world.run()
+    if held:
+        with writing(world.engine) as connection:
+            holds.hold(connection, "acme", holds.Hold(226, "looks_automated"), world.clock.now)
+    world.forward(hours=3)
+    for _ in range(4):
+        world.run()
+        world.forward(minutes=1)
+    assert world.request(request_id).state == (State.DM_SENT if held else State.CARD_SENT)
+    assert messages(world, "dm") == 1
 
 
 def test_a_worker_that_died_in_the_call_is_looked_up(world: World) -> None:

@@ -33,7 +33,7 @@ def unclear_send(kind: Kind = Kind.OPENING, **columns: Any) -> UnclearSend:
     """A message that X answered unclearly at noon: absence is proof five minutes after."""
     row = {"state": State.DM_ALLOWED, "opening_text": "Hi.", "card_text": "Hi.", "reason": UNCLEAR, **columns}
     attempt = Attempt("sa_1", "fr_1", "acme", "501", kind, START - MINUTE, START)
-    return unclear._opened(request_of(START, **row), attempt, ACME, Links("https://survey.example", "a key"))
+    return unclear._opened(request_of(START, **row), attempt, ACME, Links("https://survey.example", "a key"), START)
 
 
 @pytest.fixture

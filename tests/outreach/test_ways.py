@@ -177,24 +177,39 @@ def test_an_answer_on_the_page_proves_an_unclear_send(world_of: Any) -> None:
     assert len(sent(world)) == 2
 
 
-def test_an_answer_on_the_page_corrects_an_unknown_end(world_of: Any) -> None:
-    world = asking(world_of, ["page"])
-    world.fault(endpoint="direct_messages/events/new", fault="drop_after_commit", skip=1, times=1)
+LINKED = "Thanks. You may answer here: {page}"
+
+
+@pytest.mark.parametrize(
+    ("opening", "unclear", "evidence"),
+    [("Thanks.", "card", "answered"), (LINKED, "card", None), (LINKED, "dm", "answered")],
+)
+def test_an_answer_on_the_page_corrects_an_unknown_end(
+    world_of: Any, opening: str, unclear: str, evidence: str | None
+) -> None:
+    """By whichever link: they were asked. That of the opening proves no message after it."""
+    texts = {"en": {**TEXTS["en"], "opening": opening}}
+    world: World = world_of(campaigns__care__ways=["page"], campaigns__care__texts=texts)
+    world.customers({"user_id": "501", "can_dm": True})
+    skip = 1 if unclear == "card" else 0
+    world.fault(endpoint="direct_messages/events/new", fault="drop_after_commit", skip=skip, times=1)
     world.fault(endpoint="direct_messages/events/list", fault="status", status=503, code=130)
     request_id = ended(world)
     for _ in range(10):
         world.run()
         world.forward(minutes=30)
     assert world.request(request_id).state == State.UNKNOWN
+    before = len(sent(world))
     answered_on_the_page(world, request_id)
     world.run()
-    assert world.request(request_id).state == State.CARD_SENT
+    assert (world.request(request_id).state, len(sent(world))) == (State.CARD_SENT, before)
     assert world.history(request_id)[-1] == ("card_sent", "attached", "answer_came")
+    assert {each.kind: each.evidence for each in world.attempts(request_id)}[unclear] == evidence
     assert world.run() == 0, "once"
 
 
 def test_a_link_in_the_opening_proves_no_message_after_it(world_of: Any) -> None:
-    texts = {"en": {**TEXTS["en"], "opening": "Thanks. You may answer here: {page}"}}
+    texts = {"en": {**TEXTS["en"], "opening": LINKED}}
     world = world_of(campaigns__care__ways=["page"], campaigns__care__texts=texts)
     world.customers({"user_id": "501", "can_dm": True})
     world.fault(endpoint="direct_messages/events/new", fault="drop_before", skip=1, times=1)
@@ -209,7 +224,7 @@ def test_a_link_in_the_opening_proves_no_message_after_it(world_of: Any) -> None
 @pytest.mark.parametrize("kept_by", ["limit", "believed_unsent"])
 def test_whoever_has_answered_is_not_asked_again(world_of: Any, kept_by: str) -> None:
     """By the opening's link while the message that asks waits, or by that message, which X's list did not show."""
-    opening = "Thanks. You may answer here: {page}" if kept_by == "limit" else "Thanks."
+    opening = LINKED if kept_by == "limit" else "Thanks."
     texts = {"en": {**TEXTS["en"], "opening": opening}}
     world: World = world_of(campaigns__care__ways=["page"], campaigns__care__texts=texts)
     world.customers({"user_id": "501", "can_dm": True})
@@ -233,7 +248,7 @@ def test_whoever_has_answered_is_not_asked_again(world_of: Any, kept_by: str) ->
 
 def test_an_answer_by_the_link_of_an_opening_believed_unsent_counts_as_asking(world_of: Any) -> None:
     """Else its customer would be asked again within the cool-down, and a slot of X's day would count as free."""
-    texts = {"en": {**TEXTS["en"], "opening": "Thanks. You may answer here: {page}"}}
+    texts = {"en": {**TEXTS["en"], "opening": LINKED}}
     world: World = world_of(campaigns__care__ways=["page"], campaigns__care__texts=texts)
     world.customers({"user_id": "501", "can_dm": True})
     world.fault(endpoint="direct_messages/events/new", fault="drop_after_commit", times=1)
