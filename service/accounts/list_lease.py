@@ -23,9 +23,12 @@ def looked_at(connection: Connection, account: str) -> datetime | None:
 def begin(
     connection: Connection, account: str, lease: timedelta, now: datetime, rest: timedelta = timedelta()
 ) -> str | None:
-    """Take the lease if it is free; a dead worker's expires. `rest` is the furthest ahead `end_short` ever sets it."""
+    """Take the lease if it is free; a dead worker's expires. `rest` is the furthest ahead `end_short` ever sets it.
+
+    Nobody here reads the list of an account that lives in another database.
+    """
     token = new_id("lk", now)
-    free = is_over(acct.lookup_lease_until, now, max(lease, rest))
+    free = is_over(acct.lookup_lease_until, now, max(lease, rest)) & acct.moved.is_(None)
     mine = sa.update(account_state).where(acct.account == account, free)
     taken = connection.execute(mine.values(lookup_lease_token=token, lookup_lease_until=now + lease))
     return token if taken.rowcount == 1 else None

@@ -1,9 +1,9 @@
 """Makes sure a handle that people typed is the right person: nobody is asked who never wrote to us.
 
 A DM from that user in X's list, around the time of the conversation, is the proof. The list allows few calls; unclear
-sends, answers and this share them, a third each, so a busy account's list is read over several turns. Every sender on a
-page is noted (by keyed hash, in `customers`), so one reading serves all who wait. Without proof in time nobody is
-asked: better no question than one to a stranger.
+sends come first, answers and this may take a third each, so a busy account's list is read over several turns. Every
+sender on a page is noted (by keyed hash, in `customers`), so one reading serves all who wait. Without proof in time
+nobody is asked: better no question than one to a stranger.
 """
 
 from collections.abc import Callable

@@ -139,11 +139,12 @@ def _asked_by_another(facts: RequestFacts, now: datetime) -> Stop | None:
 def _looked_up_first(
     connection: Connection, account: Account, request: Request, lost: datetime | None, now: datetime
 ) -> Outcome | None:
-    """Suppose that it was sent, before anything keeps it waiting: cool-down and X's day count it from now on."""
+    """Suppose that it was sent, before anything keeps it waiting: cool-down and X's day count it from now on.
+
+    In each way in turn: the backup does not know which ways X refused when it was sent.
+    """
     if lost is None or not _sends_next(request):
         return None
-    if (barred := _barred(connection, request, now)) is not None:
-        return barred
     sends.suppose(connection, request, request.next_message, lost, now)
     return Unclear(now + account.unknown_after, RESTORED)
 
@@ -232,9 +233,9 @@ def _follow(connection: Connection, request: Request, account: Account, now: dat
 
 
 def _send(connection: Connection, request: Request, account: Account, now: datetime) -> Intent | Outcome:
-    if (barred := _barred(connection, request, now)) is not None:
-        return barred
     kind, way = request.next_message, WAYS[request.way]
+    if kind is Kind.ASKING and request.alternatives and refused_ways.is_barred(connection, account.name, way.name, now):
+        return Switch("way_barred")
     if kind is Kind.ASKING and request.attempts and _is_out_of_guard(connection, request, way, now):
         return Stop(State.UNKNOWN, Doubt.UNCLEAR_SEND, UNGUARDED)
     for bound in opening.bounds(account, way) if kind is Kind.OPENING else [way.bound(account)]:
@@ -242,12 +243,6 @@ def _send(connection: Connection, request: Request, account: Account, now: datet
         if free is not None:
             return Postpone(free, DAILY_LIMIT)
     return Intent(opening.ENDPOINT if kind is Kind.OPENING else way.endpoint, kind)
-
-
-def _barred(connection: Connection, request: Request, now: datetime) -> Switch | None:
-    asks_so = request.next_message is Kind.ASKING and request.alternatives
-    barred = asks_so and refused_ways.is_barred(connection, request.account, request.way, now)
-    return Switch("way_barred") if barred else None
 
 
 def _is_out_of_guard(connection: Connection, request: Request, way: Way, now: datetime) -> bool:

@@ -1,8 +1,8 @@
 """Tries a campaign on yourself: the whole sequence, really sent, step by step.
 
 The request goes through the ledger like any other, with the same steps, intents and limits, but as a test it appears in
-no figure. Only the minimum time between two questions is waived: who tries a campaign twice a day means it. X's own
-rules apply.
+no figure. Nothing is drawn and no delay waited for, an account of ours may be asked, and so may somebody who was asked
+lately: who tries a campaign twice a day means it. X's own rules apply.
 """
 
 from collections.abc import Callable, Iterator

@@ -9,7 +9,8 @@ taps.py        quick replies that name a request    questions.py   the questions
 texts.py       texts, cleaned and compared          rate.py, limits.py   windows: what is left, what X documents
 
 Takes credentials and plain values; returns frozen dataclasses, or raises an `XError` that says what may be done next.
-Nothing in here retries, reads our database, or decides whom to write to.
+Nothing in here reads our database or decides whom to write to. Nothing retries, but once what X refused for a spent
+OAuth 2.0 token.
 """
 
 from service.x_api.cards import parse_feedback

@@ -29,7 +29,7 @@ METADATA_LIMIT = 1000
 
 
 def parse_message(raw: Mapping[str, Any]) -> DirectMessage:
-    """The `{"event": ...}` of direct_messages/events/new and show, or a bare event."""
+    """The `{"event": ...}` of direct_messages/events/new, or a bare event."""
     body = mapping(raw, "body")
     told = load(_EVENT, {"event": body} if "id" in body and "event" not in body else body)
     return cast("Mapping[str, DirectMessage]", told)["event"]

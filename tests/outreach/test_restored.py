@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from service.accounts import refused_ways
 from service.customers.opted_out import add
 from service.db import open_engine, writing
 from service.db.sqlite import sqlite_driver
@@ -294,6 +295,10 @@ TWO_WAYS: dict[str, Any] = {
 }
 
 
+def texts(backed: Backed) -> list[str]:
+    return [each["text"] for each in backed.world.truth()["messages"]]
+
+
 @pytest.mark.parametrize("sent_before", [True, False])
 def test_a_link_that_took_the_cards_place_after_the_backup_is_found_too(sqlite_url: str, *, sent_before: bool) -> None:
     """The backup does not know that X refuses the card, and the card that is looked for is not there."""
@@ -305,9 +310,24 @@ def test_a_link_that_took_the_cards_place_after_the_backup_is_found_too(sqlite_u
         backed.until_quiet()
     backed.put_back()
     backed.until_quiet()
-    texts = [each["text"] for each in backed.world.truth()["messages"]]
-    assert texts == ["Thanks.", f"Answer here: {backed.world.place.links.to(request_id)}"]
+    assert texts(backed) == ["Thanks.", f"Answer here: {backed.world.place.links.to(request_id)}"]
     assert (backed.state(request_id), backed.world.request(request_id).way) == ("card_sent", "page")
+
+
+def test_a_card_that_x_took_again_after_the_backup_is_found_too(sqlite_url: str) -> None:
+    """In the backup the card is barred; since then X granted it, and a person released the account."""
+    backed = Backed(sqlite_url, **TWO_WAYS)
+    with writing(backed.world.engine) as connection:
+        refused_ways.bar(connection, "acme", "card", 87, backed.world.clock.now)
+    request_id = backed.world.ended()
+    backed.save()
+    with writing(backed.world.engine) as connection:
+        refused_ways.lift(connection, "acme")
+    backed.until_quiet()
+    backed.put_back()
+    backed.until_quiet()
+    assert texts(backed) == ["Thanks.", "How did we do?"]
+    assert backed.state(request_id) == "card_sent"
 
 
 def a_campaign_left(backed: Backed) -> None:

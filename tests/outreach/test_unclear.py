@@ -7,7 +7,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from service.accounts import holds
+from service.accounts import holds, moving
 from service.db import writing
 from service.ids import new_id
 from service.models import result, send_attempt
@@ -200,6 +200,20 @@ def test_after_hours_in_which_nobody_looked_one_look_in_vain_is_no_end(world: Wo
         world.forward(minutes=1)
     assert world.request(request_id).state == (State.DM_SENT if held else State.CARD_SENT)
     assert messages(world, "dm") == 1
+
+
+def test_nobody_reads_the_list_of_an_account_that_lives_in_another_database(world: World) -> None:
+    """Its calls are few, and the other database needs them."""
+    world.fault(endpoint=NEW, fault="drop_after_commit", times=1)
+    request_id = ready(world)
+    world.run()
+    with writing(world.engine) as connection:
+        moving.say(connection, ["acme"], moving.GONE, world.clock.now)
+    world.forward(minutes=20)
+    asked = world.truth()["counts"]
+    world.run()
+    assert world.request(request_id).reason == "unclear"
+    assert world.truth()["counts"] == asked
 
 
 def test_a_worker_that_died_in_the_call_is_looked_up(world: World) -> None:
