@@ -67,6 +67,15 @@ def test_last_months_report_is_one_click_away_and_another_two(open_page: Open, w
     expect(page.get_by_role("heading", level=1)).to_contain_text("9 \u2013 15 Nov 2026")
 
 
+def test_days_are_typed_on_the_report_of_a_month(open_page: Open) -> None:
+    page = open_page("/report")
+    page.get_by_text("Choose another month, other days or comments").click()
+    page.get_by_label("From", exact=True).fill("2026-11-02")
+    page.get_by_label("To, this day included").fill("2026-11-10")
+    page.get_by_role("button", name="Show").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Customer feedback, 2 \u2013 10 Nov 2026")
+
+
 def test_comments_are_chosen_by_hand_with_the_keyboard_alone(open_page: Open) -> None:
     page = open_page("/report?month=2026-10")
     page.get_by_text("Choose another month, other days or comments").press("Enter")

@@ -99,6 +99,16 @@ def test_the_rows_are_those_of_a_breakdown(two_weeks: World) -> None:
     assert {(row.key, row.rest): (row.now, row.response_now) for row in differences(two_weeks, "team").rows} == told
 
 
+def test_days_to_come_are_not_compared_with_days_that_have_passed(two_weeks: World) -> None:
+    today, until = NOW.replace(hour=0), NOW + timedelta(days=30)
+    asked = Filter(since=today - WEEK, until=until.replace(hour=0))
+    with reading(two_weeks.engine) as connection:
+        found = figures.differences(ReportQuery(connection, two_weeks.settings, ADMIN, asked, NOW), "team").items[0]
+    day = timedelta(days=1)
+    assert (found.since, found.until) == (today - WEEK, today + day)
+    assert (found.earlier_since, found.earlier_until) == (today - 2 * WEEK - day, today - WEEK)
+
+
 def test_another_period_can_be_named_but_not_one_that_shares_days(two_weeks: World) -> None:
     other = Filter(since=NOW - 3 * WEEK, until=NOW - 2 * WEEK)
     assert differences(two_weeks, "team", other=other).total.then.n == 0

@@ -13,6 +13,7 @@ from service.auth import Reader
 from service.db import reading, writing
 from service.errors import Invalid, ServiceError
 from service.models import account_state, refresh, worker_seen
+from service.reports.dashboard.figure_charts import another_question
 from service.reports.figures import figures
 from service.reports.figures.batch import WhichFigures, several
 from service.reports.figures.csv_table import as_csv
@@ -130,6 +131,16 @@ def test_pooled_variants_are_marked(world):
     assert (found.variants, found.pooled) == ((1, 2), True)
     one = ask(world, figures.summary, filter=Filter(chosen={"variant": (1,)})).csat
     assert (one.variants, one.pooled, one.n) == ((1,), False, 6)
+
+
+def test_another_question_is_marked_across_weeks_without_answers(world):
+    for days_ago, question in ((30, 1), (23, 1), (2, 2)):
+        world.add(6, score=5, days_ago=days_ago, question_variant_id=question)
+    asked = Filter(since=NOW - timedelta(days=35))
+    (line,) = (each for each in ask(world, figures.trend, "week", filter=asked) if each.type == "csat")
+    told = another_question(line.points)
+    assert [each for each in told if each] == ["another question"]
+    assert line.points[told.index("another question")].score.variants == (2,)
 
 
 def test_kinds_of_card_are_never_added(world):

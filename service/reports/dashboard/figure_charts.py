@@ -38,13 +38,14 @@ PLACES = {"below": "fewer than chance explains", "above": "more than chance expl
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A drawing and its table; the first column heads its row."""
+    """A drawing and its table; the first column heads its row. `changed`: the weeks in which the question changed."""
 
     svg: Markup
     name: str
     caption: str
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    changed: tuple[str, ...] = ()
 
 
 def of_score(score: Score) -> list[Picture]:
@@ -76,9 +77,9 @@ def _distribution(score: Score, counts: Mapping[int, int]) -> Picture:
 def over_weeks(trend: Trend, notes: Sequence[TimelineNote] = ()) -> Picture:
     """One line with its intervals, n below, events as vertical lines; gaps where a period is hidden or empty."""
     title, zone = f"{TITLES[trend.type]}, the last {len(trend.points)} weeks", ZoneInfo(trend.zone)
-    happened = [
-        _happened(each, zone, before, notes) for each, before in zip(trend.points, (None, *trend.points), strict=False)
-    ]
+    asked = list(zip(trend.points, another_question(trend.points), strict=True))
+    happened = [_happened(each, zone, another, notes) for each, another in asked]
+    changed = tuple(words.day(_first(each)) for each, another in asked if another)
     points = [point_of(each, "week", zone, note) for each, note in zip(trend.points, happened, strict=True)]
     days = [_days(each, zone) if each.score.date_field == "seen_at" else "" for each in trend.points]
     rows = tuple(
@@ -97,7 +98,7 @@ def over_weeks(trend: Trend, notes: Sequence[TimelineNote] = ()) -> Picture:
     drawn = over_time(points, Caption(f"{trend.type}-weeks", title, says), low, high) if told else Markup("")
     counted = ("Days counted",) if any(days) else ()
     head = ("Week from", "Score", "Probably", "Answers", "Response rate", *counted, "What happened")
-    return Picture(drawn, "The weeks", title, head, rows)
+    return Picture(drawn, "The weeks", title, head, rows, changed)
 
 
 def _first(each: TrendPoint) -> date:
@@ -109,12 +110,21 @@ def _days(each: TrendPoint, zone: ZoneInfo) -> str:
     return words.covered(each.since, each.until, zone)
 
 
-def _happened(each: TrendPoint, zone: ZoneInfo, before: TrendPoint | None, notes: Sequence[TimelineNote]) -> str:
+def another_question(points: Sequence[TrendPoint]) -> list[str]:
+    """Beside each period, whether it has answers to another question than the last one with answers before it."""
+    told: list[str] = []
+    known: tuple[int, ...] = ()
+    for asked in (each.score.variants for each in points):
+        told.append("another question" if known and asked and asked != known else "")
+        known = asked or known
+    return told
+
+
+def _happened(each: TrendPoint, zone: ZoneInfo, another: str, notes: Sequence[TimelineNote]) -> str:
     """What stands on the time line in this period."""
     first, end = each.since.astimezone(zone).date(), each.until.astimezone(zone).date()
-    asked = (before.score.variants, each.score.variants) if before is not None else ((), ())
-    another = ["another question"] if all(asked) and asked[0] != asked[1] else []
-    return "; ".join([*another, *(note.text for note in reversed(notes) if first <= note.day < end)])
+    texts = (note.text for note in reversed(notes) if first <= note.day < end)
+    return "; ".join(filter(None, (another, *texts)))
 
 
 def point_of(each: TrendPoint, period: str, zone: ZoneInfo, note: str = "") -> PeriodPoint:

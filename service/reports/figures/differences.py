@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from service.errors import Invalid
-from service.reports.days import midnight
+from service.reports.days import ONE_DAY, midnight
 from service.reports.dimensions import Value
 from service.reports.figures.shapes import Rate, Score
 from service.reports.figures.then_now import Differences, ThenNow
@@ -83,10 +83,13 @@ def differences(
 
 
 def periods_of(wanted: Filter, other: Filter | None, zone: ZoneInfo, now: datetime) -> Periods:
-    """Both periods: the other one as given, or as many days just before. Raises Invalid for half of one."""
+    """Both periods: the other one as given, or as many days just before. Raises Invalid for half of one.
+
+    The later one ends today at the latest: days to come would put more days before beside fewer.
+    """
     if wanted.since is None:
         raise Invalid("since_needed", "Give 'since'; without it there is no earlier period to compare with.")
-    until = wanted.until or now
+    until = now if wanted.until is None else min(wanted.until, midnight(now.astimezone(zone).date() + ONE_DAY, zone))
     if other is None:
         return Periods(*before(wanted.since, until, zone), wanted.since, until)
     if other.since is None or other.until is None:

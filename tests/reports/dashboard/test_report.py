@@ -5,7 +5,7 @@ import importlib
 import re
 import zlib
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -54,6 +54,10 @@ TODAY = date(2026, 11, 22)
         (last_quarter(date(2026, 2, 3)), "2025-10-01", "2025-12-31", "2025-07-01", "Fourth quarter 2025"),
         (days_of(date(2026, 11, 1), date(2026, 11, 10)), "2026-11-01", "2026-11-10", "2026-10-22", ""),
         (month_of("2026-02"), "2026-02-01", "2026-02-28", "2026-01-01", "February 2026"),
+        (days_of(date(2026, 10, 1), date(2026, 10, 31)), "2026-10-01", "2026-10-31", "2026-09-01", "October 2026"),
+        (days_of(date(2026, 10, 15), date(2026, 10, 31)), "2026-10-15", "2026-10-31", "2026-09-28", ""),
+        (days_of(date(2026, 7, 1), date(2026, 9, 30)), "2026-07-01", "2026-09-30", "2026-04-01", "Third quarter 2026"),
+        (days_of(date(2026, 6, 1), date(2026, 8, 31)), "2026-06-01", "2026-08-31", "2026-03-01", ""),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -154,6 +158,30 @@ def test_it_says_who_was_asked_what_differs_and_how_to_read_it(quick: World) -> 
     assert page.count("<li><b>") == 4, "two unhappy, two happy; nobody was in between"
     assert "Fine &amp; &lt;fast&gt;" in page
     assert "Made 22 Nov 2026" in page
+
+
+def test_it_says_up_to_when_all_answers_were_read(quick: World) -> None:
+    filled(quick)
+    assert "Answers may be missing" in made(quick, "supervisor")[1]
+    for account in ("acme", "other"):
+        quick.read_until(account, NOW - timedelta(hours=2))
+    for role in ("supervisor", "analyst"):
+        _, page = made(quick, role)
+        assert re.search("Every answer that X had by 22 Nov 2026, [0-9:]{5} has been read.", page), role
+        assert "Answers may be missing" not in page
+
+
+def test_questions_and_ways_of_asking_are_never_combined_in_silence(quick: World) -> None:
+    filled(quick)
+    _, page = made(quick, "supervisor")
+    assert not re.search("questions? |more than one way", page)
+    quick.add(20, score=5, days_ago=30, team_id="red", question_variant_id=2, way="page")
+    said = html.unescape(made(quick, "supervisor")[1])
+    assert "The questions were not all the same; the difference may come from that." in said
+    assert re.search("Asked in more than one way: X's card [0-9]+, our own page 20.", said)
+    assert said.count("At a flag the question changed.") == said.count('class="c-flag"') == 1
+    quick.add(20, score=5, days_ago=60, team_id="red", question_variant_id=2)
+    assert "More than one question is combined here." in made(quick, "supervisor")[1]
 
 
 def test_comments_are_chosen(quick: World) -> None:
@@ -269,6 +297,18 @@ def test_the_page_offers_last_month_and_its_file(client: FlaskClient) -> None:
         "attachment; filename=customer-feedback-2026-09-01-to-2026-09-30.html"
     )
     assert answer.text.startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize(
+    "asked", ["", "?last=week", "?last=quarter", "?month=2026-11", "?since=2026-11-02&to=2026-11-09"]
+)
+def test_choosing_comments_changes_neither_its_days_nor_what_they_are_compared_with(
+    client: FlaskClient, asked: str
+) -> None:
+    page = client.get(f"/dashboard/report{asked}").text
+    (head,) = re.findall(r'<header class="rp-head">.*?</header>', page, re.DOTALL)
+    (link,) = re.findall(r'<a href="(\?[^"]*)"[^>]*>No comments</a>', page)
+    assert head in client.get(f"/dashboard/report{html.unescape(link)}").text
 
 
 @pytest.mark.parametrize("size", ["A4", "Letter"])

@@ -54,6 +54,7 @@ def sheet(facts: ReportFacts, made: MadeBy, limits: Thresholds, scope: str) -> M
         for each in facts.trends
         if any(point.score.value is not None for point in each.points)
     }
+    complete = facts.summary.completeness.complete_until
     told = template.render(
         facts=facts,
         made=made,
@@ -68,6 +69,7 @@ def sheet(facts: ReportFacts, made: MadeBy, limits: Thresholds, scope: str) -> M
         limits=limits,
         releases=any(one.total.now.date_field == "seen_at" for one in facts.totals),
         sentences=sentences,
+        complete=None if complete is None else words.moment(complete, made.zone),
         counted=lambda score: _counted(score, made.zone),
         cut=lambda text: text if len(text) <= LONGEST_COMMENT else text[: LONGEST_COMMENT - 1].rstrip() + "\u2026",
     )

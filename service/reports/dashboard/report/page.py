@@ -10,7 +10,7 @@ import flask
 from werkzeug.datastructures import MultiDict
 
 from service.auth import log_access
-from service.db import reading, writing
+from service.db import MICROSECOND, reading, writing
 from service.errors import Invalid
 from service.reports.dashboard.facets import choices
 from service.reports.dashboard.page_context import PageContext
@@ -116,8 +116,9 @@ def _span(context: PageContext) -> ReportSpan:
     if args.get("month"):
         return month_of(args["month"])
     if DAYS & args.keys():
-        asked = context.asked(OWN)
-        return days_of(asked.first, asked.last)
+        asked, zone = context.asked(OWN), context.settings.service.time_zone
+        until = asked.filter.until  # may be days to come: the report says that they are not over
+        return days_of(asked.first, (until - MICROSECOND).astimezone(zone).date() if until else asked.last)
     word = args.get("last") or "month"
     if word not in LAST:
         raise Invalid("unknown_period", f"There is no last '{word[:20]}'; there are {', '.join(LAST)}.")

@@ -1,7 +1,8 @@
 """The days a report covers and the days it is compared with. Pure.
 
 A month is compared with the month before, a quarter with the quarter before, any other days with as many days just
-before. `last` belongs to the report; `end` does not.
+before: however they were asked for, so no link of a page changes what its figures are compared with. `last` belongs to
+the report; `end` does not.
 """
 
 import re
@@ -61,9 +62,7 @@ def last_week(today: date) -> ReportSpan:
 
 def last_quarter(today: date) -> ReportSpan:
     """The calendar quarter before today's."""
-    here = today.replace(month=today.month - (today.month - 1) % 3, day=1)
-    first = back(here, 3)
-    return ReportSpan(first, here, back(first, 3), f"{_ordinal(first)} quarter {first.year}")
+    return _quarter(back(today.replace(month=today.month - (today.month - 1) % 3, day=1), 3))
 
 
 def month_of(given: str) -> ReportSpan:
@@ -79,6 +78,11 @@ def days_of(first: date, last: date) -> ReportSpan:
     if first > last or (last - first).days >= LONGEST:
         raise Invalid("invalid_parameter", f"A report covers 1 to {LONGEST} days; 'from' must not be after 'to'.")
     end = last + ONE_DAY
+    months = (end.year - first.year) * 12 + end.month - first.month if first.day == end.day == 1 else 0
+    if months == 1:
+        return _month(first)
+    if months == 3 and first.month % 3 == 1:  # noqa: PLR2004 - of a quarter
+        return _quarter(first)
     return ReportSpan(first, end, first - (end - first), "")
 
 
@@ -91,6 +95,10 @@ LAST: Mapping[str, Callable[[date], ReportSpan]] = {
 
 def _month(first: date) -> ReportSpan:
     return ReportSpan(first, back(first, -1), back(first, 1), f"{first:%B %Y}")
+
+
+def _quarter(first: date) -> ReportSpan:
+    return ReportSpan(first, back(first, -3), back(first, 3), f"{_ordinal(first)} quarter {first.year}")
 
 
 def _ordinal(first: date) -> str:
