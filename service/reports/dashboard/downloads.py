@@ -134,7 +134,7 @@ def _made(context: PageContext, kind: str, question: PageQuery, now: datetime) -
     tell_behind(source.behind)
     rows = export.export_of(source, context.settings, context.reader, question.filter, now)
     pieces = rows.stream(kind, Form(bom=True))
-    return _file(pieces, CONTENT_TYPES[kind], f"feedback {question.first} to {question.last}.{kind}")
+    return _file(pieces, CONTENT_TYPES[kind], f"feedback {question.dates}.{kind}")
 
 
 def _figures(context: PageContext, kind: str) -> Response:
@@ -157,7 +157,7 @@ def _figures(context: PageContext, kind: str) -> Response:
         heads = [(as_xlsx.head(name, "time" if name in MOMENTS else "text"), says) for name, says in COLUMNS.items()]
         # made before the answer begins, so that one that cannot be made is refused
         written = iter([b"".join(as_xlsx.table(heads, lines, thresholds(context.settings)))])
-    return _file(written, CONTENT_TYPES[kind], f"figures by {split} {question.first} to {question.last}.{kind}")
+    return _file(written, CONTENT_TYPES[kind], f"figures by {split} {question.dates}.{kind}")
 
 
 def _is_used(one: Breakdown) -> bool:

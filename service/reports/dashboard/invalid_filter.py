@@ -12,9 +12,10 @@ from service.reports.dashboard.words import said
 
 SENTENCES = {
     "since_after_until": "The first day lies after the last one.",
+    "since_needed": "Choose the first day, too: what was before it is what these days are compared with.",
     "bad_cursor": "This address leads to a page of a list that is there no more. Go back to the beginning of the list.",
 }
-BESIDE = {"since_after_until": "to"}
+BESIDE = {"since_after_until": "to", "since_needed": "since"}
 FIELDS = {
     "since": ("From", "date"),
     "to": ("To", "date"),
@@ -43,7 +44,8 @@ def sentence_of(error: ServiceError) -> str:
 
 def fields(error: ServiceError, args: MultiDict[str, str]) -> list[FieldAgain]:
     """The fields of a form that was refused; none if the question came by an address alone."""
-    given = {name: args[name] for name in args if name in FIELDS} | _last_day(args)
+    beside = {BESIDE[error.code]: ""} if error.code in BESIDE else {}
+    given = beside | {name: args[name] for name in args if name in FIELDS} | _last_day(args)
     if error.status != INVALID or not given:
         return []
     wrong = _wrong(error)
@@ -52,7 +54,8 @@ def fields(error: ServiceError, args: MultiDict[str, str]) -> list[FieldAgain]:
 
 def narrowings(error: ServiceError, args: MultiDict[str, str]) -> tuple[NavLink, ...]:
     """The filters of a question that was refused, each a link to the same without it."""
-    return chips(tuple(args.items(multi=True)), {}) if error.status == INVALID else ()
+    given = tuple(pair for pair in args.items(multi=True) if pair[1].strip())  # a form sends its empty fields, too
+    return chips(given, {}) if error.status == INVALID else ()
 
 
 def kept(args: MultiDict[str, str]) -> list[tuple[str, str]]:

@@ -1,4 +1,6 @@
-"""What a group is called on a page. Files keep the id beside the name."""
+"""What a group, or a person, is called on a page. Files keep the id beside the name."""
+
+from markupsafe import Markup
 
 from service.reports.dashboard import words
 from service.reports.dimensions import NAMED, Value
@@ -16,6 +18,16 @@ def row_name(row: BreakdownRow | ThenNow, by: str | None = None) -> str:
     if row.rest is None:
         return row.name or group_name(row.key, by)
     return REST.get(row.rest, f"others of {row.of or 'no team'}")
+
+
+def isolated(name: str) -> Markup:
+    """A name that leaves the figures beside it in their place, whichever way it is written."""
+    return Markup("<bdi>{}</bdi>").format(name)
+
+
+def person(actor: str) -> Markup:
+    """Who wrote something, without the id of their key, which the access log needs."""
+    return isolated(actor.rpartition(" (")[0] or actor)
 
 
 def full_name(row: ThenNow, table: Differences) -> str:

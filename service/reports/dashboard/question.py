@@ -55,7 +55,10 @@ class NavLink:
 
 @dataclass(frozen=True, slots=True)
 class PageQuery:
-    """The question of one page. `pairs` are its parameters without empty ones, in the order given."""
+    """The question of one page. `pairs` are its parameters without empty ones, in the order given.
+
+    `first` is date.min where nothing says where it begins; `last` is today at the latest.
+    """
 
     filter: Filter
     pairs: tuple[tuple[str, str], ...]
@@ -100,7 +103,12 @@ class PageQuery:
     @property
     def period(self) -> str:
         """The days in words."""
-        return words.days(self.first, self.last)
+        return words.days(self.first, self.last) if self.first > date.min else f"up to {words.day(self.last)}"
+
+    @property
+    def dates(self) -> str:
+        """The days for the name of a file."""
+        return f"{self.first} to {self.last}" if self.first > date.min else f"up to {self.last}"
 
     def beside(self, fields: Iterable[str], menus: Iterable[str]) -> list[tuple[str, str]]:
         """What a form with these fields and those of the days must carry along; of a menu, what it does not show."""
@@ -155,13 +163,13 @@ def asked(
     today = now.astimezone(settings.service.time_zone).date()
     period = _last_days(days, today, with_today=with_today)
     wanted = MultiDict([(name, "" if value == WITHOUT else value) for name, value in pairs if name not in own])
-    meant = () if wanted.keys() & period.keys() else tuple(period.items())
+    meant = () if wanted.keys() & {"since", "until"} else tuple(period.items())
     wanted.update(meant)
     found = parse(wanted, reader, settings)
     zone = settings.service.time_zone
     first = found.since.astimezone(zone).date() if found.since else date.min
     end = found.until.astimezone(zone) if found.until else now.astimezone(zone)
-    last = (end - timedelta(microseconds=1)).date()
+    last = min((end - timedelta(microseconds=1)).date(), max(first, today))
     bare = PageQuery(found, pairs, first, last, ())
     periods = _periods(bare, today, with_today=with_today)
     longer = _of_days(bare, LONGEST_PERIOD, today, with_today=with_today)

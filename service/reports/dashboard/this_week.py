@@ -139,11 +139,12 @@ def _today(query: ReportQuery, question: PageQuery) -> Summary | None:
 
 
 def _lines(query: ReportQuery, question: PageQuery, totals: Iterable[Differences]) -> list[tuple[Differences, Trend]]:
-    """Each kind of card with any answers, and its twelve weeks."""
+    """Each kind of card with any answers, and its twelve weeks; if none has, those whose answers may be left out."""
     wanted = replace(query.filter, since=midnight(_first(question), query.zone))
     trends = figures.trend(query.filtered(wanted), SEVEN_DAYS).items
     by_type = {each.type: each for each in trends}
-    return [(one, by_type[one.type]) for one in totals if _is_asked(one, by_type[one.type])]
+    lines = [(one, by_type[one.type]) for one in totals]
+    return [line for line in lines if _is_asked(*line)] or [line for line in lines if line[0].total.now.withheld]
 
 
 def _first(question: PageQuery) -> date:
@@ -160,7 +161,7 @@ def _notes(query: ReportQuery, question: PageQuery) -> list[TimelineNote]:
 def _is_asked(one: Differences, trend: Trend) -> bool:
     """A card that is never sent takes no room."""
     score = one.total.now
-    said = (score.n, one.total.then.n, score.withheld, score.suppressed is not None)
+    said = (score.n, one.total.then.n, score.suppressed is not None)
     return any(said) or any(each.delivered or each.score.n for each in trend.points)
 
 

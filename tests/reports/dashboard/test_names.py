@@ -47,7 +47,7 @@ def test_one_chooses_by_name_and_the_address_keeps_the_id(client: FlaskClient) -
 
 def test_an_answer_says_name_id_and_question(client: FlaskClient, population: Population) -> None:
     texts = [page(client, f"results/{each}") for each in population.commented[:40]]
-    assert any("Invoices &amp; more <small" in text for text in texts)
+    assert any("<bdi>Invoices &amp; more</bdi> <small" in text for text in texts)
     assert any("How satisfied are you with" in text for text in texts)
     assert not any("variant 1<" in text for text in texts)
 
@@ -61,8 +61,10 @@ def test_a_file_of_figures_has_name_and_id(client: FlaskClient) -> None:
 def test_two_groups_are_compared_by_their_names_in_a_shared_address_too(client: FlaskClient) -> None:
     days = "since=2026-09-24&until=2026-11-22"
     text = page(client, f"explore?by=team&a=Billing&b=Delivery&{days}")
-    assert '<h2 id="t-versus">Invoices &amp; more and Delivery</h2>' in text
-    assert "<b>CSAT:</b> Invoices &amp; more " in text
+    assert '<h2 id="t-versus"><bdi>Invoices &amp; more</bdi> and <bdi>Delivery</bdi></h2>' in text
+    assert "<b>CSAT:</b> <bdi>Invoices &amp; more</bdi> " in text
     assert "Comparing <b>Invoices &amp; more</b>" in page(client, f"explore?by=team&a=Billing&{days}")
-    assert '<h2 id="t-versus">How satisfied' in page(client, f"explore?by=variant&a=1&b=2&{days}")
-    assert '<h2 id="t-versus">0 and Delivery</h2>' in page(client, f"explore?by=team&a=0&b=Delivery&{days}"), "an id"
+    assert '<h2 id="t-versus"><bdi>How satisfied' in page(client, f"explore?by=variant&a=1&b=2&{days}")
+    assert '<h2 id="t-versus"><bdi>0</bdi> and <bdi>Delivery</bdi></h2>' in page(
+        client, f"explore?by=team&a=0&b=Delivery&{days}"
+    ), "an id"

@@ -19,7 +19,16 @@ from sqlalchemy.engine import Engine
 from service.app import create_app
 from service.auth import keys
 from service.db import reading, writing
-from service.models import access_log, feedback_request, metadata, naming, result
+from service.models import (
+    access_log,
+    account_state,
+    feedback_request,
+    metadata,
+    naming,
+    result,
+    result_update,
+    transition,
+)
 from service.reports.dashboard import facets, sentences, words
 from service.reports.figures import figures
 from service.reports.filters import Filter
@@ -239,7 +248,7 @@ def test_a_result_shows_its_life_and_takes_notes(client: FlaskClient, engine: En
     assert client.post(f"{address}/notes", data=data).headers["Location"] == f"{address}#notes"
     page = client.get(address).text
     assert "Settled. &lt;i&gt;" in page
-    assert "Robin Supervisor" in page
+    assert re.search('<p class="meta"><bdi>Robin Supervisor</bdi>, 22 Nov 2026, [0-9:]+</p>', page)
     assert [line.action for line in logged(engine)][-2:] == ["dashboard.note", "dashboard.result"]
 
 
@@ -400,6 +409,58 @@ def test_an_error_is_shown_beside_its_field_and_the_form_stays_filled(client: Fl
     assert 'name="cursor"' not in page
     again = client.get("/dashboard/explore?since=2026-11-09&until=2026-11-02").text
     assert 'name="to" value="2026-11-01"' in again, "the last day, as the form has it"
+
+
+def test_a_refused_form_offers_to_take_away_only_what_was_chosen(client: FlaskClient) -> None:
+    empty = "&".join(f"{name}=" for name in ("account", "agent_id", "type", "score_from", "q"))
+    page = client.get(f"/dashboard/comments?since=2026-11-09&to=2026-11-02&team_id=Billing&{empty}").text
+    assert re.findall(r"Remove filter </span>([^<]*) <", page) == ["Team: Billing"]
+
+
+def test_days_without_a_beginning_are_said_so_or_asked_for(client: FlaskClient) -> None:
+    for path in ("/comments", "/coverage", "/operations", "/conversations"):
+        page = client.get(f"/dashboard{path}?since=&to=2026-10-31").text
+        assert "up to 31 Oct 2026" in page, path
+        assert "1 Jan 1 " not in page, path
+    file = client.get("/dashboard/download/rows.csv?until=2026-11-01")
+    assert file.headers["Content-Disposition"] == "attachment; filename=feedback-up-to-2026-10-31.csv"
+    for address in ("/?since=&to=2026-10-31", "/explore?until=2026-11-01"):
+        page = client.get(f"/dashboard{address}").text
+        assert re.search('name="since" value="" aria-invalid="true" aria-describedby="why-since">', page), address
+        assert "Choose the first day, too" in page
+        assert 'name="to" value="2026-10-31"' in page
+
+
+def test_days_to_come_are_not_said_to_have_passed(client: FlaskClient) -> None:
+    for path in ("/", "/explore"):
+        page = client.get(f"/dashboard{path}?since=2026-11-01&to=2026-11-30").text
+        assert "1 \u2013 22 Nov 2026" in page, path
+        assert "compared with 10 \u2013 31 Oct 2026" in page, path
+
+
+def test_questions_and_ways_of_asking_are_never_combined_in_silence(client: FlaskClient, engine: Engine) -> None:
+    one, several = "More than one question is combined here.", "Asked in more than one way: "
+    pages = [f"/?{QUERY}", f"/explore?by=team&{QUERY}", f"/explore?by=variant&{QUERY}", f"/explore?by=way&{QUERY}"]
+
+    def said() -> list[tuple[bool, bool]]:
+        found = [client.get(f"/dashboard{each}").text for each in pages]
+        return [(one in page, several in page) for page in found]
+
+    assert said() == [(False, False)] * 4
+    f = feedback_request.c
+    with writing(engine) as connection:
+        theirs = sa.update(feedback_request).where(f.team_id == "Billing", f.card_sent_at.is_not(None))
+        connection.execute(theirs.values(question_variant_id=2, way="page", sealed=None))
+    assert said() == [(True, True), (True, True), (False, True), (True, False)]
+    week = client.get("/dashboard/?since=2026-11-15&until=2026-11-22").text
+    assert "The questions were not all the same" not in week
+    assert "The question changed in the week" not in week
+    with writing(engine) as connection:
+        last = sa.update(feedback_request).where(f.ended_at > NOW - timedelta(days=9), f.type == "csat")
+        connection.execute(last.values(question_variant_id=2, sealed=None))
+    week = client.get("/dashboard/?since=2026-11-15&until=2026-11-22").text
+    assert "The questions were not all the same; the difference may come from that." in week
+    assert "The question changed in the week from 15 Nov 2026." in week
 
 
 def test_a_download_holds_what_is_on_screen(client: FlaskClient) -> None:
@@ -567,6 +628,33 @@ def test_the_week_says_what_figures_publish(client: FlaskClient, engine: Engine,
     assert f"<b>{words.count(rate.successes)}</b> of {words.count(rate.n)} who were asked have answered" in page
 
 
+def test_the_first_page_says_that_asking_works_where_nothing_hinders_it(
+    client: FlaskClient, engine: Engine, settings: Settings
+) -> None:
+    assert "Asking works" not in client.get(f"/dashboard/?{QUERY}").text
+    with writing(engine) as connection:
+        connection.execute(sa.update(account_state).values(hold_reason=None, hold_code=None, held_at=None))
+    asked = Filter(since=NOW.replace(month=9, day=23, hour=22), until=NOW.replace(day=21, hour=23))
+    with reading(engine) as connection:
+        reader = keys.Reader("k", "k", "admin", ())
+        found = figures.summary(ReportQuery(connection, settings, reader, asked, NOW))
+    says = f"Asking works: asked about {found.delivered:,} conversations, {found.ended:,} ended."
+    assert says in client.get(f"/dashboard/?{QUERY}").text
+
+
+def test_a_card_that_is_never_sent_takes_no_room(client: FlaskClient) -> None:
+    for path, of in (("/", "t"), ("/explore", "t"), ("/report", "rp")):
+        page = client.get(f"/dashboard{path}?team_id=Billing&{QUERY}").text
+        assert f'id="{of}-csat"' in page, path
+        assert "Net Promoter" not in page.partition("<main")[2], path
+
+
+def test_rates_that_may_still_rise_are_said_to(client: FlaskClient) -> None:
+    for days, rises in ((QUERY, True), ("since=2026-09-24&until=2026-10-20", False)):
+        page = client.get(f"/dashboard/explore?show=response&{days}").text
+        assert ("so these rates may still rise" in page) == rises
+
+
 def test_explore_has_the_rows_of_the_api_in_its_words(client: FlaskClient, engine: Engine, settings: Settings) -> None:
     page = html.unescape(client.get("/dashboard/explore?by=team&since=2026-10-23&until=2026-11-22").text)
     asked = Filter(since=NOW.replace(month=10, day=22, hour=22), until=NOW.replace(day=21, hour=23))
@@ -601,6 +689,26 @@ def test_on_the_first_day_todays_answers_show_before_there_is_a_whole_day(
     assert "Today so far" in page
     assert "1 conversation ended, asked about 0" in page
     assert "Today so far" not in signed_in("analyst").get("/dashboard/").text
+
+
+def test_the_first_answers_of_the_first_day_are_told_without_a_score(
+    settings: Settings, sqlite_engine: Engine, clock: Clock
+) -> None:
+    known = populate(sqlite_engine, NOW, size=60)
+    f, r, one = feedback_request.c, result.c, known.commented[-1]
+    with writing(sqlite_engine) as connection:
+        for table in (result_update, transition):
+            connection.execute(sa.delete(table))
+        connection.execute(sa.delete(result).where(r.request_id != one))
+        connection.execute(sa.delete(feedback_request).where(f.id != one))
+        at = NOW - timedelta(hours=2)
+        connection.execute(sa.update(feedback_request).values(ended_at=at, card_sent_at=at, type="csat", sealed=None))
+        connection.execute(sa.update(result).values(score=2, score_at=NOW - timedelta(hours=1)))
+    client = create_app(settings, sqlite_engine, clock).test_client()
+    client.post("/dashboard/sign-in", data={"key": known.keys["supervisor"]})
+    page = client.get("/dashboard/").text
+    assert "1 conversation ended, asked about 1" in page
+    assert "CSAT: 1 answer, too few for a score." in page
 
 
 def test_with_today_the_period_keeps_its_beginning(client: FlaskClient) -> None:
@@ -754,7 +862,7 @@ def test_an_answer_is_done_handed_over_and_found_by_it(client: FlaskClient, engi
     assert client.post(mark, data={"do": "burn", **token}).status_code == 422
     assert client.post(mark, data={"do": "reopen", "back": "https://evil.example/", **token}).status_code == 303
     page = client.get(f"/dashboard/results/{one}").text
-    assert "assigned by Robin Supervisor" in page
+    assert "assigned by <bdi>Robin Supervisor</bdi>" in page
     told = [line.detail["do"] for line in logged(engine) if line.action == "dashboard.mark"]
     assert told == ["finish", "give", "reopen"]
 
@@ -771,6 +879,16 @@ def test_after_one_answer_is_done_with_one_is_at_the_next(client: FlaskClient, a
     onward = client.post(f"/dashboard/results/{listed[0]}/mark", data=done).headers["Location"]
     assert onward.endswith(f"#answer-{listed[1]}")
     assert f'id="answer-{listed[1]}"' in client.get(onward).text
+
+
+def test_a_comment_says_with_whom_it_is_and_how_many_notes_it_has(client: FlaskClient) -> None:
+    one = RESULT.findall(client.get(f"/dashboard/comments?{QUERY}").text)[0]
+    token = {"form_token": token_of(client)}
+    client.post(f"/dashboard/results/{one}/mark", data={"do": "give", "owner": "Robin Admin", **token})
+    for n, said in ((1, "1 note"), (2, "2 notes")):
+        client.post(f"/dashboard/results/{one}/notes", data={"text": f"Rang {n}.", **token})
+        page = client.get(f"/dashboard/comments?request_id={one}&{QUERY}").text
+        assert f"with <bdi>Robin Admin</bdi> · {said}</p>" in page
 
 
 def test_an_answer_is_handed_to_nobody_who_cannot_read_it(
@@ -876,9 +994,30 @@ def test_two_groupings_at_once_lead_to_both_and_to_their_file(
     assert analyst.get("/dashboard/explore?by=team&and=source").status_code == 422
 
 
+def test_names_written_from_right_to_left_leave_what_stands_beside_them_in_its_place(
+    signed_in: Callable[[str], FlaskClient], engine: Engine, population: Population
+) -> None:
+    team, agent, key = "\u0641\u0631\u064a\u0642", "\u0623\u0645\u064a\u0631\u0629", "\u0633\u0627\u0631\u0629"
+    f = feedback_request.c
+    with writing(engine) as connection:
+        theirs = sa.update(feedback_request).where(f.agent_id == "Amira Haddad")
+        connection.execute(theirs.values(agent_id=agent, team_id=team, sealed=None))
+        one = connection.scalar(sa.select(f.id).where(f.agent_id == agent, f.id.in_(population.commented)).limit(1))
+        population.keys[key] = keys.create(connection, key, "supervisor", [], NOW)
+    client = signed_in(key)
+    token = {"form_token": token_of(client)}
+    for asked in ({"do": "finish"}, {"do": "give", "owner": key}):
+        client.post(f"/dashboard/results/{one}/mark", data=asked | token)
+    client.post(f"/dashboard/results/{one}/notes", data={"text": "Rang.", **token})
+    for path in (f"/results/{one}", "/comments?marked=all", f"/explore?by=agent&a={agent}&b=Ben+Okafor"):
+        page = client.get(f"/dashboard{path}{'&' if '?' in path else '?'}{QUERY}").text
+        assert page.count("<bdi>") > 3, path
+        assert not re.search(f"(?:{team}|{agent}|{key})[^A-Za-z<>]*(?:[0-9]|{agent})", page), path
+
+
 def test_two_agents_are_compared_by_the_same_cases(client: FlaskClient) -> None:
     page = client.get(f"/dashboard/explore?by=agent&a=Amira+Haddad&b=Ben+Okafor&{QUERY}").text
-    assert "Amira Haddad and Ben Okafor" in page
+    assert "<bdi>Amira Haddad</bdi> and <bdi>Ben Okafor</bdi>" in page
     assert "With the same questions, languages and campaigns:" in page
 
 
