@@ -27,6 +27,7 @@ HELD_BESIDE = (
     ("deploy/", "tests/test_deploy.py"),
     ("deploy/prometheus/", "tests/test_alerts.py"),
     ("README.md", "tests/test_readme.py"),
+    ("deploy/README.md", "tests/test_readme.py"),
 )
 """What is tested elsewhere than in a room of its own name, whatever kind of file it is."""
 

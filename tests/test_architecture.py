@@ -98,7 +98,7 @@ def test_what_takes_nobodys_key_is_on_this_list(app: flask.Flask) -> None:
         "/docs/style.css",
         "/docs/spreadsheets/<way>",
         "/docs/spreadsheets/pictures/<name>",
-        "/f/<token>",
+        "/f/<path:token>",
         "/f/logo/<digest>",
         "/webhooks/x",
         "/webhooks/x/<account>",

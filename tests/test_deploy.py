@@ -69,6 +69,16 @@ def test_a_stop_is_waited_for_longer_than_calls_in_flight_take() -> None:
         assert each["terminationGracePeriodSeconds"] > within + 5 or "restartPolicy" in each
 
 
+def test_a_worker_gets_what_web_has_and_then_its_own() -> None:
+    """So what only a worker may hold is written once, and its login at the database is not web's."""
+    unit = (DEPLOY / "systemd" / "dm-feedback-worker@.service").read_text("utf-8")
+    assert re.findall("^EnvironmentFile=-/etc/dm-feedback/(.*)$", unit, re.MULTILINE) == ["web.env", "worker.env"]
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
+    assert compose["services"]["worker"]["env_file"] == [".env", "worker.env"]
+    [pod] = [each["containers"][0] for each in pods() if each["containers"][0]["args"] == ["worker"]]
+    assert [each["secretRef"]["name"] for each in pod["envFrom"]] == ["dm-feedback-web", "dm-feedback-worker"]
+
+
 def load_example() -> Any:
     from tests.support import settings_of
 
@@ -309,4 +319,6 @@ def test_every_file_of_the_service_is_in_the_wheel() -> None:
 
 
 def test_the_changelog_has_a_section_for_this_version() -> None:
-    assert f"### {__version__}" in (DEPLOY / "README.md").read_text("utf-8")
+    text = (DEPLOY / "README.md").read_text("utf-8")
+    assert f"### {__version__}" in text
+    assert set(re.findall(r"/opt/dm-feedback-([0-9][0-9.]*[0-9])", text)) == {__version__}, "and it is installed by it"

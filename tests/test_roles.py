@@ -166,6 +166,7 @@ def test_a_missing_right_is_reported_with_the_grant(as_role: AsRole) -> None:
     assert is_away(caught.value)
     assert why_away(caught.value) == "lacks the rights that deploy/roles.sql gives"
     assert "after it deploy/roles.sql" in advice(caught.value)
+    assert "`keys create` need the owner" in advice(caught.value), "who typed it may be a person with web's login"
 
 
 def test_a_scrub_by_who_owns_nothing_is_refused(owner: Engine, as_role: AsRole) -> None:

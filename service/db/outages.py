@@ -88,7 +88,7 @@ def advice(error: BaseException) -> str:
     if getattr(original, "sqlstate", None) == DENIED:
         return (
             " `db upgrade` is run as the owner of the database, and after it deploy/roles.sql, which gives web and "
-            "workers their rights."
+            "workers their rights. Commands such as `keys create` need the owner, too."
         )
     tls = f" It {NO_TLS}." if why_away(error) == NO_TLS else ""
     return OF_THE_FILE.get(getattr(original, "sqlite_errorcode", 0) & PRIMARY, tls)

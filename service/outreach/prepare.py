@@ -260,8 +260,9 @@ def _over_v2(
     """Postpone a DM beyond v2's limits: the account's window, and the day of the app that accounts may share."""
     if not isinstance(step, Intent) or step.endpoint != opening.ENDPOINT:
         return step
-    same_app = [each for each in settings.accounts.values() if each.consumer_key == account.consumer_key]
-    if (later := app_share.free_at(connection, account, same_app, now)) is not None:
+    # of accounts that write over v1.1 X counts other calls
+    v2 = [each for each in settings.accounts.values() if each.api == "v2" and each.consumer_key == account.consumer_key]
+    if (later := app_share.free_at(connection, account, v2, now)) is not None:
         return Postpone(later, DAILY_LIMIT, "the app's")
     again = windows.take(connection, account.name, step.endpoint, account.dms_per_window, account.window, now)
     return step if again is None else Postpone(again, "endpoint_limit", step.endpoint)

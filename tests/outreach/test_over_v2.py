@@ -12,8 +12,9 @@ from service.accounts import holds, standing, tokens
 from service.accounts.tokens import AccountTokens
 from service.db import reading, writing
 from service.models import x_token
+from service.requests import sends
 from service.settings import SettingsError
-from service.states import State
+from service.states import Kind, State
 from service.x_api import AccountProblem, Bearer, Credentials, Temporary, XClientV2, XSignIn
 from service.x_api.oauth2 import IssuedTokens, new_challenge
 from tests.support import Clock, Dated, Dropping, World, settings_of
@@ -305,6 +306,34 @@ def test_accounts_of_one_app_share_its_day_fairly(engine: sa.Engine) -> None:
     world.forward(days=1, minutes=30)
     world.run()
     assert len(sent(world)) > 6
+
+
+def test_what_another_account_of_the_app_sends_over_v1_1_uses_nothing_of_the_day_over_v2(engine: sa.Engine) -> None:
+    """X counts the calls of each of its APIs by themselves; accounts may go over to v2 one after the other."""
+    settings = settings_of(
+        accounts__acme__app_dms_per_day=4,
+        **V2,
+        accounts__bravo={
+            "user_id": "77", "screen_name": "bravo", "base_url": "http://sandbox.test",
+            "consumer_key": "ck-acme", "consumer_secret": "cs-acme", "token": "77-t", "token_secret": "ts-b",
+        },
+        sources__crm__account="acme",
+    )  # fmt: skip
+    world = Over(engine, settings)
+    world.customers({"user_id": "601", "can_dm": True})
+    for number in range(5):
+        theirs = world.ended(conversation_id=f"b-{number}", x_user_id=str(700 + number), account="bravo")
+        world.set(theirs, state="card_sent", dm_sent_at=world.clock.now, card_sent_at=world.clock.now)
+        with writing(engine) as connection:
+            for kind in Kind.OPENING, Kind.ASKING:
+                sends.settle(
+                    connection, sends.intend(connection, world.request(theirs), kind, world.clock.now), "sent", "answer",
+                    world.clock.now, f"{kind}-{number}",
+                )  # fmt: skip
+    mine = world.ended(conversation_id="a", x_user_id="601")
+    world.forward(minutes=2)
+    world.run()
+    assert world.request(mine).state == State.CARD_SENT
 
 
 # -- OAuth 2.0 --------------------------------------------------------------------------------------------------------

@@ -46,7 +46,7 @@ def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime])
             found = find(connection, token, answer_window=settings.reports.answer_window, now=clock())
         return found if found is not None and found.account in senders else None
 
-    @pages.get("/f/<token>")
+    @pages.get("/f/<path:token>")
     @declares("nobody but who has the link: 128 secret bits")
     def show(token: str) -> Response:
         if not looks.allows(flask.request.remote_addr, clock()):
@@ -54,7 +54,7 @@ def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime])
         found = asked(token)
         return _gone() if found is None else _page(settings, senders[found.account], found, store.SubmittedPart())
 
-    @pages.post("/f/<token>")
+    @pages.post("/f/<path:token>")
     @declares("nobody but who has the link: 128 secret bits")
     @takes(LARGEST_FORM)
     def answer(token: str) -> Response:

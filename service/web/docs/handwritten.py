@@ -62,6 +62,7 @@ CRC_TOKEN = {
 }  # fmt: skip
 AN_ANSWER = {"type": "object", "properties": {"score": STRING, "comment": STRING}}
 NO_LINK = _html("The link is wrong, expired or erased. The response does not say which")
+TOO_MANY = _html("Too many requests from one address. Retry-After says when to try again")
 NO_SOURCE = _problem("Not a possible name of a source")
 NO_ACCOUNT = _problem("There is no such account, or its webhook is not configured")
 NOT_FROM_X = _problem("The caller is outside the networks that the settings list for X")
@@ -80,7 +81,7 @@ PATHS: dict[str, Any] = {
         "get": _page(
             "question_page",
             "Show the question, or what was answered. Opening the page changes nothing.",
-            {"200": _html("The question page"), "404": NO_LINK},
+            {"200": _html("The question page"), "404": NO_LINK, "429": TOO_MANY},
         ),
         "post": _page(
             "answer_question",
@@ -88,6 +89,7 @@ PATHS: dict[str, Any] = {
             {
                 "303": {"description": "Stored. The page shows it"},
                 "404": NO_LINK,
+                "429": TOO_MANY,
                 "413": _problem("The form is too large"),
                 "422": _html("Something is missing. The page says what, and keeps what was typed"),
             },
