@@ -6,9 +6,10 @@ import socket
 import ssl
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import httpx
 import pytest
@@ -19,7 +20,7 @@ from service.models import access_log, feedback_request
 from tests.processes.children import cli, listens, until
 from tests.processes.deliveries import signed
 from tests.processes.site import Site, free_port
-from tests.serving import own_certificate
+from tests.serving import own_certificate, served
 
 NAME = "feedback.example.com"
 SECRET_ADDRESSES = ("/v1/feeds/0123456789ab/SECRET-of-a-feed.csv", "/f/SECRET-of-a-customer")
@@ -148,6 +149,45 @@ def test_a_service_that_does_not_answer_is_logged_without_the_keys_of_its_caller
     told = [line.split() for line in (tmp_path / "access.log").read_text("utf-8").splitlines()]
     assert [(words[4], words[-1]) for words in told] == [("502", f"127.0.0.1:{proxied.web_port}")] * 6
     assert "SECRET" not in "".join(each.read_text("utf-8") for each in tmp_path.glob("*.log"))
+
+
+def test_a_question_page_is_found_in_the_cluster_of_its_host_and_then_in_the_one_named(
+    proxied: Site, tmp_path: Path
+) -> None:
+    """Links have the host name of the cluster that made them, which may not be where the account is now."""
+    proxy = Proxy(proxied, tmp_path)
+    with ExitStack() as stack:
+        one, two, three = (stack.enter_context(served(page_of(each)))[7:] for each in ("one", "two", "three"))
+        table = proxy.clusters.read_text("utf-8").replace(f"127.0.0.1:{proxied.web_port}", one)
+        table = table.replace("map $host $read_at {", "map $host $read_at { three.example.com cluster_3;")
+        table = table.replace(
+            "map $host $asked_next {", f"map $host $asked_next {{ {NAME} cluster_2; three.example.com cluster_1;"
+        )
+        table += f"upstream cluster_2 {{ server {two}; }} upstream cluster_3 {{ server {three}; }}\n"
+        proxy.clusters.write_text(table, "utf-8")
+        stack.enter_context(running(proxy))
+        client = stack.enter_context(proxy.client())
+        for path, host, status in (
+            ("/f/one", NAME, 200),
+            ("/f/two", NAME, 200),
+            ("/f/three", "three.example.com", 200),
+            ("/f/one", "three.example.com", 200),
+            ("/f/two", "three.example.com", 404),
+        ):
+            for method in ("GET", "POST"):
+                answer = client.request(method, path, headers={"Host": host}, extensions={"sni_hostname": NAME})
+                assert answer.status_code == status, (method, path, host)
+
+
+def page_of(token: str) -> WSGIApplication:
+    """A service that knows one page."""
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+        known = environ["PATH_INFO"] == f"/f/{token}"
+        start_response("200 OK" if known else "404 Not Found", [("Content-Type", "text/plain")])
+        return [token.encode()]
+
+    return answer
 
 
 def states(engine: Engine) -> dict[str, str]:
