@@ -168,6 +168,12 @@ def _opening(campaign: Campaign, texts: Texts, values: Mapping[str, str]) -> str
     return texts.opening.format_map(values) if campaign.opening and texts.opening else None
 
 
+def languages_of(request: Request, campaigns: Iterable[Campaign]) -> tuple[str, ...]:
+    """Return in which languages to say what no text of the campaign does: the customer's, then that of its texts."""
+    texts = (language_of(request.language, each) for each in campaigns if each.name == request.campaign)
+    return tuple(each for each in (request.language, *texts) if each)
+
+
 def language_of(language: str | None, campaign: Campaign) -> str:
     """Return the language to write in: the customer's, its more general form (`pt` for `pt-BR`), or the default."""
     there = {plainly(each): each for each in campaign.texts}

@@ -27,6 +27,7 @@ from service.db.leases import beyond, has_ended
 from service.db.outages import is_away
 from service.ids import new_id
 from service.outreach.answers import ACCOUNT_HELD, LIMITED, StepResult
+from service.outreach.campaigns import languages_of
 from service.outreach.context import Workplace
 from service.outreach.evidence import arrived_before
 from service.outreach.prepare import Intent, prepare
@@ -60,6 +61,7 @@ class Ready:
     intended_at: datetime
     attempt_id: str | None
     links: Links
+    languages: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +185,8 @@ def _walk(
             lease = Lease(token, now + place.settings.worker.lease)
             attempt_id = None if found.kind is None else sends.intend(connection, request, found.kind, now)
             store(connection, stored, leases.taken(request, lease), now)
-            return Ready(request, account, found.endpoint, token, now, attempt_id, place.links)
+            languages = languages_of(request, place.settings.campaigns)
+            return Ready(request, account, found.endpoint, token, now, attempt_id, place.links, languages)
         request = record_outcome(connection, request, found, now, place.writer)
         if not _is_due(request, now) or _waits(found):
             store(connection, stored, request, now)

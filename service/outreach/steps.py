@@ -13,7 +13,6 @@ from service.requests.outcomes import Advance, Learnt, Note, Stop
 from service.requests.request import Request
 from service.states import Kind, Skip, State, for_every_open_state
 from service.ways import WAYS, opening
-from service.ways.links import Links
 from service.ways.way import Asking, Delivered
 from service.x_api import AccountProblem, OutcomeUnknown, XClient, XError
 
@@ -58,7 +57,7 @@ def send_opening(ready: Ready, x: XClient) -> StepResult:
 
 def ask(ready: Ready, x: XClient) -> StepResult:
     """Send the message that asks, by the request's way."""
-    sent = WAYS[ready.request.way].send(x, asking_of(ready.request, ready.links), ready.intended_at)
+    sent = WAYS[ready.request.way].send(x, asking_of(ready), ready.intended_at)
     if sent.dm_id is not None and sent.dm_id == ready.request.dm_event_id:
         # a connection that is one answer off: to the same customer, so nothing else in it tells
         raise OutcomeUnknown("X's answer is about the opening.", reason="unreadable_answer", http_status=200)
@@ -66,8 +65,9 @@ def ask(ready: Ready, x: XClient) -> StepResult:
     return StepResult(Advance(State.CARD_SENT, known), sent.x_id)
 
 
-def asking_of(request: Request, links: Links) -> Asking:
+def asking_of(ready: Ready) -> Asking:
     """Return the request as its way sends it."""
+    request, links = ready.request, ready.links
     variant, card_type, privacy_url = request.question_variant_id, request.type, request.privacy_url
     assert variant is not None, "frozen with the campaign, as is what follows"
     assert card_type is not None
@@ -81,7 +81,7 @@ def asking_of(request: Request, links: Links) -> Asking:
         display_name=request.display_name,
         privacy_url=privacy_url,
         test=request.test,
-        language=request.language,
+        languages=ready.languages,
         key=links.key,
     )
 

@@ -15,8 +15,8 @@ from service.x_api import XClient, taps
 
 
 def send(x: XClient, asking: Asking, signed_at: datetime) -> Delivered:
-    """Send the DM, with one option per score in the customer's language."""
-    said = words(asking.type, choose([asking.language or ""]))
+    """Send the DM, with one option per score in the customer's language, else in that of the text."""
+    said = words(asking.type, choose(asking.languages))
     labels = {score: f"{score} {word}" for score, word in said.items()}
     options = taps.options(asking.key, asking.request_id, asking.type, labels)
     sent = x.send_dm(asking.to_user_id, asking.text, signed_at=signed_at, options=options).value

@@ -1,6 +1,6 @@
 """What every way of asking is, what it sends, and what X then has."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -21,7 +21,7 @@ class Asking:
     display_name: str | None
     privacy_url: str
     test: bool
-    language: str | None
+    languages: Sequence[str]  # the customer's first, then that of the text
     key: str  # what options of a quick reply are signed with
 
 

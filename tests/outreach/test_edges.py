@@ -285,7 +285,7 @@ def test_only_the_asking_message_has_another_way(
     attempt_id: str | None, state: State, alternatives: list[Any], other_way: bool
 ) -> None:
     asked = request(state=state, alternatives=alternatives, can_dm=True)
-    call = _call(Ready(asked, ACME, "send_dm", "ls_1", START, attempt_id, LINKS))
+    call = _call(Ready(asked, ACME, "send_dm", "ls_1", START, attempt_id, LINKS, ()))
     assert (call.other_way, call.sends, call.allowed) == (other_way, attempt_id is not None, True)
-    assert [_call(replace(Ready(asked, ACME, "send_dm", "ls_1", START, attempt_id, LINKS), request=each)).allowed
+    assert [_call(replace(Ready(asked, ACME, "send_dm", "ls_1", START, attempt_id, LINKS, ()), request=each)).allowed
             for each in (request(can_dm=None), request(can_dm=False))] == [False, False]  # fmt: skip

@@ -326,10 +326,8 @@ def test_what_another_account_of_the_app_sends_over_v1_1_uses_nothing_of_the_day
         world.set(theirs, state="card_sent", dm_sent_at=world.clock.now, card_sent_at=world.clock.now)
         with writing(engine) as connection:
             for kind in Kind.OPENING, Kind.ASKING:
-                sends.settle(
-                    connection, sends.intend(connection, world.request(theirs), kind, world.clock.now), "sent", "answer",
-                    world.clock.now, f"{kind}-{number}",
-                )  # fmt: skip
+                attempt = sends.intend(connection, world.request(theirs), kind, world.clock.now)
+                sends.settle(connection, attempt, "sent", "answer", world.clock.now, f"{kind}-{number}")
     mine = world.ended(conversation_id="a", x_user_id="601")
     world.forward(minutes=2)
     world.run()

@@ -28,7 +28,7 @@ LINKS = Links("https://survey.example", "a key")
     ],
 )
 def test_x_dates_a_message_within_what_clocks_may_differ(at: datetime | None, taken: datetime) -> None:
-    step = Ready(request_of(START), settings_of().accounts["acme"], "send_dm", "ls_1", START, "sa_1", LINKS)
+    step = Ready(request_of(START), settings_of().accounts["acme"], "send_dm", "ls_1", START, "sa_1", LINKS, ())
     assert steps._when(Delivered("1", "1", None, at), step) == taken
 
 

@@ -74,6 +74,21 @@ def test_quick_replies_name_the_request_and_a_score_each_in_the_customers_langua
     assert said == [taps.Tap(request_id, score) for score in range(1, 6)]
 
 
+@pytest.mark.parametrize(
+    ("language", "first"), [(None, "1 Sehr unzufrieden"), ("sv", "1 Sehr unzufrieden"), ("fr", "1 Très insatisfait")]
+)
+def test_quick_replies_speak_as_their_text_does_if_we_have_no_words_in_the_customers_language(
+    world_of: Any, language: str | None, first: str
+) -> None:
+    texts = {"de": {**TEXTS["en"], "quick_reply": "Wie war es?"}}
+    world = world_of(campaigns__care__ways=["quick_reply"], campaigns__care__texts=texts)
+    world.customers({"user_id": "501", "screen_name": "ada", "can_dm": True})
+    ended(world, language=language)
+    world.run()
+    message = next(each for each in world.x_app.extensions["sandbox"].messages.values() if each.options)
+    assert message.options[0][0] == first
+
+
 def test_a_card_may_carry_the_link_as_a_way_out(world_of: Any) -> None:
     world = asking(world_of, ["card"])
     request_id = ended(world)

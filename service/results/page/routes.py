@@ -129,8 +129,8 @@ def _answer(drawn: RenderedPage, status: int) -> Response:
 
 
 def _language(found: Answerable) -> Language:
-    """The request's language, else the browser's."""
-    return choose([found.language] if found.language else _browser_languages())
+    """The request's language, else the first of the browser's that we have."""
+    return choose([found.language or "", *_browser_languages()])
 
 
 def _browser_languages() -> list[str]:

@@ -241,6 +241,8 @@ def test_it_speaks_the_requests_language_else_the_browsers(page_of: Callable[...
     shown = page.get(**{"Accept-Language": "de"})
     assert shown.headers["Content-Language"] == "ar"
     assert 'lang="ar" dir="rtl"' in shown.text
+    page.set(language="sv")
+    assert page.get(**{"Accept-Language": "sv, de;q=0.8"}).headers["Content-Language"] == "de", "we have no Swedish"
     page.set(language=None)
     assert page.get(**{"Accept-Language": "xx, de-CH;q=0.8"}).headers["Content-Language"] == "de"
     assert page.get().headers["Content-Language"] == "en"
