@@ -25,7 +25,8 @@ def campaigns() -> None:
 def try_(context: click.Context, name: str, handle: str, account_name: str | None) -> None:
     """Send the whole sequence to your own account, as a test, and show what X answers at each step.
 
-    It really is sent, by every way the campaign names in turn. It counts in no figure; X's own limits apply.
+    It really is sent, by the first of the campaign's ways that X does not refuse. It counts in no figure;
+    X's own limits apply.
     """
     settings, engine = opened(context, withheld=())
     place = Workplace.open(engine, settings, me())
