@@ -83,6 +83,27 @@ def test_a_constant_of_yours_may_be_a_number_or_a_text_and_stand_alone(
     assert deliver(app, preset, name)["accepted"] == 1
 
 
+@pytest.mark.parametrize(
+    ("preset", "ended", "fourteen_hours_later", "requests"),
+    [
+        ("livechat", b"", b"", 1),  # a thread closes once
+        ("rocketchat", b"2025-11-22T17:00:00.123Z", b"2025-11-23T07:00:00.123Z", 1),  # and so does a room
+        ("amazon_connect", b"2025-11-22T17:00:00.250Z", b"2025-11-23T07:00:00.250Z", 2),
+        ("intercom", b'"updated_at":1763830799', b'"updated_at":1763881199', 2),
+    ],
+)
+def test_whether_a_second_end_counts_by_itself_is_what_the_crm_does(
+    preset: str, ended: bytes, fourteen_hours_later: bytes, requests: int, sqlite_engine: Engine, now: datetime
+) -> None:
+    app = app_of(preset, sqlite_engine, now)
+    deliver(app, preset, "ended.http")
+    app.later(hours=14)
+    inbound = parse_request_file(payload(preset, "ended.http"), PUBLIC_URL, preset)
+    again = inbound.body.replace(ended, fourteen_hours_later)
+    assert app.send(preset, again, inbound.headers, query=inbound.url.partition("?")[2]).status_code == 200
+    assert len(app.requests) == requests
+
+
 def test_an_inbox_of_x_may_be_named_as_a_text(sqlite_engine: Engine, now: datetime) -> None:
     values = {"source_id_is_x_id": True, "x_inboxes": ["7"]}
     written = {"preset": "chatwoot", "keys": [SECRET], **EXPECTED["chatwoot"]["settings"], "values": values}
@@ -201,7 +222,8 @@ def test_every_fact_a_preset_reads_is_found_in_a_payload(preset: str) -> None:
     found |= {"reopened_at" for each in fixtures if each.get("outcome") == "reopened"}
     found |= {"account" for each in fixtures if each.get("reason") == "unknown_account"}
     beside = {"event_id", "x_profile_url"}  # the one is no field of a request, the other becomes the handle
-    assert preset_tables(preset)["map"].keys() - beside - found == set()
+    untold = preset_tables(preset)["map"].keys() - beside - found
+    assert untold == set(), "under `fields` in expected.json, of a payload that has them"
 
 
 @pytest.mark.parametrize("preset", [each for each in EXPECTED if "handled_by" in preset_tables(each)["map"]])
