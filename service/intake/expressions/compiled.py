@@ -25,14 +25,15 @@ ONLY_FIRST_CHILD_AT_ROOT = frozenset(
     {"subexpression", "index_expression", "projection", "value_projection", "flatten", "filter_projection", "pipe"}
 )
 COMPARATORS = frozenset({"eq", "ne", "lt", "lte", "gt", "gte"})
+IN_QUOTES = "a name with other letters in double quotes, and so the whole in single ones:"
 OTHER_LANGUAGES = {
     "Unknown token '='": "write == to compare",
     "Unknown token $": "what JSONPath calls $ is b here: b.id",
     "Unknown token ?": "write b.a || b.c, or b.a && b.b || b.c",
     "Unknown token +": "write join('', [b.a, b.b])",
-    "Unknown token '-'": 'write a name with other letters in double quotes: b."case-id"',
-    "got: current": 'write a name with other letters in double quotes: b."@type"',
-    "Expecting: star": 'write b.id, and a name with other letters in double quotes: b."user[id]"',
+    "Unknown token '-'": f"write {IN_QUOTES} 'b.\"case-id\"'",
+    "got: current": f"write {IN_QUOTES} 'b.\"@type\"'",
+    "Expecting: star": f"write b.id, and {IN_QUOTES} 'b.\"user[id]\"'",
     "lbrace'], got: number": "write the third of a list as b.list[2]",
     "got: lbrace": "write b.id, without braces",
     "Expecting: colon": "write b.id, without braces",
