@@ -60,7 +60,7 @@ GRANT UPDATE (
   conversation_id, lease_token, lease_until, campaign, can_dm, can_dm_asked, decision, way, alternatives,
   type, question_variant_id, display_name, privacy_url, test, page_hash, card_sent_at
 ) ON feedback_request TO dm_feedback_web;
-GRANT UPDATE (x_id, x_user_id, outcome, settled_at) ON send_attempt TO dm_feedback_web;
+GRANT UPDATE (x_id, x_user_id, outcome, evidence, settled_at) ON send_attempt TO dm_feedback_web;
 GRANT DELETE ON contact, found_identity, x_identity TO dm_feedback_web;
 
 -- only the worker has the accounts' credentials for X: web may not read x_token

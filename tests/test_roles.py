@@ -16,9 +16,10 @@ from service.db import writing
 from service.db.outages import advice, is_away, why_away
 from service.encrypting import checking
 from service.errors import Conflict
-from service.models import api_key, metadata
+from service.models import api_key, feedback_request, metadata, send_attempt
 from service.privacy import housekeeping
 from service.reports.counting.sealing import seal
+from service.requests import restored
 from tests.floor.app import App, answered, deliver
 from tests.processes.postgres import tools
 from tests.roles import DENIED, SQL, AsRole, engines_by_role, grant, refusal_of
@@ -103,6 +104,27 @@ def test_web_does_all_of_its_work(owner: Engine, as_role: AsRole) -> None:
         assert app.call("GET", f"/dashboard/{page}").status_code == 200, page
     assert app.call("GET", "/v1/customers/501", made["admin"]).status_code == 200
     assert app.call("DELETE", "/v1/customers/501", made["admin"]).status_code == 200
+
+
+def test_web_erases_a_customer_whose_message_is_under_way(owner: Engine, as_role: AsRole) -> None:
+    app = App(as_role("web"))
+    request_id = deliver(app, "c-1", x_user_id="501")
+    with writing(owner) as connection:
+        admin = keys.create(connection, "admin", "admin", (), START)
+        died = {"request_id": request_id, "account": "acme", "x_user_id": "501", "kind": "dm", "intended_at": START}
+        connection.execute(sa.insert(send_attempt).values(id="sa_1", **died))
+    assert app.call("DELETE", "/v1/customers/501", admin).status_code == 200
+    [row] = app.rows(feedback_request)
+    assert (row.state, row.reason, row.x_user_id) == ("unknown", "unclear_send", None)
+
+
+def test_web_hands_a_link_over(owner: Engine, as_role: AsRole) -> None:
+    app = App(as_role("web"))
+    deliver(app, "c-1", x_user_id="501")
+    with writing(owner) as connection:
+        key = keys.create(connection, "crm", "hand_in", (), START)
+        restored.begin(connection, START - timedelta(days=1))
+    assert app.call("POST", "/v1/conversations/crm/c-1/link", key).status_code == 200
 
 
 def test_worker_does_all_of_its_work(as_role: AsRole) -> None:
