@@ -1,7 +1,7 @@
 """Then and now of every group: the same figures as summary and breakdown, judged together."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -107,6 +107,15 @@ def test_days_to_come_are_not_compared_with_days_that_have_passed(two_weeks: Wor
     day = timedelta(days=1)
     assert (found.since, found.until) == (today - WEEK, today + day)
     assert (found.earlier_since, found.earlier_until) == (today - 2 * WEEK - day, today - WEEK)
+
+
+@pytest.mark.parametrize("until", [None, NOW + 3 * WEEK])
+def test_days_to_come_alone_are_no_days(two_weeks: World, until: datetime | None) -> None:
+    asked = Filter(since=(NOW + 2 * WEEK).replace(hour=0), until=until)
+    with reading(two_weeks.engine) as connection:
+        found = figures.differences(ReportQuery(connection, two_weeks.settings, ADMIN, asked, NOW), "team").items[0]
+    assert asked.since == found.since == found.until == found.earlier_since == found.earlier_until
+    assert (found.total.now.n, found.total.then.n) == (0, 0)
 
 
 def test_another_period_can_be_named_but_not_one_that_shares_days(two_weeks: World) -> None:

@@ -85,11 +85,13 @@ def differences(
 def periods_of(wanted: Filter, other: Filter | None, zone: ZoneInfo, now: datetime) -> Periods:
     """Both periods: the other one as given, or as many days just before. Raises Invalid for half of one.
 
-    The later one ends today at the latest: days to come would put more days before beside fewer.
+    The later one ends today at the latest: days to come would put more days before beside fewer. Of days to come alone
+    both are empty.
     """
     if wanted.since is None:
         raise Invalid("since_needed", "Give 'since'; without it there is no earlier period to compare with.")
-    until = now if wanted.until is None else min(wanted.until, midnight(now.astimezone(zone).date() + ONE_DAY, zone))
+    end = now if wanted.until is None else min(wanted.until, midnight(now.astimezone(zone).date() + ONE_DAY, zone))
+    until = max(wanted.since, end)
     if other is None:
         return Periods(*before(wanted.since, until, zone), wanted.since, until)
     if other.since is None or other.until is None:
