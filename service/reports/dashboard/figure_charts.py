@@ -33,12 +33,16 @@ from service.reports.statistics.statistics import nps_classes
 from service.reports.timeline import TimelineNote
 
 SCALE = {"nps": (-100.0, 100.0), "csat": (0.0, 100.0)}
+HAPPENED = "What happened"
 PLACES = {"below": "fewer than chance explains", "above": "more than chance explains"}
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A drawing and its table; the first column heads its row. `changed`: the weeks in which the question changed."""
+    """A drawing and its table; the first column heads its row.
+
+    `changed`: the weeks in which the question changed. `said`: the head of the column of words, where there is one.
+    """
 
     svg: Markup
     name: str
@@ -46,6 +50,7 @@ class Picture:
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     changed: tuple[str, ...] = ()
+    said: str = ""
 
 
 def of_score(score: Score) -> list[Picture]:
@@ -97,8 +102,8 @@ def over_weeks(trend: Trend, notes: Sequence[TimelineNote] = ()) -> Picture:
     low, high = SCALE[trend.type]
     drawn = over_time(points, Caption(f"{trend.type}-weeks", title, says), low, high) if told else Markup("")
     counted = ("Days counted",) if any(days) else ()
-    head = ("Week from", "Score", "Probably", "Answers", "Response rate", *counted, "What happened")
-    return Picture(drawn, "The weeks", title, head, rows, changed)
+    head = ("Week from", "Score", "Probably", "Answers", "Response rate", *counted, HAPPENED)
+    return Picture(drawn, "The weeks", title, head, rows, changed, said=HAPPENED)
 
 
 def _first(each: TrendPoint) -> date:

@@ -103,6 +103,7 @@ def _facts(query: ReportQuery, question: PageQuery) -> dict[str, Any]:
     tiles, notes = _lines(query, question, totals), _notes(query, question)
     differ = [(by, table) for by in LOOKED_AT for table in figures.differences_told(query, by)]
     rows = [row for _, table in differ for row in _groups(table)]
+    not_told = _not_told([one for one, _ in tiles])
     return {
         "steps": first_run(query) if query.sees_rows else [],
         "summary": summary,
@@ -113,7 +114,8 @@ def _facts(query: ReportQuery, question: PageQuery) -> dict[str, Any]:
         "headline": sentences.headline([one.total for one, _ in tiles]),
         "news": news(question, differ),
         "every": [(by, them) for by, them in EVERY if figures.is_told(query.reader, query.filter, by)],
-        "not_told": _not_told([one for one, _ in tiles]),
+        "not_told": not_told,
+        "groups_not_told": not_told or _not_told([table for _, table in differ]),
         "judged": any(_is_judged(row) for row in rows),
         "compared": any(row.change is not None for row in rows),
         "missing": _missing(query),
@@ -181,9 +183,9 @@ def news(question: PageQuery, tables: Iterable[tuple[str, Differences]]) -> list
     return sorted(found, key=_weight)[:MOST_ROWS]
 
 
-def _not_told(totals: Sequence[Differences]) -> str | None:
+def _not_told(tables: Sequence[Differences]) -> str | None:
     """Why nothing at all is told of these days, where that is no want of answers."""
-    reasons = {one.total.now.suppressed for one in totals}
+    reasons = {one.total.now.suppressed for one in tables}
     return next(iter(sorted(filter(None, reasons)))) if reasons and not reasons & {None, "too_few"} else None
 
 

@@ -309,6 +309,16 @@ def test_where_nothing_is_told_yet_no_want_of_answers_is_blamed(signed_in: Calla
     assert "No week has enough answers" not in page
 
 
+def test_where_these_days_hold_no_release_of_teams_no_want_of_answers_is_blamed(
+    signed_in: Callable[[str], FlaskClient], engine: Engine, settings: Settings
+) -> None:
+    """The last seven days end with a Saturday: days are told of the account, and no whole week of its teams."""
+    released(engine, settings, NOW)
+    differs = signed_in("analyst").get("/dashboard/").text.partition('id="t-news"')[2].partition("</section>")[0]
+    assert "figures for analysts come in whole releases, and these days contain none" in differs
+    assert "Too few answers" not in differs
+
+
 def test_a_download_says_by_which_day_its_rows_are_chosen(client: FlaskClient) -> None:
     for clock, says in (
         ("", "by the day it ended, asked or not. Scores on the page"),

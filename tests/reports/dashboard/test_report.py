@@ -203,6 +203,8 @@ def test_an_analysts_report_has_no_comment_and_whole_releases(quick: World) -> N
     assert found.comments is None
     assert "What customers wrote" not in page
     assert "in whole releases" in page
+    assert "A point consists of whole releases; some start before the days it stands for." in page
+    assert "A point consists" not in made(quick, "supervisor")[1]
 
 
 def test_groups_too_small_to_name_are_not_on_it(quick: World) -> None:
