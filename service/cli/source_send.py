@@ -10,6 +10,7 @@ from service.cli.common import now, settings_of, source_of
 from service.crm_api.get import OK, NoAnswer, deliver
 from service.errors import Invalid
 from service.intake.definition.load import load_definitions
+from service.intake.definition.proofs import each_of
 from service.intake.definition.tables import Definition
 from service.intake.delivery.decode import unpacked
 from service.intake.delivery.inbound import Inbound, parse_request_file
@@ -17,7 +18,8 @@ from service.intake.explain import AT_MOST
 from service.intake.mapping.events import ConversationEnded
 from service.intake.mapping.readings import read
 from service.intake.sample import TryOf, sample
-from service.intake.verify import Refusal, Verified, verify
+from service.intake.verify import Refusal, Verified, Verifier, verify
+from service.intake.verify.plain import BodyEquals
 from service.intake.verify.signing import signed
 from service.settings import Settings
 from service.text import harmless
@@ -84,14 +86,27 @@ def _proven(definition: Definition, inbound: Inbound) -> Inbound:
     lacks = []
     for verifier in definition.verifiers:
         try:
-            found = signed(verifier, inbound, now())
+            found = _signed(verifier, inbound)
         except Refusal as refusal:
             lacks.append(refusal.sentence)
             continue
-        if found is not None and isinstance(verify(definition.verifiers, found, now()), Verified):
+        if found is None:
+            continue
+        verdict = verify((verifier,), found, now())
+        if isinstance(verdict, Verified):
             return found
+        lacks.append(verdict.sentence)
     why = [*lacks, "That needs the vendor's private key, or a token inside the body."][0]
     raise Invalid("cannot_sign", f"A delivery of this source cannot be signed here. {why}")
+
+
+def _signed(verifier: Verifier, inbound: Inbound) -> Inbound | None:
+    """The delivery with each proof that a verifier wants; what a body must say, it says or not. Raises Refusal."""
+    found: Inbound | None = inbound
+    for each in each_of((verifier,)):
+        if found is not None and not isinstance(each, BodyEquals):
+            found = signed(each, found, now())
+    return found
 
 
 def _address(settings: Settings, inbound: Inbound, to: str | None) -> str:

@@ -502,6 +502,16 @@ def test_what_a_file_lacks_to_be_signed_is_named(cli: Cli) -> None:
     )  # fmt: skip
     cli.write(sources__crm__preset="livechat")
     assert "a token inside the body" in cli.refuses("sources", "send", "crm", str(file))[0]
+    pinned = [
+        {"kind": "static", "header": "x-token"},
+        {"kind": "body_equals", "expression": "b.org", "equals": "ours"},
+    ]
+    cli.write(sources__crm__preset="token", sources__crm__verify={"all_of": pinned})
+    for org, code, says in (("theirs", "cannot_sign", "'b.org' is not one of"), ("ours", "not_sent", "running?")):
+        file.write_bytes(b'content-type: application/json\n\n{"org": "%s"}' % org.encode())
+        refused = cli.refuses("sources", "send", "crm", str(file), "--to", "http://127.0.0.1:9")
+        assert refused[1] == code
+        assert says in refused[0]
 
 
 def test_a_file_is_sent_as_it_is_and_not_to_somebody_else(cli: Cli) -> None:
