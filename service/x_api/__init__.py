@@ -3,7 +3,7 @@
 client.py      the endpoints of v1.1                v2.py        those of v2, under the same names
 wire.py        one request, one answer              oauth1.py, oauth2.py   signing in
 codes.py, errors.py   what X's codes mean to us     refusal.py   an answer that is a refusal, as an error
-facts.py       what X knows, as dataclasses         fields.py, schemas.py, cards.py, activity.py   JSON to facts
+facts.py       what X knows, as dataclasses         fields.py, parsing.py, cards.py, activity.py   JSON to facts
 webhook.py     X's two proofs                       bodies.py    the JSON and errors in a body
 taps.py        quick replies that name a request    questions.py   the questions X can put on a card
 texts.py       texts, cleaned and compared          rate.py, limits.py   windows: what is left, what X documents
@@ -13,7 +13,6 @@ Nothing in here reads our database or decides whom to write to. Nothing retries,
 OAuth 2.0 token.
 """
 
-from service.x_api.cards import parse_feedback
 from service.x_api.client import Card, XClient
 from service.x_api.codes import STOPS_AT_ONCE, STOPS_READING
 from service.x_api.errors import (
@@ -73,5 +72,4 @@ __all__ = [
     "XClientV2",
     "XError",
     "XSignIn",
-    "parse_feedback",
 ]

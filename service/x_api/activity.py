@@ -9,7 +9,7 @@ from typing import Any
 
 from service.x_api.facts import Activity, ParseProblem
 from service.x_api.fields import plain
-from service.x_api.schemas import mapping, parse_messages
+from service.x_api.parsing import mapping, parse_messages
 
 MESSAGES = "direct_message_events"
 

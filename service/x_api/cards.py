@@ -1,34 +1,55 @@
 """Cards and their answers: the JSON of create, show, an event or a webhook becomes facts, or a problem.
 
 Required are only a card's `id` and, if it has an answer, a readable score or text. Anything else unreadable is absent
-and named in `unread`: X changes its forms without notice, and a date must not cost an answer. No value is ever quoted.
+and named in `unread`: X changes its forms without notice, and a date must not cost an answer. A score is never rounded,
+parsed from text or clamped. No value is ever quoted.
 """
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import reduce
-from typing import Any, cast
-
-from marshmallow import ValidationError, fields, post_load
+from typing import Any, TypeVar
 
 from service.x_api.facts import Feedback, FeedbackPage, ParseProblem
-from service.x_api.fields import Identifier, Label, RawScore, TestFlag, Variant, When, Words
-from service.x_api.schemas import Lenient, each, load, mapping, next_cursor
+from service.x_api.fields import id_or_none, identifier, parse_date, word
+from service.x_api.parsing import each, mapping, next_cursor
+from service.x_api.texts import clean
+
+T = TypeVar("T")
+SCORE_LIMIT = 2**31 - 1
+"""More than any score, and still an Integer of PostgreSQL."""
 
 
 def parse_feedback(raw: Mapping[str, Any]) -> Feedback:
     """A card from create, show, an event or a webhook. A minor field never invalidates the answer."""
-    raw = _unwrapped(raw)
-    try:
-        return cast("Feedback", _FEEDBACK.load(raw))
-    except ValidationError as error:
-        odd = [place for place in _places(error.messages) if place != ("id",)]
-    card = cast("Feedback", load(_FEEDBACK, reduce(_without, odd, raw)))
-    lost = [place for place in odd if place[0] == "response"]
-    if lost and card.score is None and card.text is None:
-        raise ParseProblem(".".join(lost[0]), "Nothing of this answer can be read.")
-    return replace(card, unread=tuple(".".join(place) for place in odd))
+    card, unread = _unwrapped(raw), list[str]()
+    card_id = identifier(card.get("id"), "id")
+
+    def read(take: Callable[[Any, str], T | None], holder: Mapping[str, Any], place: str) -> T | None:
+        value = holder.get(place.rpartition(".")[2])
+        try:
+            return None if value is None else take(value, place)
+        except ParseProblem:
+            unread.append(place)
+            return None
+
+    def answer(take: Callable[[Any, str], T | None], place: str) -> tuple[T | None, datetime | None]:
+        """A value and when it was given; a date without a value means nothing."""
+        given = read(mapping, response, place) or {}
+        value, at = read(take, given, f"{place}.value"), read(_date, given, f"{place}.created_at")
+        return value, None if value is None else at
+
+    dm_id, sender, recipient = (read(id_or_none, card, name) for name in ("dm_id", "from_user_id", "to_user_id"))
+    created_at, updated_at = read(_date, card, "created_at"), read(_date, card, "updated_at")
+    response = read(mapping, card, "response") or {}
+    (score, score_at), (text, text_at) = answer(_score, "response.score"), answer(_words, "response.text")
+    lost = [place for place in unread if place.startswith("response")]
+    if lost and score is None and text is None:
+        raise ParseProblem(lost[0], "Nothing of this answer can be read.")
+    return Feedback(
+        id=card_id, dm_id=dm_id, from_user_id=sender, to_user_id=recipient, external_id=word(card.get("external_id")),
+        created_at=created_at, updated_at=updated_at, score=score, score_at=score_at, text=text, text_at=text_at,
+        unread=tuple(unread),
+    )  # fmt: skip
 
 
 def parse_feedback_event(raw: Mapping[str, Any]) -> Feedback:
@@ -49,7 +70,7 @@ def parse_feedback_page(raw: Mapping[str, Any]) -> FeedbackPage:
 
 
 def parse_sent_feedback(raw: Mapping[str, Any]) -> Feedback:
-    """The answer to a created card. X accepted it and gave an id: an unreadable date must not make that unknown."""
+    """The answer to a created card. X accepted it and gave an id: an unreadable answer must not make that unknown."""
     try:
         return parse_feedback(raw)
     except ParseProblem:
@@ -64,67 +85,22 @@ def _unwrapped(raw: Mapping[str, Any]) -> Mapping[str, Any]:
     return inner if "id" not in body and isinstance(inner, Mapping) else body
 
 
-class _ScoreSchema(Lenient):
-    value = RawScore(load_default=None)
-    created_at = When(load_default=None)
+def _date(value: object, place: str) -> datetime | None:
+    try:
+        return None if value == "" else parse_date(value)
+    except ValueError as error:
+        raise ParseProblem(place, "This is not a date.") from error
 
 
-class _TextSchema(Lenient):
-    value = Words(load_default=None)
-    created_at = When(load_default=None)
+def _score(value: object, place: str) -> int:
+    """A JSON integer: not True, not 4.7, not "5". `ingest` judges one that is off the card's scale."""
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > SCORE_LIMIT:
+        raise ParseProblem(place, "This is not a score.")
+    return value
 
 
-class _ResponseSchema(Lenient):
-    score = fields.Nested(_ScoreSchema, load_default=None)
-    text = fields.Nested(_TextSchema, load_default=None)
-
-
-class _FeedbackSchema(Lenient):
-    id = Identifier(required=True)
-    type = Label(load_default=None)
-    test = TestFlag(load_default=False, allow_none=True)
-    dm_id = Identifier(load_default=None)
-    from_user_id = Identifier(load_default=None)
-    to_user_id = Identifier(load_default=None)
-    external_id = Label(load_default=None)
-    question_variant_id = Variant(load_default=None)
-    display_name = Label(load_default=None)
-    privacy_url = Label(load_default=None)
-    created_at = When(load_default=None)
-    updated_at = When(load_default=None)
-    response = fields.Nested(_ResponseSchema, load_default=None)
-
-    @post_load
-    def build(self, data: dict[str, Any], **_: Any) -> Feedback:
-        response = data.pop("response") or {}
-        score, score_at = _answer(response.get("score"))
-        text, text_at = _answer(response.get("text"))
-        test = bool(data.pop("test"))
-        return Feedback(**data, test=test, score=score, score_at=score_at, text=text, text_at=text_at)
-
-
-_FEEDBACK = _FeedbackSchema()
-
-
-def _places(messages: Any, above: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
-    """The place of each error: (`response`, `score`, `value`)."""
-    if not isinstance(messages, dict):
-        return [above]
-    return [
-        place
-        for key, inner in messages.items()
-        for place in _places(inner, above if key == "_schema" else (*above, str(key)))
-    ]
-
-
-def _without(raw: Mapping[str, Any], place: tuple[str, ...]) -> Mapping[str, Any]:
-    """The same without the value at this place."""
-    first, *rest = place
-    kept = {name: value for name, value in raw.items() if name != first}
-    return {**kept, first: _without(raw[first], tuple(rest))} if rest else kept
-
-
-def _answer(part: dict[str, Any] | None) -> tuple[Any, datetime | None]:
-    """A value and when it was given; a date without a value means nothing."""
-    value = part["value"] if part else None
-    return (value, part["created_at"]) if part and value is not None else (None, None)
+def _words(value: object, place: str) -> str | None:
+    """What a person wrote. An empty text is no text."""
+    if not isinstance(value, str):
+        raise ParseProblem(place, "This is not a text.")
+    return clean(value) or None

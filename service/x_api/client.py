@@ -17,7 +17,7 @@ from service.x_api.facts import DirectMessage, DmPage, Feedback, FeedbackPage, F
 from service.x_api.fields import EPOCH
 from service.x_api.oauth1 import Credentials, OAuth1
 from service.x_api.oauth2 import Bearer
-from service.x_api.schemas import (
+from service.x_api.parsing import (
     demand_same,
     parse_dm_page,
     parse_friendship,

@@ -1,6 +1,6 @@
 """What X knows, as frozen dataclasses: who we are, users, messages, cards and their answers, pages of both.
 
-Built from values `schemas` has checked. None always means that X did not say. Times are aware and UTC, ids are text.
+Built from values that were checked. None always means that X did not say. Times are aware and UTC, ids are text.
 """
 
 from dataclasses import dataclass
@@ -96,15 +96,10 @@ class Feedback:
     """
 
     id: str
-    type: str | None = None
-    test: bool = False
     dm_id: str | None = None
     from_user_id: str | None = None
     to_user_id: str | None = None
     external_id: str | None = None
-    question_variant_id: int | None = None
-    display_name: str | None = None
-    privacy_url: str | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
     score: int | None = None

@@ -1,7 +1,6 @@
-"""Marshmallow fields for what X sends: lenient where X is loose, strict where a wrong guess would falsify a result.
+"""Single values in what X sends: lenient where X is loose, strict where a wrong guess would falsify a result.
 
-A value fits both databases (no NUL, no lone surrogates, integers of 64 bits), None means absent, and a ValidationError
-never quotes the value. A score is never rounded, parsed from text or clamped.
+A text fits both databases (no NUL, no lone surrogates), None means absent, and no error quotes the value.
 """
 
 import math
@@ -11,12 +10,10 @@ from datetime import UTC, datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from marshmallow import ValidationError, fields
-
+from service.x_api.facts import ParseProblem
 from service.x_api.texts import clean
 
 ID_LIMIT = 64
-SCORE_LIMIT = 2**31 - 1
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 X_BEGAN = datetime(2006, 3, 21, tzinfo=UTC)
@@ -26,7 +23,6 @@ _MAIL_DATE = re.compile(
     r"(?:[A-Z][a-z]{2}, )?[0-9]{1,2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}(?::[0-9]{2})? (?:GMT|UTC|[+-][0-9]{4})"
 )
 _SLASHED = re.compile(r"([0-9]{4})/([0-9]{1,2})/([0-9]{1,2})(?P<time>[T ][0-9:.]+(?:Z|[+-][0-9]{2}:?[0-9]{2})?|)")
-_FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": False}
 _X_DATE = re.compile(
     r"[A-Z][a-z]{2}\s*(?P<month>[A-Z][a-z]{2})\s*(?P<day>[0-9]{1,2})\s*(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2})"
     r":(?P<second>[0-9]{2})\s*(?P<sign>[+-])(?P<off_hours>[0-9]{2})(?P<off_minutes>[0-9]{2})\s*(?P<year>[0-9]{4})"
@@ -98,75 +94,24 @@ def plain(value: object) -> str | None:
     return clean(str(value)).strip() if isinstance(value, int | str) and not isinstance(value, bool) else None
 
 
-class Identifier(fields.Field[str | None]):
-    """An id, number or text, as text. An empty one is absent."""
-
-    def _deserialize(self, value: Any, *_: Any, **__: Any) -> str | None:
-        text = plain(value)
-        if text is None or len(text) > ID_LIMIT or (self.required and not text):
-            raise ValidationError("This is not an id.")
-        return text or None
+def word(value: object) -> str | None:
+    """A word or name we only compare or show: anything but text or a number counts as absent."""
+    return plain(value) or None
 
 
-class Label(fields.Field[str | None]):
-    """A word or name we only store or compare: anything but text or a number counts as absent."""
-
-    def _deserialize(self, value: Any, *_: Any, **__: Any) -> str | None:
-        return plain(value) or None
-
-
-class Words(fields.Field[str | None]):
-    """What a person wrote. An empty text is no text."""
-
-    def _deserialize(self, value: Any, *_: Any, **__: Any) -> str | None:
-        if not isinstance(value, str):
-            raise ValidationError("This is not a text.")
-        return clean(value) or None
+def identifier(value: object, place: str) -> str:
+    """An id, number or text, as text. Raises ParseProblem."""
+    text = plain(value)
+    if not text or len(text) > ID_LIMIT:
+        raise ParseProblem(place, "This is not an id.")
+    return text
 
 
-class When(fields.Field[datetime | None]):
-    """A time; an empty text is absent."""
-
-    def _deserialize(self, value: Any, *_: Any, **__: Any) -> datetime | None:
-        if value == "":
-            return None
-        try:
-            return parse_date(value)
-        except ValueError as error:
-            raise ValidationError("This is not a date.") from error
+def id_or_none(value: object, place: str) -> str | None:
+    """The same where there may be none; an empty one is absent. Raises ParseProblem."""
+    return None if value is None or plain(value) == "" else identifier(value, place)
 
 
-class RawScore(fields.Field[int]):
-    """A JSON integer: not True, not 4.7, not "5". `ingest` judges one that is off the card's scale."""
-
-    def _deserialize(self, value: Any, *_: Any, **__: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise ValidationError("A score is a whole number.")
-        if abs(value) > SCORE_LIMIT:
-            raise ValidationError("No column holds this number.")
-        return value
-
-
-class Variant(fields.Field[int | None]):
-    """A question number, 3 or "3"; anything else counts as absent, because no result depends on it."""
-
-    def _deserialize(self, value: Any, *_: Any, **__: Any) -> int | None:
-        text = plain(value) or ""
-        return int(text) if re.fullmatch(r"[0-9]{1,6}", text) else None
-
-
-class Tristate(fields.Field[bool | None]):
+def yes_or_no(value: object) -> bool | None:
     """true, false, or unknown: `can_dm` is never guessed from another value."""
-
-    def _deserialize(self, value: Any, *_: Any, **__: Any) -> bool | None:
-        return value if isinstance(value, bool) else None
-
-
-class TestFlag(fields.Field[bool]):
-    """Whether this is test traffic, in any spelling of yes and no. Our own request also says so, and decides."""
-
-    def _deserialize(self, value: Any, *_: Any, **__: Any) -> bool:
-        spelling = str(value).lower() if isinstance(value, bool | int | str) else "?"
-        if spelling not in _FLAGS:
-            raise ValidationError("This is neither true nor false.")
-        return _FLAGS[spelling]
+    return value if isinstance(value, bool) else None

@@ -21,8 +21,8 @@ from service.x_api.codes import SIGN_IN_LOST
 from service.x_api.errors import AccountProblem, Temporary
 from service.x_api.facts import ParseProblem
 from service.x_api.fields import plain
+from service.x_api.parsing import mapping
 from service.x_api.refusal import date_of
-from service.x_api.schemas import mapping
 from service.x_api.wire import TIMEOUTS, Timeouts, Wire
 
 SCOPES = ("tweet.read", "users.read", "dm.read", "dm.write", "offline.access")

@@ -10,8 +10,8 @@ from typing import Any
 
 from service.x_api.client import XClient, the_user
 from service.x_api.facts import DirectMessage, DmPage, Friendship, Option, OwnAccount, ParseProblem, User
-from service.x_api.fields import date_or_none, plain
-from service.x_api.schemas import ASKED_OTHERWISE, each, mapping, parse_user, written
+from service.x_api.fields import date_or_none, identifier, plain, word, yes_or_no
+from service.x_api.parsing import ASKED_OTHERWISE, each, mapping, written
 from service.x_api.texts import clean
 from service.x_api.wire import XAnswer
 
@@ -73,9 +73,7 @@ def _data(raw: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _user(raw: Mapping[str, Any]) -> User:
     said = _data(raw)
-    return parse_user(
-        {"id": said.get("id"), "screen_name": said.get("username"), "can_dm": said.get("receives_your_dm")}
-    )
+    return User(identifier(said.get("id"), "id"), word(said.get("username")), yes_or_no(said.get("receives_your_dm")))
 
 
 def _identity(raw: Mapping[str, Any]) -> OwnAccount:
@@ -84,7 +82,7 @@ def _identity(raw: Mapping[str, Any]) -> OwnAccount:
 
 
 def _sent(raw: Mapping[str, Any], to_user_id: str) -> DirectMessage:
-    return DirectMessage(parse_user({"id": _with(to_user_id, _data(raw)).get("dm_event_id")}).id)
+    return DirectMessage(identifier(_with(to_user_id, _data(raw)).get("dm_event_id"), "dm_event_id"))
 
 
 def _with(user_id: str, said: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -112,7 +110,7 @@ def _event(raw: Mapping[str, Any], user_id: str) -> DirectMessage:
         raise ParseProblem("sender_id", "This is not an id.")
     text, raw_text = written(entry.get("text"), entry.get("entities"))
     return DirectMessage(
-        id=parse_user({"id": entry.get("id")}).id,
+        id=identifier(entry.get("id"), "id"),
         sender_id=sender_id,
         recipient_id=None if sender_id == user_id else user_id,
         text=text,

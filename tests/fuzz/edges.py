@@ -33,14 +33,14 @@ from service.reports.rows.cursor import change_cursors, cursors
 from service.reports.rows.order import Order
 from service.settings import SettingsError, load
 from service.settings.load import from_tree
-from service.x_api import activity, cards, schemas, taps
+from service.x_api import activity, cards, parsing, taps
 from service.x_api.facts import ParseProblem
 from tests.fuzz import odd
 from tests.intake.app import PUBLIC_URL, post, settings_with
 from tests.intake.signers import SECRET, SENDERS
 from tests.reports.world import ADMIN
 from tests.support import settings_of, tree
-from tests.x_api.test_schemas import ANSWERED, CREATED
+from tests.x_api.test_parsing import ANSWERED, CREATED
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 BODY_AT_MOST = 1_000_000
@@ -138,10 +138,10 @@ def x_answers() -> Edge:
         (cards.parse_feedback, CREATED), (cards.parse_feedback, ANSWERED), (cards.parse_sent_feedback, ANSWERED),
         (cards.parse_feedback_event, {"event_type": "feedback", "feedback": ANSWERED, "timestamp": "1764417600"}),
         (cards.parse_feedback_page, {"events": [{"feedback": ANSWERED}, {"feedback": CREATED}], "next_cursor": "x"}),
-        (schemas.parse_user, user), (lambda raw: schemas.parse_identity(raw, "read"), user),
-        (schemas.parse_friendship, {"relationship": {"source": {"can_dm": True, "blocking": False}}}),
-        (schemas.parse_message, message), (schemas.parse_sent_message, message),
-        (schemas.parse_dm_page, {"events": [message["event"]], "next_cursor": "y"}), (activity.parse_activity, push),
+        (parsing.parse_user, user), (lambda raw: parsing.parse_identity(raw, "read"), user),
+        (parsing.parse_friendship, {"relationship": {"source": {"can_dm": True, "blocking": False}}}),
+        (parsing.parse_sent_message, message),
+        (parsing.parse_dm_page, {"events": [message["event"]], "next_cursor": "y"}), (activity.parse_activity, push),
         (lambda raw: taps.read("k", json.dumps(raw)), [1, "x"]),
     ]  # fmt: skip
 

@@ -32,7 +32,7 @@ from service.results.ingest import ingest
 from service.results.merge import Update
 from service.web import read_slots
 from service.web.read_slots import Slots
-from service.x_api import parse_feedback
+from service.x_api.cards import parse_feedback
 from tests.reports.world import ADMIN, NOW, World
 from tests.results.cards import request, settings, shop, snapshot, take
 

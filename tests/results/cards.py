@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from service.db import reading, writing
 from service.models import feedback_request, result, result_update, stray_feedback
 from service.results.card import take_in
-from service.x_api import parse_feedback
+from service.x_api.cards import parse_feedback
 from tests.support import read
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

@@ -12,7 +12,7 @@ from service.results.card import take_in
 from service.results.forget import erase, too_old
 from service.results.ingest import Verdict
 from service.results.poll import complete_until
-from service.x_api import parse_feedback
+from service.x_api.cards import parse_feedback
 from tests.results.cards import (
     DAY,
     HOUR,

@@ -14,7 +14,7 @@ from service.models import feedback_request
 from service.results import forget
 from service.results.card import take_in
 from service.results.ingest import Verdict
-from service.x_api import parse_feedback
+from service.x_api.cards import parse_feedback
 from service.x_api.fields import ID_LIMIT
 from tests.results.cards import (
     DAY,

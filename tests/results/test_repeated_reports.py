@@ -12,7 +12,7 @@ from service.results.card import take_in
 from service.results.ingest import ingest
 from service.results.merge import Update
 from service.telemetry.counters import PROCESS_COUNTS
-from service.x_api import parse_feedback
+from service.x_api.cards import parse_feedback
 from tests.results.cards import HOUR, NOW, request, result_of, shop, snapshot, take
 
 MINUTE = timedelta(minutes=1)

@@ -504,7 +504,7 @@ def test_events_of_a_page_are_counted_with_its_window(engine):
 
 
 def poll_card(row, **given):
-    from service.x_api import parse_feedback
+    from service.x_api.cards import parse_feedback
 
     return parse_feedback(snapshot(row, NOW - HOUR, **given))
 

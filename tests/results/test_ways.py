@@ -12,7 +12,7 @@ from service.results.answer import Answer
 from service.results.card import fresh, take_in
 from service.results.ingest import Verdict, ingest, ingest_all
 from service.results.merge import Update
-from service.x_api import parse_feedback
+from service.x_api.cards import parse_feedback
 from tests.results.cards import HOUR, NOW, history_of, request, result_of, shop, snapshot, strays, take
 
 MINUTE = timedelta(minutes=1)

@@ -4,7 +4,7 @@ import pytest
 
 from service.x_api import ParseProblem
 from service.x_api.activity import parse_activity
-from tests.x_api.test_schemas import SENT
+from tests.x_api.test_parsing import SENT
 
 MESSAGE = SENT["event"]
 TAPPED = {

@@ -7,32 +7,16 @@ page: it is listed in `problems`.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
-from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, pre_load
-
-from service.x_api.facts import (
-    DirectMessage,
-    DmPage,
-    Friendship,
-    OwnAccount,
-    ParseProblem,
-    User,
-)
-from service.x_api.fields import Identifier, Label, Tristate, date_or_none, plain
+from service.x_api.facts import DirectMessage, DmPage, Friendship, OwnAccount, ParseProblem, User
+from service.x_api.fields import date_or_none, id_or_none, identifier, plain, word, yes_or_no
 from service.x_api.texts import clean, readable
 
 T = TypeVar("T")
 ASKED_OTHERWISE = "This is not whom we asked for."
 METADATA_LIMIT = 1000
 """X's own."""
-
-
-def parse_message(raw: Mapping[str, Any]) -> DirectMessage:
-    """The `{"event": ...}` of direct_messages/events/new, or a bare event."""
-    body = mapping(raw, "body")
-    told = load(_EVENT, {"event": body} if "id" in body and "event" not in body else body)
-    return cast("Mapping[str, DirectMessage]", told)["event"]
 
 
 def parse_dm_page(raw: Mapping[str, Any]) -> DmPage:
@@ -47,18 +31,19 @@ def parse_messages(raw: list[Any]) -> tuple[tuple[DirectMessage, ...], tuple[Par
 
 
 def parse_sent_message(raw: Mapping[str, Any]) -> DirectMessage:
-    """The answer to a sent message; as above, the id is enough."""
+    """The answer to a sent message, `{"event": ...}` or the bare event. X accepted it: the id is enough."""
+    body = mapping(raw, "body")
+    event = mapping(body.get("event", body), "event")
     try:
-        return parse_message(raw)
+        return _parse_dm(event)
     except ParseProblem:
-        body = mapping(raw, "body")
-        event = mapping(body.get("event", body), "event")
-        return parse_message({"event": {"id": event.get("id")}})
+        return _parse_dm({"id": event.get("id")})
 
 
 def parse_user(raw: Mapping[str, Any]) -> User:
     """A v1.1 user object."""
-    return cast("User", load(_USER, raw))
+    user = mapping(raw, "body")
+    return User(identifier(_id_of(user), "id"), word(user.get("screen_name")), yes_or_no(user.get("can_dm")))
 
 
 def parse_identity(raw: Mapping[str, Any], access_level: str | None) -> OwnAccount:
@@ -69,7 +54,9 @@ def parse_identity(raw: Mapping[str, Any], access_level: str | None) -> OwnAccou
 
 def parse_friendship(raw: Mapping[str, Any]) -> Friendship:
     """`relationship.source.can_dm` of friendships/show."""
-    return cast("Friendship", load(_FRIENDSHIP, raw))
+    both = _part(mapping(raw, "body"), "relationship")
+    source, target = _part(both, "relationship.source"), _part(both, "relationship.target")
+    return Friendship(yes_or_no(source.get("can_dm")), id_or_none(_id_of(target), "relationship.target.id"))
 
 
 def demand_same(told: T, field: str, asked: str | None) -> T:
@@ -81,99 +68,6 @@ def demand_same(told: T, field: str, asked: str | None) -> T:
     if asked and said and said.casefold() != asked.casefold():
         raise ParseProblem(field, ASKED_OTHERWISE)
     return told
-
-
-class Lenient(Schema):
-    """X adds fields without notice: unknown ones are ignored."""
-
-    class Meta:  # noqa: D106 - marshmallow's own form
-        unknown = EXCLUDE
-
-
-class _PersonSchema(Lenient):
-    id = Identifier(load_default=None)
-
-    @pre_load
-    def prefer_the_id_as_text(self, data: Any, **_: Any) -> Any:
-        if not isinstance(data, Mapping):
-            return data
-        return {**data, "id": next(filter(plain, (data.get("id_str"), data.get("id"))), None)}
-
-
-class _UserSchema(_PersonSchema):
-    id = Identifier(required=True)
-    screen_name = Label(load_default=None)
-    can_dm = Tristate(load_default=None)
-
-    @post_load
-    def build(self, data: dict[str, Any], **_: Any) -> User:
-        return User(**data)
-
-
-class _SourceSchema(Lenient):
-    can_dm = Tristate(load_default=None)
-
-
-class _RelationshipSchema(Lenient):
-    source = fields.Nested(_SourceSchema, load_default=None)
-    target = fields.Nested(_PersonSchema, load_default=None)
-
-
-class _FriendshipSchema(Lenient):
-    relationship = fields.Nested(_RelationshipSchema, load_default=None)
-
-    @post_load
-    def build(self, data: dict[str, Any], **_: Any) -> Friendship:
-        both = data["relationship"] or {}
-        source, target = both.get("source") or {}, both.get("target") or {}
-        return Friendship(source.get("can_dm"), target.get("id"))
-
-
-class _MessageDataSchema(Lenient):
-    text = fields.Raw(load_default=None)
-    entities = fields.Raw(load_default=None)
-    quick_reply_response = fields.Raw(load_default=None)
-
-
-class _TargetSchema(Lenient):
-    recipient_id = Identifier(load_default=None)
-
-
-class _MessageCreateSchema(Lenient):
-    target = fields.Nested(_TargetSchema, load_default=None)
-    sender_id = Identifier(load_default=None)
-    message_data = fields.Nested(_MessageDataSchema, load_default=None)
-
-
-class _DirectMessageSchema(Lenient):
-    id = Identifier(required=True)
-    created_timestamp = fields.Raw(load_default=None)
-    message_create = fields.Nested(_MessageCreateSchema, load_default=None)
-
-    @post_load
-    def build(self, data: dict[str, Any], **_: Any) -> DirectMessage:
-        message = data["message_create"] or {}
-        content = message.get("message_data") or {}
-        text, raw_text = written(content.get("text"), content.get("entities"))
-        return DirectMessage(
-            id=data["id"],
-            sender_id=message.get("sender_id"),
-            recipient_id=(message.get("target") or {}).get("recipient_id"),
-            text=text,
-            raw_text=raw_text,
-            created_at=date_or_none(data["created_timestamp"]),
-            tapped=_tapped(content.get("quick_reply_response")),
-        )
-
-
-class _EventSchema(Lenient):
-    event = fields.Nested(_DirectMessageSchema, required=True)
-
-
-_USER = _UserSchema()
-_FRIENDSHIP = _FriendshipSchema()
-_DM = _DirectMessageSchema()
-_EVENT = _EventSchema()
 
 
 def written(text: object, entities: object) -> tuple[str, str]:
@@ -188,7 +82,19 @@ def _tapped(response: object) -> str | None:
 
 
 def _parse_dm(raw: Mapping[str, Any]) -> DirectMessage:
-    return cast("DirectMessage", load(_DM, raw))
+    event = mapping(raw, "body")
+    message_id, message = identifier(event.get("id"), "id"), _part(event, "message_create")
+    target, content = _part(message, "message_create.target"), _part(message, "message_create.message_data")
+    text, raw_text = written(content.get("text"), content.get("entities"))
+    return DirectMessage(
+        id=message_id,
+        sender_id=id_or_none(message.get("sender_id"), "message_create.sender_id"),
+        recipient_id=id_or_none(target.get("recipient_id"), "message_create.target.recipient_id"),
+        text=text,
+        raw_text=raw_text,
+        created_at=date_or_none(event.get("created_timestamp")),
+        tapped=_tapped(content.get("quick_reply_response")),
+    )
 
 
 def _parse_listed(raw: Mapping[str, Any]) -> DirectMessage:
@@ -197,24 +103,6 @@ def _parse_listed(raw: Mapping[str, Any]) -> DirectMessage:
     if message.sender_id is None or message.recipient_id is None:
         raise ParseProblem("message_create", "Nobody can tell from whom to whom this went.")
     return message
-
-
-def load(schema: Schema, raw: Mapping[str, Any]) -> object:
-    """What the schema builds from it, or the first error as a problem."""
-    try:
-        return schema.load(raw)
-    except ValidationError as error:
-        field, sentence = _first(error.messages)
-        raise ParseProblem(field or "body", sentence) from None
-
-
-def _first(messages: Any) -> tuple[str, str]:
-    """The first error as (`response.score.value`, sentence)."""
-    if isinstance(messages, list):
-        return "", str(messages[0])
-    key, inner = next(iter(messages.items()))
-    field, sentence = _first(inner)
-    return ".".join(part for part in (str(key), field) if part and part != "_schema"), sentence
 
 
 def each(
@@ -255,3 +143,14 @@ def mapping(value: object, place: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise ParseProblem(place, "This is not an object.")
     return value
+
+
+def _part(holder: Mapping[str, Any], place: str) -> Mapping[str, Any]:
+    """An object within another, empty where there is none."""
+    inner = holder.get(place.rpartition(".")[2])
+    return {} if inner is None else mapping(inner, place)
+
+
+def _id_of(person: Mapping[str, Any]) -> object:
+    """X writes an id as a number, which some readers of JSON round, and as text beside it."""
+    return next(filter(plain, (person.get("id_str"), person.get("id"))), None)
