@@ -5,8 +5,8 @@ wire.py        one request, one answer              oauth1.py, oauth2.py   signi
 codes.py, errors.py   what X's codes mean to us     refusal.py   an answer that is a refusal, as an error
 facts.py       what X knows, as dataclasses         fields.py, parsing.py, cards.py, activity.py   JSON to facts
 webhook.py     X's two proofs                       bodies.py    the JSON and errors in a body
-taps.py        quick replies that name a request    questions.py   the questions X can put on a card
-texts.py       texts, cleaned and compared          rate.py, limits.py   windows: what is left, what X documents
+texts.py       texts, cleaned and compared          questions.py   the questions X can put on a card
+rate.py, limits.py   windows: what is left, what X documents
 
 Takes credentials and plain values; returns frozen dataclasses, or raises an `XError` that says what may be done next.
 Nothing in here reads our database or decides whom to write to. Nothing retries, but once what X refused for a spent

@@ -33,7 +33,8 @@ from service.reports.rows.cursor import change_cursors, cursors
 from service.reports.rows.order import Order
 from service.settings import SettingsError, load
 from service.settings.load import from_tree
-from service.x_api import activity, cards, parsing, taps
+from service.ways import quick_reply
+from service.x_api import activity, cards, parsing
 from service.x_api.facts import ParseProblem
 from tests.fuzz import odd
 from tests.intake.app import PUBLIC_URL, post, settings_with
@@ -142,7 +143,7 @@ def x_answers() -> Edge:
         (parsing.parse_friendship, {"relationship": {"source": {"can_dm": True, "blocking": False}}}),
         (parsing.parse_sent_message, message),
         (parsing.parse_dm_page, {"events": [message["event"]], "next_cursor": "y"}), (activity.parse_activity, push),
-        (lambda raw: taps.read("k", json.dumps(raw)), [1, "x"]),
+        (lambda raw: quick_reply.recognise("k", json.dumps(raw)), [1, "x"]),
     ]  # fmt: skip
 
     def once(dice: Random) -> None:

@@ -14,10 +14,9 @@ from service.results.ingest import ingest
 from service.results.merge import Update
 from service.settings import asking as settings
 from service.states import PROVEN_UNSENT, State
-from service.ways import WAYS
+from service.ways import WAYS, quick_reply
 from service.ways.catalogue import choose, languages
 from service.ways.scale import words
-from service.x_api import taps
 from tests.outreach.test_walk import sent
 from tests.support import World
 
@@ -70,8 +69,8 @@ def test_quick_replies_name_the_request_and_a_score_each_in_the_customers_langua
     assert [label for label, _ in message.options] == [
         "1 Sehr unzufrieden", "2 Unzufrieden", "3 Weder zufrieden noch unzufrieden", "4 Zufrieden", "5 Sehr zufrieden",
     ]  # fmt: skip
-    said = [taps.read(world.place.hash_key, metadata) for _, metadata in message.options]
-    assert said == [taps.Tap(request_id, score) for score in range(1, 6)]
+    said = [quick_reply.recognise(world.place.hash_key, metadata) for _, metadata in message.options]
+    assert said == [quick_reply.Tap(request_id, score) for score in range(1, 6)]
 
 
 @pytest.mark.parametrize(

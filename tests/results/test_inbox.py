@@ -11,7 +11,8 @@ from service.customers.hash_key import open_key
 from service.db import reading, writing
 from service.models import opt_out, send_attempt
 from service.results.inbox import STOPS_HEARD_FOR, read_once
-from service.x_api import DirectMessage, DmPage, XAnswer, taps
+from service.ways import quick_reply
+from service.x_api import DirectMessage, DmPage, XAnswer
 from tests.results.cards import HOUR, request, result_of
 from tests.results.cards import settings as settings_of
 from tests.results.outside import Outside
@@ -32,7 +33,7 @@ def prompted(engine, x, number=1):
         engine, feedback_id=None, card_dm_id=None, way="quick_reply", campaign="care", card_sent_at=x.now,
         x_user_id=user_id,
     )  # fmt: skip
-    options = taps.options(open_key(engine, SETTINGS.service.secret_key), row["id"], "csat", {})
+    options = quick_reply.options(open_key(engine, SETTINGS.service.secret_key), row["id"], "csat", {})
     x.client.send_dm(user_id, "How did we do?", signed_at=x.now, options=options)
     return row
 

@@ -22,8 +22,9 @@ from service.results import replies, x_activity
 from service.results.x_activity import blueprint
 from service.sandbox import pushes
 from service.settings.load import ELSEWHERE
+from service.ways import quick_reply
 from service.ways.catalogue import languages
-from service.x_api import DirectMessage, taps
+from service.x_api import DirectMessage
 from tests.results.cards import HOUR, NOW, US, request, result_of
 from tests.results.cards import settings as settings_of
 from tests.results.outside import Outside
@@ -48,7 +49,7 @@ def key_of(engine):
 
 
 def metadata_of(engine, row, score):
-    return taps.options(key_of(engine), row["id"], "csat", {})[score - 1].metadata
+    return quick_reply.options(key_of(engine), row["id"], "csat", {})[score - 1].metadata
 
 
 def message(row, text, number=1, at=NOW, tapped=None, **changes):
@@ -509,7 +510,7 @@ def test_a_customer_who_taps_and_one_who_types_answer_by_x_s_own_pushes(engine, 
     with served(web(SETTINGS, engine, lambda: datetime.now(UTC))) as url:
         x.control("POST", "/webhooks", activity_url=f"{url}{HOOK}")
         for row in (tapping, typing):
-            options = taps.options(key_of(engine), row["id"], "csat", {})
+            options = quick_reply.options(key_of(engine), row["id"], "csat", {})
             x.client.send_dm(row["x_user_id"], "How did we do?", signed_at=x.now, options=options)
         x.advance(timedelta(minutes=1))
         x.control("POST", f"/customers/{tapping['x_user_id']}/dm", tap=1)

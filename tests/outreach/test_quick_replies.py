@@ -2,23 +2,22 @@
 
 import pytest
 
-from service.x_api import taps
+from service.ways.quick_reply import Tap, options, recognise
 from service.x_api.questions import SCORE_RANGE
-from service.x_api.taps import Tap
 
 SECRET = "a-secret-key-of-the-service-1234567"
 
 
 @pytest.mark.parametrize("kind", ["csat", "nps"])
 def test_every_score_of_the_scale_is_an_option_in_its_order(kind):
-    made = taps.options(SECRET, "fr_1", kind, {})
+    made = options(SECRET, "fr_1", kind, {})
     assert [each.label for each in made] == [str(score) for score in SCORE_RANGE[kind]]
-    assert [taps.read(SECRET, each.metadata) for each in made] == [Tap("fr_1", score) for score in SCORE_RANGE[kind]]
+    assert [recognise(SECRET, each.metadata) for each in made] == [Tap("fr_1", score) for score in SCORE_RANGE[kind]]
     assert all(len(each.metadata) <= 1000 for each in made)
 
 
 def test_the_ends_of_the_scale_may_be_named_in_words_as_long_as_x_takes():
-    made = taps.options(SECRET, "fr_1", "csat", {1: "1 - very bad", 5: "5 " + "x" * 60})
+    made = options(SECRET, "fr_1", "csat", {1: "1 - very bad", 5: "5 " + "x" * 60})
     assert (made[0].label, len(made[4].label)) == ("1 - very bad", 36)
 
 
@@ -37,7 +36,7 @@ def test_the_ends_of_the_scale_may_be_named_in_words_as_long_as_x_takes():
     ],
 )
 def test_a_forged_tap_says_nothing(change):
-    said = taps.options(SECRET, "fr_1", "csat", {})[3].metadata
-    assert taps.read(SECRET, said) == Tap("fr_1", 4)
-    assert taps.read(SECRET, change(said)) is None
-    assert taps.read("another-secret-key-of-a-service-123", said) is None
+    said = options(SECRET, "fr_1", "csat", {})[3].metadata
+    assert recognise(SECRET, said) == Tap("fr_1", 4)
+    assert recognise(SECRET, change(said)) is None
+    assert recognise("another-secret-key-of-a-service-123", said) is None
