@@ -21,17 +21,19 @@ def is_long(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """Who asks what. `query` and `form` are decoded; `json` is the parsed body, None when it is not JSON."""
+    """Who asks what. `query` and `form` are decoded; `json` is the parsed body, None when it is not JSON.
+
+    `committed`: the ids of what the call has stored.
+    """
 
     world: World
     caller: str
-    is_account: bool
     now_ms: int
     query: Mapping[str, str]
     form: Mapping[str, str]
     json: Any = None
     path_id: str | None = None
-    notes: dict[str, str] = field(default_factory=dict)
+    committed: list[str] = field(default_factory=list)
 
     @property
     def params(self) -> dict[str, str]:

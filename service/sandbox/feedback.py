@@ -33,7 +33,7 @@ def create(call: Call) -> tuple[int, dict[str, Any]]:
         limits.count_dm(world, call.caller, wanted["recipient"], call.now_ms)
     limits.count_card(world, call.caller, call.now_ms)
     card = _commit(call, wanted)
-    call.notes["committed"] = str(card.id)
+    call.committed.append(str(card.id))
     return rules.create_status, feedback_json(world, card, card.at_ms, rules.question_variant_id)
 
 
@@ -86,7 +86,6 @@ def _commit(call: Call, wanted: dict[str, Any]) -> StoredCard:
 
 def _read_create(call: Call) -> dict[str, Any]:
     given = call.params if call.world.assumptions.create_accepts_query else dict(call.form)
-    call.notes["recipient"] = given.get("to_user_id", "")[:20]
     for name in ("type", "to_user_id", "message", "privacy_url"):
         if not given.get(name):
             raise call.missing(name)

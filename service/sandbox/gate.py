@@ -81,7 +81,7 @@ def _answer(
         if rule is not None and rule.when == "after":
             faults.give_back(world, rule)
         raise
-    line.committed = call.notes.get("committed")
+    line.committed = next(iter(call.committed), None)
     if rule is not None and rule.when == "after":
         line.fault = rule.fault
         spoiled = faults.strike(world, rule, connection)
@@ -108,13 +108,11 @@ def _read(world: World, endpoint: Route, request: FlaskRequest, path_id: str | N
     caller = _caller(world, endpoint, request, query, text if is_form else None)
     if world.assumptions.shut_down:
         raise XRefusal(410, 251)
-    is_account = caller in world.accounts
-    if is_account == endpoint.as_customer:
+    if (caller in world.accounts) == endpoint.as_customer:
         raise XRefusal(403, 220)
     return Call(
         world=world,
         caller=caller,
-        is_account=is_account,
         now_ms=now_ms,
         query=dict(parse_qsl(query, keep_blank_values=True, errors="replace")),
         form=dict(parse_qsl(text, keep_blank_values=True, errors="replace")) if is_form else {},

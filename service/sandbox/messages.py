@@ -31,7 +31,7 @@ def new(call: Call) -> dict[str, Any]:
     limits.check_dms(call.world, call.caller, recipient, call.now_ms)
     limits.count_dm(call.world, call.caller, recipient, call.now_ms)
     message = commit(call.world, call.caller, recipient, text, via="dm", at_ms=call.now_ms, options=options)
-    call.notes["committed"] = str(message.id)
+    call.committed.append(str(message.id))
     visits.plan(call.world, message)
     return {"event": message_json(call.world, message)}
 
@@ -152,7 +152,6 @@ def _read_new(call: Call) -> tuple[str, str, Options]:
     if target.get("recipient_id") in (None, ""):
         raise call.missing("recipient_id")
     recipient = call.long("recipient_id", target["recipient_id"])
-    call.notes["recipient"] = recipient
     content = _inner(call, create, "message_data")
     return recipient, checked_text(call, "text", content.get("text")), _read_options(call, content.get("quick_reply"))
 

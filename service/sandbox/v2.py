@@ -43,7 +43,7 @@ def send(call: Call) -> tuple[int, dict[str, Any]]:
     limits.check_dms(world, call.caller, recipient, call.now_ms, v2=True)
     limits.count_dm(world, call.caller, recipient, call.now_ms, v2=True)
     message = messages.commit(world, call.caller, recipient, text, via="dm", at_ms=call.now_ms)
-    call.notes["committed"] = str(message.id)
+    call.committed.append(str(message.id))
     visits.plan(world, message)
     return 201, {"data": {"dm_conversation_id": _between(call.caller, recipient), "dm_event_id": str(message.id)}}
 
