@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 
 from service.accounts import slots
 from service.db import Micros
-from service.metrics.families import gauge
+from service.metrics.gauge import family
 from service.models import account_state, feedback_request, send_attempt
 from service.settings import Account
 from service.states import Kind
@@ -36,7 +36,7 @@ def families(connection: Connection, accounts: Mapping[str, Account], now: datet
         ("sends_day", "Sends that count towards X's limits for the rolling 24 hours, as X counts them.", sent),
         ("sends_left", "Sends left under X's limits for the rolling 24 hours.", left(accounts, sent)),
     ):
-        yield gauge(name, text, LABELS, ((*labels, n) for labels, n in sends.items()))
+        yield family(name, text, LABELS, ((*labels, n) for labels, n in sends.items()))
 
 
 def left(accounts: Mapping[str, Account], sent: Sends) -> Sends:

@@ -20,7 +20,7 @@ from service.clock import utc_now
 from service.db import reading
 from service.db.sqlite import log_bytes
 from service.metrics import budgets, served, totals
-from service.metrics.families import gauge
+from service.metrics.gauge import family
 from service.metrics.gauges import GAUGES
 from service.partitions import creation
 from service.settings import Settings
@@ -44,7 +44,7 @@ class Figures(Collector):
         now = self._clock()
         with reading(self._engine) as connection:
             for each, rows in served.figures(connection, GAUGES, self._settings, now):
-                yield gauge(each.name, each.text, each.labels, rows)
+                yield family(each.name, each.text, each.labels, rows)
             yield from budgets.families(connection, self._settings.accounts, now)
             yield from totals.families(connection, now)
             yield from _unplaced(connection)
@@ -94,20 +94,20 @@ def _replica(engine: Engine) -> Iterator[Metric]:
     found = replica.standing(engine)
     if found is None:
         return
-    yield gauge("replica_used", "Whether figures and exports are read from the replica.", (), [(not found.problem,)])
+    yield family("replica_used", "Whether figures and exports are read from the replica.", (), [(not found.problem,)])
     if found.behind is not None:
         behind = found.behind.total_seconds()
-        yield gauge("replica_behind_seconds", "How far behind the replica is.", (), [(behind,)])
+        yield family("replica_behind_seconds", "How far behind the replica is.", (), [(behind,)])
 
 
 def _log(engine: Engine) -> Iterator[Metric]:
     """The log beside an SQLite file, which grows as long as somebody reads and does not end."""
     if (size := log_bytes(engine)) is not None:
-        yield gauge("sqlite_log_bytes", "Size of SQLite's write-ahead log (FILE-wal).", (), [(size,)])
+        yield family("sqlite_log_bytes", "Size of SQLite's write-ahead log (FILE-wal).", (), [(size,)])
 
 
 def _unplaced(connection: Connection) -> Iterator[Metric]:
     """What waits for a partition, where tables lie in some."""
     text = "Rows without a partition yet, by table, counted up to 1000. The worker moves them into one."
     if found := creation.unplaced(connection):
-        yield gauge("rows_unplaced", text, ["table"], found.items())
+        yield family("rows_unplaced", text, ["table"], found.items())

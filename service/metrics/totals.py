@@ -24,7 +24,7 @@ from service.db import upsert, writing
 from service.db.outages import is_away
 from service.encrypting import in_force as keys
 from service.ids import new_id
-from service.metrics.families import PREFIX, gauge
+from service.metrics.gauge import PREFIX, family
 from service.migrations import head
 from service.models import process_count
 from service.process import name_of
@@ -110,7 +110,7 @@ def families(connection: Connection, now: datetime) -> Iterator[Metric]:
         yield _histogram(figure, mine) if figure.buckets else _counter(figure, mine)
     alive = ((*build, number) for build, number in living(connection, now).items())
     text = "Running processes, by role and build."
-    yield gauge("build_info", text, ("role", "version", "python"), alive)
+    yield family("build_info", text, ("role", "version", "python"), alive)
 
 
 def living(connection: Connection, now: datetime) -> dict[tuple[str, str, str], int]:
@@ -121,19 +121,19 @@ def living(connection: Connection, now: datetime) -> dict[tuple[str, str, str], 
 
 
 def _counter(figure: Meter, mine: Mapping[tuple[str, ...], Numbers]) -> Metric:
-    family = CounterMetricFamily(f"{PREFIX}{figure.name}", figure.text, labels=figure.labels)
+    made = CounterMetricFamily(f"{PREFIX}{figure.name}", figure.text, labels=figure.labels)
     for labels, (number,) in sorted(mine.items()):
-        family.add_metric(labels, number)
-    return family
+        made.add_metric(labels, number)
+    return made
 
 
 def _histogram(figure: Meter, mine: Mapping[tuple[str, ...], Numbers]) -> Metric:
-    family = HistogramMetricFamily(f"{PREFIX}{figure.name}", figure.text, labels=figure.labels)
+    made = HistogramMetricFamily(f"{PREFIX}{figure.name}", figure.text, labels=figure.labels)
     bounds = [*(f"{each:g}" if each < 1_000_000 else str(each) for each in figure.buckets), "+Inf"]  # noqa: PLR2004 - where %g would turn to exponents
     for labels, (*within, total) in sorted(mine.items()):
         upto = [sum(within[: place + 1]) for place in range(len(within))]
-        family.add_metric(labels, buckets=list(zip(bounds, upto, strict=True)), sum_value=total)
-    return family
+        made.add_metric(labels, buckets=list(zip(bounds, upto, strict=True)), sum_value=total)
+    return made
 
 
 def _sum(kept: Iterable[list[Any]]) -> dict[Key, Numbers]:
