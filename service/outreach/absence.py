@@ -31,12 +31,14 @@ LISTED_FOR = timedelta(days=29)  # X lists a message for thirty days
 A_DAY = timedelta(days=1)  # a send that is unclear for longer has been given up
 REPEATED = timedelta(minutes=2)  # by then a send that was found missing has been repeated
 HIDES, NOTHING_KNOWN = "hides_ours", "nothing_known"
+FoundSend = tuple[Request, Attempt, Listing]
+"""An unclear send, and the list that would show it."""
 
 
 def held_to_what_we_know(
     engine: Engine,
     account: Account,
-    found: Sequence[tuple[Request, Attempt, Listing]],
+    found: Sequence[FoundSend],
     *,
     controlled: Collection[str] = (),
 ) -> list[Listing]:
@@ -44,25 +46,19 @@ def held_to_what_we_know(
 
     `controlled`: over v2, the ids of attempts of whose sort X's list with somebody else has shown one.
     """
+    held, believed = list[Listing](), False
     with reading(engine) as connection:
-        known = [_known(connection, account, *each) for each in found]
-        doubtful = [
-            each[1].id not in controlled and _is_doubtful(*each, ids) for each, ids in zip(found, known, strict=True)
-        ]
-        strays = [
-            sends.strays_alone(connection, each[1], nothing_known=unproven)
-            for each, unproven in zip(found, doubtful, strict=True)
-        ]
-        believed = any(doubtful) and _believed(connection, account, max(each.read_at for _, _, each in found))
-    held = list[Listing]()
-    for (_, _, listing), ids, unproven, alone in zip(found, known, doubtful, strays, strict=True):
-        if alone or not set().union(*ids.values()) <= {message.id for message in listing.messages}:
-            held.append(_hiding(account, listing))
-        elif unproven and believed:
-            held.append(replace(listing, readable=False, problem=NOTHING_KNOWN))
-        else:
-            held.append(listing)
-            believed = believed or unproven
+        for request, attempt, listing in found:
+            known = _known(connection, account, request, attempt, listing)
+            doubtful = attempt.id not in controlled and _is_doubtful(request, attempt, listing, known)
+            strays = sends.strays_alone(connection, attempt, nothing_known=doubtful)
+            if strays or not set().union(*known.values()) <= {message.id for message in listing.messages}:
+                held.append(_hiding(account, listing))
+            elif doubtful and (believed or _believed(connection, account, found)):
+                held.append(replace(listing, readable=False, problem=NOTHING_KNOWN))
+            else:
+                held.append(listing)
+                believed = believed or doubtful
     return held
 
 
@@ -105,10 +101,10 @@ def _known(
     return known
 
 
-def _believed(connection: Connection, account: Account, now: datetime) -> bool:
+def _believed(connection: Connection, account: Account, found: Sequence[FoundSend]) -> bool:
     """Whether a list was believed so lately that the repeat cannot be in it yet for sure."""
     shown = settled_in(account)  # seconds, where time is short (a trial): then it is repeated in seconds, too
-    since = now - shown - min(REPEATED, shown)
+    since = max(listing.read_at for _, _, listing in found) - shown - min(REPEATED, shown)
     return sends.found_missing(connection, account.name, since - A_DAY, since)
 
 
