@@ -137,7 +137,7 @@ class DmListReader:
         now, name = self.clock(), self.account.name
         log.warning("dm_list_not_read", account=name, reason=error.reason, x_code=error.code)
         with writing(self.engine) as connection:
-            holds.hold_if_refused(connection, name, error.reason, error.code, now)
+            holds.hold_if_refused(connection, name, error, now)
             if isinstance(error, RateLimited):
                 until = error.back_at(now) or now + self.account.window
                 windows.exhausted(connection, name, ENDPOINT, until, now)

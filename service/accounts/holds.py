@@ -15,7 +15,7 @@ from service.accounts.standing import LONGEST_PAUSE
 from service.db.leases import is_over
 from service.models import account_state
 from service.settings import Account
-from service.x_api import STOPS_AT_ONCE, STOPS_READING
+from service.x_api import STOPS_AT_ONCE, STOPS_READING, XError
 from service.x_api.facts import OwnAccount
 
 log = structlog.get_logger(__name__)
@@ -98,10 +98,10 @@ def hold(connection: Connection, account: str, why: Hold, now: datetime) -> bool
     return changed.rowcount == 1
 
 
-def hold_if_refused(connection: Connection, account: str, reason: str | None, code: int | None, now: datetime) -> None:
+def hold_if_refused(connection: Connection, account: str, error: XError, now: datetime) -> None:
     """Hold the account if the refusal of a read applies to every call."""
-    if reason is not None and reason in STOPS_AT_ONCE:
-        hold(connection, account, Hold(code, reason), now)
+    if error.reason in STOPS_AT_ONCE:
+        hold(connection, account, Hold(error.code, error.reason), now)
 
 
 def release(connection: Connection, account: str, now: datetime) -> bool:

@@ -13,7 +13,7 @@ from service.accounts import standing
 from service.auth import log_access
 from service.db import reading, writing
 from service.ids import new_id
-from service.outreach.campaigns import Conversation, freeze
+from service.outreach.campaigns import conversation_of, freeze
 from service.outreach.claims import Ready, record, taken_up
 from service.outreach.context import Workplace
 from service.outreach.prepare import TRIED
@@ -53,16 +53,13 @@ def begin(place: Workplace, campaign: Campaign, account: Account, handle: str, b
         language=campaign.default_language, channel=None, customer_ref=None, tenant=None, handled_by=None,
         scheduled_at=now, updated_at=now, test=True,
     )  # fmt: skip
-    conversation = Conversation(
-        request_id, row.conversation_id, row.source, account.name, now, None, (), None, row.language, row.x_handle
-    )
     page_hash = hash_of(place.hash_key, request_id)
-    plan = freeze(conversation, replace(campaign, test=True), account, NO_LOTS, page_hash)
     with writing(place.engine) as connection:
         standing.enrol(connection, [account.name], now)
         open_all(connection, [row])
         opened = locked(connection, request_id)
         assert opened is not None, "written a line before"
+        plan = freeze(conversation_of(opened), replace(campaign, test=True), account, NO_LOTS, page_hash)
         frozen = write(connection, opened, Postpone(now, TRIED, plan=plan), now, place.writer)
         leases.grant(connection, request_id, Lease(request_id, now + place.settings.worker.lease))
         log_access(connection, by, "campaign.try", {"campaign": campaign.name, "request_id": request_id}, now)

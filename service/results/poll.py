@@ -251,7 +251,7 @@ def _failed(connection: Connection, account: Account, turn: _Turn, error: XError
 
 def _noted(connection: Connection, account: Account, error: XError, now: datetime) -> datetime | None:
     log.warning("poll_failed", account=account.name, reason=error.reason, x_code=error.code)
-    holds.hold_if_refused(connection, account.name, error.reason, error.code, now)
+    holds.hold_if_refused(connection, account.name, error, now)
     if isinstance(error, RateLimited):
         return windows.exhausted(connection, account.name, ENDPOINT, error.back_at(now), now)
     return None

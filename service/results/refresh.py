@@ -193,7 +193,7 @@ class _RefreshTurn:
     def _failed(self, card: DueCard, error: XError) -> RefreshReport:
         log.warning("refresh_failed", account=self.account.name, reason=error.reason, x_code=error.code)
         with writing(self.engine) as connection:
-            holds.hold_if_refused(connection, self.account.name, error.reason, error.code, self.now)
+            holds.hold_if_refused(connection, self.account.name, error, self.now)
             if isinstance(error, RateLimited):
                 again = windows.exhausted(connection, self.account.name, ENDPOINT, error.back_at(self.now), self.now)
                 return RefreshReport(asked=1, come_back_at=again, problem=error.reason)

@@ -13,6 +13,7 @@ from service.accounts import holds, standing
 from service.db import reading, writing
 from service.models import strange_refusal
 from service.states import Failure, Skip, State
+from service.x_api import AccountProblem
 from tests.outreach.test_unclear import NEW, messages, ready
 from tests.support import START, World
 
@@ -250,7 +251,7 @@ def test_a_customer_alone_whose_messages_x_refuses_as_if_our_keys_were_wrong_hol
 @pytest.mark.parametrize(("reason", "held"), [("unauthorized", False), ("token_invalid", True), ("forbidden", False)])
 def test_a_single_reading_call_holds_the_account_only_where_x_says_why(world: World, reason: str, held: bool) -> None:
     with writing(world.engine) as connection:
-        holds.hold_if_refused(connection, "acme", reason, None, world.clock.now)
+        holds.hold_if_refused(connection, "acme", AccountProblem("No.", reason=reason), world.clock.now)
     assert (stands(world).hold_reason == reason) is held
 
 
