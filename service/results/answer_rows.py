@@ -15,7 +15,7 @@ from service.at_rest.columns import encrypting
 from service.at_rest.unreadable import is_unreadable
 from service.models import feedback_request, result, result_update
 from service.results.answer import Answer
-from service.results.merge import Update, VisibleAnswer, digest
+from service.results.merge import NOTHING, Claim, SettledAnswer, Update, digest
 
 fr = feedback_request.c
 res = result.c
@@ -53,7 +53,7 @@ class StoredResult:
     """The row readers see. `feedback_id` None: nobody has reported a card."""
 
     feedback_id: str | None
-    shown: VisibleAnswer
+    shown: SettledAnswer
     update_count: int
     anomalies: int
 
@@ -81,8 +81,8 @@ def held(connection: Connection, request_id: str, known: Sequence[StoredReport])
     if row is None:
         return None
     shown = _shown(row)
-    if is_unreadable(shown.text) and any(each.told.text is not None for each in known):
-        shown = replace(shown, text=None, text_at=None, text_way=None)
+    if is_unreadable(shown.text.value) and any(each.told.text is not None for each in known):
+        shown = replace(shown, text=NOTHING)
     return StoredResult(row.feedback_id, shown, row.update_count, row.anomalies)
 
 
@@ -109,7 +109,7 @@ def judge(connection: Connection, verdicts: Sequence[tuple[StoredReport, str]]) 
         connection.execute(JUDGE, [{"this": each.id, "thought": verdict} for each, verdict in verdicts])
 
 
-def first(connection: Connection, request_id: str, shown: VisibleAnswer, values: dict[str, Any]) -> None:
+def first(connection: Connection, request_id: str, shown: SettledAnswer, values: dict[str, Any]) -> None:
     """Write the row."""
     row = {"request_id": request_id, **values, **shown_columns(shown)}
     connection.execute(FIRST, encrypting(result, row, request_id))
@@ -121,32 +121,23 @@ def change(connection: Connection, request_id: str, values: dict[str, Any]) -> N
     connection.execute(CHANGE, {"this": request_id, **encrypting(result, values, request_id)})
 
 
-def shown_columns(shown: VisibleAnswer) -> dict[str, Any]:
+def shown_columns(shown: SettledAnswer) -> dict[str, Any]:
     """What stands, as columns."""
     return {
-        **_columns(Update(shown.told_at, shown.score, shown.score_at, shown.text, shown.text_at)),
-        "score_way": shown.score_way,
-        "text_way": shown.text_way,
-    }
+        "x_updated_at": shown.told_at,
+        "score": shown.score.value, "score_at": shown.score.at, "score_way": shown.score.way,
+        "text": shown.text.value, "text_at": shown.text.at, "text_way": shown.text.way,
+    }  # fmt: skip
 
 
 def _kept(answer: Answer, update: Update, verdict: str, now: datetime) -> dict[str, Any]:
     row = {
         "request_id": answer.request_id, "way": answer.way, "channel": answer.channel, "verdict": verdict,
         "feedback_id": answer.feedback_id, "digest": digest(answer.told), "seen_at": now,
-        "unread": ",".join(answer.unread) or None, **_columns(update),
+        "unread": ",".join(answer.unread) or None, "x_updated_at": update.told_at,
+        "score": update.score, "score_at": update.score_at, "text": update.text, "text_at": update.text_at,
     }  # fmt: skip
     return encrypting(result_update, row, answer.request_id, answer.way, update.told_at)
-
-
-def _columns(update: Update) -> dict[str, Any]:
-    return {
-        "x_updated_at": update.told_at,
-        "score": update.score,
-        "score_at": update.score_at,
-        "text": update.text,
-        "text_at": update.text_at,
-    }
 
 
 def _told(row: Row[Any]) -> Update:
@@ -154,5 +145,7 @@ def _told(row: Row[Any]) -> Update:
     return told.wordless() if is_unreadable(row.text) else told
 
 
-def _shown(row: Row[Any]) -> VisibleAnswer:
-    return VisibleAnswer(row.x_updated_at, row.score, row.score_at, row.score_way, row.text, row.text_at, row.text_way)
+def _shown(row: Row[Any]) -> SettledAnswer:
+    told_at = row.x_updated_at
+    score = Claim(row.score, row.score_at, row.score_way, told_at)
+    return SettledAnswer(told_at, score, Claim(row.text, row.text_at, row.text_way, told_at))

@@ -23,7 +23,7 @@ from service.requests.seals import touch
 from service.results import answer_rows
 from service.results.answer import Answer
 from service.results.answer_rows import AskedRequest, StoredReport, StoredResult
-from service.results.merge import Update, VisibleAnswer, digest, settle
+from service.results.merge import SettledAnswer, Update, digest, settle
 from service.telemetry import traces
 from service.telemetry.counters import PROCESS_COUNTS
 from service.x_api.questions import SCORE_RANGE
@@ -170,14 +170,11 @@ class _ReportBatch:
         first, last = self._asked.ended_at - CLOCKS_DIFFER, self._asked.ended_at + NOBODY_ANSWERS_AFTER
         return at if at is not None and first <= at <= last else None
 
-    def _shown(self) -> VisibleAnswer:
-        shown = self._settled.shown
-        if self._forgotten is not None:
-            # Retention takes the words, not the fact that there were some.
-            shown = replace(shown, text_at=self._forgotten.text_at, text_way=self._forgotten.text_way)
-        return shown
+    def _shown(self) -> SettledAnswer:
+        # Retention takes the words, not the fact that there were some.
+        return self._settled if self._forgotten is None else replace(self._settled, text=self._forgotten.text)
 
-    def _verdict(self, update: Update, before: VisibleAnswer) -> Verdict:
+    def _verdict(self, update: Update, before: SettledAnswer) -> Verdict:
         if self._settled.contradicts(update):
             return Verdict.ANOMALY
         is_first = self._held is None and not self._added
@@ -228,8 +225,8 @@ class _ReportBatch:
         answer_rows.change(connection, self._asked.id, values)
 
 
-def _seen(before: VisibleAnswer | None, after: VisibleAnswer, now: datetime) -> dict[str, datetime]:
+def _seen(before: SettledAnswer | None, after: SettledAnswer, now: datetime) -> dict[str, datetime]:
     """When we first had a score and a text, by our own clock; once set it stays."""
-    score = after.score is not None and (before is None or before.score is None)
-    text = after.text is not None and (before is None or before.text is None)
+    score = after.score.value is not None and (before is None or before.score.value is None)
+    text = after.text.value is not None and (before is None or before.text.value is None)
     return {name: now for name, is_new in (("score_seen_at", score), ("text_seen_at", text)) if is_new}

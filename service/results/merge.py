@@ -11,7 +11,7 @@ that carries it: X's own samples have that, and nothing here compares the two cl
 import hashlib
 import json
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -40,36 +40,13 @@ class Update:
 
 
 @dataclass(frozen=True, slots=True)
-class VisibleAnswer:
-    """What readers see: a score and a text, each with its own date and the way it was given."""
-
-    told_at: datetime
-    score: int | None = None
-    score_at: datetime | None = None
-    score_way: str | None = None
-    text: str | None = None
-    text_at: datetime | None = None
-    text_way: str | None = None
-
-    @property
-    def answers(self) -> bool:
-        """Whether there is anything the customer gave."""
-        return self.score is not None or self.text is not None
-
-    @property
-    def is_forgotten(self) -> bool:
-        """Whether there was a text whose retention is over: then only its date is left."""
-        return self.text is None and self.text_at is not None
-
-
-@dataclass(frozen=True, slots=True)
 class Claim:
-    """One value, and everything by which it is compared with others."""
+    """A score or a text, its own date and the way it was given. When it was told only decides between two."""
 
-    value: Any
-    at: datetime | None
-    told_at: datetime
-    way: str | None
+    value: Any = None
+    at: datetime | None = None
+    way: str | None = None
+    told_at: datetime = field(default=EPOCH, compare=False)
 
     @property
     def rank(self) -> tuple[bool, datetime, datetime, Any, str]:
@@ -77,46 +54,52 @@ class Claim:
         return self.at is None, self.at or EPOCH, self.told_at, self.value, self.way or ""
 
 
-NOTHING = Claim(None, None, EPOCH, None)
+NOTHING = Claim()
 
 
 @dataclass(frozen=True, slots=True)
 class SettledAnswer:
-    """What stands: a score and a text, each with its own claim, and when anything was last reported."""
+    """What stands, as readers see it: a score and a text, and when anything was last reported."""
 
     told_at: datetime
-    score: Claim | None = None
-    text: Claim | None = None
+    score: Claim = NOTHING
+    text: Claim = NOTHING
+
+    @property
+    def answers(self) -> bool:
+        """Whether there is anything the customer gave."""
+        return self.score.value is not None or self.text.value is not None
+
+    @property
+    def is_forgotten(self) -> bool:
+        """Whether there was a text whose retention is over: then only its date is left."""
+        return self.text.value is None and self.text.at is not None
 
     def and_also(self, update: Update, way: str, scores: Container[int]) -> "SettledAnswer":
         """The same with one more report. A score outside `scores` (the scale) is kept elsewhere but never stands."""
-        score = Claim(update.score, update.score_at, update.told_at, way) if update.score in scores else None
-        text = None if update.text is None else Claim(update.text, update.text_at, update.told_at, way)
+        score = Claim(update.score if update.score in scores else None, update.score_at, way, update.told_at)
+        text = Claim(update.text, update.text_at, way, update.told_at)
         told_at = max(self.told_at, update.told_at)
         return SettledAnswer(told_at, _first(self.score, score), _first(self.text, text))
 
-    @property
-    def shown(self) -> VisibleAnswer:
-        """What readers see of it."""
-        score, text = self.score or NOTHING, self.text or NOTHING
-        return VisibleAnswer(self.told_at, score.value, score.at, score.way, text.value, text.at, text.way)
-
     def contradicts(self, update: Update) -> bool:
         """Whether the report has a score or a text other than the one that stands."""
-        other_score = update.score is not None and (self.score is None or update.score != self.score.value)
-        other_text = update.text is not None and (self.text is None or update.text != self.text.value)
-        return other_score or other_text
+        both = ((update.score, self.score), (update.text, self.text))
+        return any(told is not None and told != stands.value for told, stands in both)
 
 
 def settle(
-    told: Iterable[tuple[Update, str]], scores: Container[int], row: VisibleAnswer | None = None
+    told: Iterable[tuple[Update, str]], scores: Container[int], row: SettledAnswer | None = None
 ) -> SettledAnswer:
     """Put reports together, each with its way. What `row` shows stands too, even if no report has it any more.
 
     Retention removes the report, not the fact.
     """
     told = tuple(told)
-    settled = SettledAnswer(EPOCH) if row is None else _left(row, [update for update, _ in told])
+    settled = SettledAnswer(EPOCH)
+    if row is not None:
+        score = _left(row.score, [each.score for each, _ in told])
+        settled = SettledAnswer(row.told_at, score, _left(row.text, [each.text for each, _ in told]))
     for update, way in told:
         settled = settled.and_also(update, way, scores)
     return settled
@@ -128,19 +111,14 @@ def digest(update: Update) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def _left(row: VisibleAnswer, told: Sequence[Update]) -> SettledAnswer:
-    score = row.score is not None and row.score not in {each.score for each in told}
-    text = row.text is not None and row.text not in {each.text for each in told}
-    return SettledAnswer(
-        row.told_at,
-        Claim(row.score, row.score_at, row.told_at, row.score_way) if score else None,
-        Claim(row.text, row.text_at, row.told_at, row.text_way) if text else None,
-    )
+def _left(shown: Claim, told: Sequence[Any]) -> Claim:
+    """What is shown, unless a report has it, which is weighed by itself."""
+    return NOTHING if shown.value is None or shown.value in told else shown
 
 
-def _first(one: Claim | None, other: Claim | None) -> Claim | None:
-    claims = [each for each in (one, other) if each is not None]
-    return min(claims, key=lambda claim: claim.rank, default=None)
+def _first(one: Claim, other: Claim) -> Claim:
+    claims = [each for each in (one, other) if each.value is not None]
+    return min(claims, key=lambda claim: claim.rank, default=NOTHING)
 
 
 def _number(when: datetime | None) -> int | None:

@@ -9,7 +9,7 @@ import pytest
 from service.db import EPOCH
 from service.results import merge, poll, refresh
 from service.results.card import update_of
-from service.results.merge import Claim, SettledAnswer, Update, VisibleAnswer, digest, settle
+from service.results.merge import Claim, SettledAnswer, Update, digest, settle
 from service.results.page import rate_limit
 from service.results.page.branding import contrast, readable, sender_of
 from service.results.page.rate_limit import PerMinute
@@ -40,14 +40,13 @@ SCALE = range(1, 6)
 def test_one_of_two_scores_is_kept_in_any_order(stands: Any, falls: Any) -> None:
     update, way = stands
     for told in ([stands, falls], [falls, stands]):
-        shown = settle(told, SCALE).shown
-        assert (shown.score, shown.score_at, shown.score_way) == (update.score, update.score_at, way)
+        assert settle(told, SCALE).score == Claim(update.score, update.score_at, way)
 
 
 def test_reports_of_an_older_version_without_a_way_come_first() -> None:
-    row = VisibleAnswer(START, 4, START, None)
-    assert settle([(Update(START, 5, START + TICK), "card")], SCALE, row).shown.score_way is None
-    assert merge._first(Claim(4, START, START, "card"), Claim(4, START, START, None)) == Claim(4, START, START, None)
+    row = SettledAnswer(START, Claim(4, START, None, START))
+    assert settle([(Update(START, 5, START + TICK), "card")], SCALE, row).score.way is None
+    assert merge._first(Claim(4, START, "card", START), Claim(4, START, None, START)) == Claim(4, START, None)
 
 
 @pytest.mark.parametrize(
@@ -65,10 +64,10 @@ def test_a_card_without_a_date_of_its_own_is_of_its_newest_other(dates: dict[str
 
 def test_the_latest_report_counts_and_a_score_off_the_scale_never_does() -> None:
     told = [(Update(START + HOUR, 4, START), "card"), (Update(START, 9, START - DAY), "card")]
-    assert settle(told, SCALE).shown == VisibleAnswer(START + HOUR, 4, START, "card")
+    assert settle(told, SCALE) == SettledAnswer(START + HOUR, Claim(4, START, "card"))
 
 
-BOTH = SettledAnswer(START, Claim(4, START, START, "card"), Claim("fine", START, START, "card"))
+BOTH = SettledAnswer(START, Claim(4, START, "card"), Claim("fine", START, "card"))
 
 
 @pytest.mark.parametrize(
@@ -90,11 +89,10 @@ def test_an_answer_differs_from_a_pruned_one() -> None:
     assert [Update(START, score=s, text=t).answers for s, t in ((None, None), (1, None), (None, "a"))] == [
         False, True, True,
     ]  # fmt: skip
-    assert [VisibleAnswer(START, score=s, text=t).answers for s, t in ((None, None), (1, None), (None, "a"))] == [
-        False, True, True,
-    ]  # fmt: skip
-    texts = ((None, START), ("a", START), (None, None))
-    assert [VisibleAnswer(START, text=t, text_at=at).is_forgotten for t, at in texts] == [True, False, False]
+    shown = [SettledAnswer(START, Claim(s), Claim(t)) for s, t in ((None, None), (1, None), (None, "a"))]
+    assert [each.answers for each in shown] == [False, True, True]
+    texts = (Claim(None, START), Claim("a", START), Claim())
+    assert [SettledAnswer(START, text=each).is_forgotten for each in texts] == [True, False, False]
 
 
 def test_equal_reports_have_equal_digests() -> None:
