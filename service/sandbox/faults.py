@@ -18,7 +18,7 @@ from typing import Any
 from flask import Response
 
 from service.sandbox.limits import reset_s
-from service.sandbox.state import Rule, World
+from service.sandbox.state import Exchange, Rule, World
 from service.sandbox.writing import XRefusal
 
 #: fault -> the side of the commit it strikes on, and whether `when` may name the other
@@ -109,8 +109,16 @@ def give_back(world: World, rule: Rule) -> None:
         rule.hits -= 1
 
 
-def strike(world: World, rule: Rule, connection: socket.socket | None) -> Spoiled | None:
-    """Do it. Returns after `slow`, gives a `Spoiled` answer, or raises Drop or XRefusal. Not under the lock."""
+def strike(
+    world: World, rule: Rule | None, when: str, line: Exchange, connection: socket.socket | None
+) -> Spoiled | None:
+    """Do what the rule says, if it strikes before or after the commit. Not under the lock.
+
+    Returns after `slow`, gives a `Spoiled` answer, or raises Drop or XRefusal.
+    """
+    if rule is None or rule.when != when:
+        return None
+    line.fault = rule.fault
     if rule.fault == "slow":
         world.released.wait(rule.seconds)
         return None

@@ -69,10 +69,7 @@ def _answer(
         call = _read(world, endpoint, request, path_id, body, now_ms)
         line.account, line.recipient = call.caller, _recipient(call)
         rule = faults.draw(world, endpoint.name, call.caller, line.recipient)
-    spoiled = None
-    if rule is not None and rule.when == "before":
-        line.fault = rule.fault
-        spoiled = faults.strike(world, rule, connection)
+    spoiled = faults.strike(world, rule, "before", line, connection)
     if spoiled is not None:
         return spoiled.answer(b"")
     try:
@@ -82,12 +79,8 @@ def _answer(
             faults.give_back(world, rule)
         raise
     line.committed = next(iter(call.committed), None)
-    if rule is not None and rule.when == "after":
-        line.fault = rule.fault
-        spoiled = faults.strike(world, rule, connection)
-        if spoiled is not None:
-            return spoiled.answer(text.encode())
-    return Response(text, status, headers, content_type=_JSON)
+    spoiled = faults.strike(world, rule, "after", line, connection)
+    return Response(text, status, headers, content_type=_JSON) if spoiled is None else spoiled.answer(text.encode())
 
 
 def _run(world: World, endpoint: Route, call: Call, method: str) -> tuple[int, str, dict[str, str]]:

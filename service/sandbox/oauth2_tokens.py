@@ -67,20 +67,14 @@ def _token(world: World) -> Response:
 
 
 def _answer(world: World, form: Mapping[str, str], rule: Rule | None, line: Exchange) -> Response:
-    spoiled = _struck(world, rule, "before", line)
+    connection = request.environ.get("werkzeug.socket")
+    spoiled = faults.strike(world, rule, "before", line, connection)
     if spoiled is not None:
         return spoiled.answer(b"")
     with world.lock:
         answer = _said(*_grant(world, form, line.at_ms))
-    spoiled = _struck(world, rule, "after", line)
+    spoiled = faults.strike(world, rule, "after", line, connection)
     return answer if spoiled is None else spoiled.answer(answer.get_data())
-
-
-def _struck(world: World, rule: Rule | None, when: str, line: Exchange) -> faults.Spoiled | None:
-    if rule is None or rule.when != when:
-        return None
-    line.fault = rule.fault
-    return faults.strike(world, rule, request.environ.get("werkzeug.socket"))
 
 
 def _grant(world: World, form: Mapping[str, str], now_ms: int) -> tuple[int, dict[str, object]]:
