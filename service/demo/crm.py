@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from service.demo.http_call import NobodyAnswered, call
+from service.demo.http_call import OK, NobodyAnswered, call
 from service.demo.script import SIGNED, ScriptedDelivery, body
 from service.demo.stage import Stage
 
@@ -36,7 +36,7 @@ class PostedDelivery:
     @property
     def accepted(self) -> bool:
         """Whether the service said that this made a conversation of its ledger."""
-        return self.status == 200 and self.delivery.kind == "ended" and self.said.get("accepted") == 1  # noqa: PLR2004 - OK
+        return self.status == OK and self.delivery.kind == "ended" and self.said.get("accepted") == 1
 
 
 @dataclass(slots=True)

@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection, Engine
 from service.db import reading
 from service.demo.cast import Customer
 from service.demo.crm import PostedDelivery
+from service.demo.http_call import OK
 from service.models import feedback_request, result_update, send_attempt, transition
 from service.states import State, sentence_of
 
@@ -112,15 +113,13 @@ def _stopped(row: Any) -> str:
 def of_posts(posted: Sequence[PostedDelivery]) -> list[FeedItem]:
     """What the CRM did other than report an end, and how it was answered."""
     return [
-        FeedItem("CRM", f"{each.delivery.note}: {each.status}{_said(each)}")
-        for each in posted
-        if each.status != 200 or each.said.get("accepted") != 1 or each.delivery.kind != "ended"  # noqa: PLR2004 - OK
+        FeedItem("CRM", f"{each.delivery.note}: {each.status}{_said(each)}") for each in posted if not each.accepted
     ]
 
 
 def _said(posted: PostedDelivery) -> str:
     counted = [name for name in ("accepted", "duplicate", "ignored", "unmappable") if posted.said.get(name)]
     reasons = ", ".join(posted.said.get("reasons", []))
-    if posted.status != 200:  # noqa: PLR2004 - OK
+    if posted.status != OK:
         return ", nothing is stored" if posted.status else ": no response, so the CRM tries again"
     return f", {', '.join(counted)}{f' ({reasons})' if reasons else ''}"

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 TIMEOUT_S = 15.0
+OK = 200
 
 
 class NobodyAnswered(Exception):

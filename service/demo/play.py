@@ -33,7 +33,6 @@ from service.states import END_STATES, State
 
 PATIENCE_S = 75.0
 LOOK_EVERY_S = 0.25
-ENDED = {str(each) for each in END_STATES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +164,7 @@ def _staged(built: Stage) -> Iterator[Play]:
 def is_over(script: Script, ledger: Ledger, truth: Truth) -> bool:
     """Whether everybody who will answer has, and the ledger has all of it."""
     customers = {each.user_id: each for each in script.customers}
-    open_ones = any(each.state not in ENDED for each in ledger.requests)
+    open_ones = any(each.state not in END_STATES for each in ledger.requests)
     asked = [each for each in ledger.requests if each.state == State.CARD_SENT]
     unknown = any(each.by_card and each.feedback_id is None for each in asked)
     waiting = any(

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from service.demo.http_call import NobodyAnswered, call
+from service.demo.http_call import OK, NobodyAnswered, call
 from service.demo.stage import Stage
 from service.process import STOPS, held_back
 
@@ -102,7 +102,7 @@ def _wait(process: Process, log: BinaryIO, ready: Callable[[], bool]) -> None:
 
 def _answers(url: str) -> bool:
     try:
-        return call("GET", url).status == 200  # noqa: PLR2004 - OK
+        return call("GET", url).status == OK
     except NobodyAnswered:
         return False
 

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from service.demo.cast import CARD, DM
+from service.demo.http_call import OK
 from service.demo.memories import LINK, Memories, ShownAnswer, frozen
 from service.demo.script import End
 from service.states import END_STATES, State
-
-OK = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +70,14 @@ def _one_outcome(m: Memories) -> CheckResult:
     )
     rows = Counter((each.source, each.conversation_id, each.ended_at) for each in m.ledger.requests)
     open_ones = [
-        f"{each.conversation_id} is still '{each.state}'" for each in m.ledger.requests if each.state not in ENDED
+        f"{each.conversation_id} is still '{each.state}'" for each in m.ledger.requests if each.state not in END_STATES
     ]
     mute = [
         f"{each.conversation_id} is '{each.state}' without a reason"
         for each in m.ledger.requests
-        if each.state in ENDED and each.state != State.CARD_SENT and not each.reason
+        if each.state in END_STATES and each.state != State.CARD_SENT and not each.reason
     ]
     return len(rows), (*_difference(accepted, rows, "conversation"), *open_ones, *mute)
-
-
-ENDED = {str(each) for each in END_STATES}
 
 
 def _as_written(m: Memories) -> CheckResult:
@@ -173,15 +170,12 @@ def _every_attempt(m: Memories) -> CheckResult:
 
 def _every_call(m: Memories) -> CheckResult:
     """Every write X received had been committed as an intent, and was made once."""
-    writes = [each for each in m.truth["requests"] if each["endpoint"] in WRITES]
+    writes = [each for each in m.truth["requests"] if each["endpoint"] in {DM, CARD}]
     # X reads no further than a signature it refuses, so it cannot say to whom that was; it did nothing either.
     unread = [each for each in writes if each["recipient"] is None and each["committed"] is None]
     calls = Counter(each["recipient"] for each in writes if each not in unread)
     meant = Counter(m.requests[each.request_id].x_user_id for each in m.ledger.attempts)
     return calls.total(), tuple(f"{who}: {n} calls without an intent" for who, n in (calls - meant).items())
-
-
-WRITES = ("direct_messages/events/new", "feedback/create")
 
 
 def _every_answer(m: Memories) -> CheckResult:

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from service.demo.http_call import NobodyAnswered, call, call_json
+from service.demo.http_call import OK, NobodyAnswered, call, call_json
 from service.demo.memories import ShownAnswer, ToldToTool
 
 PAGE = 25  # small, so that the cursor is really used
-OK = 200
 LIST = "/v1/results?agent_id=eve&has_text=true&limit=1"
 
 
@@ -72,17 +71,8 @@ def _beginning(items: Sequence[Mapping[str, Any]]) -> str:
 
 
 SHOWN = (
-    "request_id",
-    "conversation_id",
-    "account",
-    "team_id",
-    "agent_id",
-    "type",
-    "score",
-    "score_at",
-    "text",
-    "text_at",
-)
+    "request_id", "conversation_id", "account", "team_id", "agent_id", "type", "score", "score_at", "text", "text_at",
+)  # fmt: skip
 
 
 def _results(service_url: str, key: str) -> Iterator[Mapping[str, Any]]:
