@@ -19,8 +19,8 @@ from service.outreach.context import Workplace
 from service.outreach.prepare import TRIED
 from service.outreach.steps import take
 from service.requests import leases
+from service.requests.first_rows import NewRequest, open_all
 from service.requests.leases import Lease
-from service.requests.opening import NewRequest, open_all
 from service.requests.outcomes import Outcome, Postpone
 from service.requests.queries import locked, unlocked
 from service.requests.request import Draws, Request

@@ -6,7 +6,7 @@ machine.py   what an outcome makes of it; pure     retry.py     when to try agai
 writer.py    writes a request and its history      sends.py     intents to send, and their outcome
 leases.py    who works on what, and until when     queries.py   finds requests
 forget.py    retention and erasure of these rows   seals.py     visible changes, in commit order
-opening.py   the first row, for intake             restored.py  a ledger restored from a backup
+first_rows.py  of new requests, for intake         restored.py  a ledger restored from a backup
 
 Chapters decide, this room writes: intake opens a request, outreach walks it, results mark it changed.
 """

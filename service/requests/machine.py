@@ -4,7 +4,7 @@ The only place that gives a request a state. An impossible transition raises Val
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime
 
 from service.requests.outcomes import (
@@ -94,22 +94,7 @@ def _informed(request: Request, learnt: Learnt) -> Request:
 def _planned(request: Request, plan: Plan | None) -> Request:
     if plan is None:
         return request
-    return replace(
-        request,
-        campaign=plan.campaign,
-        type=plan.type,
-        question_variant_id=plan.question_variant_id,
-        display_name=plan.display_name,
-        privacy_url=plan.privacy_url,
-        test=plan.test,
-        way=plan.way,
-        opening_text=plan.opening_text,
-        card_text=plan.card_text,
-        alternatives=plan.alternatives,
-        page_hash=plan.page_hash,
-        decision=plan.decision,
-        stale_at=plan.stale_at,
-    )
+    return replace(request, **{each.name: getattr(plan, each.name) for each in fields(plan)})
 
 
 def _moved(request: Request, to: State, now: datetime, at_once: datetime) -> Applied:

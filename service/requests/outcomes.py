@@ -39,7 +39,7 @@ NOTHING = Learnt()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What will be sent, chosen once and frozen: campaign, draws, the way and its alternatives, all texts."""
+    """What will be sent, under the names of its columns, chosen once and frozen: campaign, draws, ways, all texts."""
 
     campaign: str
     type: str

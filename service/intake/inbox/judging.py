@@ -32,7 +32,7 @@ from service.intake.inbox.records import (
 from service.intake.inbox.stored import write_items
 from service.intake.mapping.events import ConversationEnded, ConversationReopened, Ignored, Unmappable
 from service.models import conversation, reopening
-from service.requests.opening import NewRequest, open_all
+from service.requests.first_rows import NewRequest, open_all
 
 LOCK = BulkInsert(
     (conversation.c.source, conversation.c.conversation_id, conversation.c.seen_at),

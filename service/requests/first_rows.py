@@ -1,4 +1,4 @@
-"""Opens requests: conversations that intake has judged become rows, written together.
+"""New requests: conversations that intake has judged become rows, written together.
 
 The one insert into `feedback_request`. Intake holds the conversations' locks; the unique key is the last guard.
 """
