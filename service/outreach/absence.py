@@ -1,12 +1,17 @@
 """Whether it proves anything that a send is missing from X's DM list.
 
 X's list may lag more than it ever has, end too early, come out empty, or leave out cards: whether it shows them is
-undocumented. So the list must prove itself: of openings and of messages like the one we look for, whose ids X gave us,
-it has to show the newest that is older than the lag, the newest from before the one we look for, and this customer's
-opening: it may leave out one person alone. So it is not believed a third time of one message, unless X is unwell for
-others too. Over v2, where each person has a list, that with somebody else must hold what we sent them. If something is
-missing, absence proves nothing. If we know of none, or of no card while cards are looked for, a list is believed of one
-send at a time: if it came out empty, or leaves out cards, one customer has a second message and not everybody.
+undocumented. So a list must prove itself first. It has to show, by the ids X gave us,
+
+- our newest opening and our newest message like the one we look for, of those older than the lag;
+- the newest of both from before the one we look for;
+- this customer's own opening, for it may leave out one person alone.
+
+If one of them is missing, absence proves nothing. Nor does it a third time of one message, unless X is unwell for
+others too. Over v2, where each person has a list, the list with somebody else must show what we sent them.
+
+If we know of no such message, or of no card while cards are looked for, a list is believed of one send at a time: if it
+came out empty, or leaves out cards, one customer has a second message and not everybody.
 """
 
 from collections.abc import Collection, Mapping, Sequence

@@ -1,8 +1,8 @@
 """What a leased request needs next: one X call to make, or an outcome.
 
-Runs inside the transaction that commits the intent, so the facts cannot change before the commit. Reads much; writes
-only endpoint windows, whose customer is to be looked up, that what was answered had been sent, and that a message which
-a restored ledger does not know may have been. Calls nobody.
+Runs inside the transaction that commits the intent, so the facts cannot change before the commit. Reads much. Writes
+endpoint windows, how many conversations to expect, whose customer is to be looked up, that what was answered had been
+sent, and that a message which a restored ledger does not know may have been. Calls nobody.
 """
 
 from collections.abc import Callable, Mapping
