@@ -183,7 +183,9 @@ def _every_answer(m: Memories) -> CheckResult:
     there = m.answers_at_x
     here = {each.request_id: (each.score, each.text) for each in m.ledger.results
             if each.score is not None or each.text is not None}  # fmt: skip
-    return len(there), _unequal(there, here, "X", "the ledger")
+    wrong = (f"{key}: X has {there.get(key)}, the ledger {here.get(key)}" for key in sorted(there.keys() | here.keys())
+             if there.get(key) != here.get(key))  # fmt: skip
+    return len(there), tuple(wrong)
 
 
 def _told_the_same(m: Memories) -> CheckResult:
@@ -237,9 +239,3 @@ def _difference(one: "Counter[Any]", other: "Counter[Any]", what: str) -> tuple[
     missing = (f"{what} {key} is missing in the ledger" for key in (one - other).elements())
     too_many = (f"{what} {key} is only in the ledger" for key in (other - one).elements())
     return (*missing, *too_many)
-
-
-def _unequal(one: Mapping[str, Any], other: Mapping[str, Any], name: str, other_name: str) -> tuple[str, ...]:
-    keys: Iterable[str] = sorted(one.keys() | other.keys())
-    return tuple(f"{key}: {name} has {one.get(key)}, {other_name} {other.get(key)}" for key in keys
-                 if one.get(key) != other.get(key))  # fmt: skip

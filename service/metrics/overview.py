@@ -16,7 +16,6 @@ from service.db.sqlite import log_bytes
 from service.humanize import age
 from service.metrics import attention, budgets, served, totals
 from service.metrics.attention import Readings
-from service.metrics.gauges import GAUGES
 from service.migrations import head
 from service.partitions import creation
 from service.replica import ReplicaStanding
@@ -63,7 +62,7 @@ def overview(
     connection: Connection, settings: Settings, now: datetime, replica: ReplicaStanding | None = None
 ) -> Overview:
     """Read how everything stands, given the replica. One statement per figure, however many accounts there are."""
-    read = served.figures(connection, GAUGES, settings, now)
+    read = served.figures(connection, settings, now)
     found = Readings(
         {each.name: {tuple(map(str, labels)): float(number) for *labels, number in rows} for each, rows in read}
     )

@@ -21,7 +21,6 @@ from service.db import reading
 from service.db.sqlite import log_bytes
 from service.metrics import budgets, served, totals
 from service.metrics.gauge import family
-from service.metrics.gauges import GAUGES
 from service.partitions import creation
 from service.settings import Settings
 from service.settings.values import host_and_port
@@ -43,7 +42,7 @@ class Figures(Collector):
         """Yield every gauge and every counter."""
         now = self._clock()
         with reading(self._engine) as connection:
-            for each, rows in served.figures(connection, GAUGES, self._settings, now):
+            for each, rows in served.figures(connection, self._settings, now):
                 yield family(each.name, each.text, each.labels, rows)
             yield from budgets.families(connection, self._settings.accounts, now)
             yield from totals.families(connection, now)

@@ -3,7 +3,7 @@
 An account or source that is in nobody's settings any more is left out: how it stood when it left needs no mending.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 
 from service.encrypting.in_force import is_alive
 from service.metrics.gauge import Gauge
+from service.metrics.gauges import GAUGES
 from service.models import process_count
 from service.settings import Settings
 
@@ -44,12 +45,10 @@ def by_workers(connection: Connection, now: datetime) -> Served:
     return frozenset[str]().union(*(each or [] for each in said))
 
 
-def figures(
-    connection: Connection, gauges: Iterable[Gauge], ours: Settings, now: datetime
-) -> Iterator[tuple[Gauge, Sequence[Sequence[Any]]]]:
-    """Query each figure; yield it with its rows, labels first and the number last, of who is served."""
+def figures(connection: Connection, ours: Settings, now: datetime) -> Iterator[tuple[Gauge, Sequence[Sequence[Any]]]]:
+    """Query each gauge; yield it with its rows, labels first and the number last, of who is served."""
     served = now_served(connection, ours, now)
-    for each in gauges:
+    for each in GAUGES:
         rows = connection.execute(each.query(now)).all()
         section = SECTIONS.get(each.labels[0]) if each.labels else None
         if served is not None and section is not None:

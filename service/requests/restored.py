@@ -19,10 +19,9 @@ from service.states import Kind
 
 snd = send_attempt.c
 tr = transition.c
-PUT_BACK = sa.func.coalesce(sa.func.max(restore.c.restored_at), sa.literal(EPOCH, restore.c.restored_at.type))
-LAST = sa.select(PUT_BACK).scalar_subquery()
+NEVER = sa.literal(EPOCH, restore.c.restored_at.type)
+LAST = sa.select(sa.func.coalesce(sa.func.max(restore.c.restored_at), NEVER)).scalar_subquery()
 """When the ledger was last put back, as SQL; 1970: never."""
-ASK_LAST = sa.select(LAST)
 
 LEFT_SINCE = sa.exists().where(
     tr.request_id == snd.request_id, tr.event == "switched", tr.at >= snd.settled_at
@@ -62,7 +61,7 @@ def restores(connection: Connection) -> tuple[Restore, ...]:
 
 def last(connection: Connection) -> datetime:
     """Return when the ledger was last put back; 1970: never."""
-    return connection.execute(ASK_LAST).scalar_one()
+    return connection.execute(sa.select(LAST)).scalar_one()
 
 
 def concerned(connection: Connection) -> int:

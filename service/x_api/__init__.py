@@ -33,10 +33,7 @@ from service.x_api.facts import (
     DirectMessage,
     DmPage,
     Feedback,
-    Friendship,
-    OwnAccount,
     ParseProblem,
-    User,
 )
 from service.x_api.oauth1 import Credentials
 from service.x_api.oauth2 import Bearer, XSignIn
@@ -54,10 +51,8 @@ __all__ = [
     "DirectMessage",
     "DmPage",
     "Feedback",
-    "Friendship",
     "MessageRefused",
     "OutcomeUnknown",
-    "OwnAccount",
     "ParseProblem",
     "RateLimited",
     "RecipientRefused",
@@ -66,7 +61,6 @@ __all__ = [
     "Unexplained",
     "UnknownToX",
     "Unreachable",
-    "User",
     "XAnswer",
     "XClient",
     "XClientV2",

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from service.db import EPOCH, batch_deletion, reading, writing
 from service.models import feedback_request, send_attempt, transition
-from service.requests import forget, leases, opening, restored, rows, seals, sends, writer
+from service.requests import first_rows, forget, leases, restored, rows, seals, sends, writer
 from service.requests import queries as ledger
 from service.requests.leases import Lease
 from service.requests.outcomes import Advance, Postpone, Stop
@@ -372,12 +372,12 @@ def test_overdue_requests_of_unserved_accounts_are_found_at_their_exact_moment(d
 
 
 def test_a_request_begins_as_what_it_is(db: Engine) -> None:
-    new = opening.NewRequest(
+    new = first_rows.NewRequest(
         "fr_new", "crm", "acme", "c-new", START, START, "wd", "501", None, "bridge", None, None, [], None, None, None,
         None, None, START, START,
     )  # fmt: skip
     with writing(db) as connection:
-        opening.open_all(connection, [new])
+        first_rows.open_all(connection, [new])
         request = ledger.locked(connection, "fr_new")
     assert request is not None
     assert (request.state, request.attempts, request.can_dm_asked, request.test) == (State.RECEIVED, 0, 0, False)

@@ -9,15 +9,13 @@ import pytest
 from service.x_api import (
     AccountProblem,
     Credentials,
-    Friendship,
     OutcomeUnknown,
-    OwnAccount,
     RateLimited,
     RecipientRefused,
     Temporary,
     Unexplained,
-    User,
 )
+from service.x_api.facts import Friendship, OwnAccount, User
 from service.x_api.v2 import XClientV2
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
