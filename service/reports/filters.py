@@ -16,7 +16,7 @@ from service.auth.keys import Reader
 from service.errors import Invalid
 from service.reports.days import midnight
 from service.reports.dimensions import FILTERED, NAMED, Dimension, Value
-from service.reports.query_values import WHEN, Moment, SearchWords, WholeNumber, Word, YesNo, known, one_of_these
+from service.reports.query_values import WRITE_SO, Moment, SearchWords, WholeNumber, Word, YesNo, known, one_of_these
 from service.settings import CARD_TYPES, Settings
 from service.settings.values import one_of
 from service.states import Failure, Skip, State
@@ -112,21 +112,15 @@ def _groups(given: Sequence[Value]) -> tuple[Value, ...]:
     return tuple(dict.fromkeys(None if value == "" else value for value in given))
 
 
-def several(inner: fields.Field[Any], says: str) -> fields.List[Any]:
+def several(inner: fields.Field[Any], says: str, empty: str = "") -> fields.List[Any]:
     """A parameter that may be repeated: each value widens it."""
     length = validate.Length(max=MOST_VALUES, error=f"takes at most {MOST_VALUES} values; ask in several calls")
-    return fields.List(inner, validate=length, metadata={"description": says})
-
-
-TYPE = one_of(*CARD_TYPES)
-STATES = known([state.value for state in State])
-REASONS = known([*Skip, *Failure])
-MOOD = known(MOODS)
+    return fields.List(inner, validate=length, metadata={"description": f"{says}. May be repeated{empty}"})
 
 
 def _parameter(each: Dimension) -> fields.List[Any]:
     empty = "" if each.missing is None or each.whole_number else ". An empty value selects conversations without one"
-    return several(_group(each), f"{each.says}. May be repeated{empty}")
+    return several(_group(each), each.says, empty)
 
 
 def _group(each: Dimension) -> fields.Field[Any]:
@@ -147,15 +141,15 @@ class FigureFilterSchema(Schema):
         unknown = RAISE
         include: ClassVar = {name: _parameter(each) for name, each in FILTERED.items()}
 
-    since = Moment(says=f"Beginning of the period (inclusive). {WHEN}.".replace("write", "Write"))
-    until = Moment(says="End of the period (exclusive). Same formats as `since`.")
+    since = Moment(f"Beginning of the period (inclusive). {WRITE_SO}")
+    until = Moment("End of the period (exclusive). Same formats as `since`.")
     date_field = one_of_these(
         FIGURE_CLOCKS,
         "Which timestamp `since` and `until` apply to. By default each figure uses its own: scores the day they "
         "were given, rates the day the card was sent, ended conversations the day they ended. `ended_at` applies to "
         "all of them, the others to scores only. Each score and rate says which it used",
     )
-    type = several(fields.String(validate=TYPE), "Kind of card. May be repeated")
+    type = several(fields.String(validate=one_of(*CARD_TYPES)), "Kind of card")
 
 
 class FilterSchema(FigureFilterSchema):
@@ -166,30 +160,24 @@ class FilterSchema(FigureFilterSchema):
         "Which timestamp `since` and `until` apply to. Default: `updated_at`. `answered_at` is when the "
         "comment was written or, without a comment, when the score was given.",
     )
-    score = several(WholeNumber(), "Score. May be repeated")
-    score_from = WholeNumber(metadata={"description": "Lowest score to include"})
-    score_to = WholeNumber(metadata={"description": "Highest score to include"})
-    q = SearchWords(
-        metadata={"description": "Words in the comment, or the beginnings of words. Case and accents are ignored"}
-    )
-    state = several(fields.String(validate=STATES), "State of the request. May be repeated")
-    reason = several(fields.String(validate=REASONS), "Why the request was skipped or failed. May be repeated")
-    request_id = several(Word(), "Request id (sent to X as external_id). May be repeated")
-    conversation_id = several(Word(), "The CRM's conversation id. May be repeated")
-    mood = several(fields.String(validate=MOOD), "unhappy, neutral or happy, for both kinds of card. May be repeated")
-    done = YesNo(
-        metadata={"description": "Only answers that supervisors have marked as done (true), or the others (false)"}
-    )
-    owner = Word(
-        metadata={"description": "Only answers assigned to this supervisor. An empty value selects unassigned answers"}
-    )
-    has_text = YesNo(metadata={"description": "Only answers with a comment (true) or without one (false)"})
-    answered = YesNo(metadata={"description": "Only requests with an answer (true) or without one (false)"})
+    score = several(WholeNumber(), "Score")
+    score_from = WholeNumber("Lowest score to include")
+    score_to = WholeNumber("Highest score to include")
+    q = SearchWords("Words in the comment, or the beginnings of words. Case and accents are ignored")
+    state = several(fields.String(validate=known([*State])), "State of the request")
+    reason = several(fields.String(validate=known([*Skip, *Failure])), "Why the request was skipped or failed")
+    request_id = several(Word(), "Request id (sent to X as external_id)")
+    conversation_id = several(Word(), "The CRM's conversation id")
+    mood = several(fields.String(validate=known(MOODS)), "unhappy, neutral or happy, for both kinds of card")
+    done = YesNo("Only answers that supervisors have marked as done (true), or the others (false)")
+    owner = Word("Only answers assigned to this supervisor. An empty value selects unassigned answers")
+    has_text = YesNo("Only answers with a comment (true) or without one (false)")
+    answered = YesNo("Only requests with an answer (true) or without one (false)")
     updated_since = Moment(
-        says="Only rows changed at or after this time. Rows that have dropped out of the list are reported only "
+        "Only rows changed at or after this time. Rows that have dropped out of the list are reported only "
         "when you read on from a `resume_cursor`"
     )
-    include_test = YesNo(load_default=False, metadata={"description": "Include test traffic, which no figure counts"})
+    include_test = YesNo("Include test traffic, which no figure counts", load_default=False)
 
 
 MOMENTS = ("since", "until", "updated_since")

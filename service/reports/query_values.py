@@ -5,7 +5,7 @@ forms. Knows no parameter by name.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from marshmallow import ValidationError, fields, validate
 from service.text import UNSTORABLE
 
 WHEN = "write RFC 3339 like 2026-11-22T12:00:00Z, epoch seconds or milliseconds, or a date"
+WRITE_SO = f"{WHEN[0].upper()}{WHEN[1:]}."
 LONGEST = 256
 LARGEST = 999_999_999
 EPOCH_MS_FROM = 100_000_000_000  # smaller numbers are seconds: in milliseconds this is March 1973
@@ -30,6 +31,9 @@ FLAG_WORDS = {"truthy": {"true", "1", True}, "falsy": {"false", "0", False}}
 class YesNo(fields.Boolean):
     """true or false, in these words."""
 
+    def __init__(self, says: str, **how: Any) -> None:
+        super().__init__(metadata={"description": says}, **how)
+
     truthy, falsy = FLAG_WORDS["truthy"], FLAG_WORDS["falsy"]
     default_error_messages = {"invalid": "must be true or false"}  # noqa: RUF012 - marshmallow's way
 
@@ -37,7 +41,7 @@ class YesNo(fields.Boolean):
 class Moment(fields.Field[datetime | date]):
     """RFC 3339 with an offset, epoch seconds or milliseconds, or a date alone (midnight in the service's zone)."""
 
-    def __init__(self, *, says: str) -> None:
+    def __init__(self, says: str) -> None:
         super().__init__(metadata={"type": "string", "pattern": WRITTEN, "description": says})
 
     def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> datetime | date:
@@ -78,9 +82,9 @@ def is_whole(text: str) -> bool:
 class WholeNumber(fields.Integer):
     """An integer as text or number; '4.7', '4e0' and true are not."""
 
-    def __init__(self, *, metadata: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
-        bounds = {} if kwargs.get("validate") else {"minimum": -LARGEST, "maximum": LARGEST}
-        super().__init__(metadata={**bounds, **(metadata or {})}, **kwargs)
+    def __init__(self, says: str = "", **how: Any) -> None:
+        bounds = {} if how.get("validate") else {"minimum": -LARGEST, "maximum": LARGEST}
+        super().__init__(metadata={**bounds, **_described(says)}, **how)
 
     def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> int:
         if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= LARGEST:
@@ -93,8 +97,8 @@ class WholeNumber(fields.Integer):
 class Word(fields.String):
     """Text a database can hold: no NUL, no lone surrogate, at most 256 characters."""
 
-    def __init__(self, *, metadata: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
-        super().__init__(metadata={"maxLength": LONGEST, **(metadata or {})}, **kwargs)
+    def __init__(self, says: str = "", **how: Any) -> None:
+        super().__init__(metadata={"maxLength": LONGEST, **_described(says)}, **how)
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
         word = super()._deserialize(value, *args, **kwargs)
@@ -111,6 +115,11 @@ class SearchWords(Word):
         if not re.search(r"\w", words):
             raise ValidationError("must hold a word to look for, or its beginning")
         return words
+
+
+def _described(says: str) -> dict[str, str]:
+    """Nothing is said of one of several values: their list says it."""
+    return {"description": says} if says else {}
 
 
 def _moment(given: str) -> datetime | date:

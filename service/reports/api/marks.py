@@ -6,14 +6,14 @@ Setting the same mark again changes nothing, so a call can be repeated. Each cha
 from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import ValidationError, fields, validates_schema
+from marshmallow import ValidationError, validates_schema
 from sqlalchemy.engine import Connection
 
 from service.auth import log_access
 from service.db import reading, writing
 from service.reports.api.lists import found_result
 from service.reports.api.routes import Routes
-from service.reports.api.schemas import number, text, time
+from service.reports.api.schemas import flag, number, text, time
 from service.reports.query_values import YesNo
 from service.reports.roles import READERS_OF_ANSWERS
 from service.reports.rows import marks, query
@@ -27,7 +27,7 @@ class MarkSchema(StrictSchema):
     """How an answer stands among supervisors."""
 
     request_id = text(SAYS["request_id"])
-    done = fields.Boolean(metadata={"description": "Whether the answer is done: nothing is left to do"})
+    done = flag("Whether the answer is done: nothing is left to do")
     done_at = time("When it was marked as done. null: still open")
     done_by = text("Who marked it as done", none=True)
     owner = text("The supervisor it is assigned to. null: nobody", none=True)
@@ -39,14 +39,10 @@ class MarkSchema(StrictSchema):
 class NewMarkSchema(StrictSchema):
     """What changes; what is left out stays."""
 
-    done = YesNo(metadata={"description": "true: mark as done. false: reopen"})
-    owner = fields.String(
-        allow_none=True,
-        metadata={
-            "description": "The supervisor to assign it to: the name of a valid supervisor key that covers the "
-            "account. null: "
-            "nobody"
-        },
+    done = YesNo("true: mark as done. false: reopen")
+    owner = text(
+        "The supervisor to assign it to: the name of a valid supervisor key that covers the account. null: nobody",
+        none=True,
     )
 
     @validates_schema

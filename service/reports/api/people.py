@@ -14,7 +14,7 @@ from service.auth import Reader, log_access
 from service.db import EPOCH, reading, writing
 from service.errors import Invalid, NotAllowed
 from service.reports.api.routes import Routes
-from service.reports.api.schemas import text
+from service.reports.api.schemas import number, text
 from service.reports.people import names_csv, stored
 from service.reports.people.name_at import EVERY_ACCOUNT, KINDS
 from service.reports.people.stored import NameLine, StoredName
@@ -28,27 +28,19 @@ MOST = 300  # fits a body of the usual size
 class PersonNameSchema(StrictSchema):
     """What somebody is called from a day on."""
 
-    kind = fields.String(
+    kind = text(
+        "Whether it names an agent or a team",
         required=True,
         validate=validate.OneOf(KINDS, error="must be 'agent' or 'team'"),
-        metadata={"description": "Whether it names an agent or a team"},
     )
-    id = fields.String(
-        required=True, metadata={"description": "The agent's or team's id in the CRM, as conversations carry it"}
-    )
-    name = fields.String(
-        required=True,
-        allow_none=True,
-        metadata={"description": "The name. null: no name from that day on, so the id is shown"},
-    )
+    id = text("The agent's or team's id in the CRM, as conversations carry it", required=True)
+    name = text("The name. null: no name from that day on, so the id is shown", none=True, required=True)
     since = fields.Date(
         load_default=None,
         allow_none=True,
         metadata={"description": "First day on which the name applies, e.g. 2026-03-01. null: from the beginning"},
     )
-    account = fields.String(
-        load_default=None, allow_none=True, metadata={"description": "The X account. null: all accounts"}
-    )
+    account = text("The X account. null: all accounts", none=True, load_default=None)
 
 
 class GivenNameSchema(PersonNameSchema):
@@ -76,8 +68,8 @@ class NewNamesSchema(StrictSchema):
 class KeptNamesSchema(StrictSchema):
     """What came of it."""
 
-    new = fields.Integer(strict=True, metadata={"description": "How many names were new or changed"})
-    known = fields.Integer(strict=True, metadata={"description": "How many names were already known"})
+    new = number("How many names were new or changed")
+    known = number("How many names were already known")
 
 
 def add(routes: Routes) -> None:
@@ -111,12 +103,12 @@ def add(routes: Routes) -> None:
 def _lines(items: list[dict[str, Any]], routes: Routes) -> list[NameLine]:
     """Read them as the lines of a file. Raises Invalid with every wrong one, NotAllowed for another's account."""
     found, wrong = [], {}
-    for number, each in enumerate(items):
+    for place, each in enumerate(items):
         _demand(each["account"], routes.reader)
         try:
             found.append(names_csv.line_of(_as_row(each), routes.settings))
         except ValueError as error:
-            wrong[f"items.{number}"] = [str(error)]
+            wrong[f"items.{place}"] = [str(error)]
     if wrong:
         raise Invalid("wrong_names", "Some names are not valid, so none was stored.", errors=wrong)
     if twice := names_csv.twice(found):

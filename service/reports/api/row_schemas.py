@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from marshmallow import Schema, fields, validate
 
 from service.reports.api.figure_schemas import fields_of, schema_of
-from service.reports.api.schemas import text, time
+from service.reports.api.schemas import flag, text, time
 from service.reports.rows.notes import ReviewNote
 from service.reports.rows.position import Erased
 from service.reports.rows.row import COLUMNS, Row
@@ -47,13 +47,10 @@ class RowList(fields.List[Any]):
 class ChangedRequestSchema(ResultSchema):
     """A request as it is now, and what that means for a mirror."""
 
-    change = fields.String(
+    change = text(
+        "`result`: answered. `request`: not answered. `erased`: the answer was erased, so delete your copy",
         required=True,
         validate=validate.OneOf(("result", "request", "erased")),
-        metadata={
-            "description": "`result`: answered. `request`: not answered. `erased`: the answer was erased, so "
-            "delete your copy"
-        },
     )
 
 
@@ -62,7 +59,7 @@ class ChangedPageSchema(Schema):
 
     items = RowList(ChangedRequestSchema)
     next_cursor = text("Where to continue, at any later time")
-    more = fields.Boolean(metadata={"description": "Whether more changes are already available"})
+    more = flag("Whether more changes are already available")
 
 
 class UpdateSchema(Schema):
@@ -110,11 +107,8 @@ class RequestPageSchema(Schema):
         "clock. Rows that changed during the read come again, so replace your copies by request_id. A 410 "
         "means that the database was restored from a backup: start again."
     )
-    withheld = fields.Boolean(
-        metadata={
-            "description": "Whether rows of small groups were left out, because the filter names agents, teams or "
-            "conversations"
-        }
+    withheld = flag(
+        "Whether rows of small groups were left out, because the filter names agents, teams or conversations"
     )
     left = fields.List(
         fields.String(),

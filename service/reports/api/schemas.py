@@ -14,7 +14,16 @@ from service.reports.counting.periods import PERIODS, SEVEN_DAYS
 from service.reports.dimensions import BY, COVERED, FILTERED
 from service.reports.figures.batch import FIGURES
 from service.reports.filters import FigureFilterSchema, FilterSchema
-from service.reports.query_values import WHEN, Moment, WholeNumber, Word, YesNo, known, one_of_these, which_is_needed
+from service.reports.query_values import (
+    WRITE_SO,
+    Moment,
+    WholeNumber,
+    Word,
+    YesNo,
+    known,
+    one_of_these,
+    which_is_needed,
+)
 from service.reports.rows.as_csv import SEPARATORS
 from service.reports.rows.order import SORTS
 from service.reports.rows.query import DEFAULT_LIMIT, MOST
@@ -28,14 +37,19 @@ class Time(fields.DateTime):
         return None if value is None else rfc3339(value)
 
 
-def text(says: str, *, none: bool = False) -> fields.String:
+def text(says: str, *, none: bool = False, **how: Any) -> fields.String:
     """A text that may be missing."""
-    return fields.String(allow_none=none, metadata={"description": says})
+    return fields.String(allow_none=none, metadata={"description": says}, **how)
 
 
 def number(says: str) -> fields.Integer:
     """A whole number, strictly."""
     return fields.Integer(strict=True, metadata={"description": says})
+
+
+def flag(says: str) -> fields.Boolean:
+    """Yes or no."""
+    return fields.Boolean(metadata={"description": says})
 
 
 def time(says: str, *, none: bool = True) -> Time:
@@ -46,19 +60,24 @@ def time(says: str, *, none: bool = True) -> Time:
 # -- what is asked ---------------------------------------------------------------------------------------------------
 
 LONGEST_WAIT_S = 30
-LIMIT = validate.Range(min=1, max=MOST, error=f"must be 1 to {MOST}")
+
+
+def _limit(what: str, by_default: int = DEFAULT_LIMIT) -> WholeNumber:
+    wrong = f"must be 1 to {MOST}"
+    return WholeNumber(
+        f"{what}, at most {MOST}", load_default=by_default, validate=validate.Range(min=1, max=MOST, error=wrong)
+    )
+
+
+def _cursor(says: str) -> fields.String:
+    return text(f"{says} from an earlier response, unchanged", load_default="")
 
 
 class PageSchema(FilterSchema):
     """A list's filters and its place."""
 
-    limit = WholeNumber(
-        load_default=DEFAULT_LIMIT, validate=LIMIT, metadata={"description": f"Rows per page, at most {MOST}"}
-    )
-    cursor = fields.String(
-        load_default="",
-        metadata={"description": "A `next_cursor` or `resume_cursor` from an earlier response, unchanged"},
-    )
+    limit = _limit("Rows per page")
+    cursor = _cursor("A `next_cursor` or `resume_cursor`")
     sort = one_of_these(
         SORTS,
         "`updated_at` suits reading changes. `ended_at` never changes. Oldest first; prefix with a minus "
@@ -80,16 +99,11 @@ class Wait(fields.Field[int]):
 class ChangesSchema(StrictSchema):
     """Where to go on, and whether to wait."""
 
-    cursor = fields.String(
+    cursor = text(
+        "A `next_cursor` from an earlier response, unchanged. Without it the feed starts at the beginning",
         load_default="",
-        metadata={
-            "description": "A `next_cursor` from an earlier response, unchanged. Without it the feed starts at "
-            "the beginning"
-        },
     )
-    limit = WholeNumber(
-        load_default=MOST, validate=LIMIT, metadata={"description": f"Changes per response, at most {MOST}"}
-    )
+    limit = _limit("Changes per response", MOST)
     wait = Wait(
         load_default=0,
         metadata={
@@ -105,36 +119,27 @@ class ChangesSchema(StrictSchema):
 class ExportSchema(FilterSchema):
     """An export's filters and its form."""
 
-    bom = YesNo(load_default=False, metadata={"description": "CSV: start the file with a byte order mark, for Excel"})
-    separator = fields.String(
+    bom = YesNo("CSV: start the file with a byte order mark, for Excel", load_default=False)
+    separator = text(
+        "CSV: use semicolon where Excel's language has a decimal comma, such as German or French",
         load_default="comma",
         validate=validate.OneOf(tuple(SEPARATORS), error=f"must be {' or '.join(SEPARATORS)}"),
-        metadata={
-            "description": "CSV: use semicolon where Excel's language has a decimal comma, such as German or French"
-        },
     )
     raw = YesNo(
+        "CSV: write values unescaped, for programs. By default an apostrophe is inserted before "
+        "anything that a spreadsheet would evaluate: =, @, or a sign that does not begin a number, at "
+        "the start of a cell and after every separator or line break",
         load_default=False,
-        metadata={
-            "description": "CSV: write values unescaped, for programs. By default an apostrophe is inserted before "
-            "anything that a spreadsheet would evaluate: =, @, or a sign that does not begin a number, at "
-            "the start of a cell and after every separator or line break"
-        },
     )
-    manifest = YesNo(
-        load_default=False, metadata={"description": "Return the manifest of this export instead of its rows"}
-    )
+    manifest = YesNo("Return the manifest of this export instead of its rows", load_default=False)
 
 
 def _period() -> fields.String:
     """The pieces of a trend."""
-    return fields.String(
+    return text(
+        "Length of each point. `seven_days` are weeks that end on the last day of the requested period",
         load_default="day",
         validate=validate.OneOf((*PERIODS, SEVEN_DAYS), error="must be day, week, month or seven_days"),
-        metadata={
-            "description": "Length of each point. `seven_days` are weeks that end on the last day of the "
-            "requested period"
-        },
     )
 
 
@@ -143,12 +148,7 @@ class TrendSchema(FigureFilterSchema):
 
     period = _period()
     by = one_of_these(BY, "One series for each group of this dimension")
-    zone = Word(
-        metadata={
-            "description": "IANA time zone of the days. Only supervisors and admins may choose one other than "
-            "the service's"
-        }
-    )
+    zone = Word("IANA time zone of the days. Only supervisors and admins may choose one other than the service's")
 
 
 class SeveralAskSchema(FigureFilterSchema):
@@ -170,7 +170,7 @@ class SeveralAskSchema(FigureFilterSchema):
     trend_by = one_of_these(BY, "Split the trend into one series for each group of this dimension")
     coverage_by = one_of_these(COVERED, "Dimension of coverage", load_default="agent")
     period = _period()
-    zone = Word(metadata={"description": "As for the trend"})
+    zone = Word("As for the trend")
 
 
 class BreakdownSchema(FigureFilterSchema):
@@ -189,32 +189,25 @@ class DifferencesSchema(BreakdownSchema):
     """Two periods of every group; without the other one, as many days just before."""
 
     and_by = one_of_these(BY, "Split groups by this second dimension as well. Only for keys that may list rows")
-    other_since = Moment(says=f"Beginning of the earlier period. {WHEN[:1].upper()}{WHEN[1:]}.")
-    other_until = Moment(says="End of the earlier period (exclusive)")
-
-
-SIDES = tuple(each.name for each in FILTERED.values())
+    other_since = Moment(f"Beginning of the earlier period. {WRITE_SO}")
+    other_until = Moment("End of the earlier period (exclusive)")
 
 
 class CompareSchema(FigureFilterSchema):
     """Two sides: another period, or two groups."""
 
-    other_since = Moment(says=f"Beginning of the later period. {WHEN[:1].upper()}{WHEN[1:]}.")
-    other_until = Moment(says="End of the later period (exclusive)")
-    by = one_of_these(SIDES, "Compare two groups, `a` and `b`, of this dimension")
-    a = Word(metadata={"description": "With `by`: the first group to compare"})
-    b = Word(metadata={"description": "With `by`: the second group to compare"})
+    other_since = Moment(f"Beginning of the later period. {WRITE_SO}")
+    other_until = Moment("End of the later period (exclusive)")
+    by = one_of_these([each.name for each in FILTERED.values()], "Compare two groups, `a` and `b`, of this dimension")
+    a = Word("With `by`: the first group to compare")
+    b = Word("With `by`: the second group to compare")
 
 
 class PlaceSchema(StrictSchema):
     """Where a list goes on."""
 
-    limit = WholeNumber(
-        load_default=DEFAULT_LIMIT, validate=LIMIT, metadata={"description": f"Lines per page, at most {MOST}"}
-    )
-    cursor = fields.String(
-        load_default="", metadata={"description": "A `next_cursor` from an earlier response, unchanged"}
-    )
+    limit = _limit("Lines per page")
+    cursor = _cursor("A `next_cursor`")
 
 
 class NewNoteSchema(StrictSchema):

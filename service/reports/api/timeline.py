@@ -32,15 +32,8 @@ class NewTimelineNoteSchema(StrictSchema):
         required=True,
         metadata={"description": "The day, in the service's time zone, e.g. 2026-11-22. May be in the future"},
     )
-    text = fields.String(
-        required=True,
-        metadata={
-            "description": f"1 to {timeline.LONGEST} characters. Analysts can read it, so do not quote customers"
-        },
-    )
-    account = Word(
-        load_default=None, allow_none=True, metadata={"description": "The X account. Without it, all accounts"}
-    )
+    text = text(f"1 to {timeline.LONGEST} characters. Analysts can read it, so do not quote customers", required=True)
+    account = Word("The X account. Without it, all accounts", load_default=None, allow_none=True)
 
 
 class TimelineNoteSchema(NewTimelineNoteSchema):

@@ -39,10 +39,7 @@ class SavedSchema(FigureFilterSchema):
         validate=validate.OneOf(PERIODS, error="must be day, week or month"),
         metadata={"description": "Length of each point of a trend. Default: week"},
     )
-    last_days = WholeNumber(
-        validate=LONGEST,
-        metadata={"description": "Cover this many whole days and today, instead of `since` and `until`"},
-    )
+    last_days = WholeNumber("Cover this many whole days and today, instead of `since` and `until`", validate=LONGEST)
 
     @validates_schema
     def _fits(self, given: Mapping[str, Any], **_kwargs: Any) -> None:
