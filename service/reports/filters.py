@@ -95,8 +95,8 @@ def parse(args: Any, reader: Reader, settings: Settings) -> Filter:
 
 
 def from_values(values: Mapping[str, Any], reader: Reader, settings: Settings) -> Filter:
-    """Make a filter from what FilterSchema loaded. Raises Invalid or NotAllowed."""
-    given = {name: value for name, value in values.items() if name not in NOT_OURS and value not in (None, [], ())}
+    """Make a filter from what FilterSchema would load; other names are not read. Raises Invalid or NotAllowed."""
+    given = {name: values[name] for name in made(FilterSchema).fields if values.get(name) not in (None, [], ())}
     chosen = {each.name: _groups(given.pop(name)) for name, each in FILTERED.items() if name in given}
     told: dict[str, Any] = {FIELD_OF[name]: tuple(dict.fromkeys(given.pop(name))) for name in FIELD_OF if name in given}
     told |= {name: _at_midnight(given.pop(name), settings.service.time_zone) for name in MOMENTS if name in given}
@@ -181,7 +181,6 @@ class FilterSchema(FigureFilterSchema):
 
 
 MOMENTS = ("since", "until", "updated_since")
-NOT_OURS = frozenset({"limit", "cursor", "sort"})
 FIELD_OF = {
     "type": "types",
     "score": "scores",

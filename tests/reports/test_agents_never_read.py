@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+from dataclasses import fields, is_dataclass
 
 import pytest
 import sqlalchemy as sa
@@ -11,8 +12,9 @@ from service import web
 from service.auth import Guard, log_access
 from service.db import reading, writing
 from service.models import access_log
-from service.reports.api import figure_schemas, row_schemas, schemas
 from service.reports.api import register as api
+from service.reports.api import row_schemas, schemas
+from service.reports.figures import shapes, then_now
 from tests.filled_ledgers import poured
 from tests.reports.world import NOW, Client, World, settings_of
 from tests.support import SOURCE_KEY
@@ -318,10 +320,12 @@ def test_agents_are_data_and_have_no_role():
 def test_no_answer_carries_the_customers_identity():
     """Supervisors rate service, not people: the X user is in no schema, the CRM's customer for admins only."""
     words = {"x_user_id", "x_handle", "feedback_id", "card_dm_id", "dm_event_id"}
-    for module in (schemas, row_schemas, figure_schemas):
+    for module in (schemas, row_schemas):
         for name in dir(module):
             if name.endswith("Schema"):
                 assert not words & set(getattr(module, name)._declared_fields), name
+    for shape in (*vars(shapes).values(), *vars(then_now).values()):
+        assert not (is_dataclass(shape) and words & {each.name for each in fields(shape)}), shape
     from service.reports.rows.export import COLUMNS
 
     assert not words & set(COLUMNS)

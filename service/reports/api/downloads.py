@@ -16,7 +16,6 @@ from service.reports.rows.formats import CONTENT_TYPES, writer_of
 from service.web import in_a_slot
 from service.web.replica_lag import tell_behind
 
-OWN = ("bom", "separator", "raw", "manifest")
 TEXT = ("csv",)
 BYTES = "application/octet-stream"
 ManifestSchema = schema_of(Manifest)
@@ -54,7 +53,7 @@ def _add(routes: Routes, format: str, content_type: str) -> None:
 
 
 def _download(routes: Routes, format: str, asked: dict[str, Any]) -> flask.Response:
-    wanted, now = routes.filter(asked, *OWN), routes.clock()
+    wanted, now = routes.filter(asked), routes.clock()
     writer_of(format)
     return in_a_slot(lambda: _made(routes, format, asked, wanted, now))
 

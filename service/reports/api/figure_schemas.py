@@ -10,9 +10,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from marshmallow import Schema, fields
 
 from service.reports.api.schemas import Time
-from service.reports.completeness import Completeness
 from service.reports.dimensions import Value
-from service.reports.figures import shapes, then_now
 from service.reports.statistics.definitions import FigureDefinition
 from service.reports.statistics.statistics import Cells
 
@@ -79,17 +77,6 @@ def _plain(hint: Any, told: dict[str, Any]) -> fields.Field[Any]:
     kind, more = PLAIN[get_origin(hint) or hint]
     made: fields.Field[Any] = kind(**more, **told)
     return made
-
-
-SummarySchema = schema_of(shapes.Summary)
-TrendsSchema = schema_of(shapes.Trends)
-BreakdownsSchema = schema_of(shapes.Breakdowns)
-ComparedSchema = schema_of(shapes.Compared)
-DifferencesSchema = schema_of(then_now.DifferenceTables)
-CoverageSchema = schema_of(shapes.Coverage)
-SeveralSchema = schema_of(shapes.Several)
-FunnelSchema = schema_of(shapes.Funnel)
-CompletenessSchema = schema_of(Completeness)
 
 
 class DefinitionListSchema(Schema):

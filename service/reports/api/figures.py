@@ -1,7 +1,8 @@
 """Figures over the API, with an ETag; analysts may read them too."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -10,12 +11,14 @@ from marshmallow import Schema
 
 from service.clock import zone_names
 from service.errors import Invalid
-from service.reports.api import figure_schemas as told
 from service.reports.api import schemas
+from service.reports.api.figure_schemas import DefinitionListSchema, schema_of
 from service.reports.api.routes import Routes, conditional
+from service.reports.completeness import Completeness
 from service.reports.dimensions import BY, NAMED
-from service.reports.figures import figures
+from service.reports.figures import figures, shapes
 from service.reports.figures.batch import WhichFigures, several
+from service.reports.figures.then_now import DifferenceTables
 from service.reports.filters import FigureFilterSchema, Filter
 from service.reports.query_values import is_whole
 from service.reports.report_query import ReportQuery
@@ -25,131 +28,105 @@ from service.reports.thresholds import thresholds
 from service.web.parameters import StrictSchema
 from service.web.replica_lag import read
 
-Ask = Callable[[ReportQuery], Any]
+Asked = Mapping[str, Any]
+Figure = Callable[[ReportQuery], Any]
 
 
 def add(routes: Routes) -> None:
     """Register the views."""
-    _add_plain(routes)
-    _add_split(routes)
-    _add_several(routes)
-    _add_compare(routes)
-    _add_differences(routes)
+    add_one = partial(_add, routes)
+    plain = FigureFilterSchema
+    add_one("summary", plain, shapes.Summary, "Get CSAT, NPS and response rates.", lambda _: figures.summary)
+    add_one(
+        "funnel", plain, shapes.Funnel, "Get the funnel, from ended conversations to answers.", lambda _: figures.funnel
+    )
+    add_one(
+        "completeness", plain, Completeness, "Get the time up to which answers are complete.",
+        lambda _: figures.completeness,
+    )  # fmt: skip
+    add_one("trend", schemas.TrendSchema, shapes.Trends, "Get figures by day, week or month.", _trend)
+    add_one(
+        "breakdown", schemas.BreakdownSchema, shapes.Breakdowns, f"Get figures by {', '.join(BY[:-1])} or {BY[-1]}.",
+        lambda asked: partial(figures.breakdown, by=asked["by"]),
+    )  # fmt: skip
+    add_one(
+        "coverage", schemas.CoverageAskSchema, shapes.Coverage,
+        "Get the share of ended conversations whose customers were asked, by agent, team or way.",
+        lambda asked: partial(figures.coverage, by=asked["by"]),
+    )  # fmt: skip
+    add_one(
+        "several_figures", schemas.SeveralAskSchema, shapes.Several,
+        "Get several figures in one call, all read from the same state of the database.", _several, path="/figures",
+    )  # fmt: skip
+    add_one(
+        "compare", schemas.CompareSchema, shapes.Compared,
+        "Compare two periods (other_since, other_until) or two groups (by, a, b): is the difference more than chance?",
+        partial(_compare, routes),
+    )  # fmt: skip
+    add_one(
+        "differences", schemas.DifferencesSchema, DifferenceTables,
+        "Compare every group with an earlier period: did it get better or worse?", partial(_differences, routes),
+    )  # fmt: skip
     _add_definitions(routes)
 
 
-def _answer(routes: Routes, wanted: Filter, ask: Ask, schema: type[Schema]) -> flask.Response:
-    return conditional(schema, read(routes.engine, lambda connection: ask(routes.query(connection, wanted))))
+def _add(
+    routes: Routes,
+    name: str,
+    asks: type[Schema],
+    shape: type[Any],
+    says: str,
+    figure_of: Callable[[Asked], Figure],
+    *,
+    path: str = "",
+) -> None:
+    """Register the view of a figure; `figure_of` reads what it takes beside the filter."""
+    tells = schema_of(shape)
+
+    def view(asked: dict[str, Any]) -> flask.Response:
+        figure, wanted = figure_of(asked), routes.filter(asked)
+        return conditional(tells, read(routes.engine, lambda connection: figure(routes.query(connection, wanted))))
+
+    view.__name__ = name
+    routes.get(path or f"/{name}", asks, tells, EVERYBODY, says)(view)
 
 
-def _add_plain(routes: Routes) -> None:
-    @routes.get("/summary", FigureFilterSchema, told.SummarySchema, EVERYBODY, "Get CSAT, NPS and response rates.")
-    def summary(asked: dict[str, Any]) -> flask.Response:
-        return _answer(routes, routes.filter(asked), figures.summary, told.SummarySchema)
+def _trend(asked: Asked) -> Figure:
+    return partial(figures.trend, period=asked["period"], zone=_zone(asked.get("zone")), by=asked.get("by"))
 
-    @routes.get(
-        "/funnel",
-        FigureFilterSchema,
-        told.FunnelSchema,
-        EVERYBODY,
-        "Get the funnel, from ended conversations to answers.",
+
+def _several(asked: Asked) -> Figure:
+    wanted = WhichFigures(
+        names=tuple(asked["figure"]),
+        by=tuple(dict.fromkeys(asked["by"])),
+        trend_by=asked.get("trend_by"),
+        coverage_by=asked["coverage_by"],
+        period=asked["period"],
+        zone=_zone(asked.get("zone")),
     )
-    def funnel(asked: dict[str, Any]) -> flask.Response:
-        return _answer(routes, routes.filter(asked), figures.funnel, told.FunnelSchema)
-
-    @routes.get(
-        "/completeness",
-        FigureFilterSchema,
-        told.CompletenessSchema,
-        EVERYBODY,
-        "Get the time up to which answers are complete.",
-    )
-    def completeness(asked: dict[str, Any]) -> flask.Response:
-        return _answer(routes, routes.filter(asked), figures.completeness, told.CompletenessSchema)
+    if ("breakdown" in wanted.names) != bool(wanted.by):
+        raise Invalid("invalid_parameter", "A breakdown needs 'by'; other figures do not take it.")
+    return partial(several, wanted=wanted)
 
 
-def _add_split(routes: Routes) -> None:
-    @routes.get("/trend", schemas.TrendSchema, told.TrendsSchema, EVERYBODY, "Get figures by day, week or month.")
-    def trend(asked: dict[str, Any]) -> flask.Response:
-        how = (asked["period"], _zone(asked.get("zone")), asked.get("by"))
-        wanted = routes.filter(asked, "period", "zone", "by")
-        return _answer(routes, wanted, lambda query: figures.trend(query, *how), told.TrendsSchema)
-
-    @routes.get(
-        "/breakdown",
-        schemas.BreakdownSchema,
-        told.BreakdownsSchema,
-        EVERYBODY,
-        f"Get figures by {', '.join(BY[:-1])} or {BY[-1]}.",
-    )
-    def breakdown(asked: dict[str, Any]) -> flask.Response:
-        wanted = routes.filter(asked, "by")
-        return _answer(routes, wanted, lambda query: figures.breakdown(query, asked["by"]), told.BreakdownsSchema)
-
-    @routes.get(
-        "/coverage",
-        schemas.CoverageAskSchema,
-        told.CoverageSchema,
-        EVERYBODY,
-        "Get the share of ended conversations whose customers were asked, by agent, team or way.",
-    )
-    def coverage(asked: dict[str, Any]) -> flask.Response:
-        wanted = routes.filter(asked, "by")
-        return _answer(routes, wanted, lambda query: figures.coverage(query, asked["by"]), told.CoverageSchema)
+def _compare(routes: Routes, asked: Asked) -> Figure:
+    one, other = _sides(routes, asked)
+    return lambda query: figures.compare(query.filtered(one), other)
 
 
-def _add_several(routes: Routes) -> None:
-    @routes.get(
-        "/figures",
-        schemas.SeveralAskSchema,
-        told.SeveralSchema,
-        EVERYBODY,
-        "Get several figures in one call, all read from the same state of the database.",
-    )
-    def several_figures(asked: dict[str, Any]) -> flask.Response:
-        wanted = WhichFigures(
-            names=tuple(asked["figure"]),
-            by=tuple(dict.fromkeys(asked["by"])),
-            trend_by=asked.get("trend_by"),
-            coverage_by=asked["coverage_by"],
-            period=asked["period"],
-            zone=_zone(asked.get("zone")),
-        )
-        if ("breakdown" in wanted.names) != bool(wanted.by):
-            raise Invalid("invalid_parameter", "A breakdown needs 'by'; other figures do not take it.")
-        filter_ = routes.filter(asked, "figure", "by", "trend_by", "coverage_by", "period", "zone")
-        return _answer(routes, filter_, lambda query: several(query, wanted), told.SeveralSchema)
+def _differences(routes: Routes, asked: Asked) -> Figure:
+    return partial(figures.differences, by=asked["by"], other=_other_period(routes, asked), and_by=asked.get("and_by"))
 
 
-def _add_compare(routes: Routes) -> None:
-    @routes.get(
-        "/compare",
-        schemas.CompareSchema,
-        told.ComparedSchema,
-        EVERYBODY,
-        "Compare two periods (other_since, other_until) or two groups (by, a, b): is the difference more than chance?",
-    )
-    def compare(asked: dict[str, Any]) -> flask.Response:
-        wanted = routes.filter(asked, "other_since", "other_until", "by", "a", "b")
-        first, second = _sides(routes, wanted, asked)
-        return _answer(routes, first, lambda query: figures.compare(query, second), told.ComparedSchema)
+def _add_definitions(routes: Routes) -> None:
+    @routes.get("/definitions", StrictSchema, DefinitionListSchema, EVERYBODY, "Get the definition of every figure.")
+    def definitions(_asked: dict[str, Any]) -> flask.Response:
+        table = define(thresholds(routes.settings))
+        found = {"version": DEFINITION_VERSION, "definitions": [asdict(each) for each in table.values()]}
+        return conditional(DefinitionListSchema, found)
 
 
-def _add_differences(routes: Routes) -> None:
-    @routes.get(
-        "/differences",
-        schemas.DifferencesSchema,
-        told.DifferencesSchema,
-        EVERYBODY,
-        "Compare every group with an earlier period: did it get better or worse?",
-    )
-    def differences(asked: dict[str, Any]) -> flask.Response:
-        how = (asked["by"], _other_period(routes, asked), asked.get("and_by"))
-        wanted = routes.filter(asked, "by", "and_by", "other_since", "other_until")
-        return _answer(routes, wanted, lambda query: figures.differences(query, *how), told.DifferencesSchema)
-
-
-def _other_period(routes: Routes, asked: dict[str, Any]) -> Filter | None:
+def _other_period(routes: Routes, asked: Asked) -> Filter | None:
     """The other period, if one is given. Raises Invalid if only half of it is."""
     moments = {"since": asked.get("other_since"), "until": asked.get("other_until")}
     if None in moments.values():
@@ -159,18 +136,9 @@ def _other_period(routes: Routes, asked: dict[str, Any]) -> Filter | None:
     return routes.filter(moments)
 
 
-def _add_definitions(routes: Routes) -> None:
-    @routes.get(
-        "/definitions", StrictSchema, told.DefinitionListSchema, EVERYBODY, "Get the definition of every figure."
-    )
-    def definitions(_asked: dict[str, Any]) -> flask.Response:
-        table = define(thresholds(routes.settings))
-        found = {"version": DEFINITION_VERSION, "definitions": [asdict(each) for each in table.values()]}
-        return conditional(told.DefinitionListSchema, found)
-
-
-def _sides(routes: Routes, wanted: Filter, asked: dict[str, Any]) -> tuple[Filter, Filter]:
+def _sides(routes: Routes, asked: Asked) -> tuple[Filter, Filter]:
     """Return both sides: another period of the same, or two groups of the same period."""
+    wanted = routes.filter(asked)
     periods = "other_since" in asked or "other_until" in asked
     groups = [name for name in ("by", "a", "b") if name in asked]
     if periods == bool(groups) or (groups and len(groups) < 3):  # noqa: PLR2004 - by, a and b

@@ -125,7 +125,7 @@ def _add_access_log(routes: Routes) -> None:
 
 
 def _page(routes: Routes, asked: dict[str, Any], kind: Kind) -> dict[str, Any]:
-    wanted, sort = routes.filter(asked, "limit", "cursor", "sort"), asked["sort"]
+    wanted, sort = routes.filter(asked), asked["sort"]
     order = Order(sort.removeprefix("-"), kind, sort.startswith("-"))
     known = cursors(routes.settings.service.secret_key, routes.reader, wanted, order)
     place = known.place(asked["cursor"])

@@ -60,11 +60,9 @@ class Routes:
 
         return declare
 
-    def filter(self, values: Mapping[str, Any], *own: str) -> Filter:
-        """Return the filter in the parameters; `own` are those that belong to the view."""
-        return from_values(
-            {name: value for name, value in values.items() if name not in own}, self.reader, self.settings
-        )
+    def filter(self, values: Mapping[str, Any]) -> Filter:
+        """Return the filter in the parameters; the others belong to the view."""
+        return from_values(values, self.reader, self.settings)
 
     def query(self, connection: Connection, wanted: Filter = EVERYTHING) -> ReportQuery:
         """Return the reader's question, at this moment."""

@@ -25,7 +25,6 @@ from service.settings import Settings
 from service.web.parameters import made
 from service.web.validation_errors import refused
 
-OWN = ("figure", "by", "period", "last_days")
 SPLIT = ("trend", "breakdown", "coverage")
 LONGEST = validate.Range(min=1, max=3660, error="must be 1 to 3660")
 
@@ -82,10 +81,10 @@ def answer(query: ReportQuery, question: Mapping[str, Any]) -> bytes:
 
 
 def _filter(asked: Mapping[str, Any], query: ReportQuery) -> Filter:
-    given = {name: value for name, value in asked.items() if name not in OWN}
+    begin: dict[str, Any] = {}
     if "last_days" in asked:
-        given["since"] = query.now.astimezone(query.zone).date() - timedelta(days=asked["last_days"])
-    return from_values(given, query.reader, query.settings)
+        begin["since"] = query.now.astimezone(query.zone).date() - timedelta(days=asked["last_days"])
+    return from_values({**asked, **begin}, query.reader, query.settings)
 
 
 def _which(name: str, asked: Mapping[str, Any]) -> WhichFigures:
