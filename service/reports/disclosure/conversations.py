@@ -11,6 +11,7 @@ from datetime import date
 
 from sqlalchemy.engine import Connection
 
+from service.reports.counting.counts import Counts
 from service.reports.counting.periods import start_of
 from service.reports.dimensions import PEOPLE, Value
 from service.reports.disclosure import store
@@ -18,51 +19,30 @@ from service.reports.disclosure.published import last_day
 from service.reports.disclosure.store import ANY_KIND, Leaf, Release, ReleaseSeries
 
 WORK_OF = {"team": "team_work", "agent": "agent_work"}
-
-
-@dataclass(frozen=True, slots=True)
-class Conversations:
-    """What became of ended conversations, without any answers. `label` None: all, or those without one."""
-
-    label: Value
-    ended: int
-    pending: int
-    delivered: int
-    unknown: int
-    skipped: Mapping[str, int]
-    failed: Mapping[str, int]
+ANSWERED = ("delivered", "answered", "scored", "commented")
+"""What a cohort counts of each kind of card."""
 
 
 @dataclass(frozen=True, slots=True)
 class CoveredConversations:
-    """Groups and their total, over the days really counted; None if no release lies in the period.
+    """Groups and their total, without any answers, over the days really counted; None if no release lies in the period.
 
     `few`: conversations of people who were not named then; None if there are none, or if groups were chosen.
     """
 
-    rows: tuple[Conversations, ...]
-    few: Conversations | None
-    total: Conversations
+    groups: Mapping[Value, Counts]
+    few: Counts | None
+    total: Counts
     first: date | None
     end: date | None
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """For one kind of card: how many were delivered, answered, answered with a score, with a comment."""
-
-    delivered: int
-    answered: int
-    scored: int
-    commented: int
 
 
 @dataclass(frozen=True, slots=True)
 class Cohort:
     """Conversations of whole days [first, end) whose answer window is over, and the answers to them by kind of card."""
 
-    conversations: Conversations
-    answers: Mapping[str, Answered]
+    conversations: Counts
+    answers: Mapping[str, Counts]
     first: date | None
     end: date | None
 
@@ -82,9 +62,9 @@ def coverage(
     few = [leaf for each in found for leaf in each.leaves if leaf.pooled and not wanted]
     for leaf in (leaf for each in found for leaf in each.leaves if _is_wanted(leaf, wanted)):
         groups[leaf.label[PEOPLE.index(by)]].append(leaf)
-    rows = tuple(_added(label, groups[label]) for label in sorted(groups, key=repr))
-    total = _added(None, [*few, *(leaf for those in groups.values() for leaf in those)])
-    return CoveredConversations(rows, _added(None, few) if few else None, total, *_days(found))
+    total = _added([*few, *(leaf for those in groups.values() for leaf in those)])
+    rows = {label: _added(those) for label, those in groups.items()}
+    return CoveredConversations(rows, _added(few) if few else None, total, *_days(found))
 
 
 def covered_people(connection: Connection, accounts: Sequence[str], by: str) -> frozenset[Value]:
@@ -131,21 +111,14 @@ def _joined(found: Sequence[Release]) -> Cohort:
     leaves = [leaf for each in found for leaf in each.leaves]
     counts = _counts(leaves)
     kinds = sorted({name.partition(":")[0] for name in counts if name.endswith(":delivered")})
-    answers = {kind: Answered(*(counts[f"{kind}:{what}"] for what in Answered.__slots__)) for kind in kinds}
-    return Cohort(_added(None, leaves), answers, *_days(found))
+    answers = {kind: Counts(**{what: counts[f"{kind}:{what}"] for what in ANSWERED}) for kind in kinds}
+    return Cohort(_added(leaves), answers, *_days(found))
 
 
-def _added(label: Value, leaves: Iterable[Leaf]) -> Conversations:
+def _added(leaves: Iterable[Leaf]) -> Counts:
     counts = _counts(leaves)
-    return Conversations(
-        label,
-        counts["ended"],
-        counts["pending"],
-        counts["delivered"],
-        counts["unknown"],
-        _reasons(counts, "skipped"),
-        _reasons(counts, "failed"),
-    )
+    told = {name: counts[name] for name in ("ended", "pending", "delivered", "unknown")}
+    return Counts(**told, skipped=_reasons(counts, "skipped"), failed=_reasons(counts, "failed"))
 
 
 def _counts(leaves: Iterable[Leaf]) -> Counter[str]:
@@ -155,5 +128,5 @@ def _counts(leaves: Iterable[Leaf]) -> Counter[str]:
     return counts
 
 
-def _reasons(counts: Mapping[str, int], state: str) -> Mapping[str, int]:
-    return {name.partition(":")[2]: n for name, n in sorted(counts.items()) if name.startswith(f"{state}:")}
+def _reasons(counts: Mapping[str, int], state: str) -> Counter[str]:
+    return Counter({name.partition(":")[2]: n for name, n in counts.items() if name.startswith(f"{state}:")})

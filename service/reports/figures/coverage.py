@@ -6,22 +6,18 @@ from datetime import datetime
 
 from service.reports.counting.counts import Counts
 from service.reports.dimensions import Value
-from service.reports.disclosure.conversations import Conversations
 from service.reports.figures.printed import reasons
 from service.reports.figures.shapes import Coverage, CoverageRow
 from service.reports.statistics import statistics
 
-OutcomeCounts = Counts | Conversations
-"""What became of some conversations, whoever counted them."""
-
 
 def coverage_of(
     by: str,
-    groups: Mapping[Value, OutcomeCounts],
-    total: OutcomeCounts,
+    groups: Mapping[Value, Counts],
+    total: Counts,
     since: datetime | None,
     until: datetime | None,
-    rest: Iterable[tuple[str, OutcomeCounts]] = (),
+    rest: Iterable[tuple[str, Counts]] = (),
 ) -> Coverage:
     """Each group against the overall share; `rest`: what is no group, with the word for it, comes last.
 
@@ -37,12 +33,12 @@ def coverage_of(
     return Coverage(by, since, until, tuple(rows), every)
 
 
-def _share(groups: Iterable[OutcomeCounts]) -> float | None:
+def _share(groups: Iterable[Counts]) -> float | None:
     told = [(each.delivered, each.ended - each.pending) for each in groups]
     return statistics.rate(sum(offered for offered, _ in told), sum(decided for _, decided in told)).value
 
 
-def _row(key: str | None, counts: OutcomeCounts, of_all: float | None) -> CoverageRow:
+def _row(key: str | None, counts: Counts, of_all: float | None) -> CoverageRow:
     decided = counts.ended - counts.pending
     limits = None if of_all is None else statistics.control_limits(of_all, decided)
     return CoverageRow(

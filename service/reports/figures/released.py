@@ -15,24 +15,18 @@ from sqlalchemy.engine import Connection
 
 from service.errors import Invalid
 from service.reports.completeness import Completeness, completeness_of
-from service.reports.counting.counts import Answers
+from service.reports.counting.counts import Answers, Counts
 from service.reports.counting.periods import end_of_whole_days, first_whole_day
 from service.reports.days import midnight
 from service.reports.dimensions import NAMED, PEOPLE, Value
 from service.reports.disclosure import conversations, published
 from service.reports.disclosure.asked import ONE_AT_A_TIME, Group, PeriodQuestion, PublishedFigures
-from service.reports.disclosure.conversations import Answered, Cohort
+from service.reports.disclosure.conversations import ANSWERED, Cohort
 from service.reports.figures.coverage import coverage_of
 from service.reports.figures.inquiry import demand_groups, kinds_of
 from service.reports.figures.live import REST
 from service.reports.figures.printed import Basis, no_rate, rate_of, reasons, score_of
-from service.reports.figures.shapes import (
-    Coverage,
-    Funnel,
-    Rate,
-    Score,
-    Summary,
-)
+from service.reports.figures.shapes import Coverage, Funnel, Rate, Score, Summary
 from service.reports.filters import Filter
 from service.reports.report_query import ReportQuery
 from service.reports.visible import View
@@ -42,7 +36,10 @@ SEEN = "seen_at"
 HEARD = "heard_at"
 BY_ACCOUNT = "by_account_only"
 WAITS = "waits"
-NOBODY = Answered(0, 0, 0, 0)
+NOBODY = Counts()
+UNTOLD_RESPONSE = no_rate("response_rate_of_delivered", LEDGER, BY_ACCOUNT)
+"""The response rate of a group."""
+
 TOLD = (*PEOPLE, *ONE_AT_A_TIME, "account")
 """The dimensions of which releases tell groups."""
 
@@ -164,9 +161,8 @@ def coverage(ask: DaysInquiry, by: str) -> Coverage:
             "by_people_only", f"Coverage for analysts is available only by team and agent; leave {others[0]} out."
         )
     found = conversations.coverage(ask.connection, ask.accounts, by, ask.wanted, *ask.days)
-    groups = {row.label: row for row in found.rows}
     rest = () if found.few is None else ((REST, found.few),)
-    return coverage_of(by, groups, found.total, *ask.moments(found.first, found.end), rest)
+    return coverage_of(by, found.groups, found.total, *ask.moments(found.first, found.end), rest)
 
 
 def counts(ask: DaysInquiry) -> Mapping[str, Mapping[int, int]]:
@@ -197,10 +193,10 @@ def score(ask: DaysInquiry, kind: str, found: PublishedFigures, group: Group | N
     return told
 
 
-def _answered(ask: DaysInquiry, cohort: Cohort) -> Answered:
+def _answered(ask: DaysInquiry, cohort: Cohort) -> Counts:
     """All kinds of card asked about."""
     kinds = [cohort.answers.get(kind, NOBODY) for kind in kinds_of(ask.filter)]
-    return Answered(*(sum(getattr(each, name) for each in kinds) for name in Answered.__slots__))
+    return Counts(**{name: sum(getattr(each, name) for each in kinds) for name in ANSWERED})
 
 
 def reason_for_rates(ask: DaysInquiry, cohort: Cohort) -> str | None:
@@ -210,7 +206,7 @@ def reason_for_rates(ask: DaysInquiry, cohort: Cohort) -> str | None:
     return WAITS if cohort.first is None else None
 
 
-def response(ask: DaysInquiry, answered: Answered, reason: str | None) -> Rate:
+def response(ask: DaysInquiry, answered: Counts, reason: str | None) -> Rate:
     """Return answered of delivered, or why it is not told."""
     return _rate(ask, "response_rate_of_delivered", (answered.answered, answered.delivered), reason)
 

@@ -8,17 +8,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import date
 
+from service.reports.counting.counts import Counts
 from service.reports.counting.periods import demand_few, pieces, start_of
 from service.reports.days import ONE_DAY, midnight
 from service.reports.dimensions import Value
 from service.reports.disclosure import conversations, published
 from service.reports.disclosure.asked import Group, Pooled, PublishedFigures
-from service.reports.disclosure.conversations import Cohort, Conversations
+from service.reports.disclosure.conversations import Cohort
 from service.reports.figures.inquiry import kinds_of
 from service.reports.figures.live import ordered
 from service.reports.figures.released import (
-    BY_ACCOUNT,
     NOBODY,
+    UNTOLD_RESPONSE,
     WAITS,
     DaysInquiry,
     demand_told,
@@ -29,7 +30,7 @@ from service.reports.figures.released import (
 from service.reports.figures.shapes import Breakdown, BreakdownRow, Trend, TrendPoint
 
 NOTHING = PublishedFigures(reason=WAITS)
-NO_COHORT = Cohort(Conversations(None, 0, 0, 0, 0, {}, {}), {}, None, None)
+NO_COHORT = Cohort(Counts(), {}, None, None)
 
 
 def breakdowns(ask: DaysInquiry, by: str) -> tuple[Breakdown, ...]:
@@ -55,7 +56,7 @@ def _breakdown(ask: DaysInquiry, by: str, kind: str, found: PublishedFigures) ->
             ended=None,
             delivered=None,
             score=score(ask, kind, found, group),
-            response_rate=response(ask, NOBODY, BY_ACCOUNT),
+            response_rate=UNTOLD_RESPONSE,
         )
         for group in found.groups
     ]
@@ -124,7 +125,7 @@ def _point_of(
         partial=(found.first, found.end) != span,
         score=score(ask, kind, found, group),
         delivered=None,
-        response_rate=response(ask, NOBODY, BY_ACCOUNT),
+        response_rate=UNTOLD_RESPONSE,
         immature=False,
         response_immature=False,
     )

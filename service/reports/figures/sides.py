@@ -9,7 +9,7 @@ from service.reports.disclosure.asked import Group, PublishedFigures
 from service.reports.figures import live, printed, released
 from service.reports.figures.differences import Name, Side, SideRow
 from service.reports.figures.inquiry import NOT_NAMED, Inquiry, kinds_of
-from service.reports.figures.released import BY_ACCOUNT, NOBODY, DaysInquiry
+from service.reports.figures.released import UNTOLD_RESPONSE, DaysInquiry
 from service.reports.figures.released_groups import name_of
 
 
@@ -47,10 +47,8 @@ def of_releases(ask: DaysInquiry, by: str) -> Mapping[str, Side]:
 
 
 def _released(ask: DaysInquiry, kind: str, found: PublishedFigures) -> Side:
-    rate = released.response(ask, NOBODY, BY_ACCOUNT)
-
     def told(group: Group | None) -> SideRow:
-        return SideRow(released.score(ask, kind, found, group), group.counts(kind) if group else {}, rate)
+        return SideRow(released.score(ask, kind, found, group), group.counts(kind) if group else {}, UNTOLD_RESPONSE)
 
     groups = {Name(*name_of(group.label)): told(group) for group in found.groups}
     return Side(groups, told(found.total), told(None))

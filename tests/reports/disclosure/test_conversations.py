@@ -80,7 +80,7 @@ def test_coverage_is_published_by_team_and_agent(
     early.add(2, received_at=at, agent_id="bob", team_id="red", state="skipped", reason="sampled_out")
     close(early, MONDAY + 5 * WEEK)
     found = covered(early, by, wanted)
-    assert {each.label: (each.ended, each.skipped.get("sampled_out", 0)) for each in found.rows} == told
+    assert {label: (each.ended, each.skipped.get("sampled_out", 0)) for label, each in found.groups.items()} == told
     assert found.total is not None
     assert (found.total.ended, found.total.delivered, dict(found.total.skipped)) == (
         sum(n for n, _ in told.values()),
@@ -96,7 +96,7 @@ def test_a_period_without_a_span_counts_no_days(early: World) -> None:
     close(early, MONDAY + 2 * WEEK)
     assert covered(early, "team", {}).first == MONDAY
     assert covered(early, "team", {}, first=MONDAY + DAY) == CoveredConversations(
-        (), None, covered(early, "team", {"team": "none"}).total, None, None
+        {}, None, covered(early, "team", {"team": "none"}).total, None, None
     )  # fmt: skip
 
 
