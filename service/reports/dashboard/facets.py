@@ -79,10 +79,10 @@ def _called(query: ReportQuery, by: str, options: tuple[str, ...]) -> tuple[tupl
     """The options with their names, ordered by name."""
     if by in CODED:
         return options, {each: group_name(each, by) for each in options if each != WITHOUT}
-    known = labels(query, by, options)
-    if known is None:
+    if not NAMED[by].people:
         return options, {}
-    called = {each: known.of(each, "") or each for each in options if each != WITHOUT}
+    named = labels(query, by, options)
+    called = {each: named(each, "") or each for each in options if each != WITHOUT}
     by_name = sorted(called, key=lambda each: called[each].casefold())
     return (*by_name, *options[len(by_name) :]), called
 

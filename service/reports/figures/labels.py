@@ -4,15 +4,14 @@ A name is the one valid at the end of the period: the report of February shows F
 apart has no id here, and so no name.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from service.db import MICROSECOND
 from service.reports.dimensions import FILTERED, NAMED, Value
 from service.reports.figures.shapes import Breakdown, Coverage, Trend
-from service.reports.figures.then_now import Differences, ThenNow
-from service.reports.people.name_at import NameIndex, question_of
+from service.reports.figures.then_now import Differences
+from service.reports.people.name_at import question_of
 from service.reports.people.stored import called_of
 from service.reports.report_query import ReportQuery
 from service.settings import Settings
@@ -20,34 +19,17 @@ from service.settings import Settings
 QUESTION = "variant"
 
 
-@dataclass(frozen=True, slots=True)
-class Labels:
-    """The names of one dimension's groups, in some accounts, at a moment."""
-
-    by: str
-    called: NameIndex
-    accounts: tuple[str, ...]
-    at: datetime
-    company: str | None
-
-    def of(self, key: Value, kind: str) -> str | None:
-        """One group's name, of a kind of card."""
-        if key is None:
-            return None
-        if self.by == QUESTION:
-            return question_of(kind, key, self.company)
-        return self.called.group(self.by, str(key), self.accounts, self.at)
-
-
-def labels(query: ReportQuery, by: str | None, keys: Iterable[Value]) -> Labels | None:
-    """Return the names of these groups; None for a dimension whose ids are already names."""
-    if by is None or not (NAMED[by].people or by == QUESTION):
-        return None
-    until = query.now if query.filter.until is None else min(query.filter.until - MICROSECOND, query.now)
+def labels(query: ReportQuery, by: str | None, keys: Iterable[Value]) -> Callable[[Value, str], str | None]:
+    """Return what names one of these groups, of a kind of card; no name where ids are names already."""
     accounts = tuple(map(str, query.filter.of("account"))) or query.reader.accounts or tuple(query.settings.accounts)
-    ids = [] if by == QUESTION else [None if key is None else str(key) for key in keys]
-    called = called_of(query.connection, query.settings, ids, [by])
-    return Labels(by, called, accounts, until, display_name(query.settings, accounts))
+    if by == QUESTION:
+        company = display_name(query.settings, accounts)
+        return lambda key, kind: question_of(kind, key, company)
+    if by is None or not NAMED[by].people:
+        return lambda _key, _kind: None
+    at = query.now if query.filter.until is None else min(query.filter.until - MICROSECOND, query.now)
+    called = called_of(query.connection, query.settings, [None if key is None else str(key) for key in keys], [by])
+    return lambda key, _kind: None if key is None else called.group(by, str(key), accounts, at)
 
 
 def of_named(query: ReportQuery, named: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
@@ -55,8 +37,7 @@ def of_named(query: ReportQuery, named: Iterable[tuple[str, str]]) -> dict[tuple
     called = {}
     for name, value in named:
         if name in FILTERED and FILTERED[name].people:
-            known = labels(query, FILTERED[name].name, [value])
-            called[name, value] = (known.of(value, "") if known else None) or value
+            called[name, value] = labels(query, FILTERED[name].name, [value])(value, "") or value
     return called
 
 
@@ -69,11 +50,9 @@ def display_name(settings: Settings, accounts: Iterable[str]) -> str | None:
 
 def of_breakdowns(found: Sequence[Breakdown], query: ReportQuery, by: str) -> tuple[Breakdown, ...]:
     """Name the rows of each table."""
-    known = labels(query, by, (row.key for one in found for row in one.rows))
-    if known is None:
-        return tuple(found)
+    named = labels(query, by, (row.key for one in found for row in one.rows))
     return tuple(
-        replace(one, rows=tuple(replace(row, name=known.of(row.key, one.type)) for row in one.rows)) for one in found
+        replace(one, rows=tuple(replace(row, name=named(row.key, one.type)) for row in one.rows)) for one in found
     )
 
 
@@ -81,30 +60,23 @@ def of_differences(
     found: Sequence[Differences], query: ReportQuery, by: str, and_by: str | None = None
 ) -> tuple[Differences, ...]:
     """Name the rows of each table: now's names."""
-    known = labels(query, by, (row.key for one in found for row in one.rows))
-    also = labels(query, and_by, (row.and_key for one in found for row in one.rows))
-    if known is None and also is None:
-        return tuple(found)
-    return tuple(replace(one, rows=tuple(_named(row, one.type, known, also) for row in one.rows)) for one in found)
-
-
-def _named(row: ThenNow, kind: str, known: Labels | None, also: Labels | None) -> ThenNow:
-    return replace(
-        row,
-        name=None if known is None else known.of(row.key, kind),
-        and_name=None if also is None else also.of(row.and_key, kind),
-    )
+    named = labels(query, by, (row.key for one in found for row in one.rows))
+    and_named = labels(query, and_by, (row.and_key for one in found for row in one.rows))
+    return tuple(
+        replace(one, rows=tuple(
+            replace(row, name=named(row.key, one.type), and_name=and_named(row.and_key, one.type)) for row in one.rows
+        ))
+        for one in found
+    )  # fmt: skip
 
 
 def of_trends(found: Sequence[Trend], query: ReportQuery, by: str | None) -> tuple[Trend, ...]:
     """Name each line."""
-    known = labels(query, by, (one.key for one in found))
-    return tuple(found) if known is None else tuple(replace(one, name=known.of(one.key, one.type)) for one in found)
+    named = labels(query, by, (one.key for one in found))
+    return tuple(replace(one, name=named(one.key, one.type)) for one in found)
 
 
 def of_coverage(found: Coverage, query: ReportQuery) -> Coverage:
     """Name the rows."""
-    known = labels(query, found.by, (row.key for row in found.rows))
-    if known is None:
-        return found
-    return replace(found, rows=tuple(replace(row, name=known.of(row.key, "")) for row in found.rows))
+    named = labels(query, found.by, (row.key for row in found.rows))
+    return replace(found, rows=tuple(replace(row, name=named(row.key, "")) for row in found.rows))
