@@ -45,7 +45,7 @@ def _told(found: Standardised, least: int) -> Standardised:
 def _cases(ask: Inquiry) -> Mapping[str, Mapping[tuple[object, ...], Counter[int]]]:
     found: defaultdict[str, defaultdict[tuple[object, ...], Counter[int]]]
     found = defaultdict(lambda: defaultdict(Counter))
-    for line in ask.crossed(ask.score_clock, CASE, "scores"):
+    for line in ask.scored(*CASE):
         cell = found[line.type or ""][line.values[: len(CASE)]]
         cell.update({score: n for score, n in enumerate(line.scores) if n})
     return found

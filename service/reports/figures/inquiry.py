@@ -69,38 +69,25 @@ class Inquiry:
         """Whether people were asked for by name while some may not be named."""
         return self.filter.names_people and self.names.hides
 
-    def lines(self, clock: str, by: str | None = None, *, period: str | None = None) -> list[Line]:
-        """Count conversations by a clock, with people as rows name them. A line's first value is its group."""
-        return self.as_named(self.all_lines(clock, by, period=period), by)
-
-    def scored(self, by: str | None = None, *, period: str | None = None) -> list[Line]:
-        """Count scored answers by the clock of scores, with people as rows name them."""
-        return self.as_named(self.all_scored(by, period=period), by)
-
-    def all_scored(self, by: str | None = None, *, period: str | None = None) -> list[Line]:
-        """Count scored answers with every name; pass the lines to `as_named` before they are shown."""
-        return self._lines(self.score_clock, by, period, "scores")
-
-    def all_lines(self, clock: str, by: str | None = None, *, period: str | None = None) -> list[Line]:
-        """Count conversations with every name: for figures without answers, or to be passed to `as_named`."""
+    def lines(self, clock: str, *by: str, period: str | None = None) -> list[Line]:
+        """Count conversations by a clock, with people as rows name them. A line's first values are its groups."""
         return self._lines(clock, by, period, "work")
 
-    def crossed(self, clock: str, by: tuple[str, ...], wanted: Literal["scores", "work"]) -> list[Line]:
-        """Conversations grouped by several dimensions at once; people as rows name them, or else without any name."""
-        people = ACCOUNT_AND_PEOPLE if self.filter.names_people or any(NAMED[name].people for name in by) else ()
-        split = tuple(dict.fromkeys((*by, *people)))
-        q = Slice(
-            clock, self.zone, self.filter.since, self.until, by=split, chosen=self.filter.chosen,
-            types=self.filter.types, wanted=wanted,
-        )  # fmt: skip
-        return self._named(self._count(q), split, len(by))
+    def scored(self, *by: str, period: str | None = None) -> list[Line]:
+        """The same of scored answers, by the clock of scores."""
+        return self._lines(self.score_clock, by, period, "scores")
 
-    def _lines(self, clock: str, by: str | None, period: str | None, wanted: Literal["scores", "work"]) -> list[Line]:
+    def _lines(
+        self, clock: str, by: tuple[str, ...], period: str | None, wanted: Literal["scores", "work"]
+    ) -> list[Line]:
+        people = ACCOUNT_AND_PEOPLE if self.filter.names_people or any(NAMED[name].people for name in by) else ()
         q = Slice(
-            clock, self.zone, self.filter.since, self.until, by=self._split(by), chosen=self.filter.chosen,
-            types=self.filter.types, daily=period in DAILY, monthly=period == "month", wanted=wanted,
+            clock, self.zone, self.filter.since, self.until, by=tuple(dict.fromkeys((*by, *people))),
+            chosen=self.filter.chosen, types=self.filter.types, daily=period in DAILY, monthly=period == "month",
+            wanted=wanted,
         )  # fmt: skip
-        return self._of_teams(q) if by == "team" and not self.filter.names_people else self._count(q)
+        found = self._of_teams(q) if by == ("team",) and not self.filter.names_people else self._count(q)
+        return self._named(found, q.by, len(by))
 
     def _of_teams(self, q: Slice) -> list[Line]:
         """Whole teams, plus their few unnamed agents separately, rather than every agent of each team."""
@@ -119,11 +106,8 @@ class Inquiry:
         named = (tuple(name(value) for name, value in zip(called, line.values, strict=True)) for line in found)
         return [replace(line, values=values) for line, values in zip(found, named, strict=True)]
 
-    def as_named(self, found: list[Line], by: str | None) -> list[Line]:
-        """Put people whom rows do not name into one group without a name."""
-        return self._named(found, self._split(by))
-
-    def _named(self, found: list[Line], split: tuple[str, ...], groups: int = 1) -> list[Line]:
+    def _named(self, found: list[Line], split: tuple[str, ...], groups: int) -> list[Line]:
+        """Put people whom rows do not name into one group without a name; the first `groups` values are told."""
         if not set(ACCOUNT_AND_PEOPLE) <= set(split):
             return found
         who = itemgetter(*(split.index(name) for name in ACCOUNT_AND_PEOPLE))
@@ -140,10 +124,6 @@ class Inquiry:
 
     def _is_named(self, account: Value, team: Value, agent: Value) -> bool:
         return agent == NAMED_ONES or self.names.may_show(str(account), _word(team), _word(agent))
-
-    def _split(self, by: str | None) -> tuple[str, ...]:
-        people = self.filter.names_people or (by is not None and NAMED[by].people)
-        return tuple(dict.fromkeys((*([by] if by else []), *(ACCOUNT_AND_PEOPLE if people else ()))))
 
 
 def asking(query: ReportQuery, zone: ZoneInfo | None = None) -> Inquiry:

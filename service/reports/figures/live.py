@@ -82,14 +82,13 @@ def coverage(ask: Inquiry, by: str) -> Coverage:
 
 def breakdowns(ask: Inquiry, by: str) -> tuple[Breakdown, ...]:
     """Every kind of card asked about, by one dimension."""
-    scored, (sent, ended) = ask.all_scored(by), (ask.all_lines(clock, by) for clock in (ask.rate_clock, LEDGER))
+    scored, sent = ask.scored(by), ask.lines(ask.rate_clock, by)
+    ended, totals = counts_by(ask.lines(LEDGER, by), first_value), _scores(ask, scored)
     found = []
     for kind in ask.kinds:
-        answers = answers_by(of_kind(kind, ask.as_named(scored, by)), first_value)
-        cards = counts_by(of_kind(kind, ask.as_named(sent, by)), first_value)
-        conversations = counts_by(ask.as_named(ended, by), first_value)
-        total = _scores(ask, ask.as_named(scored, by))[kind]
-        found.append(_breakdown(ask, by, total, answers, cards, conversations))
+        answers = answers_by(of_kind(kind, scored), first_value)
+        cards = counts_by(of_kind(kind, sent), first_value)
+        found.append(_breakdown(ask, by, totals[kind], answers, cards, ended))
     return tuple(found)
 
 
@@ -134,7 +133,8 @@ def trends(ask: Inquiry, period: str, answer_window: timedelta, by: str | None) 
 
     Every group has the same periods, so that they can be compared.
     """
-    scored, sent = ask.scored(by, period=period), ask.lines(ask.rate_clock, by, period=period)
+    groups = () if by is None else (by,)
+    scored, sent = ask.scored(*groups, period=period), ask.lines(ask.rate_clock, *groups, period=period)
     place = _place_of(period, _last_day(ask), by)
     found = ByPeriod(answers_by(scored, place), counts_by(sent, place))
     until = completeness_of(ask.connection, ask.view, ask.filter).complete_until

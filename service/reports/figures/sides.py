@@ -15,10 +15,7 @@ from service.reports.figures.released_groups import name_of
 
 def of_rows(ask: Inquiry, *by: str) -> Mapping[str, Side]:
     """Each kind of card asked about, by one or two dimensions, for readers of rows."""
-    if len(by) == 1:
-        scored, sent = ask.scored(*by), ask.lines(ask.rate_clock, *by)
-    else:
-        scored, sent = ask.crossed(ask.score_clock, by, "scores"), ask.crossed(ask.rate_clock, by, "work")
+    scored, sent = ask.scored(*by), ask.lines(ask.rate_clock, *by)
     each = {kind: (live.of_kind(kind, scored), live.of_kind(kind, sent)) for kind in ask.kinds}
     return {kind: _side(ask, kind, lambda line: line.values[: len(by)], *lines) for kind, lines in each.items()}
 
