@@ -137,9 +137,8 @@ class View:
     @cached_property
     def answered_at(self) -> sa.ColumnElement[Any]:
         """When the comment was written, or else the score given. NULL without an answer."""
-        there = sa.or_(self.score.is_not(None), self.commented)
         at = sa.func.coalesce(self.text_at, self.score_at, res.first_seen_at, type_=res.first_seen_at.type)
-        return sa.case((there, at))
+        return sa.case((self.answered, at))
 
     @cached_property
     def commented(self) -> sa.ColumnElement[bool]:

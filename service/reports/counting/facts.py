@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 from service.db import from_micros, to_micros
 from service.models import feedback_request, result, tally
 from service.reports.dimensions import DIMENSIONS, Value
-from service.reports.visible import ANSWERED, COMMENTED, SCORED_AT, View, in_general
+from service.reports.visible import SCORED_AT, in_general
 from service.states import OPEN_STATES, State
 
 fr = feedback_request.c
@@ -68,15 +68,14 @@ def counted_facts(short: Sequence[Any] | None, generation: int) -> Facts | None:
 
 
 def facts_of(
-    connection: Connection, view: View | None, *which: sa.ColumnElement[bool], ids: Sequence[str] = ()
+    connection: Connection, cutoff: datetime | None, *which: sa.ColumnElement[bool], ids: Sequence[str] = ()
 ) -> Iterator[tuple[str, list[Any] | None, Facts | None]]:
     """Yield id, short form and present facts of some requests; no facts for test traffic, which never counts.
 
     `which`: conditions that are built once (the statement is kept with them), as AMONG, which asks for `ids`. With a
-    view, the facts leave out what an embargo still holds back.
+    `cutoff` the facts leave out what an embargo still holds back.
     """
-    query = _statement(which, embargoed=None if view is None else view.cutoff is not None)
-    for row in connection.execute(query, {"ids": ids, "cutoff": None if view is None else view.cutoff}):
+    for row in connection.execute(_statement(which, embargoed=cutoff is not None), {"ids": ids, "cutoff": cutoff}):
         request_id, counted, test, kind, state, reason, ended, sent, scored, score, answered, commented, *values = row
         moments = (ended, sent, scored if score is not None else None)
         found = Facts(tuple(values), kind, state, reason, moments, score, bool(answered), bool(commented))
@@ -84,18 +83,11 @@ def facts_of(
 
 
 @lru_cache(maxsize=16)
-def _statement(which: tuple[sa.ColumnElement[bool], ...], *, embargoed: bool | None) -> sa.Select[Any]:
+def _statement(which: tuple[sa.ColumnElement[bool], ...], *, embargoed: bool) -> sa.Select[Any]:
+    view = in_general(embargoed=embargoed)
+    score, commented = sa.case((view.came, view.score)), sa.and_(view.came, view.commented)
     query = sa.select(
         fr.id, fr.counted, fr.test, fr.type, STATE, REASON, fr.ended_at, fr.card_sent_at,
-        *_answer(None if embargoed is None else in_general(embargoed=embargoed)), *(COLUMNS[name] for name in HELD),
+        SCORED_AT, score, sa.or_(score.is_not(None), commented), commented, *(COLUMNS[name] for name in HELD),
     )  # fmt: skip
     return query.select_from(feedback_request.outerjoin(result, res.request_id == fr.id)).where(*which)
-
-
-def _answer(view: View | None) -> tuple[sa.ColumnElement[Any], ...]:
-    """When the score was given, the score, whether there is an answer, and whether it has a comment."""
-    if view is None:
-        return SCORED_AT, res.score, ANSWERED, COMMENTED
-    score = sa.case((view.came, view.score))
-    commented = sa.and_(view.came, view.commented)
-    return SCORED_AT, score, sa.or_(score.is_not(None), commented), commented

@@ -183,7 +183,7 @@ def _changed_now(connection: Connection, view: View, book: TallyBook) -> list[Co
         ids.update(connection.scalars(late.limit(MOST_CHANGED)))
     if len(ids) >= MOST_CHANGED:
         return None
-    found = facts_of(connection, view, AMONG, COUNTED, ids=sorted(ids)) if ids else ()
+    found = facts_of(connection, view.cutoff, AMONG, COUNTED, ids=sorted(ids)) if ids else ()
     return [Correction(counted_facts(counted, book.generation), present) for _, counted, present in found]
 
 
