@@ -289,7 +289,7 @@ def test_a_larger_sample_of_the_same_share_narrows_the_bounds(share, times):
 
 @given(counts_nps)
 def test_turning_the_scale_around_turns_the_nps_around(counts):
-    promoters, passives, detractors = reversed(statistics.nps_classes(counts))
+    promoters, passives, detractors = reversed(statistics.classes_of("nps", counts))
     there, back = (
         nps(in_classes(promoters, passives, detractors)),
         nps(in_classes(detractors, passives, promoters)),

@@ -10,20 +10,17 @@ figure that is None is a gap and says so.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from markupsafe import Markup
 
 from service.reports.dashboard.svg import WIDTH, Caption, Scale, svg, tag, text
 from service.reports.dashboard.words import figure
-from service.reports.statistics.statistics import CSAT_CLASSES, NPS_CLASSES
+from service.reports.statistics.statistics import CLASSES
 
 RIGHT = 352
 NPS_LABELS = {"Detractors (0 to 6)": "c-neg", "Passives (7 and 8)": "c-mid", "Promoters (9 and 10)": "c-pos"}
-KIND_OF_SCORE = {
-    "nps": {score: kind for scores, kind in zip(NPS_CLASSES, NPS_LABELS.values(), strict=True) for score in scores},
-    "csat": {score: kind for scores, kind in zip(CSAT_CLASSES, ("c-neg", "c-pos"), strict=True) for score in scores},
-}
+FILLS = {"nps": tuple(NPS_LABELS.values()), "csat": ("c-neg", "c-pos")}
+"""Of each class of scores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +44,9 @@ def stacked_nps(detractors: int, passives: int, promoters: int, caption: Caption
     return svg(caption, 106, body)
 
 
-def distribution_bars(counts: Mapping[int, int], type: Literal["nps", "csat"], caption: Caption) -> Markup:
+def distribution_bars(counts: Mapping[int, int], type: str, caption: Caption) -> Markup:
     """One bar per score of the scale, its count above and its score below."""
-    kinds = KIND_OF_SCORE[type]
+    kinds = {score: fill for scores, fill in zip(CLASSES[type], FILLS[type], strict=True) for score in scores}
     tallest = max(1, *(counts.get(score, 0) for score in kinds))
     height = Scale(0, tallest, 0, 100)
     step = (WIDTH - 8) / len(kinds)

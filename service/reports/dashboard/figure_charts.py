@@ -29,7 +29,7 @@ from service.reports.figures.shapes import (
     TrendPoint,
 )
 from service.reports.figures.then_now import Differences, ThenNow
-from service.reports.statistics.statistics import nps_classes
+from service.reports.statistics.statistics import classes_of
 from service.reports.timeline import TimelineNote
 
 SCALE = {"nps": (-100.0, 100.0), "csat": (0.0, 100.0)}
@@ -62,7 +62,7 @@ def of_score(score: Score) -> list[Picture]:
 
 
 def _classes(counts: Mapping[int, int]) -> Picture:
-    parts = nps_classes(counts)
+    parts = classes_of("nps", counts)
     names = zip(charts.NPS_LABELS, parts, strict=True)
     rows = tuple((name, words.count(n), _share(n, sum(parts))) for name, n in names)
     caption = Caption("nps-classes", "Detractors, passives and promoters", _spoken(rows))
@@ -75,7 +75,7 @@ def _distribution(score: Score, counts: Mapping[int, int]) -> Picture:
     total = sum(counts.values())
     rows = tuple((str(value), words.count(n), _share(n, total)) for value, n in counts.items())
     caption = Caption(f"{score.type}-scores", title, _spoken(rows))
-    drawn = charts.distribution_bars(counts, "nps" if score.type == "nps" else "csat", caption)
+    drawn = charts.distribution_bars(counts, score.type, caption)
     return Picture(drawn, "The scores", title, ("Score", "Answers", "Share"), rows)
 
 

@@ -19,8 +19,10 @@ CONFIDENCE = 0.95
 Z = 1.959963984540054  # two-sided 95 % quantile of the normal distribution
 NPS_SCALE = range(11)
 CSAT_SCALE = range(1, 6)
-NPS_CLASSES = (range(7), range(7, 9), range(9, 11))  # detractors, passives, promoters
-CSAT_CLASSES = (range(1, 4), range(4, 6))  # unsatisfied, satisfied
+CLASSES: Mapping[str, tuple[range, ...]] = {
+    "nps": (range(7), range(7, 9), range(9, 11)),  # detractors, passives, promoters
+    "csat": (range(1, 4), range(4, 6)),  # unsatisfied, satisfied
+}
 THREE_SIGMA_TAIL = 0.0013498980316301  # chance of one side beyond three sigma
 NOTHING = 1e-17  # of a sum: less than its last digit
 
@@ -76,7 +78,7 @@ class Limits:
 def nps(counts: Counts) -> Figure:
     """Promoters (9-10) minus detractors (0-6), -100 to 100, with the adjusted Wald interval (n + 3)."""
     cells = _cells(counts, NPS_SCALE)
-    detractors, passives, promoters = nps_classes(counts)
+    detractors, passives, promoters = classes_of("nps", counts)
     n = detractors + passives + promoters
     if n == 0:
         return Figure("adjusted_wald", 0, None, None, None, cells)
@@ -89,7 +91,7 @@ def nps(counts: Counts) -> Figure:
 def csat(counts: Counts) -> Figure:
     """Share of 4 and 5 among all scores 1 to 5, in per cent, with the Wilson interval."""
     cells = _cells(counts, CSAT_SCALE)
-    unsatisfied, satisfied = csat_classes(counts)
+    unsatisfied, satisfied = classes_of("csat", counts)
     share = rate(satisfied, unsatisfied + satisfied)
     return Figure(share.method, share.n, share.value, share.low, share.high, cells)
 
@@ -140,7 +142,7 @@ def compare_csat(counts_a: Counts, counts_b: Counts) -> Change:
     """Tell whether the share of 4 and 5 changed from a to b."""
     _cells(counts_a, CSAT_SCALE)
     _cells(counts_b, CSAT_SCALE)
-    (no_a, yes_a), (no_b, yes_b) = csat_classes(counts_a), csat_classes(counts_b)
+    (no_a, yes_a), (no_b, yes_b) = classes_of("csat", counts_a), classes_of("csat", counts_b)
     return compare_rate(yes_a, no_a + yes_a, yes_b, no_b + yes_b)
 
 
@@ -212,24 +214,8 @@ def exactly(k: int, n: int, p: float) -> float:
 
 
 def classes_of(kind: str, counts: Counts) -> tuple[int, ...]:
-    """Give the outcome classes of a kind of card, the worst first."""
-    return nps_classes(counts) if kind == "nps" else csat_classes(counts)
-
-
-def nps_classes(counts: Counts) -> tuple[int, int, int]:
-    """Give detractors, passives and promoters."""
-    detractors, passives, promoters = (_among(counts, scores) for scores in NPS_CLASSES)
-    return detractors, passives, promoters
-
-
-def csat_classes(counts: Counts) -> tuple[int, int]:
-    """Give unsatisfied and satisfied."""
-    unsatisfied, satisfied = (_among(counts, scores) for scores in CSAT_CLASSES)
-    return unsatisfied, satisfied
-
-
-def _among(counts: Counts, scores: range) -> int:
-    return sum(counts.get(score, 0) for score in scores)
+    """Give the answers in each outcome class of a kind of card, the worst first."""
+    return tuple(sum(counts.get(score, 0) for score in scores) for scores in CLASSES[kind])
 
 
 def _cells(counts: Counts, scale: range) -> Cells:
@@ -241,7 +227,7 @@ def _cells(counts: Counts, scale: range) -> Cells:
 
 def _adjusted_nps(counts: Counts) -> tuple[float, float]:
     """Centre (points) and squared error after adding 3/4 promoter, 1 1/2 passive, 3/4 detractor (Rocks 2016)."""
-    detractors, passives, promoters = nps_classes(counts)
+    detractors, passives, promoters = classes_of("nps", counts)
     n = detractors + passives + promoters + 3
     up, down = (promoters + 0.75) / n, (detractors + 0.75) / n
     return 100 * (up - down), 100**2 * (up + down - (up - down) ** 2) / n

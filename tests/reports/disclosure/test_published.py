@@ -14,7 +14,7 @@ from service.reports.counting.periods import start_of
 from service.reports.disclosure.asked import Group, PeriodQuestion, Pooled, PublishedFigures
 from service.reports.disclosure.published import AccountReleases, last_day, published, trend
 from service.reports.disclosure.store import Release
-from service.reports.statistics.statistics import csat_classes, nps_classes
+from service.reports.statistics.statistics import classes_of
 from tests.reports.disclosure.ledger import MONDAY, close, line, on, said
 from tests.reports.world import World
 
@@ -103,8 +103,8 @@ def test_teams_are_told_of_whole_weeks_within_the_days_asked_about(four_weeks: W
 
 
 def test_classes_are_told_by_scores_that_are_of_these_classes() -> None:
-    assert nps_classes(Group(None, (2, 3, 4)).counts("nps")) == (2, 3, 4)
-    assert csat_classes(Group(None, (2, 3)).counts("csat")) == (2, 3)
+    assert classes_of("nps", Group(None, (2, 3, 4)).counts("nps")) == (2, 3, 4)
+    assert classes_of("csat", Group(None, (2, 3)).counts("csat")) == (2, 3)
 
 
 def of_both(
