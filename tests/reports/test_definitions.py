@@ -42,9 +42,9 @@ def test_changed_words_need_a_new_version():
 
 
 def test_the_words_quote_the_thresholds_in_force():
-    ours = define(Thresholds(score=11, comments=12, ranking=41, low_base=42))
+    ours = define(Thresholds(score=11, comments=12, ranking=41))
     assert "fewer than 11 answers, comments of an agent with fewer than 12 answers" in ours["suppressed"].formula
-    assert "fewer than 42 answers; no ranking below 41" in ours["low_base"].formula
+    assert "fewer than 41 answers; no ranking below 41" in ours["low_base"].formula
     assert "from 11 answers" in ours["distribution"].exclusions
     assert "fewer than 5 answers, comments of an agent with fewer than 8 answers" in DEFINITIONS["suppressed"].formula
 

@@ -46,7 +46,7 @@ def score_of(kind: str, answers: Answers, clock: str, thresholds: Thresholds, co
         pooled=len(variants) > 1,
         ways=ways,
         ways_pooled=len(ways) > 1,
-        low_base=0 < figure.n < thresholds.low_base,
+        low_base=0 < figure.n < thresholds.ranking,
         suppressed=TOO_FEW if few else None,
         date_field=clock,
         since=covered.since,
@@ -68,7 +68,7 @@ def rate_of(name: str, successes: int, n: int, clock: str, thresholds: Threshold
         high=figure.high,
         confidence=figure.confidence,
         method=figure.method,
-        low_base=0 < n < thresholds.low_base,
+        low_base=0 < n < thresholds.ranking,
         suppressed=None,
         date_field=clock,
     )
