@@ -13,21 +13,14 @@ from markupsafe import Markup
 
 from service.reports.dashboard import charts, sentences, words
 from service.reports.dashboard.charts import FunnelStep
-from service.reports.dashboard.funnel_plot import Spot
-from service.reports.dashboard.funnel_plot import funnel_plot as draw_funnel
+from service.reports.dashboard.funnel_plot import Spot, funnel_plot
 from service.reports.dashboard.line_chart import PeriodPoint, over_time
 from service.reports.dashboard.names import full_name
 from service.reports.dashboard.row_charts import Strip, strip
 from service.reports.dashboard.sentences import TITLES, WHY_HIDDEN
 from service.reports.dashboard.svg import Caption
 from service.reports.dimensions import NAMED
-from service.reports.figures.shapes import (
-    CoverageRow,
-    Funnel,
-    Score,
-    Trend,
-    TrendPoint,
-)
+from service.reports.figures.shapes import CoverageRow, Funnel, Score, Trend, TrendPoint
 from service.reports.figures.then_now import Differences, ThenNow
 from service.reports.statistics.statistics import classes_of
 from service.reports.timeline import TimelineNote
@@ -82,10 +75,10 @@ def _distribution(score: Score, counts: Mapping[int, int]) -> Picture:
 def over_weeks(trend: Trend, notes: Sequence[TimelineNote] = ()) -> Picture:
     """One line with its intervals, n below, events as vertical lines; gaps where a period is hidden or empty."""
     title, zone = f"{TITLES[trend.type]}, the last {len(trend.points)} weeks", ZoneInfo(trend.zone)
-    asked = list(zip(trend.points, another_question(trend.points), strict=True))
+    asked = list(zip(trend.points, _another_question(trend.points), strict=True))
     happened = [_happened(each, zone, another, notes) for each, another in asked]
     changed = tuple(words.day(_first(each)) for each, another in asked if another)
-    points = [point_of(each, "week", zone, note) for each, note in zip(trend.points, happened, strict=True)]
+    points = [_point(each, "week", zone, note) for each, note in zip(trend.points, happened, strict=True)]
     days = [_days(each, zone) if each.score.date_field == "seen_at" else "" for each in trend.points]
     rows = tuple(
         (
@@ -106,6 +99,16 @@ def over_weeks(trend: Trend, notes: Sequence[TimelineNote] = ()) -> Picture:
     return Picture(drawn, "The weeks", title, head, rows, changed, said=HAPPENED)
 
 
+def of_periods(trend: Trend) -> Markup:
+    """The line of a report, by month or week, the last one labelled, with a flag where the question changed."""
+    zone = ZoneInfo(trend.zone)
+    title = f"{TITLES[trend.type]} by {'month' if trend.period == 'month' else 'week'}"
+    asked = zip(trend.points, _another_question(trend.points), strict=True)
+    points = [_point(each, trend.period, zone, another) for each, another in asked]
+    told = "; ".join(f"{each.label}: {each.shown}{each.note and f', {each.note}'}" for each in points)
+    return over_time(points, Caption(f"report-{trend.type}", title, f"{told}."), *SCALE[trend.type])
+
+
 def _first(each: TrendPoint) -> date:
     """The first day of a week or month, however much of it is counted."""
     return date.fromisoformat(each.label)
@@ -115,7 +118,7 @@ def _days(each: TrendPoint, zone: ZoneInfo) -> str:
     return words.covered(each.since, each.until, zone)
 
 
-def another_question(points: Sequence[TrendPoint]) -> list[str]:
+def _another_question(points: Sequence[TrendPoint]) -> list[str]:
     """Beside each period, whether it has answers to another question than the last one with answers before it."""
     told: list[str] = []
     known: tuple[int, ...] = ()
@@ -132,7 +135,7 @@ def _happened(each: TrendPoint, zone: ZoneInfo, another: str, notes: Sequence[Ti
     return "; ".join(filter(None, (another, *texts)))
 
 
-def point_of(each: TrendPoint, period: str, zone: ZoneInfo, note: str = "") -> PeriodPoint:
+def _point(each: TrendPoint, period: str, zone: ZoneInfo, note: str) -> PeriodPoint:
     """One week or month of a trend as it is drawn."""
     return PeriodPoint(
         label=words.period(_first(each), period),
@@ -180,7 +183,7 @@ def of_strip(row: ThenNow, table: Differences) -> Markup:
     return strip(drawn, table.total.now.value, low, high)
 
 
-def funnel_plot(table: Differences) -> Picture:
+def of_groups(table: Differences) -> Markup:
     """Every group by its number of answers, against the limits of chance."""
     spots = [spot for row in table.rows if (spot := _spot(row, table)) is not None]
     outside = [spot.name for spot in spots if spot.outside]
@@ -189,8 +192,7 @@ def funnel_plot(table: Differences) -> Picture:
     says = f"{len(spots)} groups; outside what chance does: {', '.join(outside) or 'none'}."
     low, high = SCALE[table.type]
     caption = Caption(f"{table.type}-funnel", title, says)
-    drawn = draw_funnel(spots, table.total.now.value or 0, caption, low, high)
-    return Picture(drawn, "The groups", title, (), ())
+    return funnel_plot(spots, table.total.now.value or 0, caption, low, high)
 
 
 def _spot(row: ThenNow, table: Differences) -> Spot | None:

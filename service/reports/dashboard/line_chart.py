@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from service.humanize import many
 from service.reports.dashboard.svg import WIDTH, Caption, Scale, clean, place, svg, tag, text
-from service.reports.dashboard.words import MINUS, number
+from service.reports.dashboard.words import MINUS, count, number
 
 LEFT, RIGHT = 52, 322
 TOP, BOTTOM = 16, 116
@@ -35,14 +35,14 @@ class PeriodPoint:
     note: str = ""
 
 
-def over_time(moments: Sequence[PeriodPoint], caption: Caption, low: float, high: float, unit: str = "") -> Markup:
+def over_time(moments: Sequence[PeriodPoint], caption: Caption, low: float, high: float) -> Markup:
     """Draw the line of a figure with its interval, the last value beside it."""
     y = Scale(low, high, BOTTOM, TOP)
     step = (RIGHT - LEFT) / max(1, len(moments))
     places = [LEFT + step * (index + 0.5) for index in range(len(moments))]
     pairs = list(zip(places, moments, strict=True))
     body = [
-        *(_level(value, y, unit) for value in (low, (low + high) / 2, high)),
+        *(_level(value, y) for value in (low, (low + high) / 2, high)),
         *(_note(x, moment) for x, moment in pairs if moment.note),
         *(_band(x, moment, y, step) for x, moment in pairs),
         *(_joined(one, two, y) for one, two in pairwise(pairs)),
@@ -52,19 +52,15 @@ def over_time(moments: Sequence[PeriodPoint], caption: Caption, low: float, high
     return svg(caption, 158, body)
 
 
-def _level(value: float, y: Scale, unit: str) -> Markup:
+def _level(value: float, y: Scale) -> Markup:
     line = tag("line", x1=LEFT, x2=RIGHT, y1=y.at(value), y2=y.at(value), class_="c-axis")
-    written = f"{value:g}{unit}".replace("-", MINUS)
-    return tag("g", line, text(LEFT - 5, y.at(value) + 4, written, "c-small", "end"))
+    return tag("g", line, text(LEFT - 5, y.at(value) + 4, f"{value:g}".replace("-", MINUS), "c-small", "end"))
 
 
 def _note(x: float, moment: PeriodPoint) -> Markup:
     line = tag("line", x1=x, x2=x, y1=TOP - 6, y2=BOTTOM, class_="c-event")
-    return tag("g", tag("title", clean(f"{moment.label}: {moment.note}")), line, _flag(x))
-
-
-def _flag(x: float) -> Markup:
-    return tag("path", d=f"M{place(x)},{TOP - 12} l8,3 l-8,3 z", class_="c-flag")
+    flag = tag("path", d=f"M{place(x)},{TOP - 12} l8,3 l-8,3 z", class_="c-flag")
+    return tag("g", tag("title", clean(f"{moment.label}: {moment.note}")), line, flag)
 
 
 def _band(x: float, moment: PeriodPoint, y: Scale, step: float) -> Markup:
@@ -105,13 +101,9 @@ def _below(pairs: Sequence[tuple[float, PeriodPoint]]) -> list[Markup]:
     chosen = pairs[::-1][::every]
     found = [text(0, 136, "answers", "c-small")]
     for x, moment in chosen:
-        found.append(text(x, 136, _n(moment), "c-small", "middle"))
+        found.append(text(x, 136, count(moment.n), "c-small", "middle"))
         found.append(text(x, 153, moment.label, "c-small", "middle"))
     return found
-
-
-def _n(moment: PeriodPoint) -> str:
-    return "\u2013" if moment.n is None else f"{moment.n:,}"
 
 
 assert RIGHT + 9 + DIGITS_BESIDE * 7 <= WIDTH, "the last value has room"

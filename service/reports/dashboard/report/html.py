@@ -16,7 +16,6 @@ from service.db import MICROSECOND
 from service.reports.dashboard import figure_charts, sentences, words
 from service.reports.dashboard.names import row_name
 from service.reports.dashboard.report.content import ReportFacts
-from service.reports.dashboard.report.trend_line import of_periods
 from service.reports.days import midnight
 from service.reports.dimensions import FILTERED
 from service.reports.figures.shapes import Score
@@ -50,7 +49,7 @@ def sheet(facts: ReportFacts, made: MadeBy, limits: Thresholds, scope: str) -> M
     """Return the report, without the page around it."""
     template = _environment().get_template("dashboard/report_sheet.html")
     drawn = {
-        each.type: of_periods(each)
+        each.type: figure_charts.of_periods(each)
         for each in facts.trends
         if any(point.score.value is not None for point in each.points)
     }
