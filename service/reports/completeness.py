@@ -14,15 +14,7 @@ from typing import Annotated
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from service.models import (
-    IS_PROMPTED,
-    account_state,
-    feedback_request,
-    poll_window,
-    refresh,
-    release_walk,
-    worker_seen,
-)
+from service.models import IS_PROMPTED, account_state, feedback_request, poll_window, refresh, release_walk, worker_seen
 from service.reports.filters import Filter
 from service.reports.visible import View
 from service.x_api.questions import SCORE_RANGE

@@ -24,15 +24,7 @@ from service.reports.counting.book import TallyBook, book_of
 from service.reports.counting.facts import AMONG, CLOCKS, Facts, counted_facts, facts_of
 from service.reports.counting.from_ledger import ledger_lines
 from service.reports.counting.lines import Line, QuestionForm, Slice, Wanted
-from service.reports.counting.tally import (
-    SCORES,
-    SPANS,
-    count_columns,
-    grain_for,
-    month_of,
-    next_month,
-    scored_column,
-)
+from service.reports.counting.tally import SCORES, SPANS, count_columns, grain_for, month_of, next_month, scored_column
 from service.reports.counting.zones import day_and_hour, day_of
 from service.reports.days import midnight
 from service.reports.dimensions import NAMED

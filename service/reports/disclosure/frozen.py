@@ -41,17 +41,10 @@ def answers(connection: Connection, days: Sequence[Release]) -> list[Cell]:
     """Return the frozen answers of these days' releases."""
     query = sa.select(release_cell).where(rc.release_id.in_([day.id for day in days]))
     return [
-        Cell(
-            row.release_id,
-            row.team_id,
-            row.agent_id,
-            tuple(row.contexts.items()),
-            row.score,
-            row.n,
-            bool(row.contexts.get(HIDDEN_THEN)),
-        )
+        Cell(row.release_id, row.team_id, row.agent_id, tuple(row.contexts.items()), row.score, row.n,
+             hidden=bool(row.contexts.get(HIDDEN_THEN)))
         for row in connection.execute(query)
-    ]
+    ]  # fmt: skip
 
 
 def classes(kind: str, cells: Iterable[Cell]) -> dict[str, int]:

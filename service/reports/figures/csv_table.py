@@ -76,17 +76,8 @@ def _breakdown(found: Breakdowns) -> Iterator[Row]:
 def _coverage(found: Coverage) -> Iterator[Row]:
     for each in found.rows or (found.total,):
         became = (each.ended, each.pending, each.offered, each.unknown, _sum(each.skipped), _sum(each.failed))
-        yield (
-            found.by,
-            each.key,
-            *became,
-            each.share,
-            each.limit_low,
-            each.limit_high,
-            each.place,
-            each.name,
-            each.rest,
-        )
+        limits = (each.share, each.limit_low, each.limit_high, each.place)
+        yield (found.by, each.key, *became, *limits, each.name, each.rest)
 
 
 def _funnel(found: Funnel) -> Iterator[Row]:

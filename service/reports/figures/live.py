@@ -19,16 +19,7 @@ from service.reports.dimensions import Value
 from service.reports.figures.coverage import coverage_of
 from service.reports.figures.inquiry import LEDGER, NOT_NAMED, Inquiry
 from service.reports.figures.printed import Basis, rate_of, reasons, response, score_of
-from service.reports.figures.shapes import (
-    Breakdown,
-    BreakdownRow,
-    Coverage,
-    Funnel,
-    Score,
-    Summary,
-    Trend,
-    TrendPoint,
-)
+from service.reports.figures.shapes import Breakdown, BreakdownRow, Coverage, Funnel, Score, Summary, Trend, TrendPoint
 
 REST = "not_named"
 

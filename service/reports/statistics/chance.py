@@ -8,15 +8,7 @@ the ends of a scale the normal curve accuses too soon.
 import math
 from collections.abc import Sequence
 
-from service.reports.statistics.statistics import (
-    THREE_SIGMA_TAIL,
-    Counts,
-    Limits,
-    Place,
-    at_most,
-    classes_of,
-    exactly,
-)
+from service.reports.statistics.statistics import THREE_SIGMA_TAIL, Counts, Limits, Place, at_most, classes_of, exactly
 
 WORTH = {"csat": (0, 100), "nps": (-100, 0, 100)}
 """What an answer of each class adds to the score, in points."""

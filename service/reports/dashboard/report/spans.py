@@ -86,11 +86,7 @@ def days_of(first: date, last: date) -> ReportSpan:
     return ReportSpan(first, end, first - (end - first), "")
 
 
-LAST: Mapping[str, Callable[[date], ReportSpan]] = {
-    "month": last_month,
-    "week": last_week,
-    "quarter": last_quarter,
-}
+LAST: Mapping[str, Callable[[date], ReportSpan]] = {"month": last_month, "week": last_week, "quarter": last_quarter}
 
 
 def _month(first: date) -> ReportSpan:
