@@ -62,11 +62,11 @@ def compare(query: ReportQuery, other: Filter) -> Compared:
     if replace(asked, since=None, until=None) == replace(other, since=None, until=None):
         between.demand_apart(asked, other)
     _demand_rows(query, other)
-    sides = (query, query.filtered(other))
-    one, two = map(summary, sides)
-    counts = None if query.sees_rows else [released.counts(released.asking(side)) for side in sides]
+    both = (query, query.filtered(other))
+    one, two = map(summary, both)
+    counts = None if query.sees_rows else [released.counts(released.asking(side)) for side in both]
     pairs = [(a, b) for a, b in ((one.csat, two.csat), (one.nps, two.nps)) if a is not None and b is not None]
-    cases = by_case(*map(inquiry.asking, sides)) if query.sees_rows else {}
+    cases = by_case(*map(inquiry.asking, both)) if query.sees_rows else {}
     changes = [change_of(a, b, counts) for a, b in pairs]
     rate_a, rate_b = one.response_rate_of_delivered, two.response_rate_of_delivered
     rates = between.rate_change(rate_a, rate_b)
@@ -125,9 +125,9 @@ def differences_told(query: ReportQuery, by: str, other: Filter | None = None) -
 def coverage(query: ReportQuery, by: str = "agent") -> Coverage:
     """Return per agent, team or way how many ended conversations were asked about, and why the others were not."""
     _demand(by, COVERED, "by")
-    if query.sees_rows:
-        return labels.of_coverage(live.coverage(inquiry.asking(query), by), query)
-    return labels.of_coverage(released.coverage(released.asking(query), by), query)
+    rows = query.sees_rows
+    found = live.coverage(inquiry.asking(query), by) if rows else released.coverage(released.asking(query), by)
+    return labels.of_coverage(found, query)
 
 
 def funnel(query: ReportQuery) -> Funnel:

@@ -19,18 +19,15 @@ from service.reports.counting.live import lines
 from service.reports.counting.periods import SEVEN_DAYS
 from service.reports.dimensions import ACCOUNT_AND_PEOPLE, FILTERED, NAMED, Value
 from service.reports.disclosure.naming import Names, is_over, names_of
-from service.reports.filters import ANSWERED, Filter
+from service.reports.filters import ANSWERED, FigureFilterSchema, Filter
 from service.reports.report_query import ReportQuery
 from service.reports.visible import View
 from service.settings import CARD_TYPES
+from service.web.parameters import made
 
 LEDGER = "ended_at"
 DAILY = ("day", "week", SEVEN_DAYS)
 NOT_NAMED, NAMED_ONES = "\0", "\0\0"  # nobody's names: no database of ours holds a NUL
-NOT_FOR_FIGURES = (
-    "scores", "score_from", "score_to", "moods", "done", "owner", "q",
-    "states", "reasons", "request_ids", "conversation_ids", "has_text", "answered", "updated_since",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +138,8 @@ def kinds_of(filter: Filter) -> tuple[str, ...]:
 
 def demand_groups(filter: Filter) -> None:
     """Raise Invalid for filters that figures do not accept: those that select rows, not groups."""
-    of_rows = [name for name in NOT_FOR_FIGURES if getattr(filter, name) not in ((), None)]
+    known = {*made(FigureFilterSchema).fields, "include_test"}
+    of_rows = [name for name in filter.described() if name not in known]
     of_rows += [ANSWERED] if filter.date_field == ANSWERED else []
     if of_rows:
         raise Invalid(

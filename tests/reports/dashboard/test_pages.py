@@ -398,7 +398,8 @@ def test_test_traffic_counts_nowhere(client: FlaskClient, engine: Engine) -> Non
         ("bogus=1", "There is no parameter"),
         ("since=yesterday", "since"),
         ("since=2026-11-02&until=2026-11-01", "lies after the last one"),
-        ("score=5", "Figures cannot be filtered by"),
+        ("score=5", "Figures cannot be filtered by 'score';"),
+        ("request_id=r-1", "Figures cannot be filtered by 'request_id';"),
         ("type=ces", "must be"),
     ],
 )
