@@ -36,7 +36,7 @@ STEPS = [FunnelStep("Ended", 3000), FunnelStep("Delivered", 1040), FunnelStep("A
 CHARTS = {
     "line": lambda caption=CAPTION: over_time(POINTS, caption, -100, 100),
     "no line": lambda caption=CAPTION: over_time([], caption, 0, 100),
-    "stacked": lambda caption=CAPTION: stacked_nps(12, 30, 58, caption),
+    "stacked": lambda caption=CAPTION: stacked_nps((12, 30, 58), caption),
     "nps bars": lambda caption=CAPTION: distribution_bars({9: 4, 2: 1}, "nps", caption),
     "csat bars": lambda caption=CAPTION: distribution_bars({5: 4}, "csat", caption),
     "many groups": lambda caption=CAPTION: funnel_plot(SPOTS, 40.0, caption, -100, 100),
@@ -157,7 +157,7 @@ def test_characters_invalid_in_xml_are_replaced():
 @pytest.mark.parametrize("ident", ["", "1a", "a b", 'a"b', "a#b"])
 def test_an_id_that_could_break_out_is_refused(ident):
     with pytest.raises(ValueError, match="id is ours"):
-        stacked_nps(1, 1, 1, Caption(ident, "t", "d"))
+        stacked_nps((1, 1, 1), Caption(ident, "t", "d"))
 
 
 # -- each chart -----------------------------------------------------------------------------------------
@@ -203,7 +203,7 @@ def test_a_funnel_plot_names_groups_outside_the_limits():
 
 
 def test_the_three_parts_of_an_nps_are_named_with_count_and_share():
-    root = parsed(stacked_nps(12, 30, 58, CAPTION))
+    root = parsed(stacked_nps((12, 30, 58), CAPTION))
     assert words(root) == [
         "Detractors (0 to 6): 12 (12 %)",
         "Passives (7 and 8): 30 (30 %)",

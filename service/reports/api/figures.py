@@ -74,7 +74,7 @@ def _add(
     routes: Routes,
     name: str,
     asks: type[Schema],
-    shape: type[Any],
+    shape: Any,
     says: str,
     figure_of: Callable[[Asked], Figure],
     *,

@@ -31,9 +31,8 @@ class FunnelStep:
     n: int
 
 
-def stacked_nps(detractors: int, passives: int, promoters: int, caption: Caption) -> Markup:
-    """One bar of three parts, each named below with its count and share."""
-    counts = (detractors, passives, promoters)
+def stacked_nps(counts: Sequence[int], caption: Caption) -> Markup:
+    """One bar of detractors, passives and promoters, each named below with its count and share."""
     body, x, total = [], 4.0, sum(counts)
     for index, ((label, kind), count) in enumerate(zip(NPS_LABELS.items(), counts, strict=True)):
         width = (WIDTH - 8) * count / total

@@ -14,7 +14,7 @@ from service.errors import Invalid
 from service.reports.dashboard.facets import choices
 from service.reports.dashboard.names import full_name, group_name, row_name
 from service.reports.dashboard.page_context import PageContext
-from service.reports.dashboard.question import DEFAULT_DAYS, EXPLORED, WITHOUT, PageQuery
+from service.reports.dashboard.question import EXPLORED, WITHOUT, PageQuery
 from service.reports.dashboard.sentences import UNITS
 from service.reports.dashboard.this_week import drill_down
 from service.reports.dimensions import DIMENSIONS, NAMED, Value
@@ -42,7 +42,7 @@ def add(pages: flask.Blueprint, context: PageContext) -> None:
     @everybody
     @reads
     def explore() -> str:
-        question, now = context.asked(EXPLORED, days=DEFAULT_DAYS), context.clock()
+        question, now = context.asked(EXPLORED), context.clock()
         found = read(
             context.engine, lambda connection: _facts(context.query(connection, question.filter, now), question)
         )

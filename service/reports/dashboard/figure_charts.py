@@ -59,7 +59,7 @@ def _classes(counts: Mapping[int, int]) -> Picture:
     names = zip(charts.NPS_LABELS, parts, strict=True)
     rows = tuple((name, words.count(n), _share(n, sum(parts))) for name, n in names)
     caption = Caption("nps-classes", "Detractors, passives and promoters", _spoken(rows))
-    drawn = charts.stacked_nps(*parts, caption)
+    drawn = charts.stacked_nps(parts, caption)
     return Picture(drawn, "The classes", "Classes of the Net Promoter Score", ("Class", "Answers", "Share"), rows)
 
 

@@ -6,7 +6,7 @@ period it is the last whole days: thirty, or as many as the page says.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from urllib.parse import urlencode
 
@@ -23,7 +23,6 @@ from service.settings import Settings
 WITHOUT = "(none)"
 DEFAULT_DAYS = 30
 PERIODS = ((7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "1 year"))
-LONGEST_PERIOD = max(days for days, _ in PERIODS)
 NARROWING = {
     **{name: each.label for name, each in FILTERED.items()},
     "type": "Card",
@@ -65,7 +64,6 @@ class PageQuery:
     first: date
     last: date
     periods: tuple[NavLink, ...]
-    longer: str = ""  # the query string of the longest period we offer, for pages that have too little to show
     called: Mapping[tuple[str, str], str] = field(default_factory=dict)  # what groups are called, by parameter and id
     meant: tuple[tuple[str, str], ...] = ()  # the days, where the address names none
 
@@ -73,6 +71,11 @@ class PageQuery:
     def end(self) -> date:
         """The day after the last one."""
         return self.last + timedelta(days=1)
+
+    @property
+    def longer(self) -> str:
+        """The query string of the longest period we offer, for pages that have too little to show."""
+        return self.periods[len(PERIODS) - 1].query
 
     @property
     def scope(self) -> str:
@@ -88,8 +91,7 @@ class PageQuery:
     @property
     def heading(self) -> str:
         """The days as we offer them, or from when to when."""
-        offered = {name for _, name in PERIODS}
-        return next((f"Last {one.words}" for one in self.periods if one.here and one.words in offered), self.period)
+        return next((f"Last {one.words}" for one in self.periods[: len(PERIODS)] if one.here), self.period)
 
     def title(self, page: str) -> str:
         """The page's name in the browser, with its scope."""
@@ -171,9 +173,7 @@ def asked(
     end = found.until.astimezone(zone) if found.until else now.astimezone(zone)
     last = min((end - timedelta(microseconds=1)).date(), max(first, today))
     bare = PageQuery(found, pairs, first, last, ())
-    periods = _periods(bare, today, with_today=with_today)
-    longer = _of_days(bare, LONGEST_PERIOD, today, with_today=with_today)
-    return PageQuery(found, pairs, first, last, periods, longer, meant=meant)
+    return replace(bare, periods=_periods(bare, today, with_today=with_today), meant=meant)
 
 
 def _called_now(name: str, value: str) -> str:
@@ -197,21 +197,16 @@ def _half_open(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
 
 def _periods(bare: PageQuery, today: date, *, with_today: bool) -> tuple[NavLink, ...]:
     found = []
+    last = today if with_today else today - timedelta(days=1)
     for days, name in PERIODS:
         period = _last_days(days, today, with_today=with_today)
-        query = _of_days(bare, days, today, with_today=with_today)
-        last = today if with_today else today - timedelta(days=1)
+        query = bare.with_(("cursor", None), ("since", period["since"]), ("until", period.get("until")))
         found.append(NavLink(name, query, here=(str(bare.first), bare.last) == (period["since"], last)))
     if not with_today:
         until_now = bare.first.isoformat() if bare.first > date.min else None
         query = bare.with_(("cursor", None), ("since", until_now), ("until", None))
         found.append(NavLink("with today", query, here=bare.filter.until is None))
     return tuple(found)
-
-
-def _of_days(bare: PageQuery, days: int, today: date, *, with_today: bool) -> str:
-    period = _last_days(days, today, with_today=with_today)
-    return bare.with_(("cursor", None), ("since", period["since"]), ("until", period.get("until")))
 
 
 def _last_days(days: int, today: date, *, with_today: bool) -> dict[str, str]:

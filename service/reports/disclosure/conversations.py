@@ -117,8 +117,8 @@ def _joined(found: Sequence[Release]) -> Cohort:
 
 def _added(leaves: Iterable[Leaf]) -> Counts:
     counts = _counts(leaves)
-    told = {name: counts[name] for name in ("ended", "pending", "delivered", "unknown")}
-    return Counts(**told, skipped=_reasons(counts, "skipped"), failed=_reasons(counts, "failed"))
+    told = (counts[name] for name in ("ended", "pending", "delivered", "unknown"))
+    return Counts(*told, skipped=_reasons(counts, "skipped"), failed=_reasons(counts, "failed"))
 
 
 def _counts(leaves: Iterable[Leaf]) -> Counter[str]:

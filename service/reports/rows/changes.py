@@ -104,8 +104,8 @@ def resumed(asked: ReportQuery, kind: Kind, position: ChangePosition, limit: int
 
 def _everything(filter: Filter) -> Filter:
     """The rows that can ever be in a list, whatever else the filter asks of them."""
-    accounts = {name: filter.of(name) for name in ("account",) if filter.of(name)}
-    return Filter(chosen=accounts, include_test=True)  # what is a test shows once a campaign has taken it
+    chosen = {"account": filter.of("account")} if filter.of("account") else {}
+    return Filter(chosen=chosen, include_test=True)  # what is a test shows once a campaign has taken it
 
 
 def _after(

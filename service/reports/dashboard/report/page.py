@@ -70,7 +70,7 @@ def _page(context: PageContext) -> str:
         "dashboard/report.html",
         asked=question, names=names, sheet=_sheet(context, found, question, now), title=title_of(found),
         offered=offered, chosen=chosen, rows=rows, most=MOST_COMMENTS,
-        **_choosing(context, question, span, now),
+        **_choosing(context, question, span),
     )  # fmt: skip
 
 
@@ -132,9 +132,9 @@ def _asked(context: PageContext, span: ReportSpan) -> PageQuery:
     return context.asked(OWN, given=MultiDict([*given, *days]))
 
 
-def _choosing(context: PageContext, question: PageQuery, span: ReportSpan, now: datetime) -> dict[str, Any]:
+def _choosing(context: PageContext, question: PageQuery, span: ReportSpan) -> dict[str, Any]:
     """What can be chosen: days and comments, each as a link that keeps the rest."""
-    today = now.astimezone(context.settings.service.time_zone).date()
+    today = _today(context)
     none = (("month", None), ("last", None), ("since", None), ("until", None), ("comment", None))
     presets = [(name, question.with_(*none, ("last", word)), LAST[word](today) == span) for word, name in PRESETS]
     months = [back(today.replace(day=1), number) for number in range(MONTHS + 1)]
