@@ -14,12 +14,14 @@ from sqlalchemy.engine import Connection
 
 from service.at_rest.columns import encrypting
 from service.auth.keys import LONGEST_ACTOR, Reader
-from service.errors import Invalid, NotAllowed, NotFound
+from service.errors import Invalid, NotFound
 from service.models import timeline_note
 from service.reports.query_values import YEARS
+from service.reports.roles import demand_account
 
 tn = timeline_note.c
 LONGEST = 120
+TO_WHICH = "to which of them it happened"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ def add(
         raise Invalid("invalid_note", f"A note on the time line has 1 to {LONGEST} printable characters.")
     if day.year not in YEARS:
         raise Invalid("invalid_day", f"A day must be in the years {YEARS.start} to {YEARS.stop - 1}.")
-    _demand(reader, account)
+    demand_account(reader, account, TO_WHICH)
     kept = {"day": day.isoformat(), "account": account, "text": words, "author": reader.name[:LONGEST_ACTOR]}
     row = encrypting(timeline_note, {**kept, "at": now}, kept["day"], now)
     number = connection.scalar(sa.insert(timeline_note).values(row).returning(tn.id))
@@ -63,7 +65,7 @@ def listed(
 def remove(connection: Connection, reader: Reader, note_id: str) -> TimelineNote:
     """Delete a note and return it. Raises NotFound, or NotAllowed if it is also for others."""
     note = one(connection, reader, note_id)
-    _demand(reader, note.account)
+    demand_account(reader, note.account, TO_WHICH)
     connection.execute(sa.delete(timeline_note).where(tn.id == int(note.id)))
     return note
 
@@ -82,14 +84,6 @@ def one(connection: Connection, reader: Reader, note_id: str) -> TimelineNote:
 def logged(note: TimelineNote) -> dict[str, Any]:
     """What the access log says of a note: never its words."""
     return {"id": note.id, "day": note.day.isoformat(), "account": note.account, "characters": len(note.text)}
-
-
-def _demand(reader: Reader, account: str | None) -> None:
-    if account is None and reader.accounts:
-        sentence = f"Your key covers {', '.join(reader.accounts)}: say to which of them it happened."
-        raise NotAllowed("account_not_allowed", sentence)
-    if account is not None:
-        reader.demand(account)
 
 
 def _is_id(given: str) -> bool:

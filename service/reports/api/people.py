@@ -12,13 +12,13 @@ from marshmallow import fields, validate
 
 from service.auth import Reader, log_access
 from service.db import EPOCH, reading, writing
-from service.errors import Invalid, NotAllowed
+from service.errors import Invalid
 from service.reports.api.routes import Routes
 from service.reports.api.schemas import number, text
 from service.reports.people import names_csv, stored
 from service.reports.people.name_at import EVERY_ACCOUNT, KINDS
 from service.reports.people.stored import NameLine, StoredName
-from service.reports.roles import READERS_OF_ANSWERS
+from service.reports.roles import READERS_OF_ANSWERS, demand_account
 from service.settings import Settings
 from service.web.parameters import StrictSchema
 
@@ -104,7 +104,7 @@ def _lines(items: list[dict[str, Any]], routes: Routes) -> list[NameLine]:
     """Read them as the lines of a file. Raises Invalid with every wrong one, NotAllowed for another's account."""
     found, wrong = [], {}
     for place, each in enumerate(items):
-        _demand(each["account"], routes.reader)
+        demand_account(routes.reader, each["account"], "in which of them the name holds")
         try:
             found.append(names_csv.line_of(_as_row(each), routes.settings))
         except ValueError as error:
@@ -122,14 +122,6 @@ def _as_row(each: Mapping[str, Any]) -> dict[str, str]:
     name = each["name"] or ""
     return {"kind": each["kind"], "id": each["id"].strip(), "name": name.strip(), "since": day,
             "account": each["account"] or ""}  # fmt: skip
-
-
-def _demand(account: str | None, reader: Reader) -> None:
-    if account is None and reader.accounts:
-        sentence = f"Your key covers {', '.join(reader.accounts)}: say in which of them the name holds."
-        raise NotAllowed("account_not_allowed", sentence)
-    if account is not None:
-        reader.demand(account)
 
 
 def _is_mine(account: str, reader: Reader) -> bool:

@@ -9,11 +9,9 @@ All in one read transaction. If the roll-ups cannot answer, or too much has chan
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from functools import lru_cache
 from itertools import chain
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -24,8 +22,9 @@ from service.reports.counting.book import TallyBook, book_of
 from service.reports.counting.facts import AMONG, CLOCKS, Facts, counted_facts, facts_of
 from service.reports.counting.from_ledger import ledger_lines
 from service.reports.counting.lines import Line, QuestionForm, Slice, Wanted
+from service.reports.counting.periods import first_whole_day
 from service.reports.counting.tally import SCORES, SPANS, count_columns, grain_for, month_of, next_month, scored_column
-from service.reports.counting.zones import day_and_hour, day_of
+from service.reports.counting.zones import day_and_hour, day_of, number_of
 from service.reports.days import midnight
 from service.reports.dimensions import NAMED
 from service.reports.visible import ACCOUNTS, View
@@ -83,7 +82,8 @@ def lines(connection: Connection, view: View, q: Slice) -> list[Line]:
 
 def cover_of(q: Slice, *, whole_months: bool = False) -> CoveredPeriod | None:
     """The whole days of a period, or its whole months; None if there are none."""
-    first = EVER[0] if q.since is None else _first_day(q.since, q.zone)
+    begin = first_whole_day(q.since, q.zone)
+    first = EVER[0] if begin is None else number_of(begin)
     end = EVER[1] if q.until is None else day_and_hour(q.until, q.zone)[0]
     from_month = first if q.since is None or month_of(first) == first else next_month(first)
     to_month = end if q.until is None else month_of(end)
@@ -108,12 +108,6 @@ def _within(q: Slice, cover: CoveredPeriod) -> Slice:
     """The part of the period that roll-ups hold."""
     since = None if q.since is None else midnight(day_of(cover.first), q.zone)
     return replace(q, since=since, until=None if q.until is None else midnight(day_of(cover.end), q.zone))
-
-
-def _first_day(since: datetime, zone: ZoneInfo) -> int:
-    """The first day that lies wholly after a moment."""
-    day = day_and_hour(since, zone)[0]
-    return day if midnight(day_of(day), zone) >= since else day + 1
 
 
 def _rolled_up(

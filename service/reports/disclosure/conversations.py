@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from sqlalchemy.engine import Connection
 
@@ -111,14 +112,18 @@ def _joined(found: Sequence[Release]) -> Cohort:
     leaves = [leaf for each in found for leaf in each.leaves]
     counts = _counts(leaves)
     kinds = sorted({name.partition(":")[0] for name in counts if name.endswith(":delivered")})
-    answers = {kind: Counts(**{what: counts[f"{kind}:{what}"] for what in ANSWERED}) for kind in kinds}
+    answers = {kind: Counts(**_those(counts, ANSWERED, f"{kind}:")) for kind in kinds}
     return Cohort(_added(leaves), answers, *_days(found))
 
 
 def _added(leaves: Iterable[Leaf]) -> Counts:
     counts = _counts(leaves)
-    told = (counts[name] for name in ("ended", "pending", "delivered", "unknown"))
-    return Counts(*told, skipped=_reasons(counts, "skipped"), failed=_reasons(counts, "failed"))
+    skipped, failed = _reasons(counts, "skipped"), _reasons(counts, "failed")
+    return Counts(**_those(counts, ("ended", "pending", "delivered", "unknown")), skipped=skipped, failed=failed)
+
+
+def _those(counts: Mapping[str, int], names: Iterable[str], of: str = "") -> dict[str, Any]:
+    return {name: counts[f"{of}{name}"] for name in names}
 
 
 def _counts(leaves: Iterable[Leaf]) -> Counter[str]:

@@ -32,8 +32,9 @@ from service.reports.disclosure.store import Leaf, Release, ReleaseSeries
 from service.reports.statistics.statistics import classes_of
 from service.settings import Settings
 
-TOO_SHORT = {"team": ("day",), "agent": ("day", "week")}
-"""Periods of which a partition has no whole releases; contexts are told by four weeks, like agents."""
+TOO_SHORT: Mapping[str, tuple[str, ...]] = {"day": (), "team": ("day",)}
+"""Periods of which a partition has no whole releases; all others are told by four weeks."""
+FOUR_WEEKS = ("day", "week")
 
 
 def published(connection: Connection, settings: Settings, asked: PeriodQuestion, now: datetime) -> PublishedFigures:
@@ -61,7 +62,7 @@ def trend(
 
 
 def _demand(partition: str, period: str) -> None:
-    if period in TOO_SHORT.get(partition, () if partition == "day" else TOO_SHORT["agent"]):
+    if period in TOO_SHORT.get(partition, FOUR_WEEKS):
         raise Invalid(
             "period_too_short",
             f"Figures for analysts by {partition} are released by {'weeks' if partition == 'team' else 'four weeks'}; "

@@ -9,7 +9,7 @@ Without `since` a name holds from the beginning, without `account` everywhere; a
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
@@ -82,12 +82,9 @@ def _moment(given: str, zone: ZoneInfo) -> datetime:
 
 def twice(found: list[NameLine]) -> list[str]:
     """People who are given two names from one moment on."""
-    key: Callable[[NameLine], tuple[str, ...]] = lambda one: (  # noqa: E731
-        one.kind, one.person_id, one.account, one.since.isoformat()
-    )  # fmt: skip
-    seen: dict[tuple[str, ...], str | None] = {}
+    seen: dict[tuple[str, str, str, datetime], str | None] = {}
     return [
         f"{each.kind} '{each.person_id[:40]}' has two names from one moment on"
         for each in found
-        if seen.setdefault(key(each), each.name) != each.name
+        if seen.setdefault((each.kind, each.person_id, each.account, each.since), each.name) != each.name
     ]

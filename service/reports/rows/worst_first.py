@@ -88,9 +88,8 @@ def worst_first(
 
 def _ranks(after: Position | None, *, backwards: bool) -> Sequence[int]:
     """The ranks that are left, in order."""
-    if backwards:
-        return range(BEST if after is None else rank_and_moment(after.at)[0], -1, -1)
-    return range(0 if after is None else rank_and_moment(after.at)[0], BEST + 1)
+    first, last, step = (BEST, -1, -1) if backwards else (0, BEST + 1, 1)
+    return range(first if after is None else rank_and_moment(after.at)[0], last, step)
 
 
 def _of_rank(
