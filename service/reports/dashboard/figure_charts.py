@@ -75,7 +75,7 @@ def _distribution(score: Score, counts: Mapping[int, int]) -> Picture:
 def over_weeks(trend: Trend, notes: Sequence[TimelineNote] = ()) -> Picture:
     """One line with its intervals, n below, events as vertical lines; gaps where a period is hidden or empty."""
     title, zone = f"{TITLES[trend.type]}, the last {len(trend.points)} weeks", ZoneInfo(trend.zone)
-    asked = list(zip(trend.points, _another_question(trend.points), strict=True))
+    asked = list(zip(trend.points, another_question(trend.points), strict=True))
     happened = [_happened(each, zone, another, notes) for each, another in asked]
     changed = tuple(words.day(_first(each)) for each, another in asked if another)
     points = [_point(each, "week", zone, note) for each, note in zip(trend.points, happened, strict=True)]
@@ -103,7 +103,7 @@ def of_periods(trend: Trend) -> Markup:
     """The line of a report, by month or week, the last one labelled, with a flag where the question changed."""
     zone = ZoneInfo(trend.zone)
     title = f"{TITLES[trend.type]} by {'month' if trend.period == 'month' else 'week'}"
-    asked = zip(trend.points, _another_question(trend.points), strict=True)
+    asked = zip(trend.points, another_question(trend.points), strict=True)
     points = [_point(each, trend.period, zone, another) for each, another in asked]
     told = "; ".join(f"{each.label}: {each.shown}{each.note and f', {each.note}'}" for each in points)
     return over_time(points, Caption(f"report-{trend.type}", title, f"{told}."), *SCALE[trend.type])
@@ -118,7 +118,7 @@ def _days(each: TrendPoint, zone: ZoneInfo) -> str:
     return words.covered(each.since, each.until, zone)
 
 
-def _another_question(points: Sequence[TrendPoint]) -> list[str]:
+def another_question(points: Sequence[TrendPoint]) -> list[str]:
     """Beside each period, whether it has answers to another question than the last one with answers before it."""
     told: list[str] = []
     known: tuple[int, ...] = ()

@@ -37,7 +37,7 @@ HEARD = "heard_at"
 BY_ACCOUNT = "by_account_only"
 WAITS = "waits"
 NOBODY = Counts()
-UNTOLD_RESPONSE = no_rate("response_rate_of_delivered", LEDGER, BY_ACCOUNT)
+UNTOLD_RESPONSE = no_rate("response_rate_of_delivered", HEARD, BY_ACCOUNT)
 """The response rate of a group."""
 
 TOLD = (*PEOPLE, *ONE_AT_A_TIME, "account")
