@@ -6,6 +6,7 @@ from datetime import datetime
 
 from service.reports.counting.counts import Counts
 from service.reports.dimensions import Value
+from service.reports.figures.inquiry import REST
 from service.reports.figures.printed import reasons
 from service.reports.figures.shapes import Coverage, CoverageRow
 from service.reports.statistics import statistics
@@ -17,9 +18,9 @@ def coverage_of(
     total: Counts,
     since: datetime | None,
     until: datetime | None,
-    rest: Iterable[tuple[str, Counts]] = (),
+    few: Counts | None,
 ) -> Coverage:
-    """Each group against the overall share; `rest`: what is no group, with the word for it, comes last.
+    """Each group against the overall share; `few`: those who are not named come last.
 
     Conversations that no campaign took have no way: none could be asked about, so no way is compared with them.
     """
@@ -29,7 +30,7 @@ def coverage_of(
         _row(None if key is None else str(key), each, None if key in apart else of_all) for key, each in groups.items()
     ]
     rows.sort(key=lambda row: (row.key is None, row.key))
-    rows += [replace(_row(None, each, of_all), rest=word) for word, each in rest]
+    rows += [] if few is None else [replace(_row(None, few, of_all), rest=REST)]
     return Coverage(by, since, until, tuple(rows), every)
 
 

@@ -108,18 +108,9 @@ def is_told(reader: Reader, filter: Filter, by: str) -> bool:
     return sees_rows(reader) or released.tells(filter, by)
 
 
-NOT_TOLD = {"one_at_a_time", "not_released", "period_too_short"}
-"""Why releases do not tell a table together with this filter."""
-
-
 def differences_told(query: ReportQuery, by: str, other: Filter | None = None) -> tuple[Differences, ...]:
-    """Return the same tables; none if releases do not tell them with this filter."""
-    try:
-        return differences(query, by, other).items
-    except Invalid as error:
-        if error.code in NOT_TOLD:
-            return ()
-        raise
+    """Return the same tables; none if this reader is not told them."""
+    return differences(query, by, other).items if is_told(query.reader, query.filter, by) else ()
 
 
 def coverage(query: ReportQuery, by: str = "agent") -> Coverage:

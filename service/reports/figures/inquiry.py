@@ -28,6 +28,8 @@ from service.web.parameters import made
 LEDGER = "ended_at"
 DAILY = ("day", "week", SEVEN_DAYS)
 NOT_NAMED, NAMED_ONES = "\0", "\0\0"  # nobody's names: no database of ours holds a NUL
+REST = "not_named"
+"""What a row is instead of a group: those who are not named."""
 
 
 @dataclass(frozen=True, slots=True)

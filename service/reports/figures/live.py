@@ -17,11 +17,9 @@ from service.reports.counting.zones import day_of
 from service.reports.days import midnight
 from service.reports.dimensions import Value
 from service.reports.figures.coverage import coverage_of
-from service.reports.figures.inquiry import LEDGER, NOT_NAMED, Inquiry
+from service.reports.figures.inquiry import LEDGER, NOT_NAMED, REST, Inquiry
 from service.reports.figures.printed import Basis, rate_of, reasons, response, score_of
 from service.reports.figures.shapes import Breakdown, BreakdownRow, Coverage, Funnel, Score, Summary, Trend, TrendPoint
-
-REST = "not_named"
 
 
 def summary(ask: Inquiry) -> Summary:
@@ -67,8 +65,7 @@ def coverage(ask: Inquiry, by: str) -> Coverage:
     found = ask.lines(LEDGER, by)
     groups = counts_by(found, first_value)
     few = groups.pop(NOT_NAMED, None)
-    rest = () if few is None else ((REST, few),)
-    return coverage_of(by, groups, counts(found), ask.filter.since, ask.until, rest)
+    return coverage_of(by, groups, counts(found), ask.filter.since, ask.until, few)
 
 
 def breakdowns(ask: Inquiry, by: str) -> tuple[Breakdown, ...]:

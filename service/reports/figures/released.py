@@ -24,7 +24,6 @@ from service.reports.disclosure.asked import ONE_AT_A_TIME, Group, PeriodQuestio
 from service.reports.disclosure.conversations import ANSWERED, Cohort
 from service.reports.figures.coverage import coverage_of
 from service.reports.figures.inquiry import demand_groups, kinds_of
-from service.reports.figures.live import REST
 from service.reports.figures.printed import Basis, no_rate, rate_of, reasons, score_of
 from service.reports.figures.shapes import Coverage, Funnel, Rate, Score, Summary
 from service.reports.filters import Filter
@@ -161,8 +160,7 @@ def coverage(ask: DaysInquiry, by: str) -> Coverage:
             "by_people_only", f"Coverage for analysts is available only by team and agent; leave {others[0]} out."
         )
     found = conversations.coverage(ask.connection, ask.accounts, by, ask.wanted, *ask.days)
-    rest = () if found.few is None else ((REST, found.few),)
-    return coverage_of(by, found.groups, found.total, *ask.moments(found.first, found.end), rest)
+    return coverage_of(by, found.groups, found.total, *ask.moments(found.first, found.end), found.few)
 
 
 def counts(ask: DaysInquiry) -> Mapping[str, Mapping[int, int]]:

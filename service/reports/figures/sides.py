@@ -8,7 +8,7 @@ from service.reports.dimensions import Value
 from service.reports.disclosure.asked import Group, PublishedFigures
 from service.reports.figures import live, printed, released
 from service.reports.figures.differences import Name, Side, SideRow
-from service.reports.figures.inquiry import NOT_NAMED, Inquiry, kinds_of
+from service.reports.figures.inquiry import NOT_NAMED, REST, Inquiry, kinds_of
 from service.reports.figures.released import UNTOLD_RESPONSE, DaysInquiry
 from service.reports.figures.released_groups import name_of
 
@@ -34,7 +34,7 @@ def _side(
 
 
 def _name(values: tuple[Value, ...]) -> Name:
-    return Name(None, live.REST, None) if values[0] == NOT_NAMED else Name(values[0], None, None, *values[1:])
+    return Name(None, REST, None) if values[0] == NOT_NAMED else Name(values[0], None, None, *values[1:])
 
 
 def of_releases(ask: DaysInquiry, by: str) -> Mapping[str, Side]:
