@@ -7,7 +7,7 @@ same way, a few steps per call; changed settings apply to what is not closed yet
 
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
-from itertools import islice
+from itertools import islice, product, starmap
 
 from sqlalchemy.engine import Connection, Engine
 
@@ -58,7 +58,7 @@ def _enrol(
 ) -> bool:
     """Start accounts that are new here, each on the day of its oldest answer, or today."""
     began = False
-    for series in _everybody(settings):
+    for series in starmap(ReleaseSeries, product(settings.accounts, (*CARD_TYPES, ANY_KIND))):
         with keeping_on("closing_not_begun", account=series.account, type=series.type):
             since = _since(engine, _terms(settings, series, now), walks.get(series))
             if since:
@@ -77,11 +77,6 @@ def _since(engine: Engine, terms: ReleaseTerms, walk: Mapping[str, date] | None)
         return {}
     today = over_at(terms.now, terms.zone)
     return {name: span_of(today, each.weeks)[1] for name, each in PARTITIONS.items() if name not in walk}
-
-
-def _everybody(settings: Settings) -> Iterator[ReleaseSeries]:
-    for account in settings.accounts:
-        yield from (ReleaseSeries(account, kind) for kind in (*CARD_TYPES, ANY_KIND))
 
 
 def _begin(connection: Connection, terms: ReleaseTerms) -> Mapping[str, date]:
