@@ -145,7 +145,7 @@ def _close(engine: Engine, terms: ReleaseTerms, partition: str, first: date, end
         if not store.step(connection, terms.series, partition, first, end):
             return None
         if found:
-            made = Release(0, min(day.first for day in days), max(day.end for day in days), found)
+            made = Release(min(day.first for day in days), max(day.end for day in days), found)
             store.put(connection, terms.series, partition, made, terms.now)
         if partition == REST:
             frozen.forget(connection, days)

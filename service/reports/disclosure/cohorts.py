@@ -84,7 +84,7 @@ def walk(connection: Connection, terms: ReleaseTerms, before: date, due: date) -
     end = _end_of_next(connection, terms, first, due)
     store.step(connection, terms.series, "cohort", before, end or due)
     if end is not None:
-        made = Release(0, first, end, (Leaf((), False, _counts(connection, terms, first, end)),))
+        made = Release(first, end, (Leaf((), False, _counts(connection, terms, first, end)),))
         store.put(connection, terms.series, "cohort", made, terms.now)
     return end or due
 

@@ -121,7 +121,7 @@ def _close(connection: Connection, terms: ReleaseTerms, first: date, end: date) 
     for (_team, _agent, score, *_), n in cells.items():
         scores[str(score)] += n
     leaf = Leaf((), False, dict(sorted(scores.items())))
-    number = store.put(connection, terms.series, "day", Release(0, first, end, (leaf,)), terms.now)
+    number = store.put(connection, terms.series, "day", Release(first, end, (leaf,)), terms.now)
     for begin in range(0, len(ids), AT_ONCE):
         some = res.request_id.in_(ids[begin : begin + AT_ONCE])
         connection.execute(sa.update(result).where(some).values(released=number))

@@ -7,7 +7,7 @@ that the step was already taken. A closed release never changes.
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -70,12 +70,12 @@ class Leaf:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """The days [first, end) as they were closed."""
+    """The days [first, end) as they were closed. `id`: given once it is written."""
 
-    id: int
     first: date
     end: date
     leaves: tuple[Leaf, ...]
+    id: int = 0
 
 
 def releases(
@@ -125,12 +125,12 @@ def _read(
     rows, leaves = connection.execute(those[0], asked).all(), defaultdict[int, list[Leaf]](list)
     for row in connection.execute(those[1], asked):
         leaves[row.release_id].append(Leaf(tuple(row.label), row.pooled, row.counts))
-    found = [(row, Release(row.id, row.first_day, row.end_day, tuple(leaves[row.id]))) for row in rows]
+    found = [(row, Release(row.first_day, row.end_day, tuple(leaves[row.id]), row.id)) for row in rows]
     return tuple(each for row, each in found if row.checksum == _checksum(series, partition, each))
 
 
 def put(connection: Connection, series: ReleaseSeries, partition: str, made: Release, now: datetime) -> int:
-    """Write a release (its id is given by the database) and return its id."""
+    """Write a release and return its id."""
     row = {
         "account": series.account,
         "type": series.type,
@@ -176,9 +176,6 @@ def _walks(connection: Connection) -> Mapping[ReleaseSeries, Mapping[str, date]]
 def _checksum(series: ReleaseSeries, partition: str, made: Release) -> str:
     """A checksum of everything told, so that no changed number or lost leaf goes unnoticed."""
     said: Sequence[object] = [series.account, series.type, partition, made.first.isoformat(), made.end.isoformat()]
-    text = json.dumps([*said, *_said(made.leaves)], sort_keys=True, ensure_ascii=True)
+    told = [[list(leaf.label), leaf.pooled, dict(leaf.counts)] for leaf in made.leaves]
+    text = json.dumps([*said, *told], sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _said(leaves: Iterable[Leaf]) -> Iterable[object]:
-    return [[list(leaf.label), leaf.pooled, dict(leaf.counts)] for leaf in leaves]

@@ -65,7 +65,7 @@ def close(connection: Connection, terms: ReleaseTerms, partition: str, first: da
     without = (None,) * len(GROUPS[partition])  # as long as the others: the release before looks into each
     leaves += tuple(Leaf(without, True, counts) for counts in nobodys.values())
     if leaves:
-        store.put(connection, terms.series, partition, Release(0, first, end, leaves), terms.now)
+        store.put(connection, terms.series, partition, Release(first, end, leaves), terms.now)
 
 
 def _counted(connection: Connection, query: sa.Select[Any], theirs: Mapping[str, Any]) -> Mapping[Label, Counter[str]]:

@@ -90,7 +90,7 @@ class Lived:
                     release, release.c.id == result.c.released
                 )
             ).all()
-        return {row[0]: Release(row[1], row[2], row[3], ()) for row in rows}
+        return {row[0]: Release(row[2], row[3], (), row[1]) for row in rows}
 
     def _request(self, number: str, each: Spoken) -> dict[str, Any]:
         at = self._moment(each.ended, each.hour)

@@ -478,5 +478,5 @@ def test_if_nothing_is_due_one_query_is_enough(begun: World, monkeypatch: pytest
 def test_releases_of_an_earlier_version_are_still_shown() -> None:
     """A checksum is calculated today as it was when the first release was closed."""
     leaf = Leaf(("Zoë",), False, {"c1": 6, "c0": 1})
-    made = store._checksum(CSAT, "team", Release(1, MONDAY, MONDAY + WEEK, (leaf,)))
+    made = store._checksum(CSAT, "team", Release(MONDAY, MONDAY + WEEK, (leaf,), 1))
     assert made == "8b8e0caf5f27cf76dbd77bb09f5cc56c9a1e595780231bbc9a592289c963f7f7"

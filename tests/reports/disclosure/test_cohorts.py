@@ -237,6 +237,6 @@ def test_answers_seen_after_a_day_are_those_of_all_releases_that_end_after_it(
 ) -> None:
     days, end = list[Release](), MONDAY
     for length, scores in lasts:
-        days.append(Release(0, end, end := end + length * DAY, (Leaf((), False, scores),)))
+        days.append(Release(end, end := end + length * DAY, (Leaf((), False, scores),)))
     day = MONDAY + begin * DAY
     assert _SeenAfter(days)(day) == sum(n for each in days if each.end > day for n in each.leaves[0].counts.values())

@@ -34,7 +34,7 @@ def day(one: Cell) -> Hashable:
 
 
 def told(number: int, first: int, end: int, *those: Leaf) -> Release:
-    return Release(number, MONDAY + first * DAY, MONDAY + end * DAY, tuple(Told(*each, {}) for each in those))
+    return Release(MONDAY + first * DAY, MONDAY + end * DAY, tuple(Told(*each, {}) for each in those), number)
 
 
 DAYS = [told(10, 0, 1), told(11, 6, 7), told(12, 7, 8)]

@@ -190,5 +190,5 @@ def cut(spans: list[tuple[int, int]]) -> tuple[Release, ...]:
     made, end = list[Release](), MONDAY
     for gap, length in spans:
         first = end + gap * DAY
-        made.append(Release(len(made), first, end := first + length * DAY, ()))
+        made.append(Release(first, end := first + length * DAY, (), len(made)))
     return tuple(made)

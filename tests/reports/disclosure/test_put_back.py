@@ -133,7 +133,7 @@ def test_a_release_that_an_older_version_made_across_the_gap_is_told_and_so_coun
     with lost(told):
         on(told, TWELVE + DAY, 7)
     day = told.clock.now.date()
-    made = store.Release(0, day - DAY, day + DAY, (store.Leaf((), False, {"5": 7}),))
+    made = store.Release(day - DAY, day + DAY, (store.Leaf((), False, {"5": 7}),))
     with writing(told.engine) as connection:
         store.put(connection, CSAT, "day", made, told.clock.now)
     with reading(told.engine) as connection:
