@@ -49,13 +49,9 @@ def _add(routes: Routes, format: str, content_type: str) -> None:
         responses=answers,
     )
     def download(asked: dict[str, Any]) -> flask.Response:
-        return _download(routes, format, asked)
-
-
-def _download(routes: Routes, format: str, asked: dict[str, Any]) -> flask.Response:
-    wanted, now = routes.filter(asked), routes.clock()
-    writer_of(format)
-    return in_a_slot(lambda: _made(routes, format, asked, wanted, now))
+        wanted, now = routes.filter(asked), routes.clock()
+        writer_of(format)
+        return in_a_slot(lambda: _made(routes, format, asked, wanted, now))
 
 
 def _made(routes: Routes, format: str, asked: dict[str, Any], wanted: Filter, now: datetime) -> flask.Response:

@@ -5,7 +5,6 @@ A changed file has a new address, so no browser keeps an old one. Serves only wh
 
 import hashlib
 import mimetypes
-from collections.abc import Callable
 from pathlib import Path
 
 import flask
@@ -34,14 +33,9 @@ def add_assets(blueprint: flask.Blueprint) -> None:
         response.make_conditional(flask.request)
         return response
 
-    blueprint.add_app_template_global(_addresses(digests), "asset")
-
-
-def _addresses(digests: dict[str, str]) -> Callable[[str], str]:
+    @blueprint.app_template_global()
     def asset(name: str) -> str:
         return flask.url_for("dashboard.static", name=name, v=digests[name])
-
-    return asset
 
 
 def _content_type(name: str) -> str:

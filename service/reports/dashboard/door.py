@@ -137,14 +137,12 @@ class Door:
         """Refuse a form that another site sent: at sign-in there is no session yet to bind a token to."""
         sent_from = flask.request.headers.get("Sec-Fetch-Site", "same-origin")
         origin = flask.request.headers.get("Origin")
-        ours = {None, *(f"{scheme}://{host}" for scheme in ("http", "https") for host in self._hosts())}
+        hosts = (flask.request.host, self._own_host)  # a proxy may have replaced Host
+        ours = {None, *(f"{scheme}://{host}" for scheme in ("http", "https") for host in hosts)}
         if sent_from not in {"same-origin", "none"} or origin not in ours:
             raise NotAllowed(
                 "foreign_form", "This form was sent from another site. Open the dashboard and use its own."
             )
-
-    def _hosts(self) -> tuple[str, str]:
-        return flask.request.host, self._own_host  # a proxy may have replaced Host
 
     def _note_click(self, cookie: str, now: datetime) -> None:
         try:

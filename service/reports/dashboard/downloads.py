@@ -98,7 +98,10 @@ def add(pages: flask.Blueprint, context: PageContext) -> None:
 def offer(context: PageContext, question: PageQuery, own: Sequence[tuple[str, str | None]]) -> Offer:
     """Return the links under a page; `own` are (name, value) pairs that the page adds to its question."""
     query = question.written_out(*own)
-    links = [_of_figures(kind, query) for kind in OF_FIGURES if not own]
+    links = [] if own else [
+        (flask.url_for("dashboard.figures_file", kind=kind) + f"?{query}", f"Figures, {NAMES[kind]}")
+        for kind in OF_FIGURES
+    ]  # fmt: skip
     if context.reader.role in READERS_OF_ANSWERS:
         clock = question.given("date_field")
         per_row = query if own else question.written_out(("date_field", clock or ENDED))
@@ -111,10 +114,6 @@ def offer(context: PageContext, question: PageQuery, own: Sequence[tuple[str, st
         beside = "" if own or clock else " Scores on the page count by the day they were given."
         return Offer(tuple(links), f"A row is {what}.{beside} Downloading rows is written to the access log.")
     return Offer(tuple(links), "Your key reads figures, not single answers.")
-
-
-def _of_figures(kind: str, query: str) -> tuple[str, str]:
-    return flask.url_for("dashboard.figures_file", kind=kind) + f"?{query}", f"Figures, {NAMES[kind]}"
 
 
 def _rows(context: PageContext, kind: str) -> Response:

@@ -68,7 +68,8 @@ def _in_order(
         return worst_first(connection, query, wanted.filter, after, limit, backwards=order.newest_first)
     key, identity = order.columns
     if after is not None:
-        here, there = sa.tuple_(key, identity), sa.tuple_(*_bound(key, after))
+        at = sa.bindparam("after_at", after.at, type_=key.type)
+        here, there = sa.tuple_(key, identity), sa.tuple_(at, sa.bindparam("after_id", after.id, type_=fr.id.type))
         query = query.where(here < there if order.newest_first else here > there)
     query = query.order_by(*(each.desc() if order.newest_first else each for each in (key, identity)))
     return connection.execute(query.limit(limit)).all()
@@ -152,7 +153,3 @@ def get(asked: ReportQuery, request_id: str, kind: Kind = "results") -> Row:
     if kind == "results":
         raise NotFound("no_such_result", "There is no such result, or your key does not cover its account.")
     raise NotFound("no_such_request", "There is no such request, or your key does not cover its account.")
-
-
-def _bound(key: Any, after: Position) -> Sequence[sa.ColumnElement[Any]]:
-    return (sa.bindparam("after_at", after.at, type_=key.type), sa.bindparam("after_id", after.id, type_=fr.id.type))

@@ -18,6 +18,7 @@ from service.reports.query_values import YEARS
 MONTHS = WEEKS = 12
 WEEK = 7 * ONE_DAY
 LONGEST = 366
+ORDINALS = ("First", "Second", "Third", "Fourth")
 PRESETS = (("month", "Last month"), ("week", "Last week"), ("quarter", "Last quarter"))
 
 
@@ -94,8 +95,5 @@ def _month(first: date) -> ReportSpan:
 
 
 def _quarter(first: date) -> ReportSpan:
-    return ReportSpan(first, back(first, -3), back(first, 3), f"{_ordinal(first)} quarter {first.year}")
-
-
-def _ordinal(first: date) -> str:
-    return ("First", "Second", "Third", "Fourth")[(first.month - 1) // 3]
+    words = f"{ORDINALS[(first.month - 1) // 3]} quarter {first.year}"
+    return ReportSpan(first, back(first, -3), back(first, 3), words)
