@@ -21,6 +21,7 @@ from service.models import feedback_request, metadata, reopening, result, webhoo
 from service.reports.counting.sealing import seal
 from service.reports.disclosure import naming
 from service.reports.people import stored as people
+from service.reports.people.name_at import NameLine
 from service.requests import sends
 from service.requests.outcomes import Plan, Postpone
 from service.requests.queries import locked
@@ -71,7 +72,7 @@ class Poisoned:
             self.said(number, text)
         now, settings = self.app.clock.now, self.app.settings
         with writing(self.engine) as connection:
-            people.keep(connection, [people.NameLine("agent", "ann", f"{POISON} Ann")], "test", now)
+            people.keep(connection, [NameLine("agent", "ann", f"{POISON} Ann")], "test", now)
         day = {"day": "2026-11-22", "text": f"{POISON} on sale"}
         assert self.app.call("POST", "/v1/timeline", self.admin, day).status_code == 201
         while seal(self.engine, settings, now) or naming.follow(self.engine, settings, now):

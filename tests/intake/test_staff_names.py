@@ -16,7 +16,7 @@ from service.intake.definition.load import preset_definition
 from service.intake.presets import preset_names
 from service.models import access_log
 from service.reports.people import stored
-from service.reports.people.stored import NameLine
+from service.reports.people.name_at import NameLine
 from service.settings import Settings, SettingsError
 from service.settings.sections import StaffNames
 from service.sources import holds

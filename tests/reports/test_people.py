@@ -6,12 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from service.db import EPOCH, reading, to_micros, writing
+from service.db import EPOCH, reading, writing
 from service.errors import Invalid
 from service.reports.people import names_csv, rename_rows, stored
-from service.reports.people.name_at import GivenName, NameIndex, question_of
+from service.reports.people.name_at import NameIndex, NameLine, question_of
 from service.reports.people.rename_rows import tell
-from service.reports.people.stored import NameLine
 from tests.reports.world import NOW, World, settings_of
 
 MARCH = datetime(2026, 3, 1, tzinfo=UTC)
@@ -19,7 +18,7 @@ DAY = timedelta(days=1)
 
 
 def given(name, since=EPOCH, account="*", person_id="8812", kind="agent"):
-    return GivenName(account, kind, person_id, to_micros(since), name)
+    return NameLine(kind, person_id, name, since, account)
 
 
 def named(world: World, *lines: NameLine) -> int:

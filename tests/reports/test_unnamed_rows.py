@@ -20,8 +20,9 @@ import pytest
 from service.app import create_app
 from service.db import writing
 from service.privacy.housekeeping import erase
+from service.reports.people.name_at import NameLine
 from service.reports.people.rename_rows import tell
-from service.reports.people.stored import NameLine, keep
+from service.reports.people.stored import keep
 from tests.reports.attack.play import database
 from tests.reports.world import Client, World, settings_of
 

@@ -16,8 +16,8 @@ from service.errors import Invalid
 from service.reports.api.routes import Routes
 from service.reports.api.schemas import number, text
 from service.reports.people import names_csv, stored
-from service.reports.people.name_at import EVERY_ACCOUNT, KINDS
-from service.reports.people.stored import NameLine, StoredName
+from service.reports.people.name_at import EVERY_ACCOUNT, KINDS, NameLine
+from service.reports.people.stored import StoredName
 from service.reports.roles import READERS_OF_ANSWERS, demand_account
 from service.settings import Settings
 from service.web.parameters import StrictSchema

@@ -16,8 +16,9 @@ from sqlalchemy.engine import Connection
 from service.db import EPOCH
 from service.models import person_name
 from service.reports.days import midnight
+from service.reports.people.name_at import NameLine
 from service.reports.people.names_csv import CONTROL, LONGEST_ID, LONGEST_NAME
-from service.reports.people.stored import NameLine, StoredName, keep
+from service.reports.people.stored import StoredName, keep
 from service.settings import Settings
 
 AT_ONCE = 500

@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Literal
 
-from service.db import to_micros
+from service.db import EPOCH, to_micros
 from service.x_api.questions import question, valid
 
 Kind = Literal["agent", "team"]
@@ -24,21 +24,21 @@ Line = tuple[tuple[int, ...], tuple[str | None, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class GivenName:
-    """A name from a moment on. `since` in microseconds since 1970; name None: no name from then on."""
+class NameLine:
+    """A name that was given. `since` 1970: from the beginning; `name` None: no name from then on."""
 
-    account: str
     kind: str
     person_id: str
-    since: int
     name: str | None
+    since: datetime = EPOCH
+    account: str = EVERY_ACCOUNT
 
 
 class NameIndex:
     """Names of people, as they were given."""
 
-    def __init__(self, given: Iterable[GivenName]) -> None:
-        self._given: defaultdict[tuple[str, str], list[GivenName]] = defaultdict(list)
+    def __init__(self, given: Iterable[NameLine]) -> None:
+        self._given: defaultdict[tuple[str, str], list[NameLine]] = defaultdict(list)
         for each in given:
             self._given[each.kind, each.person_id].append(each)
         self._lines: dict[tuple[str, str, str], Line] = {}
@@ -69,17 +69,12 @@ class NameIndex:
         return found[1][place - 1] if place else None
 
 
-def _line(given: Iterable[GivenName], account: str) -> Line:
+def _line(given: Iterable[NameLine], account: str) -> Line:
     """The names of an account in order: those for every account apply until it has its own."""
-    own = sorted((each.since, each.name) for each in given if each.account == account)
-    until = own[0][0] if own else None
-    every = sorted(
-        (each.since, each.name)
-        for each in given
-        if each.account == EVERY_ACCOUNT and (until is None or each.since < until)
-    )
-    moments, names = zip(*every, *own, strict=True) if every or own else ((), ())
-    return moments, names
+    own = sorted((to_micros(each.since), each.name) for each in given if each.account == account)
+    every = sorted((to_micros(each.since), each.name) for each in given if each.account == EVERY_ACCOUNT)
+    line = [*(each for each in every if not own or each[0] < own[0][0]), *own]
+    return tuple(since for since, _ in line), tuple(name for _, name in line)
 
 
 @lru_cache(512)

@@ -18,8 +18,7 @@ from service.errors import Invalid
 from service.reports.csv_rows import read_rows
 from service.reports.days import midnight
 from service.reports.formula_injection import unguarded
-from service.reports.people.name_at import EVERY_ACCOUNT, KINDS
-from service.reports.people.stored import NameLine
+from service.reports.people.name_at import EVERY_ACCOUNT, KINDS, NameLine
 from service.reports.query_values import YEARS
 from service.settings import Settings
 

@@ -14,24 +14,13 @@ from sqlalchemy.engine import Connection
 
 from service.at_rest.columns import encrypting
 from service.auth.keys import LONGEST_ACTOR
-from service.db import EPOCH, insert, to_micros
+from service.db import EPOCH, insert
 from service.models import person_name
-from service.reports.people.name_at import EVERY_ACCOUNT, GivenName, NameIndex
+from service.reports.people.name_at import EVERY_ACCOUNT, NameIndex, NameLine
 from service.settings import Settings
 
 pn = person_name.c
 KEY = ("account", "kind", "person_id", "since")
-
-
-@dataclass(frozen=True, slots=True)
-class NameLine:
-    """A name that was handed in. `since` 1970: from the beginning; `name` None: no name from then on."""
-
-    kind: str
-    person_id: str
-    name: str | None
-    since: datetime = EPOCH
-    account: str = EVERY_ACCOUNT
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +43,10 @@ def called_of(
     wanted = sorted({each for each in ids if each is not None})
     if not wanted:
         return NameIndex(())
-    query = sa.select(pn.account, pn.kind, pn.person_id, pn.since, pn.name).where(pn.person_id.in_(wanted))
+    query = sa.select(pn.kind, pn.person_id, pn.name, pn.since, pn.account).where(pn.person_id.in_(wanted))
     if kinds is not None:
         query = query.where(pn.kind.in_(kinds))
-    found = [GivenName(row.account, row.kind, row.person_id, to_micros(row.since), row.name) for row in
-             connection.execute(query)]  # fmt: skip
+    found = [NameLine(*row) for row in connection.execute(query)]
     return NameIndex([*_of_settings(settings, set(wanted), found), *found])
 
 
@@ -68,8 +56,7 @@ def listed(connection: Connection, settings: Settings) -> list[StoredName]:
         StoredName(row.account, row.kind, row.person_id, row.since, row.name, row.given_by, row.told_at is not None)
         for row in connection.execute(sa.select(person_name))
     ]
-    given = [GivenName(each.account, each.kind, each.person_id, to_micros(each.since), each.name) for each in found]
-    ours = _of_settings(settings, None, given)
+    ours = _of_settings(settings, None, found)
     found += [StoredName(EVERY_ACCOUNT, each.kind, each.person_id, EPOCH, each.name, "settings", True) for each in ours]
     named = {(each.kind, each.person_id) for each in found if each.name is not None}
     found = [each for each in found if (each.kind, each.person_id) in named]
@@ -108,12 +95,14 @@ def _key(line: NameLine) -> tuple[str, str, str, datetime]:
     return line.account, line.kind, line.person_id, line.since
 
 
-def _of_settings(settings: Settings, wanted: Collection[str] | None, given: Iterable[GivenName]) -> Iterable[GivenName]:
+def _of_settings(
+    settings: Settings, wanted: Collection[str] | None, given: Iterable[NameLine | StoredName]
+) -> Iterable[NameLine]:
     """The settings' names, except those that an import replaced from the beginning on."""
-    said = {(each.kind, each.person_id) for each in given if each.account == EVERY_ACCOUNT and each.since == 0}
+    said = {(each.kind, each.person_id) for each in given if each.account == EVERY_ACCOUNT and each.since == EPOCH}
     named: dict[str, Any] = {"agent": settings.people.agents, "team": settings.people.teams}
     return [
-        GivenName(EVERY_ACCOUNT, kind, person_id, 0, name)
+        NameLine(kind, person_id, name)
         for kind, names in named.items()
         for person_id, name in names.items()
         if (kind, person_id) not in said and (wanted is None or person_id in wanted)

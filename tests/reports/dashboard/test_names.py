@@ -8,7 +8,7 @@ from sqlalchemy.engine import Engine
 
 from service.db import writing
 from service.reports.people import stored
-from service.reports.people.stored import NameLine
+from service.reports.people.name_at import NameLine
 from tests.conftest import NOW
 from tests.reports.dashboard.population import Population
 
