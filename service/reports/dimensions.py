@@ -47,20 +47,15 @@ class Dimension:
             return values
         return [tag for each in values for tag in ([None] if each is None else ever_called(str(each)))]
 
-    def is_one_of(self, values: Collection[Value], column: sa.ColumnElement[Any] | None = None) -> Any:
-        """As SQL: conversations in one of these groups."""
-        return self.is_among(self.named(values), column, without=None in values)
-
     def named(self, values: Collection[Value]) -> list[Value]:
         """Those of them that have a name, as the ledger may hold them."""
         return [each for each in self.held(values) if each is not None]
 
-    def is_among(self, named: Any, column: sa.ColumnElement[Any] | None = None, *, without: bool) -> Any:
-        """As SQL: conversations in a group of these names (values, or a parameter); `without`: or in none."""
-        asked = self.column if column is None else column
-        assert asked is not None, "nothing can be filtered by a dimension without a parameter"
-        found = asked.in_(named)
-        return sa.or_(found, asked.is_(None)) if without else found
+
+def is_among(column: sa.ColumnElement[Any], named: Any, *, without: bool) -> sa.ColumnElement[bool]:
+    """As SQL: conversations in a group of these names (values, or a parameter); `without`: or in none."""
+    found = column.in_(named)
+    return sa.or_(found, column.is_(None)) if without else found
 
 
 DIMENSIONS = (

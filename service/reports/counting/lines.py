@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from service.reports.dimensions import NAMED, Value
+from service.reports.dimensions import NAMED, Value, is_among
 
 Chosen = Mapping[str, Collection[Value]]
 """The groups asked for in each dimension."""
@@ -38,7 +38,7 @@ class QuestionForm:
         if self.typed:
             yield columns["type"].in_(several("types", columns["type"]))
         for name, without in self.chosen:
-            yield NAMED[name].is_among(several(f"of_{name}", columns[name]), columns[name], without=without)
+            yield is_among(columns[name], several(f"of_{name}", columns[name]), without=without)
 
 
 def several(name: str, column: sa.ColumnElement[Any]) -> sa.BindParameter[Any]:

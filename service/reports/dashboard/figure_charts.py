@@ -72,7 +72,7 @@ def _distribution(score: Score, counts: Mapping[int, int]) -> Picture:
     return Picture(drawn, "The scores", title, ("Score", "Answers", "Share"), rows)
 
 
-def over_weeks(trend: Trend, notes: Sequence[TimelineNote] = ()) -> Picture:
+def over_weeks(trend: Trend, notes: Sequence[TimelineNote]) -> Picture:
     """One line with its intervals, n below, events as vertical lines; gaps where a period is hidden or empty."""
     title, zone = f"{TITLES[trend.type]}, the last {len(trend.points)} weeks", ZoneInfo(trend.zone)
     asked = list(zip(trend.points, another_question(trend.points), strict=True))

@@ -98,9 +98,9 @@ def middle(name: str, room: int = 32) -> str:
     return f"{name[:front].rstrip()}\u2026{name[-(room - 1 - front) :].lstrip()}"
 
 
-def many(n: int | None, one: str, several: str = "") -> str:
+def many(n: int | None, one: str) -> str:
     """Return e.g. `1 answer`; hidden is a dash."""
-    return f"{DASH} {several or one + 's'}" if n is None else counted(n, one, several)
+    return f"{DASH} {one}s" if n is None else counted(n, one)
 
 
 def signed(value: float | None, digits: int = 1) -> str:

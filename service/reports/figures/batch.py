@@ -24,16 +24,12 @@ class WhichFigures:
 
 def several(query: ReportQuery, wanted: WhichFigures) -> Several:
     """Return what is wanted. Raises Invalid as each figure does."""
-    names = wanted.names
+    names, tables = wanted.names, (one for by in wanted.by for one in figures.breakdown(query, by).items)
     return Several(
         summary=figures.summary(query) if "summary" in names else None,
         funnel=figures.funnel(query) if "funnel" in names else None,
         trend=figures.trend(query, wanted.period, wanted.zone, wanted.trend_by) if "trend" in names else None,
-        breakdown=_breakdowns(query, wanted.by) if "breakdown" in names else None,
+        breakdown=Breakdowns(tuple(tables)) if "breakdown" in names else None,
         coverage=figures.coverage(query, wanted.coverage_by) if "coverage" in names else None,
         completeness=figures.completeness(query) if "completeness" in names else None,
     )
-
-
-def _breakdowns(query: ReportQuery, by: tuple[str, ...]) -> Breakdowns:
-    return Breakdowns(tuple(item for each in by for item in figures.breakdown(query, each).items))

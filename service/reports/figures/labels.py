@@ -57,7 +57,7 @@ def of_breakdowns(found: Sequence[Breakdown], query: ReportQuery, by: str) -> tu
 
 
 def of_differences(
-    found: Sequence[Differences], query: ReportQuery, by: str, and_by: str | None = None
+    found: Sequence[Differences], query: ReportQuery, by: str, and_by: str | None
 ) -> tuple[Differences, ...]:
     """Name the rows of each table: now's names."""
     named = labels(query, by, (row.key for one in found for row in one.rows))

@@ -7,10 +7,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from service.models import feedback_request, result
-from service.reports.dimensions import NAMED
+from service.reports.counting.from_ledger import NARROWED_BY
+from service.reports.dimensions import NAMED, is_among
 from service.reports.filters import ANSWERED, Filter
 from service.reports.rows import marks, mood
-from service.reports.visible import UNINDEXED_ACCOUNT, View
+from service.reports.visible import View
 
 fr = feedback_request.c
 CLOCKS_DIFFER = timedelta(days=1)  # X's and ours, at most
@@ -52,7 +53,7 @@ def answer_conditions(view: View, filter: Filter, changed: sa.ColumnElement[Any]
 
 def _listed(filter: Filter) -> Iterable[sa.ColumnElement[bool]]:
     for name, groups in filter.chosen.items():
-        yield NAMED[name].is_one_of(groups, UNINDEXED_ACCOUNT if name == "account" else None)
+        yield is_among(NARROWED_BY[name], NAMED[name].named(groups), without=None in groups)
     columns: tuple[tuple[sa.ColumnElement[Any], Sequence[Any]], ...] = (
         (fr.type, filter.types),
         (fr.state, filter.states),

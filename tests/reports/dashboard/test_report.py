@@ -104,7 +104,7 @@ def made(
         query = ReportQuery(connection, world.settings, reader, wanted, NOW)
         found = facts(query, span, choice or CommentChoice())
     by = MadeBy(company_of(world.settings, ()), reader.name, NOW, world.settings.service.time_zone)
-    return found, str(sheet(found, by, thresholds(world.settings), scope_of(found)))
+    return found, str(sheet(found, by, thresholds(world.settings), scope_of(found, {})))
 
 
 @pytest.mark.parametrize("role", ["supervisor", "analyst"])

@@ -3,7 +3,7 @@
 Every figure stands in a <data> element with its unrounded value, so a reader of the file can check it against the API.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from functools import cache
@@ -81,11 +81,10 @@ def title_of(facts: ReportFacts) -> str:
     return span.words or words.days(span.first, span.last)
 
 
-def scope_of(facts: ReportFacts, called: dict[tuple[str, str], str] | None = None) -> str:
+def scope_of(facts: ReportFacts, called: Mapping[tuple[str, str], str]) -> str:
     """The report's filter in words; empty: no filter."""
-    known = called or {}
     shown = [
-        known.get((parameter, str(group)), "without one" if group is None else str(group))
+        called.get((parameter, str(group)), "without one" if group is None else str(group))
         for parameter, each in FILTERED.items()
         for group in facts.filter.of(each.name)
     ]

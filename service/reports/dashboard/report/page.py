@@ -99,7 +99,7 @@ def _facts(query: ReportQuery, span: ReportSpan) -> ReportFacts:
 def _sheet(context: PageContext, found: ReportFacts, question: PageQuery, now: datetime) -> Any:
     accounts = tuple(map(str, found.filter.of("account"))) or context.reader.accounts
     made = MadeBy(company_of(context.settings, accounts), context.reader.name, now, context.settings.service.time_zone)
-    return sheet(found, made, thresholds(context.settings), scope_of(found, dict(question.called)))
+    return sheet(found, made, thresholds(context.settings), scope_of(found, question.called))
 
 
 def _log(context: PageContext, found: ReportFacts, comments: int, now: datetime) -> None:
