@@ -5,11 +5,10 @@ Every text cell is quoted, and none is a formula (formula_injection.py). Ids, ti
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from service.reports.formula_injection import guarded
-from service.reports.rows.row import COLUMNS, KINDS, REPEATED, Columns, ValueCache, stamp, written
+from service.reports.rows.row import COLUMNS, KINDS, Columns, stamp, texts_of
 
 BOM = b"\xef\xbb\xbf"
 SEPARATORS = {"comma": ",", "semicolon": ";"}
@@ -45,7 +44,7 @@ def _cells(name: str, kind: str, form: Form) -> Callable[[Sequence[Any]], list[s
         "number": str,
         "flag": lambda each: "true" if each else "false",
     }
-    return ValueCache(made[kind], "").of if name in REPEATED else partial(written, made[kind], "")
+    return texts_of(name, made[kind], "")
 
 
 def _quoted(text: str) -> str:

@@ -113,9 +113,11 @@ class ValueCache(dict[Any, str]):
         return [self[each] for each in column]
 
 
-def written(made: Callable[[Any], str], none: str, column: Sequence[Any]) -> list[str]:
-    """Return what is made of a column whose values differ."""
-    return [none if each is None else made(each) for each in column]
+def texts_of(name: str, made: Callable[[Any], str], none: str) -> Callable[[Sequence[Any]], list[str]]:
+    """Return what makes texts of a column."""
+    if name in REPEATED:
+        return ValueCache(made, none).of
+    return lambda column: [none if each is None else made(each) for each in column]
 
 
 def rows_of(columns: Columns) -> tuple[Row, ...]:
