@@ -45,7 +45,7 @@ from service.settings import Settings
 fr = feedback_request.c
 tl = tally.c
 KEYS = [tl[name] for name in TOLD_APART]
-HELD = (
+ASK_HELD = (
     sa.select(*KEYS, *count_columns())
     .where(*(tl[name] == sa.bindparam(name) for name in ("generation", "clock", "grain")))
     .where(tl.start >= sa.bindparam("first"), tl.start < sa.bindparam("end"))
@@ -156,7 +156,7 @@ def _rows(line: Line, clock: str, grain: str, names: tuple[str, ...]) -> Iterato
 def _held(connection: Connection, book: TallyBook, window: Window) -> dict[Key, list[int]]:
     asked = {"generation": book.generation, "clock": window.clock, "grain": window.grain}
     first, end = (day if day is not None else far for day, far in zip((window.first, window.end), EVER, strict=True))
-    rows = connection.execute(HELD, {**asked, "first": first, "end": end})
+    rows = connection.execute(ASK_HELD, {**asked, "first": first, "end": end})
     return {row[: len(KEYS)]: list(row[len(KEYS) :]) for row in rows if any(row[len(KEYS) :])}
 
 

@@ -91,8 +91,10 @@ def _trends_by(ask: DaysInquiry, kind: str, period: str, by: str) -> Iterable[Tr
     labels = sorted({group.label for each in told for group in each.groups}, key=_by_name)
     demand_few(len(labels) * len(releases))
     for label in labels:
-        lines = {begin: (each, _group(each, label)) for begin, each in releases.items()}
-        points = tuple(_point_of(ask, kind, pieces(begin, begin, period)[0], *lines[begin]) for begin in sorted(lines))
+        points = tuple(
+            _point_of(ask, kind, pieces(begin, begin, period)[0], each, _group(each, label))
+            for begin, each in sorted(releases.items())
+        )
         total = score(ask, kind, found, totals.get(label))
         yield Trend(kind, by, *name_of(label), period, ask.zone.key, points, total)
 

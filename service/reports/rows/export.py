@@ -105,7 +105,7 @@ class Export:
     def _page(self, connection: Connection, *, after: Position | None, tombstones: bool) -> Page:
         order = Order("ended_at", "results" if self.filter.answered else "both")
         until = self.source.as_of(self.now)
-        wanted = Selection(self.filter, order, tombstones=tombstones, received_before=until)
+        wanted = Selection(self.filter, order, tombstones=tombstones, received_until=until)
         return query.page(connection, self.settings, self.view, wanted, after=after, limit=PAGE)
 
     def written(

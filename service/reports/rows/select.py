@@ -36,7 +36,7 @@ class Selection:
     order: Order
     tombstones: bool = False
     readable: bool = False
-    received_before: datetime | None = None
+    received_until: datetime | None = None
 
 
 def select_listed(view: View, wanted: Selection) -> sa.Select[Any]:
@@ -45,7 +45,7 @@ def select_listed(view: View, wanted: Selection) -> sa.Select[Any]:
     query = query.where(*_told_apart(wanted.filter))
     if wanted.readable:
         query = query.where(sa.not_(UNREAD))
-    return query if wanted.received_before is None else query.where(fr.received_at <= wanted.received_before)
+    return query if wanted.received_until is None else query.where(fr.received_at <= wanted.received_until)
 
 
 def select_rows(view: View, filter: Filter, order: Order, *, tombstones: bool = False) -> sa.Select[Any]:
