@@ -18,7 +18,7 @@ from service.reports.days import midnight
 from service.reports.dimensions import Value
 from service.reports.figures.coverage import coverage_of
 from service.reports.figures.inquiry import LEDGER, NOT_NAMED, REST, Inquiry
-from service.reports.figures.printed import Basis, rate_of, reasons, response, score_of
+from service.reports.figures.printed import Basis, funnel_of, rate_of, response, score_of
 from service.reports.figures.shapes import Breakdown, BreakdownRow, Coverage, Funnel, Score, Summary, Trend, TrendPoint
 
 
@@ -44,20 +44,7 @@ def summary(ask: Inquiry) -> Summary:
 def funnel(ask: Inquiry) -> Funnel:
     """The steps from conversations that ended in the period to their answers."""
     found = counts(ask.lines(LEDGER))
-    return Funnel(
-        since=ask.filter.since,
-        until=ask.until,
-        ended=found.ended,
-        pending=found.pending,
-        skipped=reasons(found.skipped),
-        failed=reasons(found.failed),
-        unknown=found.unknown,
-        delivered=found.delivered,
-        answered=found.answered,
-        scored=found.scored,
-        commented=found.commented,
-        suppressed=None,
-    )
+    return funnel_of(found, found, ask.filter.since, ask.until)
 
 
 def coverage(ask: Inquiry, by: str) -> Coverage:

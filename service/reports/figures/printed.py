@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from service.reports.counting.counts import Answers, Counts
-from service.reports.figures.shapes import Rate, Reasoned, Score, WayAnswers
+from service.reports.figures.shapes import Funnel, Rate, Reasoned, Score, WayAnswers
 from service.reports.statistics import statistics
 from service.reports.statistics.statistics import CSAT_SCALE, NPS_SCALE
 from service.reports.thresholds import Thresholds
@@ -83,6 +83,24 @@ def no_rate(name: str, clock: str, reason: str) -> Rate:
 def response(counts: Counts, clock: str, thresholds: Thresholds) -> Rate:
     """Answered of delivered, of one cohort."""
     return rate_of("response_rate_of_delivered", counts.answered, counts.delivered, clock, thresholds)
+
+
+def funnel_of(found: Counts, answers: Counts, since: datetime | None, until: datetime | None) -> Funnel:
+    """From ended to answered; `answers` holds the numbers of answers."""
+    return Funnel(
+        since=since,
+        until=until,
+        ended=found.ended,
+        pending=found.pending,
+        skipped=reasons(found.skipped),
+        failed=reasons(found.failed),
+        unknown=found.unknown,
+        delivered=found.delivered,
+        answered=answers.answered,
+        scored=answers.scored,
+        commented=answers.commented,
+        suppressed=None,
+    )
 
 
 def reasons(found: Mapping[str, int]) -> tuple[Reasoned, ...]:

@@ -24,7 +24,7 @@ from service.reports.disclosure.asked import ONE_AT_A_TIME, Group, PeriodQuestio
 from service.reports.disclosure.conversations import ANSWERED, Cohort
 from service.reports.figures.coverage import coverage_of
 from service.reports.figures.inquiry import demand_groups, kinds_of
-from service.reports.figures.printed import Basis, no_rate, rate_of, reasons, score_of
+from service.reports.figures.printed import Basis, funnel_of, no_rate, rate_of, score_of
 from service.reports.figures.shapes import Coverage, Funnel, Rate, Score, Summary
 from service.reports.filters import Filter
 from service.reports.report_query import ReportQuery
@@ -134,22 +134,10 @@ def funnel(ask: DaysInquiry) -> Funnel:
     """The steps of conversations whose answer window is over, for whole accounts."""
     cohort = ask.cohort()
     reason = reason_for_rates(ask, cohort) or (BY_ACCOUNT if ask.filter.types else None)
-    found, answered = cohort.conversations, _answered(ask, cohort)
-    since, until = ask.moments(cohort.first, cohort.end)
-    return Funnel(
-        since=since,
-        until=until,
-        ended=None if reason else found.ended,
-        pending=None if reason else found.pending,
-        skipped=() if reason else reasons(found.skipped),
-        failed=() if reason else reasons(found.failed),
-        unknown=None if reason else found.unknown,
-        delivered=None if reason else found.delivered,
-        answered=None if reason else answered.answered,
-        scored=None if reason else answered.scored,
-        commented=None if reason else answered.commented,
-        suppressed=reason,
-    )
+    days = ask.moments(cohort.first, cohort.end)
+    if reason is not None:
+        return Funnel(*days, None, None, (), (), None, None, None, None, None, suppressed=reason)
+    return funnel_of(cohort.conversations, _answered(ask, cohort), *days)
 
 
 def coverage(ask: DaysInquiry, by: str) -> Coverage:
