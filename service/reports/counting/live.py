@@ -148,12 +148,8 @@ def _sums(wanted: Wanted) -> Sequence[sa.ColumnElement[int]]:
     return sums[-len(SCORES) :] if wanted == "scores" else (*sums[: -len(SCORES)], scored_column())
 
 
-@dataclass(frozen=True, slots=True)
-class Correction:
-    """A request for which the roll-ups hold something other than what may be told now."""
-
-    held: Facts | None
-    present: Facts | None
+Correction = tuple[Facts | None, Facts | None]
+"""What the roll-ups hold of a request, and what may be told of it now."""
 
 
 def _changed(connection: Connection, view: View, book: TallyBook) -> list[Correction] | None:
@@ -170,14 +166,14 @@ def _changed_now(connection: Connection, view: View, book: TallyBook) -> list[Co
     if len(ids) >= MOST_CHANGED:
         return None
     found = facts_of(connection, view.cutoff, AMONG, COUNTED, ids=sorted(ids)) if ids else ()
-    return [Correction(counted_facts(counted, book.generation), present) for _, counted, present in found]
+    return [(counted_facts(counted, book.generation), present) for _, counted, present in found]
 
 
 def _corrections(view: View, q: Slice, cover: CoveredPeriod, changed: Sequence[Correction]) -> Iterator[Line]:
-    for each in changed:
-        if each.held != each.present:
-            yield from _line(view, q, cover, each.held, -1)
-            yield from _line(view, q, cover, each.present, 1)
+    for held, present in changed:
+        if held != present:
+            yield from _line(view, q, cover, held, -1)
+            yield from _line(view, q, cover, present, 1)
 
 
 def _line(view: View, q: Slice, cover: CoveredPeriod, facts: Facts | None, sign: int) -> Iterator[Line]:
