@@ -17,10 +17,11 @@ from service.reports.dashboard.door import Door
 from service.reports.dashboard.question import DEFAULT_DAYS, WITHOUT, PageQuery, asked
 from service.reports.dimensions import FILTERED
 from service.reports.figures.labels import of_named
-from service.reports.filters import ANSWERED, Filter
+from service.reports.filters import ANSWERED, FigureFilterSchema, Filter
 from service.reports.report_query import ReportQuery
 from service.reports.roles import EVERYBODY, READERS_OF_ANSWERS
 from service.settings import Settings
+from service.web.parameters import made
 
 PAGES = (
     ("this_week", "This week", EVERYBODY),
@@ -30,7 +31,6 @@ PAGES = (
     ("operations", "Operations", EVERYBODY),
     ("report", "Report", EVERYBODY),
 )
-SHARED = ("since", "until", "date_field", "type", *FILTERED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,7 @@ def shared_query() -> str:
     if question is None:
         return ""
     of_rows = question.filter.date_field == ANSWERED  # a clock that figures do not have
-    unshared = [(name, None) for name, _ in question.pairs if name not in SHARED or (of_rows and name == "date_field")]
+    shared = made(FigureFilterSchema).fields.keys() - ({"date_field"} if of_rows else set())
+    unshared = [(name, None) for name, _ in question.pairs if name not in shared]
     query = question.with_(*unshared)
     return f"?{query}" if query else ""

@@ -1,13 +1,13 @@
 """Several figures from one state of the database, in one call. Calculates nothing."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from zoneinfo import ZoneInfo
 
 from service.reports.figures import figures
 from service.reports.figures.shapes import Breakdowns, Several
 from service.reports.report_query import ReportQuery
 
-FIGURES = ("summary", "funnel", "trend", "breakdown", "coverage", "completeness")
+FIGURES = tuple(each.name for each in fields(Several))
 
 
 @dataclass(frozen=True, slots=True)

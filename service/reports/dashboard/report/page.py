@@ -25,7 +25,7 @@ from service.reports.dashboard.report.content import (
     facts,
 )
 from service.reports.dashboard.report.html import MadeBy, company_of, scope_of, sheet, title_of
-from service.reports.dashboard.report.spans import LAST, MONTHS, PRESETS, ReportSpan, back, days_of, month_of
+from service.reports.dashboard.report.spans import LAST, MONTHS, ReportSpan, back, days_of, month_of
 from service.reports.report_query import ReportQuery
 from service.reports.thresholds import thresholds
 from service.web import in_a_slot, reads
@@ -136,7 +136,9 @@ def _choosing(context: PageContext, question: PageQuery, span: ReportSpan) -> di
     """What can be chosen: days and comments, each as a link that keeps the rest."""
     today = _today(context)
     none = (("month", None), ("last", None), ("since", None), ("until", None), ("comment", None))
-    presets = [(name, question.with_(*none, ("last", word)), LAST[word](today) == span) for word, name in PRESETS]
+    presets = [
+        (f"Last {word}", question.with_(*none, ("last", word)), days(today) == span) for word, days in LAST.items()
+    ]
     months = [back(today.replace(day=1), number) for number in range(MONTHS + 1)]
     word = flask.request.args.get("comments") or "mixed"
     by_hand = bool(flask.request.args.getlist("comment"))

@@ -19,7 +19,6 @@ MONTHS = WEEKS = 12
 WEEK = 7 * ONE_DAY
 LONGEST = 366
 ORDINALS = ("First", "Second", "Third", "Fourth")
-PRESETS = (("month", "Last month"), ("week", "Last week"), ("quarter", "Last quarter"))
 
 
 @dataclass(frozen=True, slots=True)
