@@ -115,7 +115,7 @@ def test_a_repeated_note_is_written_once(app: App) -> None:
     "wrong",
     [
         {"text": "  "}, {"text": "x" * 121}, {"text": "a\0b"}, {"text": "a\u202eb"}, {"day": "soon"},
-        {"day": "0001-01-01"}, {"account": 7}, {"colour": "red"},
+        {"day": "0001-01-01"}, {"account": 7}, {"account": "acmee"}, {"account": ""}, {"colour": "red"},
     ],
 )  # fmt: skip
 def test_an_unusable_timeline_note_is_refused(app: App, wrong: dict[str, Any]) -> None:

@@ -61,12 +61,13 @@ def _page(context: PageContext, sentence: str = "") -> str:
 
 
 def _add(context: PageContext) -> Response | tuple[str, int]:
-    form, now, reader = flask.request.form, context.clock(), context.reader
+    form, now = flask.request.form, context.clock()
     try:
         with writing(context.engine) as connection:
             text, account = form.get("text", ""), form.get("account") or None
-            note = timeline.add(connection, reader, _day(form.get("day", "")), text, account, now)
-            log_access(connection, reader.actor, "timeline.add", timeline.logged(note), now)
+            query = context.query(connection, Filter(), now)
+            note = timeline.add(query, _day(form.get("day", "")), text, account)
+            log_access(connection, context.reader.actor, "timeline.add", timeline.logged(note), now)
     except Invalid as error:
         return _page(context, error.sentence), error.status
     here = flask.url_for("dashboard.timeline_notes")
