@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -160,7 +160,6 @@ def _group(routes: Routes, wanted: Filter, by: str, value: str) -> Filter:
     return wanted.within(by, *one.of(by))
 
 
-@lru_cache(maxsize=64)  # the names there are lie in six hundred files
 def _zone(name: str | None) -> ZoneInfo | None:
     if name is None:
         return None
