@@ -17,9 +17,9 @@ from service.auth.keys import LONGEST_ACTOR, Reader
 from service.errors import Invalid, NotFound
 from service.models import timeline_note
 from service.reports.query_values import YEARS
-from service.reports.report_query import ReportQuery
 from service.reports.roles import demand_account
 from service.reports.visible import view_of
+from service.settings import Settings
 
 tn = timeline_note.c
 LONGEST = 120
@@ -38,9 +38,10 @@ class TimelineNote:
     at: datetime
 
 
-def add(query: ReportQuery, day: date, text: str, account: str | None) -> TimelineNote:
+def add(
+    connection: Connection, settings: Settings, reader: Reader, day: date, text: str, account: str | None, now: datetime
+) -> TimelineNote:
     """Store a note. Raises Invalid for words no chart holds and an account there is not, NotAllowed for another's."""
-    reader, now = query.reader, query.now
     words = " ".join(text.split())
     if not words or len(words) > LONGEST or not words.isprintable():
         raise Invalid("invalid_note", f"A note on the time line has 1 to {LONGEST} printable characters.")
@@ -48,10 +49,10 @@ def add(query: ReportQuery, day: date, text: str, account: str | None) -> Timeli
         raise Invalid("invalid_day", f"A day must be in the years {YEARS.start} to {YEARS.stop - 1}.")
     demand_account(reader, account, TO_WHICH)
     if account is not None:
-        view_of(query.connection, query.settings, reader, now, [account])  # of another it would be shown to nobody
+        view_of(connection, settings, reader, now, [account])  # of another it would be shown to nobody
     kept = {"day": day.isoformat(), "account": account, "text": words, "author": reader.name[:LONGEST_ACTOR]}
     row = encrypting(timeline_note, {**kept, "at": now}, kept["day"], now)
-    number = query.connection.scalar(sa.insert(timeline_note).values(row).returning(tn.id))
+    number = connection.scalar(sa.insert(timeline_note).values(row).returning(tn.id))
     return TimelineNote(str(number), day, account, words, kept["author"] or "", now)
 
 

@@ -84,13 +84,14 @@ def _add_made(routes: Routes) -> None:
     @routes.pages.response(201, TimelineNoteSchema)
     @routes.pages.doc(operationId="add_timeline_note", summary="Add a note to the timeline.", parameters=[PARAMETER])
     def add_timeline_note(asked: dict[str, Any]) -> timeline.TimelineNote:
+        now, reader = routes.clock(), routes.reader
         with writing(routes.engine) as connection:
-            query, reader = routes.query(connection), routes.reader
             call = once(connection, reader.key_id)
-            known = call.before(query.now)
+            known = call.before(now)
             if known is not None:
                 return timeline.one(connection, reader, known)
-            note = timeline.add(query, asked["day"], asked["text"], asked["account"])
-            log_access(connection, reader.actor, "timeline.add", timeline.logged(note), query.now)
+            told = (asked["day"], asked["text"], asked["account"])
+            note = timeline.add(connection, routes.settings, reader, *told, now)
+            log_access(connection, reader.actor, "timeline.add", timeline.logged(note), now)
             call.after(note.id)
         return note

@@ -61,13 +61,12 @@ def _page(context: PageContext, sentence: str = "") -> str:
 
 
 def _add(context: PageContext) -> Response | tuple[str, int]:
-    form, now = flask.request.form, context.clock()
+    form, now, reader = flask.request.form, context.clock(), context.reader
     try:
         with writing(context.engine) as connection:
             text, account = form.get("text", ""), form.get("account") or None
-            query = context.query(connection, Filter(), now)
-            note = timeline.add(query, _day(form.get("day", "")), text, account)
-            log_access(connection, context.reader.actor, "timeline.add", timeline.logged(note), now)
+            note = timeline.add(connection, context.settings, reader, _day(form.get("day", "")), text, account, now)
+            log_access(connection, reader.actor, "timeline.add", timeline.logged(note), now)
     except Invalid as error:
         return _page(context, error.sentence), error.status
     here = flask.url_for("dashboard.timeline_notes")
