@@ -33,6 +33,11 @@ ROOMS: Mapping[str, Sequence[str]] = {
         "reports/disclosure", "reports/test_naming.py", "reports/test_ways_of_asking.py",
         "reports/attack/test_looks.py", "reports/attack/test_attack.py",
     ),
+    "reports": (
+        "reports/test_figures.py", "reports/test_differences.py", "reports/test_judging.py",
+        "reports/test_statistics.py", "reports/test_feeds.py", "reports/test_api.py", "reports/test_ways_of_asking.py",
+        "reports/test_figures_are_rows.py", "reports/counting", "reports/test_people.py", "reports/test_handled_by.py",
+    ),
     "accounts": ("outreach", "floor/test_health.py"),
     "x_api": ("x_api", "outreach/test_limits.py", "outreach/test_refusals.py"),
     "auth": ("floor", "cli"),

@@ -125,8 +125,8 @@ def test_no_answers_give_no_figure_rather_than_zero(figure):
 
 
 @pytest.mark.parametrize("change", [compare_nps(MONTH, {}), compare_csat({}, STARS), compare_rate(0, 0, 1, 2)])
-def test_a_change_from_or_to_nothing_has_no_verdict(change):
-    assert (change.difference, change.delta, change.p, change.verdict) == (None, None, None, None)
+def test_from_or_to_nothing_there_is_no_change(change):
+    assert change is None
 
 
 @pytest.mark.parametrize(("figure", "counts"), [(nps, {11: 1}), (csat, {0: 1}), (csat, {9: 2}), (nps, {3: -1})])
@@ -327,7 +327,8 @@ def test_winning_over_one_detractor_never_lowers_the_nps(counts, lost, won):
 @given(counts_nps, counts_nps)
 def test_a_change_read_backwards_is_its_own_negative(first, second):
     there, back = compare_nps(first, second), compare_nps(second, first)
-    if there.verdict:
+    assert (there is None) == (back is None)
+    if there and back:
         assert (back.delta, back.z, back.low) == pytest.approx((-there.delta, -there.z, -there.high))
         assert back.p == pytest.approx(there.p)
         assert back.verdict == there.verdict
@@ -344,6 +345,5 @@ def test_verdict_interval_and_p_never_disagree(first, second):
 @given(counts_nps)
 def test_comparing_a_figure_with_itself_shows_no_change(counts):
     change = compare_nps(counts, counts)
-    assert change.verdict in {None, "no_change_shown"}
-    if change.verdict:
-        assert (change.delta, change.p) == (0, 1)
+    if change:
+        assert (change.delta, change.p, change.verdict) == (0, 1, "no_change_shown")

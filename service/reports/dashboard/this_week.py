@@ -209,7 +209,7 @@ def _has_moved(row: ThenNow) -> bool:
 def _weight(news: News) -> tuple[bool, float]:
     """Worse first, then by how sure it is."""
     bad = news.row.place == "below" or news.row.judgement == "worse"
-    z = news.row.change.z if news.row.change is not None and news.row.change.z is not None else 0.0
+    z = 0.0 if news.row.change is None else news.row.change.z
     return not bad, -abs(z)
 
 

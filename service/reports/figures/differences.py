@@ -147,8 +147,7 @@ def rate_change(then: Rate, now: Rate) -> Change | None:
     """From one share to the other, where both are told."""
     if then.successes is None or then.n is None or now.successes is None or now.n is None:
         return None
-    found = statistics.compare_rate(then.successes, then.n, now.successes, now.n)
-    return None if found.difference is None else found
+    return statistics.compare_rate(then.successes, then.n, now.successes, now.n)
 
 
 def _judged(rows: list[ThenNow], smallest: float, rising: Rising | None) -> list[ThenNow]:

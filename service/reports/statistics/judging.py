@@ -37,7 +37,7 @@ def judged(changes: Sequence[Change | None], smallest: float) -> tuple[Judgement
 
 def judge(change: Change | None, smallest: float, p: float | None) -> Judgement:
     """Judge one difference; `p` is its corrected p-value. `smallest` in points, more than 0."""
-    if change is None or change.low is None or change.high is None or p is None:
+    if change is None or p is None:
         return TOO_FEW
     may_be_worse, may_be_better = change.low < -smallest, change.high > smallest
     if may_be_worse and may_be_better:

@@ -47,20 +47,20 @@ class Change:
     method: Annotated[str, "The method used; see /v1/definitions"]
     n_a: Annotated[int, "Number of answers in a. For a rate: its denominator"]
     n_b: Annotated[int, "Number of answers in b. For a rate: its denominator"]
-    difference: Annotated[float | None, "Value of b minus value of a, in points"]
+    difference: Annotated[float, "Value of b minus value of a, in points"]
     delta: Annotated[
-        float | None,
+        float,
         "The same difference between the adjusted figures: the centre of low and high, before these are cut",
     ]
-    low: Annotated[float | None, "Lower bound of the difference"]
-    high: Annotated[float | None, "Upper bound of the difference"]
-    z: Annotated[float | None, "delta divided by its standard error"]
+    low: Annotated[float, "Lower bound of the difference"]
+    high: Annotated[float, "Upper bound of the difference"]
+    z: Annotated[float, "delta divided by its standard error"]
     p: Annotated[
-        float | None,
+        float,
         "p value: the probability of such a z if there is no difference. Not corrected for multiple comparisons",
     ]
     verdict: Annotated[
-        Verdict | None,
+        Verdict,
         "changed (the interval excludes 0) or no_change_shown. Not corrected for multiple comparisons; `judgement` is",
     ]
     confidence: Annotated[float, "Confidence level of the interval"] = CONFIDENCE
@@ -123,22 +123,22 @@ def mean(counts: Counts, scale: range) -> Figure:
     return Figure("wilson_bounded", n, value, lowest + width * low, lowest + width * high, cells)
 
 
-def compare(kind: str, counts_a: Counts, counts_b: Counts) -> Change:
-    """Whether the score of a kind of card changed from a to b."""
+def compare(kind: str, counts_a: Counts, counts_b: Counts) -> Change | None:
+    """Whether the score of a kind of card changed from a to b; None if either has no answers."""
     return compare_nps(counts_a, counts_b) if kind == "nps" else compare_csat(counts_a, counts_b)
 
 
-def compare_nps(counts_a: Counts, counts_b: Counts) -> Change:
+def compare_nps(counts_a: Counts, counts_b: Counts) -> Change | None:
     """Whether the NPS changed from a to b: both adjusted (n + 3), then the two-sided z test (MeasuringU)."""
     a, b = nps(counts_a), nps(counts_b)
     if a.value is None or b.value is None:
-        return _nothing_to_compare("adjusted_wald", a.n, b.n)
+        return None
     (centre_a, variance_a), (centre_b, variance_b) = _adjusted_nps(counts_a), _adjusted_nps(counts_b)
     error = math.sqrt(variance_a + variance_b)
     return _change("adjusted_wald", a.n, b.n, b.value - a.value, centre_b - centre_a, error, floor=-200)
 
 
-def compare_csat(counts_a: Counts, counts_b: Counts) -> Change:
+def compare_csat(counts_a: Counts, counts_b: Counts) -> Change | None:
     """Tell whether the share of 4 and 5 changed from a to b."""
     _cells(counts_a, CSAT_SCALE)
     _cells(counts_b, CSAT_SCALE)
@@ -146,7 +146,7 @@ def compare_csat(counts_a: Counts, counts_b: Counts) -> Change:
     return compare_rate(yes_a, no_a + yes_a, yes_b, no_b + yes_b)
 
 
-def compare_rate(successes_a: int, n_a: int, successes_b: int, n_b: int) -> Change:
+def compare_rate(successes_a: int, n_a: int, successes_b: int, n_b: int) -> Change | None:
     """Whether a share changed from a to b: one success and one failure added to each (Agresti-Caffo).
 
     Agresti and Caffo, The American Statistician 54 (2000) 280-288. The z test uses the same adjusted shares and
@@ -154,7 +154,7 @@ def compare_rate(successes_a: int, n_a: int, successes_b: int, n_b: int) -> Chan
     """
     a, b = rate(successes_a, n_a), rate(successes_b, n_b)
     if a.value is None or b.value is None:
-        return _nothing_to_compare("agresti_caffo", n_a, n_b)
+        return None
     share_a, share_b = (successes_a + 1) / (n_a + 2), (successes_b + 1) / (n_b + 2)
     error = math.sqrt(share_a * (1 - share_a) / (n_a + 2) + share_b * (1 - share_b) / (n_b + 2))
     delta = 100 * (share_b - share_a)
@@ -247,10 +247,6 @@ def _change(method: str, n_a: int, n_b: int, difference: float, delta: float, er
     low, high = max(floor, delta - half), min(-floor, delta + half)
     p = math.erfc(abs(z) / math.sqrt(2))
     return Change(method, n_a, n_b, difference, delta, low, high, z, p, verdict)
-
-
-def _nothing_to_compare(method: str, n_a: int, n_b: int) -> Change:
-    return Change(method, n_a, n_b, None, None, None, None, None, None, None)
 
 
 def _clamp(value: float, lowest: float) -> float:
