@@ -171,7 +171,7 @@ def asked(
     zone = settings.service.time_zone
     first = found.since.astimezone(zone).date() if found.since else date.min
     end = found.until.astimezone(zone) if found.until else now.astimezone(zone)
-    last = min((end - timedelta(microseconds=1)).date(), max(first, today))
+    last = max(first, min((end - timedelta(microseconds=1)).date(), today))
     bare = PageQuery(found, pairs, first, last, ())
     return replace(bare, periods=_periods(bare, today, with_today=with_today), meant=meant)
 

@@ -134,6 +134,8 @@ def days(first: date, last: date) -> str:
 
 def covered(since: datetime, until: datetime, zone: tzinfo) -> str:
     """Return the days of [since, until)."""
+    if since == until:
+        return "no days"
     return days(since.astimezone(zone).date(), (until - MICROSECOND).astimezone(zone).date())
 
 

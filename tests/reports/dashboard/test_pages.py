@@ -449,6 +449,14 @@ def test_days_to_come_are_not_said_to_have_passed(client: FlaskClient) -> None:
         assert "compared with 10 \u2013 31 Oct 2026" in page, path
 
 
+@pytest.mark.parametrize("days", ["since=2026-11-25&to=2026-12-01", "since=2026-11-25"])
+def test_days_that_are_all_to_come_are_compared_with_none(signed_in: Callable[[str], FlaskClient], days: str) -> None:
+    for path, role in (("/", "supervisor"), ("/", "analyst"), ("/explore", "analyst")):
+        page = signed_in(role).get(f"/dashboard{path}?{days}").text
+        assert "compared with no days" in page, path
+        assert not re.search("2[34567] \u2013 2[0-9] Nov", page), path
+
+
 def test_questions_and_ways_of_asking_are_never_combined_in_silence(client: FlaskClient, engine: Engine) -> None:
     one, several = "More than one question is combined here.", "Asked in more than one way: "
     pages = [f"/?{QUERY}", f"/explore?by=team&{QUERY}", f"/explore?by=variant&{QUERY}", f"/explore?by=way&{QUERY}"]

@@ -184,6 +184,14 @@ def test_questions_and_ways_of_asking_are_never_combined_in_silence(quick: World
     assert "More than one question is combined here." in made(quick, "supervisor")[1]
 
 
+def test_a_difference_that_is_not_told_comes_from_nothing(quick: World) -> None:
+    quick.add(20, score=5, days_ago=30)
+    quick.add(3, score=5, days_ago=60, question_variant_id=2)
+    _, page = made(quick, "supervisor")
+    assert "Nothing to compare with." in page
+    assert "may come from that" not in page
+
+
 def test_comments_are_chosen(quick: World) -> None:
     filled(quick)
     worst, _ = made(quick, "supervisor", choice=CommentChoice("worst"))
