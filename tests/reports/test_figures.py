@@ -255,6 +255,15 @@ def test_a_trend_has_a_point_for_every_period_and_marks_what_still_fills(world):
     assert csat.total.n == 13
 
 
+def test_by_sent_date_a_point_fills_while_its_customers_may_answer(quick):
+    quick.add(7, score=5, days_ago=40)
+    quick.add(7, score=5, days_ago=3)
+    [csat] = ask(quick, figures.trend, "month", filter=Filter(types=("csat",), until=NOW, date_field="sent_at"))
+    assert [(point.label, point.immature) for point in csat.points] == [("2026-10-01", True), ("2026-11-01", True)]
+    [csat] = ask(quick, figures.trend, "week", filter=Filter(types=("csat",), until=NOW, date_field="sent_at"))
+    assert [point.immature for point in csat.points] == [False, True, True, True, True, True]
+
+
 def test_a_trend_by_week_and_month_begins_on_mondays_and_firsts(world):
     world.add(7, score=5, days_ago=30)
     weeks = ask(world, figures.trend, "week", filter=Filter(types=("csat",)))[0].points

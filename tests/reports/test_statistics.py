@@ -129,6 +129,11 @@ def test_from_or_to_nothing_there_is_no_change(change):
     assert change is None
 
 
+def test_bounds_of_a_change_end_where_a_change_can():
+    up, down = compare_rate(0, 2, 2, 2), compare_rate(2, 2, 0, 2)
+    assert (up.high, down.low) == (100, -100)
+
+
 @pytest.mark.parametrize(("figure", "counts"), [(nps, {11: 1}), (csat, {0: 1}), (csat, {9: 2}), (nps, {3: -1})])
 def test_counts_of_another_scale_are_refused(figure, counts):
     with pytest.raises(ValueError, match="do not fit the scale"):
