@@ -38,7 +38,7 @@ class Time(fields.DateTime):
 
 
 def text(says: str, *, none: bool = False, **how: Any) -> fields.String:
-    """A text that may be missing."""
+    """A text; `none`: it may be null."""
     return fields.String(allow_none=none, metadata={"description": says}, **how)
 
 
