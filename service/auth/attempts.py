@@ -1,4 +1,6 @@
-"""Checks keys and counts wrong ones by address, so that guessing is slowed down. Never logs a secret.
+"""Checks keys and counts wrong ones by address, so that guessing is slowed down; tells what right ones were refused.
+
+Never logs a secret.
 
 The count (IPv6: by /64) is in the database and shared by all processes. Above the limit, keys from that address are
 checked against the valid ones in memory: a flood costs no database work, and a correct key still gets in, or ten wrong
@@ -8,7 +10,8 @@ ones would lock out everybody behind a proxy nobody told us about.
 import hashlib
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -22,7 +25,7 @@ from service.auth.access import log_access
 from service.auth.keys import Reader
 from service.db import insert_of, reading, writing
 from service.db.outages import AWAY
-from service.errors import NotAuthenticated, TooMany
+from service.errors import NotAllowed, NotAuthenticated, TooMany
 from service.models import key_use
 from service.network.addresses import neighbourhood
 
@@ -31,7 +34,7 @@ WRONG_PER_WINDOW = 10
 TOLD_PER_WINDOW = 200  # from all addresses together: one customer of a provider may have 65,536 networks of IPv6
 KNOWN_FOR = timedelta(seconds=10)
 MOST_REMEMBERED = 10_000
-COUNTER = "~"  # no key id begins with it: these rows of key_use count addresses
+COUNTER = "~"  # no key id begins with it: these rows of key_use count addresses, and refusals
 EVERYWHERE = "everywhere"
 NOBODY = "nobody"
 ku = key_use.c
@@ -58,6 +61,29 @@ class Attempts:
         except NotAuthenticated as refused:
             self._count(place, key, refused.code, now)
             raise
+
+    @contextmanager
+    def telling(self, reader: Reader, address: str | None) -> Iterator[None]:
+        """Tell both logs what a valid key is refused for: it may be in the wrong hands. Passes NotAllowed on."""
+        try:
+            yield
+        except NotAllowed as refused:
+            self._tell(reader, neighbourhood(address), refused.code)
+            raise
+
+    def _tell(self, reader: Reader, place: str, code: str) -> None:
+        """The access log only the first time in a window: who has a key could fill it."""
+        log.warning("call_refused", surface=self._surface, address=place, code=code, key_id=reader.key_id)
+        now = self._clock()
+        window = _window(now)
+        detail = {"surface": self._surface, "code": code, "untold_until": (window + WINDOW).isoformat()}
+        try:
+            with writing(self._engine) as connection:
+                if one_more(connection, _counter(f"{reader.key_id} {code}"), window) == 1:
+                    log_access(connection, reader.actor, "call.refused", detail, now, outcome="refused")
+                    _forget_before(connection, window)
+        except AWAY:  # it is refused all the same
+            log.warning("refused_call_not_told")
 
     def _is_limited(self, place: str, now: datetime) -> bool:
         with self._lock:
@@ -88,8 +114,8 @@ class Attempts:
         """Count one more and return the count. A flood is told in the access log by its first ones."""
         window, detail = _window(now), {"surface": self._surface, "code": code, "key_id": keys.public_id(key)}
         with writing(self._engine) as connection:
-            wrong = one_more(connection, COUNTER + hashlib.sha256(place.encode()).hexdigest()[:20], window)
-            connection.execute(sa.delete(key_use).where(ku.key_id.startswith(COUNTER), ku.minute < window))
+            wrong = one_more(connection, _counter(place), window)
+            _forget_before(connection, window)
             if wrong > WRONG_PER_WINDOW:
                 return wrong
             told = one_more(connection, COUNTER + EVERYWHERE, window)
@@ -105,6 +131,14 @@ class Attempts:
                 self._limited = {each: until for each, until in self._limited.items() if until > now}
             if len(self._limited) < MOST_REMEMBERED:
                 self._limited[place] = _window(now) + WINDOW
+
+
+def _counter(what: str) -> str:
+    return COUNTER + hashlib.sha256(what.encode()).hexdigest()[:20]
+
+
+def _forget_before(connection: Connection, window: datetime) -> None:
+    connection.execute(sa.delete(key_use).where(ku.key_id.startswith(COUNTER), ku.minute < window))
 
 
 def one_more(connection: Connection, key_id: str, minute: datetime) -> int:

@@ -53,10 +53,11 @@ class Guard:
             @wraps(view)
             def guarded(*args: Any, **kwargs: Any) -> Any:
                 reader = self.reader_of(flask.request)
-                demand_role(reader, roles)
-                demand_reach(reader, flask.request)
-                flask.g.reader = reader
-                return view(*args, **kwargs)
+                with self._attempts.telling(reader, flask.request.remote_addr):
+                    demand_role(reader, roles)
+                    demand_reach(reader, flask.request)
+                    flask.g.reader = reader
+                    return view(*args, **kwargs)
 
             guarded.authentication = f"key: {', '.join(roles)}"  # type: ignore[attr-defined]  # as above
             return guarded

@@ -19,7 +19,6 @@ from service import migrations
 from service.accounts import refused_ways, standing, x_outage
 from service.accounts.standing import AccountStanding
 from service.auth import Guard, declares
-from service.auth.guard import demand_reach, demand_role
 from service.db import reading, upsert, writing
 from service.db.outages import AWAY, is_full, why_away
 from service.errors import Unavailable
@@ -57,18 +56,15 @@ def blueprint(settings: Settings, engine: Engine, guard: Guard, clock: Callable[
             return {"status": "unavailable"}, 503
         if "Authorization" not in flask.request.headers:
             return {"status": "ok"}, 200
-        _demand_operator(guard)
+        found: tuple[Mapping[str, Any], int] = details(now)
+        return found
+
+    @guard.requires("admin", "monitor")
+    def details(now: datetime) -> tuple[Mapping[str, Any], int]:
+        flask.g.reader.demand_all()
         return readiness(settings, engine, now), 200
 
     return health
-
-
-def _demand_operator(guard: Guard) -> None:
-    """Refuse readers who may not know the details. Raises NotAuthenticated or NotAllowed."""
-    reader = guard.reader_of(flask.request)
-    demand_role(reader, ("admin", "monitor"))
-    demand_reach(reader, flask.request)
-    reader.demand_all()
 
 
 class Writes:

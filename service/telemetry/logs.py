@@ -20,6 +20,7 @@ from service.text import harmless
 NEVER = frozenset({"text", "body", "message", "opening_text", "card_text", "secret", "token_secret", "authorization"})
 RATIONED: Mapping[str, str | None] = {
     "answer_failed": None,
+    "call_refused": "key_id",
     "database_away": None,
     "http.refused": None,
     "intake.callback_not_fetched": "source",

@@ -181,7 +181,7 @@ def test_a_password_is_never_logged(sqlite_engine: Engine) -> None:
     with capture_logs() as said:
         app.call("GET", LIST, auth=("ada", key))
         app.call("GET", LIST, auth=("ada", f"{key}x"))
-    assert [each["event"] for each in said] == ["key_refused"]
+    assert [each["event"] for each in said] == ["call_refused", "key_refused"]
     kept = f"{said} {app.audit()}"
     assert key.partition(".")[2] not in kept
     assert base64.b64encode(f"ada:{key}".encode()).decode()[:-4] not in kept
@@ -394,6 +394,34 @@ def test_a_key_bound_to_a_network_is_not_valid_elsewhere(sqlite_engine: Engine) 
     for address, status in (("10.1.2.3", 200), ("2001:db8::1", 200), ("::ffff:10.0.0.1", 200), ("11.0.0.1", 403)):
         answer = app.call("GET", "/v1/summary", key, environ_overrides={"REMOTE_ADDR": address})
         assert answer.status_code == status, address
+
+
+def test_what_a_valid_key_is_refused_is_logged_with_its_owner_and_address(engine: Engine) -> None:
+    """A stolen one that is used elsewhere, and whatever else its owner may not do."""
+    app = App(engine)
+    refused = [
+        (bound(engine, networks=("10.0.0.0/8",)), "/v1/summary", "network_not_allowed"),
+        (bound(engine, routes=("/v1/summary",)), "/v1/funnel", "route_not_allowed"),
+        (app.key("analyst"), "/v1/results", "role_not_allowed"),
+        (app.key("supervisor", "acme"), "/v1/summary?account=globex", "account_not_allowed"),
+        (app.key("analyst"), "/readyz", "role_not_allowed"),
+    ]
+    with capture_logs() as said:
+        for key, path, code in [*refused, *refused]:
+            answer = app.call("GET", path, key, environ_overrides={"REMOTE_ADDR": "192.0.2.9"})
+            assert (answer.status_code, answer.get_json()["code"]) == (403, code)
+    told = [(each["key_id"], each["code"]) for each in said if each["event"] == "call_refused"]
+    whose = [(keys.public_id(key), code) for key, _, code in refused]
+    assert told == [*whose, *whose]
+    lines = [row for row in app.rows(access_log) if row.action == "call.refused"]
+    assert [(row.actor.partition("(")[2], row.detail["code"], row.address, row.outcome) for row in lines] == [
+        (f"{key_id})", code, "192.0.2.9", "refused") for key_id, code in whose
+    ], "once each in ten minutes: who has a key could fill the log"
+    assert all("untold_until" in row.detail for row in lines)
+    app.clock.forward(minutes=10)
+    app.call("GET", "/v1/summary", refused[0][0])
+    assert [row.action for row in app.rows(access_log)].count("call.refused") == len(refused) + 1
+    assert [row.used for row in app.rows(key_use) if row.key_id.startswith("~")] == [1], "those before are forgotten"
 
 
 @pytest.mark.parametrize(

@@ -60,11 +60,12 @@ class Door:
                 if reader is None:
                     return self._asked_who()
                 flask.g.reader = reader
-                demand_role(reader, roles or EVERYBODY)
-                demand_reach(reader, flask.request)
-                if flask.request.method == "POST":
-                    self._demand_form_token()
-                return view(*args, **kwargs)
+                with self._attempts.telling(reader, flask.request.remote_addr):
+                    demand_role(reader, roles or EVERYBODY)
+                    demand_reach(reader, flask.request)
+                    if flask.request.method == "POST":
+                        self._demand_form_token()
+                    return view(*args, **kwargs)
 
             guarded.authentication = "dashboard session"  # type: ignore[attr-defined]  # read by the test of all routes
             return guarded
@@ -87,8 +88,9 @@ class Door:
         """Exchange a key for a session. Raises NotAuthenticated in constant words, TooMany after many failures."""
         self._demand_own_page()
         reader, now = self._attempts.reader_of(key.strip() if key.isprintable() else "", address), self._clock()
-        demand_role(reader, EVERYBODY)
-        demand_reach(reader, flask.request)
+        with self._attempts.telling(reader, address):
+            demand_role(reader, EVERYBODY)
+            demand_reach(reader, flask.request)
         with writing(self._engine) as connection:
             sessions.end(connection, self._cookie())  # of this browser: nobody is signed in twice in it
             keys.seen(connection, reader.key_id, now)

@@ -195,6 +195,10 @@ def test_keys_of_machines_open_no_dashboard(app: flask.Flask, engine: Engine, cl
     with writing(engine) as connection:
         key = keys.create(connection, "machine", role, [], clock.now)
     assert wrong(app.test_client(), key) == 403
+    with reading(engine) as connection:
+        line = connection.execute(sa.select(access_log)).one()
+    assert (line.action, line.outcome, line.detail["code"]) == ("call.refused", "refused", "role_not_allowed")
+    assert line.actor.startswith("machine (")
 
 
 def test_a_session_is_valid_only_where_its_key_is(app: flask.Flask, engine: Engine, clock: Clock) -> None:
