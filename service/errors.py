@@ -4,10 +4,9 @@ Each has a sentence that says what would be right, a status and a stable `code`.
 a customer's words.
 
     ServiceError
-    |-- BadRequest 400        |-- NotFound 404        |-- TooLarge 413         |-- Unavailable 503
-    |-- NotAuthenticated 401  |-- Conflict 409        |-- Invalid 422
-    |                         |-- Gone 410            |
-    `-- NotAllowed 403        `-- TooMany 429
+    |-- BadRequest 400        |-- NotFound 404  |-- TooLarge 413         |-- TooMany 429
+    |-- NotAuthenticated 401  |-- Conflict 409  |-- UnknownEncoding 415  |
+    `-- NotAllowed 403        `-- Gone 410      `-- Invalid 422          `-- Unavailable 503
 """
 
 from collections.abc import Mapping, Sequence

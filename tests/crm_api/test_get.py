@@ -393,6 +393,7 @@ def test_no_secret_shows_in_a_repr() -> None:
         ({"retry-after": "-5"}, None),
         ({"retry-after": "soon"}, None),
         ({"retry-after": "1e300"}, None),
+        ({"retry-after": f"Sun, 22 Nov {'9' * 20} 12:01:00 GMT"}, None),
         ({"x-rate-limit-reset": str(int(NOW.timestamp()) - 30)}, None),
         ({"x-hubspot-ratelimit-interval-milliseconds": "10000"}, 10),
         ({"x-hubspot-ratelimit-interval-milliseconds": "86400001"}, None),
