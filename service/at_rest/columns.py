@@ -39,28 +39,28 @@ class ForRow:
 
 
 class AtRest(sa.types.TypeDecorator[Any]):
-    """A column whose values are stored differently from how they are read. Never used by itself."""
+    """A column whose values are stored differently from how they are read. Never used by itself.
 
-    impl: Any = sa.Text
-    cache_ok = True
-
-
-class Encrypted(AtRest):
-    """A column whose values are encrypted. `place`: table.column; `by`: the columns that identify a row for good.
-
-    `was`: the length of the plain column in SQLite's table, which stores longer texts all the same.
+    `length`: of the plain column in SQLite's table, which stores longer texts all the same.
     """
 
     impl: Any = sa.Text
     cache_ok = True
-
-    def __init__(self, place: str, *by: str, was: int | None = None) -> None:
-        super().__init__()
-        self.place, self.by, self.was = place, by, was
+    length: int | None = None
 
     def load_dialect_impl(self, dialect: Dialect) -> Any:
         """Return the column as each database has it."""
-        return sa.String(self.was) if self.was is not None and dialect.name == "sqlite" else self.impl_instance
+        return self.impl_instance if self.length is None or dialect.name != "sqlite" else sa.String(self.length)
+
+
+class Encrypted(AtRest):
+    """A column whose values are encrypted. `place`: table.column; `by`: the columns that identify a row for good."""
+
+    cache_ok = True
+
+    def __init__(self, place: str, *by: str, length: int | None = None) -> None:
+        super().__init__()
+        self.place, self.by, self.length = place, by, length
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
         """Encrypt what is written. Raises TypeError if the row is not named; Unavailable for an unreadable marker."""

@@ -24,9 +24,8 @@ from service.errors import Unavailable
 
 
 class EncryptedId(AtRest):
-    """A column of ids. `kind`: what they are ids of, the same in every table; `length`: as SQLite's tables have it."""
+    """A column of ids. `kind`: what they are ids of, the same in every table."""
 
-    impl: Any = sa.Text
     cache_ok = True
 
     class comparator_factory(sa.types.TypeDecorator.Comparator[Any], sa.Text.Comparator[Any]):  # noqa: N801 - SQLAlchemy's
@@ -48,10 +47,6 @@ class EncryptedId(AtRest):
     def __init__(self, kind: str, length: int) -> None:
         super().__init__()
         self.kind, self.length = kind, length
-
-    def load_dialect_impl(self, dialect: Dialect) -> Any:
-        """Return the column as each database has it."""
-        return sa.String(self.length) if dialect.name == "sqlite" else self.impl_instance
 
     def bind_processor(self, dialect: Dialect) -> Any:
         """Return what encrypts ids when written; without keys nothing."""

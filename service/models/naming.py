@@ -60,7 +60,7 @@ class PersonNameColumns(TypedColumns):
     since = Column(Micros, primary_key=True)  # 1970: from the beginning
     # NULL: none from then on
     name: Named[str | None] = Column(
-        Encrypted("person_name.name", "account", "kind", "person_id", "since", was=120), nullable=True
+        Encrypted("person_name.name", "account", "kind", "person_id", "since", length=120), nullable=True
     )
     given_at: Named[datetime] = Column(Micros)
     given_by: Named[str] = Column(String(96))

@@ -162,7 +162,7 @@ class TimelineNoteColumns(TypedColumns):
     id = Column(Serial, primary_key=True)
     day: Named[str] = Column(String(10))
     account: Named[str | None] = Column(String(64), nullable=True)
-    text: Named[str] = Column(Encrypted("timeline_note.text", "day", "at", was=120))
+    text: Named[str] = Column(Encrypted("timeline_note.text", "day", "at", length=120))
     author: Named[str] = Column(String(96))
     at: Named[datetime] = Column(Micros)
 
