@@ -3,31 +3,17 @@
 An engine belongs to the process that opened it: none is ever kept across a fork.
 """
 
-from dataclasses import dataclass
-
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from service.db.multi_host_url import parse
-from service.db.postgresql import SETTINGS, open_postgresql
+from service.db.postgresql import SETTINGS, ConnectionWait, open_postgresql
 from service.db.sqlite import open_sqlite
 from service.db.transactions import reading
 from service.errors import Unavailable
 
 ENCODING = "UTF8"
 WRITE = "one such as sqlite:///feedback.db or postgresql://user:password@host/name"
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionWait:
-    """How long to wait, in seconds: for the server to accept us, for a free connection, for a statement's answer.
-
-    `silent_s` None: as long as the server itself lets a statement run.
-    """
-
-    connect_s: int = 5
-    pool_s: int = 30
-    silent_s: float | None = None
 
 
 PATIENT = ConnectionWait()
@@ -46,7 +32,7 @@ def open_engine(url: str, wait: ConnectionWait = PATIENT) -> Engine:
     if parsed.get_backend_name() == "sqlite":
         return open_sqlite(parsed)
     if parsed.get_backend_name() == "postgresql":
-        return open_postgresql(parsed, wait.connect_s, wait.pool_s, wait.silent_s)
+        return open_postgresql(parsed, wait)
     raise Unavailable(
         "database_kind",
         f"'{parsed.get_backend_name()}' is not a database we support; write {WRITE}.",

@@ -7,7 +7,7 @@ its rows are looked up by: whoever knows the id reads one partition.
 from collections.abc import Mapping
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Dialect, Engine
+from sqlalchemy.engine import Connection, Engine
 
 CUT_BY: Mapping[str, str] = {
     "transition": "request_id",
@@ -40,7 +40,6 @@ def keys_are_apart(connection: Connection) -> bool:
     return known
 
 
-def look_again(of: Engine | Dialect) -> None:
+def look_again(engine: Engine) -> None:
     """Ask again at the next delivery: a write may have failed because the table was just partitioned."""
-    dialect = of.dialect if isinstance(of, Engine) else of
-    setattr(dialect, KEYS_APART, None)
+    setattr(engine.dialect, KEYS_APART, None)

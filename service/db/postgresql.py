@@ -4,6 +4,7 @@ The driver begins none by itself, and connections are not pinged before use: BEG
 What is written again and again is prepared, unless a pooler stands between.
 """
 
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -47,7 +48,16 @@ PLANNED_ANEW = {"dm_feedback_planned_anew": True}
 """Options of a statement whose best plan changes as the tables grow; a small one would be read as a whole."""
 
 
-def open_postgresql(url: URL, connect_s: int, pool_s: int, silent_s: float | None) -> Engine:
+@dataclass(frozen=True, slots=True)
+class ConnectionWait:
+    """How long to wait, in seconds: for the server to accept us, for a free connection, for a statement's answer."""
+
+    connect_s: int = 5
+    pool_s: int = 30
+    silent_s: float = SILENT_S
+
+
+def open_postgresql(url: URL, wait: ConnectionWait) -> Engine:
     """Open PostgreSQL, waiting no longer than `wait` says."""
     if url.drivername == "postgresql":
         url = url.set(drivername="postgresql+psycopg")
@@ -57,7 +67,7 @@ def open_postgresql(url: URL, connect_s: int, pool_s: int, silent_s: float | Non
         url,
         # nothing is left with a session behind a pooler such as PgBouncer, which gives each transaction another one
         connect_args={
-            "connect_timeout": connect_s,
+            "connect_timeout": wait.connect_s,
             "prepare_threshold": None,
             "client_encoding": "utf8",
             **GONE_AFTER,
@@ -65,15 +75,14 @@ def open_postgresql(url: URL, connect_s: int, pool_s: int, silent_s: float | Non
         hide_parameters=True,  # the text of an error goes into logs; what a customer wrote must not
         pool_size=10,
         max_overflow=20,
-        pool_timeout=pool_s,
+        pool_timeout=wait.pool_s,
         pool_recycle=PLANS_KEPT_S,
     )
     event.listen(engine, "connect", _leave_transactions_to_us)
-    silent_s = SILENT_S if silent_s is None else silent_s
-    event.listen(engine, "connect", partial(_learn_whose_session, within_s=min(silent_s, BEGUN_WITHIN_S)))
+    event.listen(engine, "connect", partial(_learn_whose_session, within_s=min(wait.silent_s, BEGUN_WITHIN_S)))
     event.listen(engine, "begin", _begin)
     event.listen(engine, "do_execute", _plan_anew)
-    watchdog.watch(engine, silent_s)
+    watchdog.watch(engine, wait.silent_s)
     event.listen(engine, "handle_error", give_up_outdated)
     event.listen(engine, "handle_error", leave_out_detail)
     return engine
