@@ -30,7 +30,6 @@ def create_app(settings: Settings, engine: Engine | None = None, clock: Clock = 
     engine = engine or engine_of(settings)
     replica.attach(engine, settings.database)
     app = flask.Flask(__name__, static_folder=None)
-    app.secret_key = settings.service.secret_key
     register_well_known(app, settings, clock)
     register_spreadsheets(app, settings.service.public_url)
     guard = Guard(engine, clock, settings.web.requests_per_minute)
