@@ -16,8 +16,9 @@ transaction_cache.py  caches within one read transaction   table_locks.py    loc
 Knows no table of ours.
 """
 
-from service.db.engines import ConnectionWait, demand_settings, open_engine
+from service.db.engines import demand_settings, open_engine
 from service.db.micros import EPOCH, MICROSECOND, Micros, from_micros, to_micros
+from service.db.postgresql import ConnectionWait
 from service.db.transactions import (
     begun,
     insert,

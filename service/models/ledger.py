@@ -66,7 +66,9 @@ class FeedbackRequestColumns(TypedColumns):
     tags: Named[list[str]] = Column(JSON)
     language: Named[str | None] = Column(String(35), nullable=True)
     channel: Named[str | None] = Column(String(256), nullable=True)
-    customer_ref: Named[str | None] = Column(Encrypted("feedback_request.customer_ref", "id", length=256), nullable=True)
+    customer_ref: Named[str | None] = Column(
+        Encrypted("feedback_request.customer_ref", "id", length=256), nullable=True
+    )
     tenant: Named[str | None] = Column(String(256), nullable=True)
     handled_by: Named[str | None] = Column(String(8), nullable=True)  # one of HANDLED_BY; NULL: not said
     # what outreach chose, frozen before anything is sent
