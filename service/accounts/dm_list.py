@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy.engine import Engine
 
 from service.accounts import holds, list_lease, task_leases, windows
+from service.clock import Clock
 from service.db import writing
 from service.settings import Account
 from service.x_api import (
@@ -93,7 +94,7 @@ class DmListReader:
     engine: Engine
     account: Account
     may_ask: MayAsk
-    clock: Callable[[], datetime]
+    clock: Clock
 
     def read_back(
         self, ask: Ask, back_to: datetime, *, pages_at_most: int, start: str | None = None, to_prove: bool = False

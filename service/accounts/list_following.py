@@ -5,7 +5,7 @@ continues there, after looking at what is new. So every list is read in time and
 from what it finds.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from service.accounts import task_leases
 from service.accounts.dm_list import CLOCK_SLACK, OVERLAP, Ask, DmListReader, Listing, a_share, settled_in
+from service.clock import Clock
 from service.db import reading
 from service.settings import Account
 from service.x_api import DirectMessage
@@ -81,7 +82,7 @@ class ReadOn:
 
 
 def read_on(
-    engine: Engine, account: Account, task: Task, token: str, ask: Ask, oldest: datetime, clock: Callable[[], datetime]
+    engine: Engine, account: Account, task: Task, token: str, ask: Ask, oldest: datetime, clock: Clock
 ) -> ReadOn:
     """Read what is new, then what was left over, back to `oldest` or to where earlier readings leave no gap since."""
     overlap = max(OVERLAP, account.list_lag * 2)

@@ -18,6 +18,7 @@ import structlog
 from cryptography.fernet import Fernet, InvalidToken
 from sqlalchemy.engine import Connection, Engine
 
+from service.clock import Clock
 from service.db import reading, upsert, writing
 from service.db.leases import is_over
 from service.db.outages import is_away
@@ -49,9 +50,7 @@ class HeldTokens:
 class AccountTokens:
     """The tokens of one account, for many threads at once; see `x_api.oauth2.Tokens`."""
 
-    def __init__(
-        self, engine: Engine, account: str, key: Callable[[], str], sign_in: XSignIn, clock: Callable[[], datetime]
-    ) -> None:
+    def __init__(self, engine: Engine, account: str, key: Callable[[], str], sign_in: XSignIn, clock: Clock) -> None:
         self._engine, self._account, self._sign_in, self._clock = engine, account, sign_in, clock
         self._key = key
 

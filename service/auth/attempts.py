@@ -10,7 +10,7 @@ ones would lock out everybody behind a proxy nobody told us about.
 import hashlib
 import math
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cache
@@ -23,6 +23,7 @@ from sqlalchemy.engine import Connection, Engine
 from service.auth import keys
 from service.auth.access import log_access
 from service.auth.keys import Reader
+from service.clock import Clock
 from service.db import insert_of, reading, writing
 from service.db.outages import AWAY
 from service.errors import NotAllowed, NotAuthenticated, TooMany
@@ -44,7 +45,7 @@ log = structlog.get_logger(__name__)
 class Attempts:
     """Looks up keys, and slows down addresses that send wrong ones."""
 
-    def __init__(self, engine: Engine, clock: Callable[[], datetime], surface: str) -> None:
+    def __init__(self, engine: Engine, clock: Clock, surface: str) -> None:
         self._engine, self._clock, self._surface = engine, clock, surface
         self._lock = threading.Lock()
         self._limited: dict[str, datetime] = {}  # neighbourhood: when its window ends

@@ -18,6 +18,7 @@ from sqlalchemy.engine import Connection, Engine
 from service.auth import keys
 from service.auth.attempts import Attempts, one_more
 from service.auth.keys import CHALLENGE, Reader
+from service.clock import Clock
 from service.db import writing
 from service.errors import NotAllowed, NotAuthenticated, TooMany
 from service.models import key_use
@@ -42,7 +43,7 @@ def declares(how: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 class Guard:
     """Checks keys against the database and counts their calls, the same for every process."""
 
-    def __init__(self, engine: Engine, clock: Callable[[], datetime], requests_per_minute: int) -> None:
+    def __init__(self, engine: Engine, clock: Clock, requests_per_minute: int) -> None:
         self._engine, self._clock, self._per_minute = engine, clock, requests_per_minute
         self._attempts = Attempts(engine, clock, "api")
 

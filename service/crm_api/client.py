@@ -1,8 +1,8 @@
 """One source's API: a path in, an answer or `NoAnswer` out. Signs in, and once more if the token was refused."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
 
+from service.clock import Clock
 from service.crm_api.get import CrmResponse, get, post
 from service.crm_api.sign_in import SignIn
 from service.settings.sources import Api
@@ -13,7 +13,7 @@ REFUSED = 401
 class Client:
     """Speaks to one source's API. Threads share it."""
 
-    def __init__(self, api: Api, clock: Callable[[], datetime]) -> None:
+    def __init__(self, api: Api, clock: Clock) -> None:
         self._api = api
         self._clock = clock
         self._sign_in = SignIn(api)

@@ -8,12 +8,13 @@ import base64
 import hashlib
 import hmac
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from service.clock import Clock
 from service.demo.http_call import OK, NobodyAnswered, call
 from service.demo.script import SIGNED, ScriptedDelivery, body
 from service.demo.stage import Stage
@@ -44,7 +45,7 @@ class Crm:
     """The sender. `posted` grows while it works; read it when it is done."""
 
     stage: Stage
-    clock: Callable[[], datetime]
+    clock: Clock
     posted: list[PostedDelivery] = field(default_factory=list)
     _ends: dict[tuple[str, int], datetime] = field(default_factory=dict)
     _reopenings: dict[str, datetime] = field(default_factory=dict)

@@ -17,6 +17,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from service.at_rest.columns import keyring_of
 from service.at_rest.keyring import Keyring
+from service.clock import Clock
 from service.db import reading, writing
 from service.db.as_stored import after, stored_key
 from service.db.outages import is_away
@@ -124,7 +125,7 @@ def _page(connection: Connection, table: sa.Table, found: WalkProgress) -> list[
     return page
 
 
-def keep_on(engine: Engine, clock: Callable[[], datetime], stop: threading.Event) -> threading.Thread:
+def keep_on(engine: Engine, clock: Clock, stop: threading.Event) -> threading.Thread:
     """Check every few seconds whether there are rows to rewrite, until told to stop: a thread of the worker."""
 
     def run() -> None:
@@ -142,7 +143,7 @@ def keep_on(engine: Engine, clock: Callable[[], datetime], stop: threading.Event
     return thread
 
 
-def walk(engine: Engine, clock: Callable[[], datetime], rest: Callable[[], bool]) -> None:
+def walk(engine: Engine, clock: Clock, rest: Callable[[], bool]) -> None:
     """Continue until there is nothing to do for now; `rest` lets others write, and says when to stop."""
     while step(engine, clock()) and not rest():
         pass

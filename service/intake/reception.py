@@ -6,7 +6,7 @@ ever). An unknown source answers like a wrong signature, so strangers do not lea
 those whose CRM asks unsigned questions; only the log tells the two apart.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 from sqlalchemy.engine import Engine
 
+from service.clock import Clock
 from service.errors import BadRequest, NotAuthenticated, TooLarge, Unavailable
 from service.intake.definition.tables import Definition
 from service.intake.delivery.decode import readable, unpacked
@@ -53,7 +54,7 @@ class Reception:
     settings: Settings
     engine: Engine
     definitions: Mapping[str, Definition]
-    clock: Callable[[], datetime]
+    clock: Clock
 
     @property
     def largest(self) -> int:

@@ -5,7 +5,7 @@ schema; a held account or a missing worker makes it `degraded`, because deliveri
 whether we are ready and nothing else: account names and their trouble are for operators' keys.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,6 +19,7 @@ from service import migrations
 from service.accounts import refused_ways, standing, x_outage
 from service.accounts.standing import AccountStanding
 from service.auth import Guard, declares
+from service.clock import Clock
 from service.db import reading, upsert, writing
 from service.db.outages import AWAY, is_full, why_away
 from service.errors import Unavailable
@@ -36,7 +37,7 @@ log = structlog.get_logger(__name__)
 fr, ws = feedback_request.c, worker_seen.c
 
 
-def blueprint(settings: Settings, engine: Engine, guard: Guard, clock: Callable[[], datetime]) -> flask.Blueprint:
+def blueprint(settings: Settings, engine: Engine, guard: Guard, clock: Clock) -> flask.Blueprint:
     """Return the two routes."""
     health = flask.Blueprint("health", __name__)
     writes = Writes(engine, clock)
@@ -73,7 +74,7 @@ class Writes:
     A full one may have room for that little and for no delivery, so what others here were refused counts, too.
     """
 
-    def __init__(self, engine: Engine, clock: Callable[[], datetime]) -> None:
+    def __init__(self, engine: Engine, clock: Clock) -> None:
         self._engine = engine
         self._asked: datetime | None = None
         self._refused: str | None = None

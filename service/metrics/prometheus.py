@@ -4,8 +4,7 @@ Everything is read from the database at the time of the scrape, so any process o
 a restart loses nothing: gauges from the ledger, counters from `totals`.
 """
 
-from collections.abc import Callable, Iterator
-from datetime import datetime
+from collections.abc import Iterator
 
 import flask
 import structlog
@@ -16,7 +15,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from service import replica
 from service.auth import Guard
-from service.clock import utc_now
+from service.clock import Clock, utc_now
 from service.db import reading
 from service.db.sqlite import log_bytes
 from service.metrics import budgets, served, totals
@@ -31,7 +30,7 @@ log = structlog.get_logger(__name__)
 class Figures(Collector):
     """Reads the database once per scrape. Each query is bounded by an index or by the last day."""
 
-    def __init__(self, settings: Settings, engine: Engine, clock: Callable[[], datetime]) -> None:
+    def __init__(self, settings: Settings, engine: Engine, clock: Clock) -> None:
         self._settings, self._engine, self._clock = settings, engine, clock
 
     def describe(self) -> Iterator[Metric]:
@@ -51,14 +50,14 @@ class Figures(Collector):
         yield from _replica(self._engine)
 
 
-def registry(settings: Settings, engine: Engine, clock: Callable[[], datetime]) -> CollectorRegistry:
+def registry(settings: Settings, engine: Engine, clock: Clock) -> CollectorRegistry:
     """Return a registry with our figures."""
     made = CollectorRegistry()
     made.register(Figures(settings, engine, clock))
     return made
 
 
-def blueprint(settings: Settings, engine: Engine, guard: Guard, clock: Callable[[], datetime]) -> flask.Blueprint:
+def blueprint(settings: Settings, engine: Engine, guard: Guard, clock: Clock) -> flask.Blueprint:
     """Return the blueprint of `/metrics`; Prometheus needs a key like every other reader."""
     metrics = flask.Blueprint("metrics", __name__)
     collected = registry(settings, engine, clock)

@@ -5,12 +5,13 @@ makes one look-up, with no transaction open meanwhile, and writes the result. A 
 calls have threads of their own, and parked requests are not among what is due.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Connection
 
+from service.clock import Clock
 from service.crm_api.look_up_result import LookUpResult
 from service.customers import crm_matches
 from service.customers.crm_matches import FoundIdentity
@@ -63,7 +64,7 @@ def wanted(connection: Connection, place: Workplace, request: Request, now: date
     return Postpone(until, LOOK_UP)
 
 
-def look_up_once(place: Workplace, desk: Desk, clock: Callable[[], datetime]) -> bool:
+def look_up_once(place: Workplace, desk: Desk, clock: Clock) -> bool:
     """Ask the CRM for one customer, if one waits and the limits allow it; False: nothing to do for now."""
     now = clock()
     with reading(place.engine) as connection:

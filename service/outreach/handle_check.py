@@ -6,13 +6,13 @@ sender on a page is noted (by keyed hash, in `customers`), so one reading serves
 nobody is asked: better no question than one to a stranger.
 """
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Connection
 
 from service.accounts import task_leases, windows
 from service.accounts.list_following import Task, keep, read_on
+from service.clock import Clock
 from service.customers import contacts
 from service.db import reading, writing
 from service.outreach.context import Workplace
@@ -59,7 +59,7 @@ def _was_read(connection: Connection, account: Account, since: datetime, until: 
     return back_to is not None and back_to <= since and read_at is not None and until <= read_at <= now
 
 
-def read_once(place: Workplace, account: Account, x: XClient, clock: Callable[[], datetime]) -> int:
+def read_once(place: Workplace, account: Account, x: XClient, clock: Clock) -> int:
     """Read X's list if a request waits for it and it is due; return how many messages of others there were."""
     if not any(each.confirm == "inbound_dm" for each in place.settings.sources.values()):
         return 0

@@ -5,12 +5,13 @@ no figure. Nothing is drawn and no delay waited for, an account of ours may be a
 lately: who tries a campaign twice a day means it. X's own rules apply.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from service.accounts import standing
 from service.auth import log_access
+from service.clock import Clock
 from service.db import reading, writing
 from service.ids import new_id
 from service.outreach.campaigns import conversation_of, freeze
@@ -66,9 +67,7 @@ def begin(place: Workplace, campaign: Campaign, account: Account, handle: str, b
     return frozen
 
 
-def walk(
-    place: Workplace, account: Account, request_id: str, x: XClient, clock: Callable[[], datetime]
-) -> Iterator[RehearsedCall]:
+def walk(place: Workplace, account: Account, request_id: str, x: XClient, clock: Clock) -> Iterator[RehearsedCall]:
     """Take step after step until the request ends or has to wait."""
     ready = taken_up(place, account, request_id, request_id, clock())
     while ready is not None:

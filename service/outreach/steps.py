@@ -6,6 +6,7 @@ A step makes at most one call, and only one the transaction before has committed
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
+from service.clock import Clock
 from service.db.leases import CLOCKS_DIFFER
 from service.outreach.answers import StepResult, XCall, result_of
 from service.outreach.claims import Ready
@@ -116,7 +117,7 @@ def _call(ready: Ready) -> XCall:
     return XCall(request.state, ready.endpoint, sends, ready.intended_at, request.way, other_way, allowed)
 
 
-def take(ready: Ready, x: XClient, clock: Callable[[], datetime]) -> StepResult:
+def take(ready: Ready, x: XClient, clock: Clock) -> StepResult:
     """Take the step that this request is ready for. X's errors come back as outcomes."""
     try:
         return STEPS[ready.request.state](ready, x)

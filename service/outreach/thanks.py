@@ -5,7 +5,7 @@ call and never repeated, whatever became of it: thanks are not worth a second me
 commented, was erased or opted out.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -17,6 +17,7 @@ from sqlalchemy.engine import Connection
 from service.accounts import holds, standing, task_leases
 from service.accounts.holds import Hold
 from service.accounts.standing import LONGEST_PAUSE
+from service.clock import Clock
 from service.customers.opted_out import is_listed
 from service.db import reading, writing
 from service.ids import person
@@ -45,7 +46,7 @@ THANKED = sa.exists().where(snd.request_id == fr.id, snd.kind == Kind.THANKS)
 SILENT = (res.text.is_(None), res.text_at.is_(None))
 
 
-def send_due(place: Workplace, account: Account, x: XClient, clock: Callable[[], datetime]) -> int:
+def send_due(place: Workplace, account: Account, x: XClient, clock: Clock) -> int:
     """Thank everybody due now; return how many messages went out."""
     thanking = {each.name: each for each in place.settings.campaigns if any(t.thanks for t in each.texts.values())}
     if not thanking:
@@ -103,7 +104,7 @@ class _Thanking:
     account: Account
     x: XClient
     campaigns: Mapping[str, Campaign]
-    clock: Callable[[], datetime]
+    clock: Clock
 
     def thank(self, request_id: str) -> bool:
         """Thank for one answer, if it is still owed; whether the message went out."""

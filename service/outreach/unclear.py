@@ -6,7 +6,7 @@ before the lag is over and, if we died during the call, the lifetime of our sign
 know to be there (`absence`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -15,6 +15,7 @@ import structlog
 
 from service.accounts import dm_list, list_lease, x_outage
 from service.accounts.dm_list import CLOCK_SLACK, DmListReader, Listing, settled_in
+from service.clock import Clock
 from service.db import reading, writing
 from service.outreach.absence import (
     CONTROLLED,
@@ -68,7 +69,7 @@ class Proof:
     x_id: str | None = None
 
 
-def look_up_once(place: Workplace, account: Account, x: XClient, clock: Callable[[], datetime]) -> int:
+def look_up_once(place: Workplace, account: Account, x: XClient, clock: Clock) -> int:
     """Clear up what can be cleared up for one account now; return how many sends were."""
     now, lease = clock(), place.settings.worker.lease
     with reading(place.engine) as connection:

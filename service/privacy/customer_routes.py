@@ -3,7 +3,7 @@
 Logs every call in the access log. Never sends a customer's data back, except for "what we hold".
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,6 +14,7 @@ from sqlalchemy.engine import Engine
 
 from service.auth import Guard, log_access
 from service.auth.keys import Reader
+from service.clock import Clock
 from service.customers import opted_out, two_person_rule
 from service.customers.hash_key import open_key
 from service.db import writing
@@ -103,7 +104,7 @@ class CustomerRoutes:
     settings: Settings
     engine: Engine
     guard: Guard
-    clock: Callable[[], datetime]
+    clock: Clock
 
 
 def add(routes: CustomerRoutes) -> None:

@@ -5,7 +5,6 @@ few calls, and unclear sends need them first: this takes at most a third. Contin
 (`accounts/list_following.py`); what comes twice changes nothing. All other messages are passed over, as in `replies`.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,6 +13,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from service.accounts import task_leases, windows
 from service.accounts.list_following import Task, keep, read_on
+from service.clock import Clock
 from service.db import reading, writing
 from service.models import IS_PROMPTED, feedback_request, result, send_attempt
 from service.requests import sends
@@ -39,9 +39,7 @@ class InboxReport:
     problem: str | None = None
 
 
-def read_once(
-    engine: Engine, settings: Settings, account: Account, client: XClient, clock: Callable[[], datetime]
-) -> InboxReport:
+def read_once(engine: Engine, settings: Settings, account: Account, client: XClient, clock: Clock) -> InboxReport:
     """Read the list, if anything is expected and it is due."""
     now, every = clock(), account.window / windows.SHARES
     with reading(engine) as connection:

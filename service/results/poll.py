@@ -6,7 +6,6 @@ page is not the end, an empty cursor is. Never asks for times X does not serve y
 could not read: `complete_until` is a promise.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
@@ -16,6 +15,7 @@ import structlog
 from sqlalchemy.engine import Connection, Engine
 
 from service.accounts import holds, task_leases, windows, x_outage
+from service.clock import Clock
 from service.db import reading, writing
 from service.models import feedback_request, poll_window, send_attempt
 from service.results.card import take_in
@@ -41,7 +41,6 @@ seconds only, as in a sandbox, not longer than these."""
 PAGES_AT_MOST = 1000
 """A window of more pages (100,000 events) is a cursor that runs in a circle."""
 
-Clock = Callable[[], datetime]
 log = structlog.get_logger(__name__)
 pw = poll_window.c
 

@@ -7,7 +7,7 @@ answer window if that is shorter. A look that fell due while nobody worked is st
 missed.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -16,6 +16,7 @@ import structlog
 from sqlalchemy.engine import Connection, Engine
 
 from service.accounts import holds, task_leases, windows
+from service.clock import Clock
 from service.db import insert_missing, reading, writing
 from service.models import feedback_request, refresh, result
 from service.results.card import take_in
@@ -87,7 +88,7 @@ def refresh_once(
     engine: Engine,
     account: Account,
     client: XClient,
-    clock: Callable[[], datetime],
+    clock: Clock,
     *,
     answer_window: timedelta,
     limit: int = 10,
@@ -131,7 +132,7 @@ class _RefreshTurn:
     engine: Engine
     account: Account
     client: XClient
-    clock: Callable[[], datetime]
+    clock: Clock
     now: datetime
     token: str
     schedule: tuple[timedelta, ...]

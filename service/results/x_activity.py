@@ -5,7 +5,7 @@ it is about. Never repeats, stores or logs what a customer wrote. A signed body 
 X would send it for ever.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from flask import Blueprint, request
 from sqlalchemy.engine import Engine
 
 from service.auth import declares
+from service.clock import Clock
 from service.db import writing
 from service.errors import NotAuthenticated, NotFound
 from service.results import bodies, replies
@@ -28,7 +29,7 @@ AT_ONCE = 100
 log = structlog.get_logger(__name__)
 
 
-def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime]) -> Blueprint:
+def blueprint(settings: Settings, engine: Engine, clock: Clock) -> Blueprint:
     """The two views of the one address."""
     secrets = tuple(dict.fromkeys(account.consumer_secret for account in settings.accounts.values()))
     views = Blueprint("x_activity", __name__)

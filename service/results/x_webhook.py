@@ -12,7 +12,7 @@ a webhook is refused, because the answer would be that body's valid signature.
 """
 
 import hmac
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,6 +23,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from service.accounts import task_leases
 from service.auth import declares
+from service.clock import Clock
 from service.db import reading, writing
 from service.errors import NotAllowed, NotAuthenticated, NotFound
 from service.network.addresses import Network, is_inside, networks
@@ -51,7 +52,7 @@ class _Entrance:
         return sender if _may_come_here(sender, self.account) else self.account
 
 
-def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime]) -> Blueprint:
+def blueprint(settings: Settings, engine: Engine, clock: Clock) -> Blueprint:
     """The two views."""
     by_id = {each.user_id: each for each in settings.accounts.values()}
     doors = {name: _Entrance(each, networks(each.webhook_networks), by_id) for name, each in settings.accounts.items()}

@@ -3,12 +3,12 @@
 Nothing here is for search engines. Never anything of a customer, an account or a figure.
 """
 
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import flask
 
 from service.auth import declares
+from service.clock import Clock
 from service.errors import NotFound
 from service.settings import Settings
 
@@ -18,7 +18,7 @@ TEXT = "text/plain; charset=utf-8"
 NOTHING_TO_FIND = "User-agent: *\nDisallow: /\n"
 
 
-def register_well_known(app: flask.Flask, settings: Settings, clock: Callable[[], datetime]) -> None:
+def register_well_known(app: flask.Flask, settings: Settings, clock: Clock) -> None:
     """Add the routes."""
     contact = settings.web.security_contact
 

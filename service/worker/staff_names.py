@@ -4,7 +4,7 @@ One page at a time, within the source's limits, in the worker and never in a web
 reports keep the names, and neither knows the other. Names given by hand are never overwritten.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy.engine import Connection, Engine
 
 from service.auth import log_access
+from service.clock import Clock
 from service.crm_api.client import Client
 from service.db import reading, writing
 from service.intake.crm.list_page import OF_THE_API
@@ -54,7 +55,7 @@ class StaffReading:
     named: dict[tuple[str, str], str] = field(default_factory=dict)
 
 
-def jobs_of(settings: Settings, clock: Callable[[], datetime]) -> Mapping[str, StaffNamesJob]:
+def jobs_of(settings: Settings, clock: Clock) -> Mapping[str, StaffNamesJob]:
     """Return the lists to read. Raises SettingsError."""
     return {
         definition.name: StaffNamesJob(
@@ -65,7 +66,7 @@ def jobs_of(settings: Settings, clock: Callable[[], datetime]) -> Mapping[str, S
     }
 
 
-def begin(engine: Engine, settings: Settings, clock: Callable[[], datetime]) -> Mapping[str, StaffNamesJob]:
+def begin(engine: Engine, settings: Settings, clock: Clock) -> Mapping[str, StaffNamesJob]:
     """Make sure every source that is asked has its row, and return the lists."""
     jobs = jobs_of(settings, clock)
     with writing(engine) as connection:
@@ -78,9 +79,7 @@ def _account(definition: Definition) -> str:
     return EVERY_ACCOUNT if len(definition.accounts) > 1 else definition.account or EVERY_ACCOUNT
 
 
-def look_up_names(
-    engine: Engine, settings: Settings, job: StaffNamesJob, going: StaffReading, clock: Callable[[], datetime]
-) -> bool:
+def look_up_names(engine: Engine, settings: Settings, job: StaffNamesJob, going: StaffReading, clock: Clock) -> bool:
     """Read one page, if one is due and the limits allow it; False: nothing to do for now."""
     with reading(engine) as connection:
         if not names_due.is_due(connection, job.source, clock(), job.every, going.lease):

@@ -4,7 +4,7 @@ One call each, nothing repeated, nothing remembered; safe for many threads. The 
 take `signed_at`, the moment their intent was committed. Limits and permissions are outreach's business.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Self
@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import httpx
 
+from service.clock import Clock
 from service.x_api.cards import parse_feedback, parse_feedback_page, parse_sent_feedback
 from service.x_api.facts import DirectMessage, DmPage, Feedback, FeedbackPage, Friendship, Option, OwnAccount, User
 from service.x_api.fields import EPOCH
@@ -51,7 +52,7 @@ class XClient:
         credentials: Credentials | Bearer,
         *,
         base_url: str,
-        clock: Callable[[], datetime],
+        clock: Clock,
         transport: httpx.BaseTransport | None = None,
         patience: Timeouts = TIMEOUTS,
     ) -> None:

@@ -16,6 +16,8 @@ from urllib.parse import parse_qsl
 
 import httpx
 
+from service.clock import Clock
+
 FORM = "application/x-www-form-urlencoded"
 PLAIN = frozenset(string.ascii_letters + string.digits + "-._~")
 ESCAPED = [chr(byte) if chr(byte) in PLAIN else f"%{byte:02X}" for byte in range(256)]
@@ -46,9 +48,7 @@ class OAuth1(httpx.Auth):
 
     requires_request_body = True
 
-    def __init__(
-        self, credentials: Credentials, *, clock: Callable[[], datetime], nonce: Callable[[], str] = new_nonce
-    ) -> None:
+    def __init__(self, credentials: Credentials, *, clock: Clock, nonce: Callable[[], str] = new_nonce) -> None:
         self._credentials = credentials
         self._key = f"{_encoded(credentials.consumer_secret)}&{_encoded(credentials.token_secret)}".encode()
         self._clock = clock

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 
 import httpx
 
-from service.clock import since_boot
+from service.clock import Clock, since_boot
 from service.x_api.codes import SIGN_IN_LOST
 from service.x_api.errors import AccountProblem, Temporary
 from service.x_api.facts import ParseProblem
@@ -75,7 +75,7 @@ class Bearer(httpx.Auth):
         self,
         tokens: Tokens,
         *,
-        clock: Callable[[], datetime],
+        clock: Clock,
         alive: timedelta,
         stopwatch: Callable[[], float] = since_boot,
     ) -> None:
@@ -155,7 +155,7 @@ class XSignIn:
         client_secret: str | None,
         *,
         base_url: str,
-        clock: Callable[[], datetime],
+        clock: Clock,
         transport: httpx.BaseTransport | None = None,
         patience: Timeouts = TIMEOUTS,
     ) -> None:

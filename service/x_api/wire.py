@@ -19,6 +19,7 @@ from typing import Any, Generic, NoReturn, TypeVar
 import httpx
 import structlog
 
+from service.clock import Clock
 from service.network.egress import proxy_to
 from service.network.transport import Transport, caused_by, is_over, within
 from service.telemetry import traces
@@ -110,7 +111,7 @@ class Wire:
         *,
         base_url: str,
         patience: Timeouts,
-        clock: Callable[[], datetime],
+        clock: Clock,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._clock = clock

@@ -3,10 +3,10 @@
 A source has one if its definition says how ([[lookup]]) and its settings say where ([sources.NAME.api]).
 """
 
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Mapping
 from functools import partial
 
+from service.clock import Clock
 from service.crm_api.client import Client
 from service.intake.crm.lookup import look_up
 from service.intake.definition.load import load_with_api
@@ -16,7 +16,7 @@ from service.settings.sources import Api
 from service.sources.lookup_desk import Desk
 
 
-def desks_of(settings: Settings, clock: Callable[[], datetime]) -> Mapping[str, Desk]:
+def desks_of(settings: Settings, clock: Clock) -> Mapping[str, Desk]:
     """Return the desks by source. Raises SettingsError if a definition is wrong."""
     return {
         definition.name: desk_of(definition, api, clock)
@@ -25,7 +25,7 @@ def desks_of(settings: Settings, clock: Callable[[], datetime]) -> Mapping[str, 
     }
 
 
-def desk_of(definition: Definition, api: Api, clock: Callable[[], datetime]) -> Desk:
+def desk_of(definition: Definition, api: Api, clock: Clock) -> Desk:
     """Return the desk of one source."""
     steps = definition.grammar.lookup
     return Desk(

@@ -5,13 +5,14 @@ out; the rest is stored through the same door as a delivery, with the same key a
 comes first, nobody is asked twice. A page's finds are stored before the page is turned.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy.engine import Connection, Engine
 
+from service.clock import Clock
 from service.crm_api.client import Client
 from service.db import reading, writing
 from service.intake.crm.conversation_list import ListedConversation, PageWanted, ended, read_page
@@ -57,7 +58,7 @@ class SweepJob:
         return timedelta(minutes=1) / min(self.sweep.per_minute, max(1, self.per_minute // HALF))
 
 
-def jobs_of(settings: Settings, clock: Callable[[], datetime]) -> Mapping[str, SweepJob]:
+def jobs_of(settings: Settings, clock: Clock) -> Mapping[str, SweepJob]:
     """Return the lists to read: of sources with a [sweep] and an API. Raises SettingsError."""
     return {
         definition.name: SweepJob(definition, sweep, Client(api, clock), api.sweep_every, api.per_minute)
@@ -74,7 +75,7 @@ def begin(engine: Engine, jobs: Mapping[str, SweepJob], now: datetime) -> Mappin
     return jobs
 
 
-def sweep_once(engine: Engine, job: SweepJob, clock: Callable[[], datetime]) -> bool:
+def sweep_once(engine: Engine, job: SweepJob, clock: Clock) -> bool:
     """Read one page, if one is due and the limits allow it; False: nothing to do for now."""
     now = clock()
     with reading(engine) as connection:

@@ -3,12 +3,10 @@
 Views parse, call `query` or `figures`, and serialise; what may be shown has been decided before it gets here.
 """
 
-from collections.abc import Callable
-from datetime import datetime
-
 from sqlalchemy.engine import Engine
 
 from service.auth import Guard
+from service.clock import Clock
 from service.reports.api import changes, downloads, feeds, lists, marks, people, timeline
 from service.reports.api import figures as figures_api
 from service.reports.api.routes import Routes
@@ -16,7 +14,7 @@ from service.settings import Settings
 from service.web import Blueprint
 
 
-def blueprint(settings: Settings, engine: Engine, guard: Guard, clock: Callable[[], datetime]) -> Blueprint:
+def blueprint(settings: Settings, engine: Engine, guard: Guard, clock: Clock) -> Blueprint:
     """Return the routes, to be registered with the Api that `web.setup` returned."""
     pages = Blueprint("reports", __name__, url_prefix="/v1", description="Results and figures, for supervisors")
     routes = Routes(pages, settings, engine, guard, clock)

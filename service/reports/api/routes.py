@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,6 +11,7 @@ from marshmallow import Schema
 from sqlalchemy.engine import Connection, Engine
 
 from service.auth import Guard, Reader, log_access
+from service.clock import Clock
 from service.db import writing
 from service.reports.filters import Filter, from_values
 from service.reports.report_query import ReportQuery
@@ -31,7 +31,7 @@ class Routes:
     settings: Settings
     engine: Engine
     guard: Guard
-    clock: Callable[[], datetime]
+    clock: Clock
 
     @property
     def reader(self) -> Reader:

@@ -20,6 +20,7 @@ from werkzeug.wrappers import Response
 from service.auth import Reader, keys, log_access, sessions
 from service.auth.attempts import Attempts
 from service.auth.guard import demand_reach, demand_role
+from service.clock import Clock
 from service.db import reading, writing
 from service.db.outages import AWAY
 from service.errors import NotAllowed, NotFound
@@ -41,7 +42,7 @@ log = structlog.get_logger(__name__)
 class Door:
     """Lets readers in, keeps them in, lets them out."""
 
-    def __init__(self, settings: Settings, engine: Engine, clock: Callable[[], datetime]) -> None:
+    def __init__(self, settings: Settings, engine: Engine, clock: Clock) -> None:
         self._engine, self._clock = engine, clock
         self._attempts = Attempts(engine, clock, "dashboard")
         self._secret = settings.service.secret_key.encode()

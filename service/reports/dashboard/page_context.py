@@ -3,7 +3,7 @@
 Passed as an argument, so no page keeps a global.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection, Engine
 from werkzeug.datastructures import MultiDict
 
 from service.auth import Reader
+from service.clock import Clock
 from service.db import reading
 from service.reports.dashboard.door import Door
 from service.reports.dashboard.question import DEFAULT_DAYS, WITHOUT, PageQuery, asked
@@ -39,7 +40,7 @@ class PageContext:
 
     settings: Settings
     engine: Engine
-    clock: Callable[[], datetime]
+    clock: Clock
     door: Door
 
     @property

@@ -4,8 +4,7 @@ Every view declares how it authenticates. Answers with a customer's words or a f
 a proxy.
 """
 
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Any
 
 import flask
@@ -13,6 +12,7 @@ from sqlalchemy.engine import Engine
 from werkzeug.wrappers import Response
 
 from service.auth import Reader, declares
+from service.clock import Clock
 from service.db import MICROSECOND, reading
 from service.errors import NotAuthenticated, NotFound, ServiceError, TooMany
 from service.reports.dashboard import (
@@ -47,7 +47,7 @@ HEADLINES = {
 }
 
 
-def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime]) -> flask.Blueprint:
+def blueprint(settings: Settings, engine: Engine, clock: Clock) -> flask.Blueprint:
     """Return every page of the dashboard."""
     pages = flask.Blueprint("dashboard", __name__, url_prefix="/dashboard", template_folder="../templates")
     context = PageContext(settings, engine, clock, Door(settings, engine, clock))

@@ -5,14 +5,14 @@ redirects back to the page, so a reload repeats nothing. No cookie, no script, n
 and an erased one look the same. Never logs a token, a score or a word.
 """
 
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Mapping
 
 import flask
 from sqlalchemy.engine import Engine
 from werkzeug.wrappers import Response
 
 from service.auth import declares
+from service.clock import Clock
 from service.db import reading
 from service.errors import NotFound
 from service.results.page import store
@@ -33,7 +33,7 @@ LARGEST_FORM = 128 * 1024  # 10,000 characters, four bytes each and percent-enco
 BEFORE = "before"  # in the address after an answer that does not stand, as an earlier one does
 
 
-def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime]) -> flask.Blueprint:
+def blueprint(settings: Settings, engine: Engine, clock: Clock) -> flask.Blueprint:
     """The page and the senders' logos."""
     pages = flask.Blueprint("page", __name__)
     senders = {name: sender_of(account) for name, account in settings.accounts.items()}
