@@ -22,7 +22,10 @@ HEX = 12
 
 @dataclass(frozen=True, slots=True)
 class TableCut:
-    """How one table is cut. `prefix`: of ids in `column`; None: it holds times. `aged_by`: what makes a row due."""
+    """How one table is cut. `prefix`: of ids in `column`; None: it holds times.
+
+    `aged_by`: what makes a row due, if that may be later than its place says.
+    """
 
     table: str
     column: str
@@ -62,7 +65,7 @@ def cuts(privacy: Privacy) -> Mapping[str, TableCut]:
     """Return how each table is cut, by name, in the order of conversion."""
     of: Mapping[str, tuple[str | None, str | None, timedelta]] = {
         "transition": ("fr", "at", privacy.keep_history),
-        "access_log": (None, "at", privacy.keep_access_log),
+        "access_log": (None, None, privacy.keep_access_log),
         "delivery_item": ("whd", None, privacy.keep_deliveries),
         "webhook_delivery": ("whd", "received_at", privacy.keep_deliveries),
     }

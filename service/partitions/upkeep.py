@@ -33,10 +33,9 @@ def those_cut(engine: Engine, privacy: Privacy) -> Mapping[str, TableCut]:
 
 
 def tasks(
-    engine: Engine, privacy: Privacy, now: datetime, *, dry_run: bool, stop: Stop
+    engine: Engine, privacy: Privacy, cut: Mapping[str, TableCut], now: datetime, *, dry_run: bool, stop: Stop
 ) -> Iterator[tuple[str, Callable[[], int]]]:
-    """How to create and drop pieces, and delete keys too old for any repeat."""
-    cut = those_cut(engine, privacy)
+    """How to create and drop pieces of those cut, and delete keys too old for any repeat."""
     if not cut:
         return
     yield "partitions", partial(_pieces, engine, cut, now, dry_run=dry_run, stop=stop)

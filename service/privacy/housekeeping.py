@@ -61,28 +61,27 @@ def prune(
     Passes over kinds that were done within `every`. Returns the number of rows per kind. Raises the first failure once
     all others have had their turn.
     """
+    if dry_run:
+        return {name: task() for name, task in _tasks(engine, settings, now, dry_run=True, stop=stop)}
     counts: dict[str, int] = {}
     done: frozenset[str] = frozenset()
     failures: list[Exception] = []
     tasks: list[tuple[str, Task]] = []
-    if not dry_run:
-        with _apart("partitioning", failures):
-            upkeep.give_up_traps(engine, settings.privacy, now)
+    with _apart("partitioning", failures):
+        upkeep.give_up_traps(engine, settings.privacy, now)
     with _apart("kinds", failures):
         done = _done(engine, now, every)
-        tasks.extend(_tasks(engine, settings, now, dry_run=dry_run, stop=stop))
+        tasks.extend(_tasks(engine, settings, now, dry_run=False, stop=stop))
     for name, task in (each for each in tasks if each[0] not in done):
         with _apart(name, failures):
             counts[name] = task()
-            if not dry_run and not stop():
+            if not stop():
                 _note(engine, name, counts[name], now)
-    if not dry_run:
-        empty_log(engine)
-    cleared: Mapping[str, Clear] = {} if dry_run or stop() else CLEARED
-    for name, clear in cleared.items():
+    empty_log(engine)
+    for name, clear in () if stop() else CLEARED.items():
         with _apart(name, failures), writing(engine) as connection:
             clear(connection, now)
-    if not failures and not dry_run and not stop():
+    if not failures and not stop():
         _forget_kinds(engine, [name for name, _ in tasks])
     if failures:
         raise failures[0]
@@ -110,7 +109,7 @@ def _tasks(
 ) -> Iterator[tuple[str, Task]]:
     """How each kind is counted or forgotten."""
     cut = upkeep.those_cut(engine, settings.privacy)
-    yield from upkeep.tasks(engine, settings.privacy, now, dry_run=dry_run, stop=stop)
+    yield from upkeep.tasks(engine, settings.privacy, cut, now, dry_run=dry_run, stop=stop)
     before = upkeep.rest_before(now - settings.privacy.keep_access_log, cut.get("access_log"))
     yield "access_log", partial(_lines_due, engine, before) if dry_run else partial(_prune_lines, engine, before, stop)
     yield ANEW, partial(_erase_anew, engine, settings, now, dry_run=dry_run, stop=stop)

@@ -10,6 +10,7 @@ from sqlalchemy.engine import Engine
 from service.auth import chain, log_access
 from service.customers.hash_key import open_key
 from service.db import reading, writing
+from service.db.batch_deletion import never
 from service.models import access_log, delivery_item, delivery_key, transition, webhook_delivery
 from service.partitions import conversion, creation, delivery_keys, dropping, upkeep
 from service.partitions.cuts import DAY, MONTH, WEEK, cuts
@@ -319,6 +320,7 @@ def test_a_temporary_table_of_the_worker_is_not_taken_for_ours(as_role: AsRole) 
 
 def test_without_partitions_nothing_is_done(whole: App, sqlite_engine: Engine) -> None:
     for engine in (whole.engine, sqlite_engine):
-        assert list(upkeep.tasks(engine, SETTINGS.privacy, whole.clock.now, dry_run=False, stop=lambda: False)) == []
+        cut = upkeep.those_cut(engine, SETTINGS.privacy)
+        assert list(upkeep.tasks(engine, SETTINGS.privacy, cut, whole.clock.now, dry_run=False, stop=never)) == []
         with reading(engine) as connection:
             assert creation.unplaced(connection) == {}
