@@ -6,7 +6,6 @@ Lines scroll by while four bars fill up; the tables come at the end. Without a t
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console, Group
@@ -63,11 +62,9 @@ class Screen:
             highlight=False,
         )
 
-    @contextmanager
-    def live(self) -> Iterator[Live]:
-        """Keep the bars up to date for as long as the context lasts."""
-        with Live(Group(self._doing, self._bars), console=self._console, refresh_per_second=8, transient=True) as live:
-            yield live
+    def live(self) -> Live:
+        """Return the context in which the bars are kept up to date."""
+        return Live(Group(self._doing, self._bars), console=self._console, refresh_per_second=8, transient=True)
 
     def watch(self, moment: Scene) -> None:
         """Show how far it has come, and what is new."""

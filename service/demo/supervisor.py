@@ -16,6 +16,7 @@ from service.demo.memories import ShownAnswer, ToldToTool
 
 PAGE = 25  # small, so that the cursor is really used
 LIST = "/v1/results?agent_id=eve&has_text=true&limit=1"
+UNIT = {"csat": " %", "nps": ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,23 +105,17 @@ GUARDED = frozenset(f"'{sign}" for sign in "=+-@\t\r")  # the apostrophe keeps s
 
 
 def _figures(summary: Mapping[str, Any]) -> Iterator[FigureInWords]:
-    for name, key, unit in (("CSAT, satisfied (4 and 5 of 5)", "csat", " %"), ("NPS (-100 to 100)", "nps", "")):
-        yield _figure(name, summary[key], unit, summary[key]["method"])
-    rate = summary["response_rate_of_delivered"]
-    yield _figure("response rate, of delivered cards", rate, " %", rate["method"])
+    yield _figure("CSAT, satisfied (4 and 5 of 5)", summary["csat"], UNIT["csat"])
+    yield _figure("NPS (-100 to 100)", summary["nps"], UNIT["nps"])
+    yield _figure("response rate, of delivered cards", summary["response_rate_of_delivered"], " %")
 
 
 def _groups(tables: Sequence[Mapping[str, Any]]) -> Iterator[FigureInWords]:
     for table in tables:
-        unit = " %" if table["type"] == "csat" else ""
         for row in table["rows"]:
             if row["delivered"] and row["score"]["n"] != 0:
-                yield _figure(
-                    f"  {table['type'].upper()} of {_whose(row)} customers",
-                    row["score"],
-                    unit,
-                    row["score"]["method"],
-                )
+                name = f"  {table['type'].upper()} of {_whose(row)} customers"
+                yield _figure(name, row["score"], UNIT[table["type"]])
 
 
 def _whose(row: Mapping[str, Any]) -> str:
@@ -132,16 +127,16 @@ def _whose(row: Mapping[str, Any]) -> str:
 def _ways(tables: Sequence[Mapping[str, Any]]) -> Iterator[FigureInWords]:
     """How many of those asked in each way answered, and their scores."""
     for table in tables:
-        unit = " %" if table["type"] == "csat" else ""
         for row in table["rows"]:
             if row["delivered"]:
                 rate = row["response_rate"]
                 name = f"{row['key']}: {rate['successes']} of {rate['n']} answered, {table['type'].upper()}"
-                yield _figure(name, row["score"], unit, row["score"]["method"])
+                yield _figure(name, row["score"], UNIT[table["type"]])
 
 
-def _figure(name: str, score: Mapping[str, Any], unit: str, how: str) -> FigureInWords:
+def _figure(name: str, score: Mapping[str, Any], unit: str) -> FigureInWords:
     if score["value"] is None:
         return FigureInWords(name, "not shown", "", "", f"{score['suppressed']}: kept back on every surface alike")
     n = f"{score['n']}{' (low base)' if score['low_base'] else ''}"
-    return FigureInWords(name, f"{score['value']:.1f}{unit}", f"{score['low']:.1f} to {score['high']:.1f}", n, how)
+    span = f"{score['low']:.1f} to {score['high']:.1f}"
+    return FigureInWords(name, f"{score['value']:.1f}{unit}", span, n, score["method"])
