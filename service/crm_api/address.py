@@ -7,9 +7,10 @@ directly. Where the settings name a proxy, it resolves the name.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import urlsplit
 
+from service.network import addresses
 from service.network.egress import proxy_to
 from service.network.transport import is_ip, resolve
 
@@ -52,7 +53,7 @@ def place_of(url: str, networks: Iterable[str] = (), ask: Resolve = resolve) -> 
     if parts.scheme not in PORTS or not host or parts.username is not None or parts.password is not None:
         raise Forbidden("The address must be https://host, without a name or password in it.")
     port = parts.port or PORTS[parts.scheme]
-    allowed = [ip_network(each, strict=False) for each in networks]
+    allowed = addresses.networks(networks)
     proxy = None if allowed else proxy_to(parts.scheme, host)  # networks are ours: no proxy stands before them
     if proxy is not None and not is_ip(host):
         return PinnedHost(parts.scheme, host, port, host, proxy)
@@ -70,14 +71,13 @@ def _ip(text: str) -> Ip:
     return mapped if isinstance(mapped, IPv4Address) else ip
 
 
-def _demand(ip: Ip, scheme: str, allowed: list[IPv4Network | IPv6Network]) -> None:
+def _demand(ip: Ip, scheme: str, allowed: Iterable[addresses.Network]) -> None:
     """All addresses of a name must be allowed: which one is used later is not ours to choose."""
     if scheme == "http":
         if not ip.is_loopback:
             raise Forbidden("Plain http goes to this machine only; write https.")
         return
-    named = any(ip.version == each.version and ip in each for each in allowed)
-    if not ip.is_global and not named:
+    if not ip.is_global and not any(ip in each for each in allowed):
         raise Forbidden("The address is in a private network; name it under the source's api.networks.")
     if ip.is_multicast:
         raise Forbidden("The address is a multicast address.")
