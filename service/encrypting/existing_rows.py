@@ -6,7 +6,6 @@ is one that found nothing to do after every process already wrote under the new 
 keep their place in the order of changes.
 """
 
-import threading
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -20,13 +19,11 @@ from service.at_rest.keyring import Keyring
 from service.clock import Clock
 from service.db import reading, writing
 from service.db.as_stored import after, stored_key
-from service.db.outages import is_away
 from service.encrypting.in_force import SETTLED, WalkProgress, everybody_writes, follow, hold_alone, progress
 from service.encrypting.rewriting import TABLES, needs_rewriting, rewrite
 from service.models import encryption, encryption_key, metadata
 
 log = structlog.get_logger(__name__)
-LOOK_EVERY_S, BETWEEN_STEPS_S = 2.0, 0.02  # between two steps others write
 LOOK_AT = 2000
 REWRITE = 400
 en, ek = encryption.c, encryption_key.c
@@ -123,24 +120,6 @@ def _page(connection: Connection, table: sa.Table, found: WalkProgress) -> list[
         if some == REWRITE:
             break
     return page
-
-
-def keep_on(engine: Engine, clock: Clock, stop: threading.Event) -> threading.Thread:
-    """Check every few seconds whether there are rows to rewrite, until told to stop: a thread of the worker."""
-
-    def run() -> None:
-        told = False
-        while not told:
-            try:
-                walk(engine, clock, lambda: stop.wait(BETWEEN_STEPS_S))
-            except Exception as error:
-                if not is_away(error):
-                    log.exception("encrypting_failed", error=type(error).__name__)
-            told = stop.wait(LOOK_EVERY_S)
-
-    thread = threading.Thread(target=run, name="encrypting", daemon=True)
-    thread.start()
-    return thread
 
 
 def walk(engine: Engine, clock: Clock, rest: Callable[[], bool]) -> None:

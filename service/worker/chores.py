@@ -15,6 +15,7 @@ from service.accounts import standing
 from service.auth import chain
 from service.clock import Clock
 from service.db import upsert, writing
+from service.encrypting import existing_rows
 from service.loops import UNWELL, each_step, keeping_on
 from service.models import worker_seen
 from service.outreach import removed_names, unclear
@@ -31,6 +32,7 @@ SEAL_EVERY = timedelta(seconds=1)
 HOUSEKEEP_EVERY = timedelta(hours=1)
 AFTER_A_FAILURE = timedelta(minutes=1)
 ALIVE_EVERY = timedelta(seconds=10)
+REWRITE_EVERY, REST_S = timedelta(seconds=2), 0.02
 
 
 def say_alive(place: Workplace, now: datetime) -> None:
@@ -102,10 +104,18 @@ def seal_changes(place: Workplace, clock: Clock, stop: threading.Event) -> None:
         rest = SEAL_EVERY if each_step("sealing_failed", steps) else UNWELL
 
 
+def rewrite_under_the_key(place: Workplace, clock: Clock, stop: threading.Event) -> None:
+    """Move stored rows to the encryption key in force, a few per commit; between two steps others write."""
+    while not stop.wait(REWRITE_EVERY.total_seconds()):
+        with keeping_on("encrypting_failed"):
+            existing_rows.walk(place.engine, clock, lambda: stop.wait(REST_S))
+
+
 CHORES: Mapping[str, Callable[[Workplace, Clock, threading.Event], None]] = {
     "alive": live,
     "housekeeping": keep_up,
     "sealing": seal_changes,
     "forgetting": forget_what_is_old,
+    "encrypting": rewrite_under_the_key,
 }
 """The loops, by the names of their threads."""

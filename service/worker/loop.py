@@ -14,7 +14,6 @@ from sqlalchemy.engine import Engine
 
 from service import migrations
 from service.clock import Clock, utc_now
-from service.encrypting import existing_rows
 from service.ids import new_id
 from service.intake.crm.desks import desks_of
 from service.loops import UNWELL, keeping_on
@@ -74,7 +73,7 @@ def _begin(
         thread.daemon = True
         thread.start()
     keeper = totals.Keeper(place.engine, "worker", clock(), serves=served.of(place.settings))
-    return [*threads, totals.keep_on(keeper, stop), existing_rows.keep_on(place.engine, clock, stop)]
+    return [*threads, totals.keep_on(keeper, stop)]
 
 
 def _end(
