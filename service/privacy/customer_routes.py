@@ -139,8 +139,7 @@ def _add_opt_outs(routes: CustomerRoutes) -> None:
     @customers.response(204, description="Removed from the list")
     @customers.doc(operationId="remove_opt_out", summary="Remove a customer from the opt-out list for all accounts.")
     def remove_opt_out(x_user_id: str) -> None:
-        demand_reach(opted_out.EVERY_ACCOUNT, routes.settings)
-        _demand_x_user_id(x_user_id)
+        _demand_anywhere(x_user_id)
         hash_key = open_key(routes.engine, routes.settings.service.secret_key)
         with writing(routes.engine) as connection:
             if not opted_out.remove(connection, x_user_id, hash_key=hash_key):
@@ -161,8 +160,7 @@ def _add_what_is_held(routes: CustomerRoutes) -> None:
         summary="Export everything held about a customer: all data that erasure would reach, and their opt-outs.",
     )
     def export_customer(x_user_id: str) -> flask.Response:
-        demand_reach(opted_out.EVERY_ACCOUNT, routes.settings)
-        _demand_x_user_id(x_user_id)
+        _demand_anywhere(x_user_id)
         actor, now = flask.g.reader.actor, routes.clock()
 
         def made() -> flask.Response:
@@ -176,8 +174,7 @@ def _add_what_is_held(routes: CustomerRoutes) -> None:
     @customers.response(200, ErasureSchema, description="What was erased: a count for each kind of data")
     @customers.doc(operationId="erase_customer", summary="Erase a customer's data. The customer is never asked again.")
     def erase_customer(x_user_id: str) -> dict[str, Any]:
-        demand_reach(opted_out.EVERY_ACCOUNT, routes.settings)
-        _demand_x_user_id(x_user_id)
+        _demand_anywhere(x_user_id)
         if routes.settings.privacy.erase_by_two:
             _demand_second_person(routes.engine, routes.settings, x_user_id, flask.g.reader, routes.clock())
         counts = housekeeping.erase(
@@ -201,8 +198,10 @@ def _demand_second_person(engine: Engine, settings: Settings, x_user_id: str, re
         )
 
 
-def _demand_x_user_id(given: str) -> None:
-    if not is_x_user_id(given):
+def _demand_anywhere(x_user_id: str) -> None:
+    """Refuse a key that does not cover all accounts, and what is no X user id."""
+    flask.g.reader.demand_all()
+    if not is_x_user_id(x_user_id):
         raise Invalid("not_an_x_user_id", "An X user id is 1 to 19 digits without a leading zero.")
 
 
