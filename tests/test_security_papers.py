@@ -91,10 +91,10 @@ def test_a_claim_without_a_test_would_be_found(named: str) -> None:
 
 def test_the_list_of_parts_is_that_of_the_pins() -> None:
     kept = json.loads((PAPERS / "sbom.cdx.json").read_text("utf-8"))
-    made = runpy.run_path(str(PAPERS / "sbom.py"))["document"]((TOP / "deploy" / "requirements.txt").read_text("utf-8"))
+    made = runpy.run_path(str(PAPERS / "sbom.py"))["of_pins"]((TOP / "deploy" / "requirements.txt").read_text("utf-8"))
     names = [(each["name"], each["version"], each["properties"]) for each in made["components"]]
     assert [(each["name"], each["version"], each["properties"]) for each in kept["components"]] == names, (
-        "run: .venv/bin/python deploy/security/sbom.py > deploy/security/sbom.cdx.json"
+        "run: PYTHONPATH=. .venv/bin/python deploy/security/sbom.py > deploy/security/sbom.cdx.json"
     )
     assert len(names) > 30
     licences = {each["licenses"][0]["license"]["name"] for each in kept["components"]}

@@ -6,7 +6,7 @@ from importlib import resources
 from pathlib import Path
 
 from service.compliance.installation import facts_of
-from service.compliance.parts import parts
+from service.compliance.parts import installed
 from service.settings import Settings
 
 PAPERS = resources.files("service.compliance") / "papers"
@@ -18,7 +18,7 @@ def write(folder: Path, settings: Settings, now: datetime) -> Sequence[str]:
     folder.mkdir(parents=True, exist_ok=True)
     facts = facts_of(settings, now)
     made = {f"{name}.md": (PAPERS / f"{name}{ENDING}").read_text("utf-8").format_map(facts) for name in names()}
-    made["sbom.cdx.json"] = parts()
+    made["sbom.cdx.json"] = installed()
     for name, text in made.items():
         (folder / name).write_text(text, "utf-8")
     return sorted(made)
