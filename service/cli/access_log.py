@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from service.auth import chain
 from service.auth.chain import AccessLine, Link
-from service.cli.common import CommandGroup, console, errors, opened
+from service.cli.common import CommandGroup, console, errors, opened, when
 from service.db import reading
 from service.errors import Conflict, Invalid
 from service.humanize import many
@@ -30,16 +30,22 @@ def access_log() -> None:
 @click.option("--anchor", metavar="NUMBER:HASH", help="A link that `head` once printed: is it still there?")
 @click.pass_context
 def verify(context: click.Context, anchor: str | None) -> None:
-    """Find changed, missing and reordered lines. Exits with 1 if there are any."""
+    """Find changed, missing and reordered lines. Exits with 1 if there are any.
+
+    Says when the log begins: that should be as long ago as `privacy.keep_access_log`, or when the service began.
+    """
     _, engine = opened(context)
     with reading(engine) as connection:
         broken = [*chain.verify(connection), *_not_anchored(connection, anchor)]
         head, waiting = chain.newest(connection), chain.unsealed(connection)
+        first = next(iter(chain.some_after(connection, 0)), None)
     for sentence in broken:
         errors.print(sentence, style="red", soft_wrap=True)
     if broken:
         context.exit(1)
-    console.print(f"Complete up to line {head.number}, {head.hash}; {waiting} wait to be sealed.", soft_wrap=True)
+    # who can change the anchor can remove the beginning: only its date tells that from retention
+    since = "" if first is None else f" from line {first.number} of {when(first.at)}"
+    console.print(f"Complete{since} to line {head.number}, {head.hash}; {waiting} wait to be sealed.", soft_wrap=True)
 
 
 def _not_anchored(connection: Connection, anchor: str | None) -> list[str]:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from service.auth import chain, log_access
 from service.cli import access_log as commands
 from service.db import writing
-from service.models import access_log
+from service.models import access_chain, access_log
 from tests.cli.installation import Cli, open_readings
 from tests.support import START
 
@@ -28,8 +28,22 @@ def test_an_intact_chain_is_reported_intact(cli: Cli) -> None:
     anchor = cli.says("access-log", "head").strip()
     assert anchor.startswith("2:")
     assert cli.says("access-log", "verify", "--anchor", anchor).startswith(
-        f"Complete up to line 2, {anchor[2:]}; 0 wait"
+        f"Complete from line 1 of 2026-11-22 {START:%H:%M:%S}Z to line 2, {anchor[2:]}; 0 wait"
     )
+
+
+def test_a_log_whose_beginning_was_removed_says_when_it_begins(cli: Cli) -> None:
+    lines(cli, 1)
+    early = cli.says("access-log", "head").strip()
+    with writing(cli.engine) as connection:
+        log_access(connection, "cli:2", "key.create", {}, START + timedelta(days=3))
+    cli.says("access-log", "head")
+    assert "from line 1 of" in cli.says("access-log", "verify")
+    with writing(cli.engine) as connection:
+        moved = {"pruned_number": 1, "pruned_hash": early.partition(":")[2]}
+        connection.execute(sa.update(access_chain).values(moved))
+        connection.execute(sa.delete(access_log).where(access_log.c.number == 1))
+    assert f"from line 2 of {START + timedelta(days=3):%Y-%m-%d}" in cli.says("access-log", "verify")
 
 
 def test_a_broken_chain_is_reported_line_by_line_and_exits_with_1(cli: Cli) -> None:
