@@ -11,14 +11,13 @@ from service.at_rest.unreadable import is_unreadable
 from service.db.leases import is_over
 from service.models import IS_OPEN, IS_UNPROVEN, feedback_request, result
 from service.requests.request import Request
-from service.requests.rows import REQUEST, SELECT, request_of
+from service.requests.rows import CARD, REQUEST, SELECT, request_of
 from service.requests.writer import THIS
 from service.states import Kind, State
 
 fr = feedback_request.c
 res = result.c
-BY_PROMPT = ("page", "quick_reply")
-USED = sa.or_(res.score_way.in_(BY_PROMPT), res.text_way.in_(BY_PROMPT))
+USED = sa.or_(res.score_way != CARD, res.text_way != CARD)
 """An answer by a link or a tap; it may have been the link of the opening (`_has_link`), which no SQL looks into."""
 
 PROOF = sa.or_(res.feedback_id.is_not(None), sa.and_(fr.state == State.UNKNOWN, USED))

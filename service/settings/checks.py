@@ -110,10 +110,11 @@ def _text_crossings(where: str, campaign: Campaign, texts: Texts) -> Iterator[Mi
     """Texts the campaign's ways need, and texts that could not be rendered."""
     if campaign.opening and not texts.opening:
         yield Mistake(f"{where}.opening", "is missing; write it, or set opening = false for the campaign")
-    if "page" in campaign.ways and "{page}" not in (texts.page or ""):
-        yield Mistake(f"{where}.page", "is missing, or does not contain {page}, the placeholder for the link")
-    if "quick_reply" in campaign.ways and not texts.quick_reply:
-        yield Mistake(f"{where}.quick_reply", "is missing; the way 'quick_reply' needs a text")
+    for way in campaign.ways:
+        if not getattr(texts, way):
+            yield Mistake(f"{where}.{way}", f"is missing; the way '{way}' needs a text")
+    if "page" in campaign.ways and texts.page and "{page}" not in texts.page:
+        yield Mistake(f"{where}.page", "does not contain {page}, the placeholder for the link")
     if texts.thanks is not None and placeholders_of(texts.thanks) - {"page"}:
         yield Mistake(f"{where}.thanks", "may contain {page}, but no other placeholder")
     for key in SENT:

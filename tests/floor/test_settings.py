@@ -21,7 +21,7 @@ from service.intake.definition.load import load_definitions
 from service.results.page.branding import mistakes as mistakes_of_pictures
 from service.settings import PLACEHOLDERS, X_TOKENS, Mistake, Settings, SettingsError, from_tree, load, reference
 from service.settings.advice import warnings
-from service.settings.asking import Texts
+from service.settings.asking import WAYS, Texts
 from service.settings.declare import declared, section_of
 from service.settings.secret_advice import secrets_of
 from service.settings.sections import NAMED_SECTIONS, SECTIONS
@@ -579,6 +579,23 @@ def test_an_account_with_a_mistake_of_its_own_is_no_missing_account() -> None:
     assert list(mistakes(accounts__acme__token="")) == ["accounts.acme.token"]
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_a_way_of_asking_needs_its_text(way: str) -> None:
+    texts = {"opening": "Thanks.", "card": "How did we do?", "page": "Here: {page}", "quick_reply": "Tap."}
+    lacking = {"en": {name: text for name, text in texts.items() if name != way}}
+    assert (
+        "is missing"
+        in mistakes(campaigns__care__ways=[way], campaigns__care__texts=lacking)[f"campaigns.care.texts.en.{way}"]
+    )
+
+
+def test_the_text_of_the_page_has_room_for_its_link() -> None:
+    changes = {"campaigns__care__ways": ["page"], "campaigns__care__texts__en__page": "How was it?"}
+    assert mistakes(**changes) == {
+        "campaigns.care.texts.en.page": "does not contain {page}, the placeholder for the link"
+    }
+
+
 # -- advice
 
 
@@ -977,9 +994,8 @@ def test_settings_are_built_once_and_cannot_be_changed() -> None:
 def test_every_setting_is_read_by_somebody() -> None:
     """Else it would be accepted and without effect, as a misspelt one is not."""
     code = "\n".join(file.read_text("utf-8") for file in (TOP / "service").rglob("*.py"))
-    declared = {
-        each.name for kind in (*SECTIONS.values(), *NAMED_SECTIONS.values(), Api, Texts) for each in fields(kind)
-    }
+    kinds = (*SECTIONS.values(), *NAMED_SECTIONS.values(), Api, Texts)
+    declared = {each.name for kind in kinds for each in fields(kind)} - set(WAYS)  # a way reads the text of its name
     assert {name for name in declared if not re.search(rf"\.{name}\b", code)} == set()
 
 

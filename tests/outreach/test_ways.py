@@ -1,6 +1,7 @@
 """One sequence for all ways of asking: the way is frozen first, and changes only if X refused it."""
 
 import re
+from dataclasses import fields
 from datetime import timedelta
 from typing import Any, get_args
 
@@ -287,6 +288,7 @@ def test_an_answer_by_the_link_of_an_opening_believed_unsent_counts_as_asking(wo
 
 def test_settings_take_every_way_and_answers_know_it() -> None:
     assert tuple(WAYS) == settings.WAYS == get_args(Way), "see settings/asking.py and results/answer.py"
+    assert {each.name for each in fields(settings.Texts)} > set(WAYS), "each reads the text of its name: Texts"
 
 
 @pytest.mark.parametrize("code", sorted(languages()))
