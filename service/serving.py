@@ -35,7 +35,7 @@ from service.network import egress
 from service.process import STOPS, kept_for_a_child, leave_no_core, share_arenas
 from service.settings import X_TOKENS, Settings, load
 from service.settings.values import host_and_port
-from service.startup import demand_fitting
+from service.startup import demand_fitting, note_settings
 from service.telemetry import logs
 
 log = structlog.get_logger(__name__)
@@ -109,6 +109,9 @@ class Gunicorn(BaseApplication):  # type: ignore[misc]  # gunicorn carries no ty
         if found is None or not _is_free(found.web.bind, self._settings.web.bind):
             return False
         self._settings = found
+        engine = engine_of(found)
+        note_settings(found, engine, utc_now())
+        engine.dispose()  # new processes are about to be forked
         return True
 
     def load_config(self) -> None:

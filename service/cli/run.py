@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 
 from service import migrations, reload, serving
-from service.cli.common import console, opened, settings_of
+from service.cli.common import console, now, opened, settings_of
 from service.encrypting.in_force import engine_of
 from service.settings import X_TOKENS
 from service.side_by_side import run_side_by_side
-from service.startup import demand_fitting
+from service.startup import demand_fitting, note_settings
 
 GOING_S = 5  # for a predecessor that is still ending what it began
 
@@ -48,6 +48,7 @@ def web(context: click.Context) -> None:
     reload.demand_shown(settings)
     if "LISTEN_FDS" not in os.environ:  # else systemd holds the address for us
         serving.demand_free(settings.web.bind, patience_s=GOING_S)
+    note_settings(settings, engine, now())
     engine.dispose()  # each web process opens its own after the fork
     path = Path(context.find_root().obj)
     serving.serve_web(settings, partial(reload.reread, path, reload.demand_shown, X_TOKENS))

@@ -10,9 +10,10 @@ from threading import Event, Thread
 
 import click
 
-from service.cli.common import opened_to_stay
+from service.cli.common import now, opened_to_stay
 from service.process import set_on_stop
 from service.reload import reread
+from service.startup import note_settings
 from service.worker import loop
 
 OURS = Path(__file__).parents[2]
@@ -23,6 +24,7 @@ OURS = Path(__file__).parents[2]
 def worker(context: click.Context) -> None:
     """Run one worker, which writes to customers and collects answers. Start as many as you like."""
     settings, engine = opened_to_stay(context, withheld=())
+    note_settings(settings, engine, now())
     told_to_stop, stop = Event(), Event()
     set_on_stop(told_to_stop, stop)
     begin_anew = partial(_begin_anew, Path(context.find_root().obj), stop)

@@ -8,14 +8,18 @@ import sys
 
 import httpx
 import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
 
 from service.auth import keys
 from service.customers.hash_key import open_key
 from service.db import open_engine, writing
+from service.models import access_log
+from service.startup import note_settings
 from tests.processes.children import Child, cli, until
 from tests.processes.deliveries import deliver
 from tests.processes.site import Site
-from tests.support import START
+from tests.support import START, settings_of
 
 CONTACT = "/.well-known/security.txt"
 
@@ -49,6 +53,22 @@ def test_web_reloads_settings_on_sighup_and_keeps_the_old_if_the_new_are_wrong(s
         until(lambda: "settings_not_taken" in web.output(), 60, "the mistake is said")
         until(lambda: status(site) == 200, 60, "the old contact is told")
         assert "web.security_contact" in web.output()
+    engine = open_engine(site.database_url)
+    with engine.connect() as connection:
+        told = connection.scalars(sa.select(access_log.c.detail).where(access_log.c.action == "settings.change")).all()
+    engine.dispose()
+    assert [each["before"] for each in told] == [None, told[0]["digest"]], "once at the start, once as they changed"
+    assert told[0]["digest"] != told[1]["digest"]
+
+
+def test_only_a_change_of_settings_is_told_and_no_secret(engine: Engine) -> None:
+    other = settings_of(accounts__acme__token_secret="another")  # a secret changes no digest, as it is in none
+    for settings in (settings_of(), other, settings_of(web__threads=7), settings_of(web__threads=7), settings_of()):
+        note_settings(settings, engine, START)
+    with engine.connect() as connection:
+        digests = [detail["digest"] for detail in connection.scalars(sa.select(access_log.c.detail))]
+    assert len(digests) == 3
+    assert digests[0] == digests[2] != digests[1]
 
 
 SETTINGS_THAT_START_NOTHING = {
