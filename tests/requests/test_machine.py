@@ -1,7 +1,7 @@
 """The state machine and its retry schedule as tables: outcomes in, changes out."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,6 +15,7 @@ from service.requests.outcomes import (
     HandedOver,
     Learnt,
     Note,
+    Outcome,
     Postpone,
     Resume,
     Retry,
@@ -36,14 +37,18 @@ def standing(state: State = State.DM_ALLOWED, attempts: int = 0, **columns: Any)
     return request_of(START, **{"state": state, "attempts": attempts, **ended, **columns})
 
 
+def after(request: Request, outcome: Outcome, now: datetime = START) -> Request:
+    return apply(request, outcome, now, POLICY).request
+
+
 @pytest.mark.parametrize("before", OPEN_STATES)
-@pytest.mark.parametrize("after", list(State))
-def test_only_declared_transitions_are_possible(before: State, after: State) -> None:
-    if after in FORWARD[before]:
-        assert apply(standing(before), Advance(after), START, POLICY).request.state is after
+@pytest.mark.parametrize("to", list(State))
+def test_only_declared_transitions_are_possible(before: State, to: State) -> None:
+    if to in FORWARD[before]:
+        assert after(standing(before), Advance(to)).state is to
     else:
         with pytest.raises(ValueError, match="no transition"):
-            apply(standing(before), Advance(after), START, POLICY)
+            apply(standing(before), Advance(to), START, POLICY)
 
 
 @pytest.mark.parametrize("before", END_STATES)
@@ -53,13 +58,13 @@ def test_no_transition_leaves_an_end(before: State) -> None:
 
 
 def test_an_advance_forgets_failed_attempts() -> None:
-    told = apply(standing(attempts=5), Advance(State.DM_SENT, Learnt(dm_event_id="1")), START, POLICY).request
+    told = after(standing(attempts=5), Advance(State.DM_SENT, Learnt(dm_event_id="1")))
     assert (told.attempts, told.scheduled_at, told.dm_event_id, told.outcome_at) == (0, START, "1", None)
 
 
 def test_facts_not_learnt_stay_unchanged() -> None:
     known = standing(State.IDENTIFIED, can_dm=True, can_dm_asked=1)
-    told = apply(known, Advance(State.DM_ALLOWED), START, POLICY).request
+    told = after(known, Advance(State.DM_ALLOWED))
     assert (told.can_dm, told.can_dm_asked, told.x_user_id) == (True, 1, "501")
 
 
@@ -67,7 +72,7 @@ def test_facts_not_learnt_stay_unchanged() -> None:
 def test_a_look_up_only_fills_what_the_event_did_not_say(name: str) -> None:
     for was, learnt, then in (("said", "found", "said"), (None, "found", "found"), ("said", None, "said")):
         known = standing(State.RECEIVED, **{name: was})
-        assert getattr(apply(known, Note("x", Learnt(**{name: learnt})), START, POLICY).request, name) == then
+        assert getattr(after(known, Note("x", Learnt(**{name: learnt}))), name) == then
 
 
 @pytest.mark.parametrize(
@@ -77,12 +82,12 @@ def test_a_look_up_only_fills_what_the_event_did_not_say(name: str) -> None:
 def test_facts_from_x_are_kept(name: str) -> None:
     for was, learnt, then in (("said", "found", "found"), ("said", None, "said"), (None, "found", "found")):
         known = standing(State.RECEIVED, **{name: was})
-        assert getattr(apply(known, Note("x", Learnt(**{name: learnt})), START, POLICY).request, name) == then
+        assert getattr(after(known, Note("x", Learnt(**{name: learnt}))), name) == then
 
 
 def test_tags_of_a_look_up_stand_beside_the_events() -> None:
     for was, then in ((["vip"], ["vip", "new"]), ([], ["new"]), (["new"], ["new"])):
-        told = apply(standing(State.RECEIVED, tags=was), Note("x", Learnt(tags=["new"])), START, POLICY).request
+        told = after(standing(State.RECEIVED, tags=was), Note("x", Learnt(tags=["new"])))
         assert told.tags == then
 
 
@@ -92,14 +97,14 @@ def test_only_unsent_requests_are_handed_over(before: State) -> None:
         with pytest.raises(ValueError, match="nothing to hand over"):
             apply(standing(before), HandedOver("handed_over"), START, POLICY)
         return
-    told = apply(standing(before, attempts=4, opening_text="Hi"), HandedOver("handed_over"), LATER, POLICY).request
+    told = after(standing(before, attempts=4, opening_text="Hi"), HandedOver("handed_over"), LATER)
     assert (told.state, told.way, told.opening_text, told.attempts) == (State.CARD_SENT, "handed_over", None, 0)
     assert (told.card_sent_at, told.outcome_at) == (LATER, LATER)
 
 
 def test_the_next_way_is_taken_with_its_text_and_the_last_one_cannot_be_left() -> None:
     ways = [{"way": "page", "text": "a"}, {"way": "quick_reply", "text": "b"}]
-    told = apply(standing(attempts=3, alternatives=ways), Switch("no_privilege"), START, POLICY).request
+    told = after(standing(attempts=3, alternatives=ways), Switch("no_privilege"))
     assert (told.way, told.card_text, [each.way for each in told.alternatives]) == ("page", "a", ["quick_reply"])
     assert (told.attempts, told.reason) == (0, "no_privilege")
     with pytest.raises(ValueError, match="no other way"):
@@ -107,17 +112,17 @@ def test_the_next_way_is_taken_with_its_text_and_the_last_one_cannot_be_left() -
 
 
 def test_a_refusal_to_receive_is_kept_too() -> None:
-    told = apply(standing(), Stop(State.SKIPPED, Skip.CANNOT_DM, learnt=Learnt(can_dm=False)), START, POLICY).request
+    told = after(standing(), Stop(State.SKIPPED, Skip.CANNOT_DM, learnt=Learnt(can_dm=False)))
     assert told.can_dm is False
 
 
 def test_a_limit_is_not_a_failed_attempt() -> None:
-    told = apply(standing(attempts=2), Postpone(START + timedelta(hours=5), "daily_limit"), START, POLICY).request
+    told = after(standing(attempts=2), Postpone(START + timedelta(hours=5), "daily_limit"))
     assert (told.state, told.attempts, told.scheduled_at) == (State.DM_ALLOWED, 2, START + timedelta(hours=5))
 
 
 def test_a_postponement_into_the_past_is_due_now() -> None:
-    told = apply(standing(), Postpone(START - timedelta(days=1), "delay"), START, POLICY).request
+    told = after(standing(), Postpone(START - timedelta(days=1), "delay"))
     assert told.scheduled_at == START
 
 
@@ -127,20 +132,20 @@ def test_an_unclear_send_waits_and_keeps_its_state() -> None:
 
 
 def test_a_note_is_due_at_once() -> None:
-    told = apply(standing(State.IDENTIFIED), Note("can_dm_not_said", Learnt(can_dm_asked=1)), START, POLICY).request
+    told = after(standing(State.IDENTIFIED), Note("can_dm_not_said", Learnt(can_dm_asked=1)))
     assert (told.state, told.scheduled_at, told.can_dm_asked) == (State.IDENTIFIED, START, 1)
 
 
 def test_every_outcome_returns_the_lease() -> None:
     leased = standing(lease_token="ls_1", lease_until=LATER)
     for outcome in (Advance(State.DM_SENT), Retry("x_away"), Postpone(LATER, "delay"), Stop(State.SKIPPED, "stale")):
-        told = apply(leased, outcome, START, POLICY).request
+        told = after(leased, outcome)
         assert (told.lease_token, told.lease_until) == (None, None)
 
 
 @pytest.mark.parametrize("end", END_STATES)
 def test_a_stop_ends_with_its_reason(end: State) -> None:
-    told = apply(standing(), Stop(end, Skip.STALE), START, POLICY).request
+    told = after(standing(), Stop(end, Skip.STALE))
     assert (told.is_open, told.reason, told.outcome_at) == (False, Skip.STALE, START)
 
 
@@ -150,28 +155,28 @@ def test_a_stop_that_is_no_end_is_a_bug() -> None:
 
 
 def test_the_last_attempt_fails_for_good() -> None:
-    told = apply(standing(attempts=11), Retry("x_away"), START, POLICY).request
+    told = after(standing(attempts=11), Retry("x_away"))
     assert (told.state, told.reason) == (State.FAILED, Failure.ATTEMPTS_USED_UP)
 
 
 def test_a_retry_after_the_deadline_fails_for_good() -> None:
-    told = apply(standing(attempts=3), Retry("x_away"), START + timedelta(days=3), POLICY).request
+    told = after(standing(attempts=3), Retry("x_away"), START + timedelta(days=3))
     assert (told.state, told.reason) == (State.FAILED, Failure.NOT_IN_TIME)
 
 
 def test_a_deadline_that_a_person_has_lifted_is_later() -> None:
     lifted = standing(attempts=3, stale_at=START + timedelta(days=4))
-    told = apply(lifted, Retry("x_away"), START + timedelta(days=3), POLICY).request
+    told = after(lifted, Retry("x_away"), START + timedelta(days=3))
     assert (told.state, told.reason) == (State.DM_ALLOWED, "x_away")
 
 
 @pytest.mark.parametrize("before", list(State))
-@pytest.mark.parametrize("after", list(State))
-def test_people_can_retry_only_what_may_be_retried(before: State, after: State) -> None:
-    back = Resume(after, "retried", LATER)
-    if after in BY_HAND[before]:
-        told = apply(standing(before, reason="x", attempts=4), back, START, POLICY).request
-        assert (told.state, told.reason, told.attempts, told.outcome_at) == (after, None, 0, None)
+@pytest.mark.parametrize("to", list(State))
+def test_people_can_retry_only_what_may_be_retried(before: State, to: State) -> None:
+    back = Resume(to, "retried", LATER)
+    if to in BY_HAND[before]:
+        told = after(standing(before, reason="x", attempts=4), back)
+        assert (told.state, told.reason, told.attempts, told.outcome_at) == (to, None, 0, None)
     else:
         with pytest.raises(ValueError, match="no transition"):
             apply(standing(before), back, START, POLICY)
@@ -180,12 +185,12 @@ def test_people_can_retry_only_what_may_be_retried(before: State, after: State) 
 def test_a_retried_request_is_not_stale_at_once() -> None:
     for was, then in ((START, LATER), (None, LATER), (START + timedelta(days=9), START + timedelta(days=9))):
         skipped = standing(State.SKIPPED, stale_at=was)
-        assert apply(skipped, Resume(State.RECEIVED, "retried", LATER), START, POLICY).request.stale_at == then
+        assert after(skipped, Resume(State.RECEIVED, "retried", LATER)).stale_at == then
 
 
 def test_a_retry_from_the_beginning_asks_for_permission_again() -> None:
     skipped = standing(State.SKIPPED, can_dm=False, can_dm_asked=2, campaign="care", card_text=None)
-    told = apply(skipped, Resume(State.RECEIVED, "identity_completed", LATER, "777"), START, POLICY).request
+    told = after(skipped, Resume(State.RECEIVED, "identity_completed", LATER, "777"))
     assert (told.x_user_id, told.identity_trust) == ("777", "by_hand")
     assert (told.can_dm, told.can_dm_asked, told.campaign) == (None, 0, None)
 
@@ -196,7 +201,7 @@ def test_a_card_that_appears_is_attached_to_what_may_have_sent_it(before: State)
         with pytest.raises(ValueError, match="no transition"):
             apply(standing(before), Attach("778"), LATER, POLICY)
         return
-    told = apply(standing(before, reason="unclear_send"), Attach("778"), LATER, POLICY).request
+    told = after(standing(before, reason="unclear_send"), Attach("778"), LATER)
     assert (told.state, told.reason, told.feedback_id) == (State.CARD_SENT, None, "778")
     assert (told.card_sent_at, told.outcome_at) == (START, START)
 
@@ -233,7 +238,7 @@ def test_a_begun_request_keeps_its_place(outcome: Any) -> None:
     """And nobody waits for a moment that is over for everybody else: a later one becomes now."""
     ways = [{"way": "page", "text": "a"}]
     for was, then in ((START - timedelta(hours=1), START - timedelta(hours=1)), (LATER, START)):
-        told = apply(standing(scheduled_at=was, alternatives=ways), outcome, START, POLICY).request
+        told = after(standing(scheduled_at=was, alternatives=ways), outcome)
         assert told.scheduled_at == then
 
 
@@ -253,15 +258,15 @@ def test_the_last_but_one_attempt_waits_and_says_why() -> None:
 
 
 def test_an_unclear_send_is_looked_at_again_when_it_says() -> None:
-    told = apply(standing(), Unclear(LATER, answered=True, detail="131"), START, POLICY).request
+    told = after(standing(), Unclear(LATER, answered=True, detail="131"))
     assert (told.reason, told.detail, told.scheduled_at) == ("unclear", "131", LATER)
 
 
-@pytest.mark.parametrize(("to", "x_user_id"), [(State.DM_ALLOWED, None), (State.RECEIVED, None)])
-def test_a_retry_in_the_middle_keeps_permission_and_texts(to: State, x_user_id: str | None) -> None:
-    [before] = [each for each in BY_HAND if to in BY_HAND[each]][:1]
+@pytest.mark.parametrize("to", [State.DM_ALLOWED, State.RECEIVED])
+def test_a_retry_in_the_middle_keeps_permission_and_texts(to: State) -> None:
+    before = next(each for each in BY_HAND if to in BY_HAND[each])
     row = {"can_dm": True, "can_dm_asked": 1, "campaign": "care", "card_text": "How?"}
-    told = apply(standing(before, **row), Resume(to, "retried", LATER, x_user_id), START, POLICY).request
+    told = after(standing(before, **row), Resume(to, "retried", LATER))
     assert (told.identity_trust, told.campaign, told.scheduled_at) == ("bridge", "care", START)
     assert (told.can_dm, told.can_dm_asked) == ((None, 0) if to is State.RECEIVED else (True, 1))
 
@@ -276,7 +281,7 @@ def test_the_time_of_a_request_is_over_after_its_policy_or_when_a_person_says_so
 @pytest.mark.parametrize("state", OPENED_STATES)
 def test_a_card_has_its_time_from_the_opening_on(state: State) -> None:
     opened = standing(state, dm_sent_at=START + timedelta(days=3), stale_at=None)
-    told = apply(opened, Retry("x_away"), START + timedelta(days=3, minutes=1), POLICY).request
+    told = after(opened, Retry("x_away"), START + timedelta(days=3, minutes=1))
     assert (told.state, told.reason) == (state, "x_away")
-    late = apply(opened, Retry("x_away"), START + timedelta(days=6), POLICY).request
+    late = after(opened, Retry("x_away"), START + timedelta(days=6))
     assert (late.state, late.reason) == (State.FAILED, Failure.NOT_IN_TIME)
