@@ -1,7 +1,7 @@
 """Caches the answer to a question for the length of one read transaction.
 
-A read transaction sees one state of the database (`reading`), so asking again cannot give another answer. Outside of
-one, every question is asked anew.
+A read transaction sees one state of the database, so asking again cannot give another answer; `reading` gives each an
+empty cache. In any other, every question is asked anew.
 """
 
 from collections.abc import Callable, Hashable
@@ -10,18 +10,13 @@ from typing import Any, TypeVar, cast
 from sqlalchemy.engine import Connection
 
 Answer = TypeVar("Answer")
-OF = "the transaction it was found in"
 
 
 def once_per_transaction(connection: Connection, what: Hashable, find: Callable[[], Answer]) -> Answer:
     """Return what `find` returns, calling it once per transaction."""
-    options, transaction = connection.get_execution_options(), connection.get_transaction()
-    found: dict[Hashable, Any] | None = options.get("dm_feedback_found")
-    if found is None or transaction is None or not options.get("dm_feedback_steady"):
+    found: dict[Hashable, Any] | None = connection.get_execution_options().get("dm_feedback_found")
+    if found is None:
         return find()
-    if found.get(OF) is not transaction:  # a connection may read one state after another
-        found.clear()
-        found[OF] = transaction
     if what not in found:
         found[what] = find()
     return cast("Answer", found[what])
