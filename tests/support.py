@@ -157,6 +157,18 @@ class World:
     def run(self) -> int:
         return work(self.place, self.clients, self.clock)
 
+    def turns(self, n: int, **span: float) -> None:
+        """Several turns of the worker, and so much time after each."""
+        for _ in range(n):
+            self.run()
+            self.forward(**span)
+
+    def later(self, n: int, **span: float) -> None:
+        """Several turns of the worker, and so much time before each."""
+        for _ in range(n):
+            self.forward(**span)
+            self.run()
+
     def ended(self, conversation_id: str = "c-1", **columns: Any) -> str:
         """Put an ended conversation into the ledger, as intake does, and return the request's id."""
         row = request_row(self.clock.now, conversation_id=conversation_id, **columns)

@@ -109,9 +109,7 @@ def test_walking_a_conversation_scans_no_table(world: World) -> None:
     with plans(world.engine) as found:
         for _ in range(2):
             told(app, "c-1", x_user_id="501")
-        for _ in range(4):
-            world.forward(hours=8)
-            world.run()
+        world.later(4, hours=8)
         refresh_once(world.engine, account, client, lambda: world.clock.now, answer_window=timedelta(days=28))
         poll_once(world.engine, account, client, world.clock.now)
     assert [row.state for row in app.rows(feedback_request)] == ["card_sent"]
@@ -125,9 +123,7 @@ def test_look_ups_and_answers_scan_no_table(world: World) -> None:
     world.fault(endpoint="direct_messages/events/new", fault="drop_after_commit", times=1)
     request_id = world.ended()
     with plans(world.engine) as found:
-        for _ in range(4):
-            world.forward(minutes=3)
-            world.run()
+        world.later(4, minutes=3)
         read_inbox(world.engine, world.settings, account, client, world.clock)
     assert {each.evidence for each in world.attempts(request_id)} == {"dm_list", "answer"}
     assert sum("send_attempt" in each for each in found) > 5, "they are in it"

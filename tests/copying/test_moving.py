@@ -36,6 +36,14 @@ def app(engine: Engine) -> App:
     return built
 
 
+@pytest.fixture
+def target(app: App, elsewhere: Place) -> Engine:
+    """Another database, made ready for the copy."""
+    made = elsewhere()
+    demand_place(app.engine, made)
+    return made
+
+
 def filled(built: App) -> None:
     key = built.key("supervisor")
     for number in range(7):
@@ -51,7 +59,9 @@ def nobody(_table: str, _rows: int) -> None:
     """Ignores the progress."""
 
 
-def changed(found: list[moving.CarriedTable]) -> dict[str, tuple[int, int]]:
+def copied(source: Engine, target: Engine) -> dict[str, tuple[int, int]]:
+    """What a pass has written and deleted, by table."""
+    found = carry(source, target, every_table(), nobody)
     return {each.name: (each.written, each.deleted) for each in found if each.written or each.deleted}
 
 
@@ -60,12 +70,10 @@ def everything(engine: Engine) -> dict[str, tuple[int, str]]:
         return {each.table.name: each.proof(connection) for each in every_table()}
 
 
-def test_the_copy_is_equal_and_repeating_it_writes_nothing(app: App, elsewhere: Place) -> None:
-    target = elsewhere()
-    demand_place(app.engine, target)
-    first = changed(carry(app.engine, target, every_table(), nobody))
+def test_the_copy_is_equal_and_repeating_it_writes_nothing(app: App, target: Engine) -> None:
+    first = copied(app.engine, target)
     assert first["feedback_request"] == (8, 0)
-    assert changed(carry(app.engine, target, every_table(), nobody)) == {}
+    assert copied(app.engine, target) == {}
     assert everything(target) == everything(app.engine)
 
 
@@ -80,31 +88,27 @@ def test_encrypted_ids_are_copied_as_they_are_stored_and_once(app: App, elsewher
         lying = connection.scalars(sa.select(sa.type_coerce(x_identity.c.handle, sa.Text))).all()
         assert any(each.startswith(ID_MARK) for each in lying)
     demand_place(source, target)
-    assert changed(carry(source, target, every_table(), nobody))["x_identity"] == (len(lying), 0)
-    assert changed(carry(source, target, every_table(), nobody)) == {}
+    assert copied(source, target)["x_identity"] == (len(lying), 0)
+    assert copied(source, target) == {}
     source.dispose()
 
 
-def test_changes_during_the_copy_are_copied_too(app: App, elsewhere: Place) -> None:
-    target = elsewhere()
-    demand_place(app.engine, target)
-    carry(app.engine, target, every_table(), nobody)
+def test_changes_during_the_copy_are_copied_too(app: App, target: Engine) -> None:
+    copied(app.engine, target)
     deliver(app, "c-late", x_user_id="509")
     with writing(app.engine) as connection:
         connection.execute(sa.delete(review_note))
         connection.execute(
             sa.update(feedback_request).values(tags=["other"]).where(feedback_request.c.agent_id == "ann")
         )
-    found = changed(carry(app.engine, target, every_table(), nobody))
+    found = copied(app.engine, target)
     assert found["review_note"] == (0, 1)
     assert found["feedback_request"] == (8, 0)
     assert found["webhook_delivery"] == (1, 0)
     assert everything(target) == everything(app.engine)
 
 
-def test_at_the_end_the_name_of_the_ledger_is_handed_over(app: App, elsewhere: Place) -> None:
-    target = elsewhere()
-    demand_place(app.engine, target)
+def test_at_the_end_the_name_of_the_ledger_is_handed_over(app: App, target: Engine) -> None:
     with pytest.raises(Unavailable, match="is being filled by `dm-feedback db copy`"):
         migrations.require_fitting(target)
     before = everything(app.engine)
@@ -120,10 +124,8 @@ def test_at_the_end_the_name_of_the_ledger_is_handed_over(app: App, elsewhere: P
     assert told(there, "c-1", x_user_id="771771771")["duplicate"] == 1
 
 
-def test_nothing_starts_on_what_is_being_left_and_a_failed_end_gives_it_back(app: App, elsewhere: Place) -> None:
+def test_nothing_starts_on_what_is_being_left_and_a_failed_end_gives_it_back(app: App, target: Engine) -> None:
     """What the source accepted after the proof would be in a ledger nobody reads any more."""
-    target = elsewhere()
-    demand_place(app.engine, target)
 
     def pull_the_plug(table: str, _rows: int) -> None:
         with pytest.raises(Unavailable, match="is being left by `dm-feedback db copy --finish`"):
@@ -141,9 +143,7 @@ def test_nothing_starts_on_what_is_being_left_and_a_failed_end_gives_it_back(app
     assert everything(target) == before
 
 
-def test_an_end_that_was_killed_is_repeated(app: App, elsewhere: Place) -> None:
-    target = elsewhere()
-    demand_place(app.engine, target)
+def test_an_end_that_was_killed_is_repeated(app: App, target: Engine) -> None:
     migrations.mark(app.engine, migrations.LEAVING)
     demand_place(app.engine, target)
     finish(app.engine, target, every_table(), nobody)
@@ -178,9 +178,7 @@ def test_what_was_carried_over_before_stays_left_behind_whatever_becomes_of_a_se
     assert migrations.current(app.engine) == migrations.MOVED
 
 
-def test_a_copy_that_is_interrupted_goes_on(app: App, elsewhere: Place) -> None:
-    target = elsewhere()
-    demand_place(app.engine, target)
+def test_a_copy_that_is_interrupted_goes_on(app: App, target: Engine) -> None:
 
     def pull_the_plug(table: str, _rows: int) -> None:
         if table == "feedback_request":
@@ -189,7 +187,7 @@ def test_a_copy_that_is_interrupted_goes_on(app: App, elsewhere: Place) -> None:
     with pytest.raises(KeyboardInterrupt):
         carry(app.engine, target, every_table(), pull_the_plug)
     demand_place(app.engine, target)
-    assert "feedback_request" not in changed(carry(app.engine, target, every_table(), nobody))
+    assert "feedback_request" not in copied(app.engine, target)
     assert everything(target) == everything(app.engine)
 
 
@@ -200,7 +198,7 @@ def test_no_json_and_null_in_json_stay_two_things(engine: Engine, elsewhere: Pla
         connection.exec_driver_sql("UPDATE api_key SET routes = NULL")
     app.key("analyst")  # as JSON this one has a null
     demand_place(engine, target)
-    carry(engine, target, every_table(), nobody)
+    copied(engine, target)
     for each in (engine, target):
         with reading(each) as connection:
             assert connection.exec_driver_sql("SELECT count(*) FROM api_key WHERE routes IS NULL").scalar() == 1
@@ -222,7 +220,7 @@ def test_a_database_that_was_only_upgraded_counts_as_empty(app: App, elsewhere: 
     target = elsewhere()
     migrations.upgrade(target)
     demand_place(app.engine, target)
-    assert changed(carry(app.engine, target, every_table(), nobody))["feedback_request"] == (8, 0)
+    assert copied(app.engine, target)["feedback_request"] == (8, 0)
 
 
 def test_another_applications_database_and_the_same_database_are_refused(app: App, elsewhere: Place) -> None:
@@ -253,10 +251,8 @@ def test_running_processes_are_named_and_ended_ones_are_not(app: App) -> None:
     assert waited == [15.0, 15.0]
 
 
-def test_a_row_that_somebody_changes_there_is_found_by_the_proof(app: App, elsewhere: Place) -> None:
-    target = elsewhere()
-    demand_place(app.engine, target)
-    carry(app.engine, target, every_table(), nobody)
+def test_a_row_that_somebody_changes_there_is_found_by_the_proof(app: App, target: Engine) -> None:
+    copied(app.engine, target)
     with writing(target) as connection:
         connection.execute(sa.update(transition).values(actor="somebody").where(transition.c.id == 1))
     with pytest.raises(Conflict, match=r"transition: .* they are not the same"):
@@ -300,24 +296,22 @@ def test_every_kind_of_column_travels(sqlite_engine: Engine, elsewhere: Place) -
         )
         assert naming.name
     demand_place(sqlite_engine, target)
-    carry(sqlite_engine, target, every_table(), nobody)
+    copied(sqlite_engine, target)
     with reading(target) as connection:
         found = connection.execute(sa.select(webhook_delivery)).one()
     assert (found.body, found.headers) == (body, headers)
 
 
-def test_thousands_of_deleted_rows_are_deleted_in_the_copy_too(app: App, elsewhere: Place) -> None:
-    target = elsewhere()
-    demand_place(app.engine, target)
+def test_thousands_of_deleted_rows_are_deleted_in_the_copy_too(app: App, target: Engine) -> None:
     many = 2 * AT_ONCE + 1
     with writing(app.engine) as connection:
         line = connection.execute(sa.select(transition).limit(1)).mappings().one()
         again = {name: value for name, value in line.items() if name != "id"}
         connection.execute(sa.insert(transition), [again] * many)
-    carry(app.engine, target, every_table(), nobody)
+    copied(app.engine, target)
     with writing(app.engine) as connection:
         connection.execute(sa.delete(transition))
-    assert changed(carry(app.engine, target, every_table(), nobody))["transition"][1] > many
+    assert copied(app.engine, target)["transition"][1] > many
     assert everything(target) == everything(app.engine)
 
 

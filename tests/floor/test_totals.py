@@ -146,9 +146,7 @@ def test_a_conversation_is_counted_to_its_card_and_its_answer_and_no_customer_is
     world.customers({"user_id": "7717717717"})
     before = PROCESS_COUNTS.so_far()
     request_id = world.ended(x_user_id="7717717717", x_handle="jane")
-    for _ in range(4):
-        world.forward(hours=8)
-        world.run()
+    world.later(4, hours=8)
     card = world.request(request_id)
     told_at = world.clock.forward(hours=1)
     with writing(sqlite_engine) as connection:

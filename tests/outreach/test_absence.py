@@ -30,18 +30,10 @@ def asked(world: World, user_id: str, **columns: Any) -> str:
     return ready(world, conversation_id=f"c-{user_id}", x_user_id=user_id, **columns)
 
 
-def go_on(world: World, minutes: int) -> None:
-    for _ in range(minutes):
-        world.run()
-        world.forward(minutes=1)
-
-
 def long_go_on(world: World) -> None:
     """Two hours and a half; once the list has settled nothing happens often, and ten minutes at a step will do."""
-    go_on(world, 20)
-    for _ in range(13):
-        world.run()
-        world.forward(minutes=10)
+    world.turns(20, minutes=1)
+    world.turns(13, minutes=10)
 
 
 def got(world: World, user_id: str, via: str) -> int:
@@ -52,7 +44,7 @@ def got(world: World, user_id: str, via: str) -> int:
 def test_a_list_that_shows_no_cards_proves_no_card_absent(world_of: Any, fault: str) -> None:
     world: World = world_of({"card_dm_in_list": False, **OFF})
     known = asked(world, "501")
-    go_on(world, 10)
+    world.turns(10, minutes=1)
     assert world.request(known).card_dm_id is not None
     world.fault(endpoint=CREATE, fault=fault, times=1)
     unclear = asked(world, "502")
@@ -66,9 +58,9 @@ def test_a_card_missing_from_the_list_is_repeated_only_while_x_forbids_two(world
     world: World = world_of({"card_dm_in_list": False})
     world.fault(endpoint=CREATE, fault="status_after_commit", times=1)
     first = asked(world, "501")
-    for _ in range(80):  # forty hours: the try after the first day may come six hours late, and a little by chance
-        world.run()
-        world.forward(minutes=30)
+    world.turns(
+        80, minutes=30
+    )  # forty hours: the try after the first day may come six hours late, and a little by chance
     assert got(world, "501", "card") == 1
     assert (world.request(first).state, world.request(first).reason) == (State.UNKNOWN, "unclear_send")
     assert {each.outcome for each in world.attempts(first) if each.kind == "card"} == {"not_sent", "unknown"}
@@ -82,9 +74,7 @@ def test_a_card_that_x_refuses_to_repeat_is_not_told_as_never_sent(world_of: Any
     world: World = world_of({"card_dm_in_list": False})
     world.fault(endpoint=CREATE, fault="status_after_commit", times=1)
     first = asked(world, "501", opening_text=None, stale_at=START + 23 * HOUR)
-    for _ in range(60):
-        world.run()
-        world.forward(minutes=30)
+    world.turns(60, minutes=30)
     assert got(world, "501", "card") == 1
     assert {each.evidence for each in world.attempts(first)} == {None, "refused"}
     assert (world.request(first).state, world.request(first).reason) == (State.UNKNOWN, "unclear_send")
@@ -103,10 +93,10 @@ def test_of_several_first_cards_that_the_list_leaves_out_one_is_repeated_and_not
 def test_a_list_without_cards_still_proves_openings(world_of: Any) -> None:
     world: World = world_of({"card_dm_in_list": False, **OFF})
     asked(world, "501")
-    go_on(world, 10)
+    world.turns(10, minutes=1)
     world.fault(endpoint=NEW, fault="drop_before", times=1)
     again = asked(world, "502")
-    go_on(world, 20)
+    world.turns(20, minutes=1)
     attempts = sorted((each.kind, each.outcome) for each in world.attempts(again))
     assert attempts == [("card", "sent"), ("dm", "not_sent"), ("dm", "sent")]
 
@@ -116,13 +106,13 @@ def test_a_list_with_an_unusual_lag_is_waited_for(world_of: Any) -> None:
     world: World = world_of({"list_lag_s": 600, **OFF})
     for number in range(601, 606):
         asked(world, str(number))
-        go_on(world, 1)
+        world.turns(1, minutes=1)
     world.fault(endpoint=NEW, fault="status_after_commit", times=1)
     unclear = asked(world, "501")
     for number in range(606, 626):
-        go_on(world, 1)
+        world.turns(1, minutes=1)
         asked(world, str(number))
-    go_on(world, 10)
+    world.turns(10, minutes=1)
     assert world.request(unclear).state == State.CARD_SENT
     assert (got(world, "501", "dm"), got(world, "501", "card")) == (1, 1)
 
@@ -131,7 +121,7 @@ def test_the_opening_shows_how_far_the_list_lags(world_of: Any) -> None:
     world: World = world_of({"list_lag_s": 600, **OFF})
     world.fault(endpoint=CREATE, fault="status_after_commit", times=1)
     alone = asked(world, "501")
-    go_on(world, 30)
+    world.turns(30, minutes=1)
     assert world.request(alone).state == State.CARD_SENT
     assert (messages(world, "dm"), messages(world, "card")) == (1, 1)
 
@@ -139,10 +129,10 @@ def test_the_opening_shows_how_far_the_list_lags(world_of: Any) -> None:
 def test_a_card_that_never_arrived_is_still_sent_where_the_list_shows_cards(world_of: Any) -> None:
     world: World = world_of(OFF)
     asked(world, "501")
-    go_on(world, 10)
+    world.turns(10, minutes=1)
     world.fault(endpoint=CREATE, fault="drop_before", times=1)
     again = asked(world, "502")
-    go_on(world, 20)
+    world.turns(20, minutes=1)
     assert world.request(again).state == State.CARD_SENT
     assert (messages(world, "dm"), messages(world, "card")) == (2, 2)
 
@@ -161,7 +151,7 @@ def test_a_list_that_ends_early_proves_nothing_of_what_lies_behind_its_end(world
     world: World = world_of(OFF, accounts__acme__list_lag="10s")
     world.clients["acme"] = world.client("acme", Cut(httpx.WSGITransport(app=world.x_app)))
     asked(world, "501")
-    go_on(world, 10)
+    world.turns(10, minutes=1)
     world.fault(endpoint=NEW, fault="status_after_commit", times=1)
     unclear = asked(world, "502")
     world.run()
@@ -201,7 +191,7 @@ def test_where_nothing_is_known_nobody_has_a_message_more_than_three_times(world
     world.clients["acme"] = world.client("acme", Empty(httpx.WSGITransport(app=world.x_app)))
     world.fault(endpoint=NEW, fault="status_after_commit", times=1000)
     requests = [asked(world, str(number)) for number in (501, 502, 503)]
-    go_on(world, 240)
+    world.turns(240, minutes=1)
     assert max(got(world, str(number), "dm") for number in (501, 502, 503)) == 3
     assert {world.request(each).reason for each in requests} == {"unclear_send"}
 
@@ -211,7 +201,7 @@ def test_what_never_arrived_is_sent_again_for_one_and_then_for_all(world_of: Any
     world: World = world_of(OFF)
     world.fault(endpoint=endpoint, fault="drop_before", times=5)
     requests = [asked(world, str(number)) for number in range(501, 506)]
-    go_on(world, 30)
+    world.turns(30, minutes=1)
     assert {world.request(each).state for each in requests} == {State.CARD_SENT}
     assert [got(world, str(number), kind) for number in range(501, 506)] == [1] * 5
 
@@ -221,10 +211,10 @@ def test_a_card_x_tells_of_was_sent_whatever_its_list_showed(world_of: Any) -> N
     world: World = world_of({"card_dm_in_list": False})
     world.fault(endpoint=CREATE, fault="status_after_commit", times=1)
     first = asked(world, "501", opening_text=None)
-    go_on(world, 10)
+    world.turns(10, minutes=1)
     assert {each.outcome for each in world.attempts(first)} == {"not_sent"}
     appeared(world, first, "777")
-    go_on(world, 60)
+    world.turns(60, minutes=1)
     assert (world.request(first).state, world.request(first).feedback_id) == (State.CARD_SENT, "777")
     assert (world.attempts(first)[0].outcome, world.attempts(first)[0].evidence) == ("sent", "feedback")
     world.forward(days=2)
@@ -258,13 +248,13 @@ def test_a_list_that_leaves_out_one_customer_does_not_have_us_write_to_them_agai
     world: World = world_of(OFF)
     world.clients["acme"] = world.client("acme", LeavesOut(world, path))
     asked(world, "601")
-    go_on(world, 10)
+    world.turns(10, minutes=1)
     left_out = asked(world, "502")
     for number in range(602, 642, 2):
         asked(world, str(number))
         asked(world, str(number + 1))
-        go_on(world, 1)
-    go_on(world, 120)
+        world.turns(1, minutes=1)
+    world.turns(120, minutes=1)
     assert (got(world, "502", "dm"), got(world, "502", "card")) == most
     assert (world.request(left_out).state, world.request(left_out).reason) == (State.UNKNOWN, "unclear_send")
     assert got(world, "641", "card") == 1
@@ -275,9 +265,9 @@ def test_a_customer_left_out_is_not_written_to_again_and_again_while_nobody_else
     world: World = world_of(OFF)
     world.clients["acme"] = world.client("acme", LeavesOut(world, NEW))
     asked(world, "601")
-    go_on(world, 10)
+    world.turns(10, minutes=1)
     left_out = asked(world, "502")
-    go_on(world, 200)
+    world.turns(200, minutes=1)
     assert (got(world, "502", "dm"), got(world, "502", "card")) == (3, 0)
     assert (world.request(left_out).state, world.request(left_out).reason) == (State.UNKNOWN, "unclear_send")
 
@@ -299,15 +289,15 @@ def test_what_x_takes_of_few_for_an_hour_is_sent_to_all_in_the_end(world_of: Any
     world: World = world_of(OFF)
     world.clients["acme"] = world.client("acme", unwell := Unwell(httpx.WSGITransport(app=world.x_app)))
     asked(world, "601")
-    go_on(world, 10)
+    world.turns(10, minutes=1)
     unwell.taken_of = taken_of
     requests = []
     for number in range(602, 642, 2):
         requests += [asked(world, str(number)), asked(world, str(number + 1))]
-        go_on(world, 3)
+        world.turns(3, minutes=1)
     assert max(len(world.attempts(each)) for each in requests) > 4
     unwell.taken_of = 1
-    go_on(world, 240)
+    world.turns(240, minutes=1)
     assert {world.request(each).state for each in requests} == {State.CARD_SENT}
 
 
@@ -316,14 +306,14 @@ def test_where_x_takes_nothing_for_hours_the_few_of_a_quiet_account_are_sent_in_
     world: World = world_of(OFF)
     world.clients["acme"] = world.client("acme", unwell := Unwell(httpx.WSGITransport(app=world.x_app)))
     asked(world, "601")
-    go_on(world, 30)
+    world.turns(30, minutes=1)
     unwell.taken_of = 1000
     requests = []
     for number in (602, 603, 604):
         requests.append(asked(world, str(number)))
-        go_on(world, 30)
+        world.turns(30, minutes=1)
     unwell.taken_of = 1
-    go_on(world, 240)
+    world.turns(240, minutes=1)
     assert {world.request(each).state for each in requests} == {State.CARD_SENT}
     assert {got(world, str(number), "dm") for number in (602, 603, 604)} == {1}
 

@@ -210,9 +210,7 @@ class Interleaving(RuleBasedStateMachine):
         self.found.clear()
         self.world.control("/faults", method="DELETE")
         self.the_account_is_held_or_released(hold=False)
-        for _ in range(12):
-            self.world.forward(hours=13)
-            self.world.run()
+        self.world.later(12, hours=13)
         states = {each: self.world.request(each) for each in self.ids}
         assert all(row.state in END_STATES for row in states.values()), [(r.state, r.reason) for r in states.values()]
         sent = {each["external_id"] for each in self.world.truth()["cards"]}

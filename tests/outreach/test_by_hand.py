@@ -155,9 +155,7 @@ def test_confirmation_is_needed_again_after_a_cancel(world: World) -> None:
     world.fault(endpoint="direct_messages/events/new", fault="drop_after_commit", times=1)
     world.fault(endpoint="direct_messages/events/list", fault="status", status=503)
     request_id = ready(world)
-    for _ in range(15):
-        world.run()
-        world.forward(minutes=10)
+    world.turns(15, minutes=10)
     assert world.request(request_id).state == State.UNKNOWN
     by_hand.retry(world.place, request_id, by="ana", accept_second_message=True, now=world.clock.now)
     by_hand.cancel(world.place, request_id, by="ana", now=world.clock.now)

@@ -20,9 +20,7 @@ def test_a_late_record_changes_nothing(world: World) -> None:
     request_id = ready(world)
     paused = claim(world.place, world.settings.accounts["acme"], 1, world.clock.now).ready[0]
     found = take(paused, world.clients["acme"], world.clock)  # X has the opening; then the worker is paused
-    for _ in range(12):  # meanwhile a successor looks it up and goes on to the end
-        world.forward(seconds=60)
-        world.run()
+    world.later(12, seconds=60)  # meanwhile a successor looks it up and goes on to the end
     history = world.history(request_id)
     assert world.request(request_id).state == State.CARD_SENT
     assert record(world.place, paused, found, world.clock.now) is None
@@ -33,9 +31,7 @@ def test_a_late_record_changes_nothing(world: World) -> None:
 def test_a_call_that_wakes_up_late_is_refused_by_x(world: World) -> None:
     request_id = ready(world)
     paused = claim(world.place, world.settings.accounts["acme"], 1, world.clock.now).ready[0]
-    for _ in range(12):  # a successor proves it unsent and sends it itself
-        world.forward(seconds=60)
-        world.run()
+    world.later(12, seconds=60)  # a successor proves it unsent and sends it itself
     assert messages(world, "dm") == 1
     found = take(paused, world.clients["acme"], world.clock)  # signed with the moment of its intent: too old for X
     assert "135" in str(found.outcome)

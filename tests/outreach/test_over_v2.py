@@ -123,9 +123,7 @@ def test_an_unclear_send_is_looked_up_with_that_one_person(over: Callable[..., O
     world.fault(endpoint="2/dm_conversations/messages", fault=fault, skip=skip, times=1)
     request_id = world.ended()
     world.forward(minutes=2)
-    for _ in range(8):
-        world.run()
-        world.forward(minutes=2)
+    world.turns(8, minutes=2)
     assert world.request(request_id).state == State.CARD_SENT
     assert len(sent(world)) == 2, "none twice"
     assert world.asked("2/dm_conversations/dm_events")
@@ -146,9 +144,7 @@ def test_a_failed_list_proves_no_absence(over: Callable[..., Over]) -> None:
     world.clients["acme"] = world.client("acme", Complaining(httpx.WSGITransport(app=world.x_app)))
     world.fault(endpoint="2/dm_conversations/messages", fault="drop_after_commit", times=1)
     request_id = world.ended()
-    for _ in range(16):
-        world.forward(minutes=10)
-        world.run()
+    world.later(16, minutes=10)
     assert sent(world) == ["Thanks for writing."]
     assert (world.request(request_id).state, world.request(request_id).reason) == (State.UNKNOWN, "unclear_send")
 
@@ -180,9 +176,7 @@ def test_a_list_with_one_customer_that_does_not_end_leaves_calls_for_the_others(
     world.customers({"user_id": "502", "can_dm": True})
     world.fault(endpoint="2/dm_conversations/messages", fault="drop_after_commit", times=2)
     endless, other = world.ended(), world.ended("c-2", x_user_id="502")
-    for _ in range(40):
-        world.forward(minutes=5)
-        world.run()
+    world.later(40, minutes=5)
     assert (world.request(endless).state, world.request(other).state) == (State.UNKNOWN, State.CARD_SENT)
 
 
@@ -190,9 +184,7 @@ def another(world: Over) -> None:
     """Somebody else gets both messages, and X's list has had its time to show them."""
     world.customers({"user_id": "502", "can_dm": True})
     world.ended(conversation_id="c-2", x_user_id="502")
-    for _ in range(6):
-        world.forward(minutes=2)
-        world.run()
+    world.later(6, minutes=2)
     assert len(sent(world)) == 2
 
 
@@ -202,9 +194,7 @@ def test_a_list_with_whom_we_write_to_first_is_held_to_what_somebody_else_has(ov
     world.clients["acme"] = world.client("acme", Empty(httpx.WSGITransport(app=world.x_app)))
     world.fault(endpoint="2/dm_conversations/messages", fault="status_after_commit", times=1)
     request_id = world.ended(ended_at=world.clock.now)
-    for _ in range(16):
-        world.forward(minutes=10)
-        world.run()
+    world.later(16, minutes=10)
     assert [each["text"] for each in world.truth()["messages"] if each["recipient"] == "501"] == ["Thanks for writing."]
     assert (world.request(request_id).state, world.request(request_id).reason) == (State.UNKNOWN, "unclear_send")
 
@@ -219,9 +209,7 @@ def test_a_list_that_shows_no_cards_proves_no_card_absent(over: Callable[..., Ov
     another(world)
     world.fault(endpoint="feedback/create", fault="status_after_commit", times=1)
     request_id = world.ended(ended_at=world.clock.now)
-    for _ in range(16):
-        world.forward(minutes=10)
-        world.run()
+    world.later(16, minutes=10)
     assert [each["via"] for each in world.truth()["messages"] if each["recipient"] == "501"] == ["dm", "card"]
     assert (world.request(request_id).state, world.request(request_id).reason) == (State.UNKNOWN, "unclear_send")
 
@@ -238,9 +226,7 @@ def test_a_list_without_cards_still_proves_openings(over: Callable[..., Over]) -
     world.fault(endpoint="2/dm_conversations/messages", fault="drop_before", times=1)
     request_id = world.ended(ended_at=world.clock.now)
     world.forward(minutes=2)
-    for _ in range(12):
-        world.run()
-        world.forward(minutes=2)
+    world.turns(12, minutes=2)
     assert world.request(request_id).state == State.CARD_SENT
     assert world.request(card).state == State.DM_SENT
     assert [each["via"] for each in world.truth()["messages"] if each["recipient"] == "503"] == ["dm", "card"]
@@ -254,9 +240,7 @@ def test_a_send_that_never_arrived_is_sent_again(over: Callable[..., Over], othe
     world.fault(endpoint="2/dm_conversations/messages", fault="drop_before", times=1)
     request_id = world.ended(ended_at=world.clock.now)
     world.forward(minutes=2)
-    for _ in range(12):
-        world.run()
-        world.forward(minutes=2)
+    world.turns(12, minutes=2)
     assert world.request(request_id).state == State.CARD_SENT
     assert len(sent(world)) == 2 + 2 * others
 
@@ -424,14 +408,10 @@ def test_while_our_clock_is_wrong_nothing_is_sent_and_nothing_proven(over: Calla
     world.forward(minutes=2)
     world.run()
     world.clock.forward(minutes=minutes)
-    for _ in range(8):
-        world.forward(minutes=2)
-        world.run()
+    world.later(8, minutes=2)
     assert len(sent(world)) == 3, "the opening that is unclear"
     world.clock.forward(minutes=-minutes)
-    for _ in range(30):
-        world.forward(minutes=2)
-        world.run()
+    world.later(30, minutes=2)
     assert world.request(request_id).state == State.CARD_SENT
     assert len(sent(world)) == 4
 
@@ -547,9 +527,7 @@ def test_an_unwell_token_endpoint_costs_only_time(over: Callable[..., Over], sta
     world.fault(endpoint="oauth2/token", fault="status", status=status, code=130, times=2)
     request_id = world.ended(ended_at=world.clock.now)
     world.forward(minutes=2)
-    for _ in range(10):
-        world.run()
-        world.forward(minutes=5)
+    world.turns(10, minutes=5)
     assert world.held() is None
     assert world.request(request_id).state == State.CARD_SENT
     assert len(sent(world)) == 2
@@ -564,17 +542,13 @@ def test_an_answer_with_the_next_token_that_gets_lost_loses_the_sign_in(over: Ca
     world.fault(endpoint="oauth2/token", fault=fault, times=1)
     request_id = world.ended(ended_at=world.clock.now)
     world.forward(minutes=2)
-    for _ in range(4):
-        world.run()
-        world.forward(minutes=5)
+    world.turns(4, minutes=5)
     assert world.held() == "sign_in_lost"
     assert world.request(request_id).reason == "account_held"
     assert sent(world) == []
     world.connect()
     world.release()
-    for _ in range(3):
-        world.run()
-        world.forward(minutes=5)
+    world.turns(3, minutes=5)
     assert world.request(request_id).state == State.CARD_SENT
 
 
@@ -625,14 +599,10 @@ def test_more_unclear_sends_than_calls_in_a_window_are_all_cleared_up(over: Call
     world.customers(*({"user_id": str(600 + n), "can_dm": True} for n in range(many)))
     first = world.ended(x_user_id="501")
     world.forward(minutes=2)
-    for _ in range(4):
-        world.run()
-        world.forward(minutes=6)
+    world.turns(4, minutes=6)
     assert world.request(first).state == State.CARD_SENT
     requests = [world.ended(f"d-{n}", x_user_id=str(600 + n)) for n in range(many)]
     world.forward(minutes=2)
     world.fault(endpoint="2/dm_conversations/messages", fault="drop_before", times=many)
-    for _ in range(60):
-        world.run()
-        world.forward(minutes=4)
+    world.turns(60, minutes=4)
     assert {world.request(each).state for each in requests} == {State.CARD_SENT}

@@ -61,9 +61,7 @@ def test_the_start_of_an_x_outage_is_kept_until_x_answers(world: World, fault: s
     world.fault(endpoint="users/show", fault=fault, **more)
     world.ended(ended_at=world.clock.now - timedelta(minutes=5))
     began = world.clock.now
-    for _ in range(3):
-        world.run()
-        world.forward(seconds=30)
+    world.turns(3, seconds=30)
     assert away_since(world) == began
     assert x_outage.since(began, began + timedelta(seconds=59)) is None, "one call in vain is no outage"
     assert x_outage.since(began, world.clock.now) == began

@@ -254,9 +254,7 @@ def test_a_refusal_of_everything_met_while_reading_holds_the_account(world: Worl
     world.fault(endpoint=CREATE, fault="drop_after_commit", times=1)
     world.fault(endpoint=LIST, fault="status", status=403, code=326)
     ready(world)
-    for _ in range(8):
-        world.run()
-        world.forward(seconds=60)
+    world.turns(8, seconds=60)
     with reading(world.engine) as connection:
         (stands,) = standing.standings(connection)
     assert (stands.hold_code, stands.hold_reason) == (326, "account_locked")

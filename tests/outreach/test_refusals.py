@@ -475,9 +475,7 @@ def test_a_repeat_refused_as_duplicate_proves_the_first_arrived(
     world.customers({"user_id": "501", "can_dm": True})
     world.fault(endpoint=endpoint, fault="drop_after_commit", times=1)
     request_id = ready(world)
-    for _ in range(12):
-        world.run()
-        world.forward(seconds=60)
+    world.turns(12, seconds=60)
     first, repeat = [each for each in world.attempts(request_id) if each.kind == kind]
     assert (first.outcome, first.evidence) == ("sent", "duplicate")
     assert (repeat.outcome, repeat.evidence) == ("not_sent", "refused")
@@ -511,9 +509,7 @@ def test_a_text_altered_by_x_is_recognised(world_of: Callable[..., World], shown
     world.customers({"user_id": "501", "can_dm": True})
     world.fault(endpoint=NEW, fault="drop_after_commit", times=1)
     request_id = ready(world, opening_text=TEXTS["opening"], card_text=TEXTS["card"])
-    for _ in range(8):
-        world.run()
-        world.forward(seconds=60)
+    world.turns(8, seconds=60)
     assert world.request(request_id).state == State.CARD_SENT
     assert (messages(world, "dm"), messages(world, "card")) == (1, 1)
 
@@ -523,9 +519,7 @@ def test_an_ambiguous_text_ends_unknown_and_is_not_repeated(world_of: Callable[.
     world.customers({"user_id": "501", "can_dm": True})
     world.fault(endpoint=NEW, fault="drop_after_commit", times=1)
     request_id = ready(world, opening_text=TEXTS["opening"])
-    for _ in range(30):
-        world.run()
-        world.forward(seconds=60)
+    world.turns(30, seconds=60)
     row = world.request(request_id)
     assert (row.state, row.detail) == (State.UNKNOWN, "X shows a message so similar that it may be this one.")
     assert [each.evidence for each in world.attempts(request_id)] == ["alike"]

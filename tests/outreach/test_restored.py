@@ -67,9 +67,7 @@ class Backed:
         return found
 
     def until_quiet(self) -> None:
-        for _ in range(20):
-            self.world.run()
-            self.world.forward(minutes=2)
+        self.world.turns(20, minutes=2)
 
     def sent(self) -> tuple[int, int]:
         """Openings and cards at X; fails where anybody has two of a kind."""
@@ -261,9 +259,7 @@ def test_without_a_dm_list_the_request_ends_unknown(backed: Backed) -> None:
     backed.save()
     backed.put_back()
     backed.world.fault(endpoint="direct_messages/events/list", fault="status", status=503, times=1000)
-    for _ in range(30):
-        backed.world.run()
-        backed.world.forward(minutes=10)
+    backed.world.turns(30, minutes=10)
     assert backed.sent() == (0, 0)
     assert (backed.state(request_id), backed.world.request(request_id).reason) == ("unknown", "unclear_send")
 

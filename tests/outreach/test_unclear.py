@@ -31,9 +31,7 @@ def messages(world: World, via: str) -> int:
 def test_a_send_that_arrived_is_found_and_never_repeated(world: World, fault: str, endpoint: str, via: str) -> None:
     world.fault(endpoint=endpoint, fault=fault, times=1)
     request_id = ready(world)
-    for _ in range(8):
-        world.run()
-        world.forward(seconds=60)
+    world.turns(8, seconds=60)
     row = world.request(request_id)
     assert row.state == State.CARD_SENT
     assert (messages(world, "dm"), messages(world, "card")) == (1, 1)
@@ -52,9 +50,7 @@ def test_a_send_that_never_arrived_is_repeated_only_after_proof(world: World, fa
     world.run()
     assert messages(world, "dm") == 0  # absence proves nothing yet
     assert len(world.attempts(request_id)) == 1
-    for _ in range(10):
-        world.forward(seconds=60)
-        world.run()
+    world.later(10, seconds=60)
     assert [each.outcome for each in world.attempts(request_id)][:2] == ["not_sent", "sent"]
     assert (messages(world, "dm"), messages(world, "card")) == (1, 1)
 
@@ -76,9 +72,7 @@ def test_an_answer_about_somebody_elses_card_is_looked_up_and_gives_nobody_that_
     world.clients["acme"] = world.client("acme", OneOff(httpx.WSGITransport(app=world.x_app)))
     world.customers({"user_id": "502", "can_dm": True})
     one, other = ready(world), ready(world, conversation_id="c-2", x_user_id="502")
-    for _ in range(8):
-        world.run()
-        world.forward(seconds=60)
+    world.turns(8, seconds=60)
     cards = {each["recipient"]: str(each["id"]) for each in world.truth()["messages"] if each["via"] == "card"}
     assert {world.request(each).x_user_id: world.request(each).card_dm_id for each in (one, other)} == cards
     assert sorted(world.request(each).feedback_id is None for each in (one, other)) == [False, True]
@@ -102,9 +96,7 @@ class Behind(Dropping):
 def test_the_answer_to_the_opening_is_none_to_the_message_that_asks(world: World) -> None:
     world.clients["acme"] = world.client("acme", Behind(httpx.WSGITransport(app=world.x_app)))
     request_id = ready(world, way="page", card_text="Answer here.")
-    for _ in range(20):
-        world.run()
-        world.forward(seconds=60)
+    world.turns(20, seconds=60)
     asked = [each.outcome for each in world.attempts(request_id) if each.kind == "card"]
     assert (asked, messages(world, "dm")) == (["not_sent", "sent"], 2)
 
@@ -114,9 +106,7 @@ def test_the_lists_lag_is_waited_out(world_of: Any) -> None:
     world.customers({"user_id": "501", "screen_name": "ada", "can_dm": True})
     world.fault(endpoint=NEW, fault="status_after_commit", times=1)
     request_id = ready(world)
-    for _ in range(30):
-        world.run()
-        world.forward(seconds=20)
+    world.turns(30, seconds=20)
     assert world.request(request_id).state == State.CARD_SENT
     assert messages(world, "dm") == 1
 
@@ -135,9 +125,7 @@ def test_machines_whose_clocks_x_takes_prove_no_absence_before_its_list_can_show
     request_id = ready(world)
     world.run()
     world.clock.forward(minutes=reader - sender)
-    for _ in range(90):
-        world.forward(seconds=10)
-        world.run()
+    world.later(90, seconds=10)
     assert (messages(world, "dm"), messages(world, "card")) == (1, 1)
     assert world.request(request_id).state == State.CARD_SENT
 
@@ -151,9 +139,7 @@ def test_a_short_lag_believes_clocks_no_more_than_it_waits_for_them(world_of: An
     ready(world)
     world.run()
     world.clock.forward(seconds=110)
-    for _ in range(90):
-        world.forward(seconds=10)
-        world.run()
+    world.later(90, seconds=10)
     assert (messages(world, "dm"), messages(world, "card")) == (1, 1)
 
 
@@ -165,9 +151,7 @@ def test_a_clock_ahead_of_xs_costs_one_look_more_and_not_one_each_turn(world_of:
     world.fault(endpoint=NEW, fault="drop_before", times=1)
     world.clock.forward(seconds=ahead)
     request_id = ready(world)
-    for _ in range(150):
-        world.run()
-        world.forward(seconds=5)
+    world.turns(150, seconds=5)
     assert world.request(request_id).state == State.CARD_SENT
     assert sum(world.truth()["counts"]["requests"]["direct_messages/events/list"].values()) <= 4
 
@@ -176,9 +160,7 @@ def test_an_unprovable_send_ends_unknown(world: World) -> None:
     world.fault(endpoint=NEW, fault="drop_after_commit", times=1)
     world.fault(endpoint="direct_messages/events/list", fault="status", status=503)
     request_id = ready(world)
-    for _ in range(15):
-        world.run()
-        world.forward(minutes=10)
+    world.turns(15, minutes=10)
     row = world.request(request_id)
     assert (row.state, row.reason) == (State.UNKNOWN, "unclear_send")
     assert messages(world, "dm") == 1
@@ -195,9 +177,7 @@ def test_after_hours_in_which_nobody_looked_one_look_in_vain_is_no_end(world: Wo
         with writing(world.engine) as connection:
             holds.hold(connection, "acme", holds.Hold(226, "looks_automated"), world.clock.now)
     world.forward(hours=3)
-    for _ in range(4):
-        world.run()
-        world.forward(minutes=1)
+    world.turns(4, minutes=1)
     assert world.request(request_id).state == (State.DM_SENT if held else State.CARD_SENT)
     assert messages(world, "dm") == 1
 
@@ -221,9 +201,7 @@ def test_a_worker_that_died_in_the_call_is_looked_up(world: World) -> None:
     died(world, request_id, "dm")
     x = world.clients["acme"]
     x.send_dm("501", FROZEN["opening_text"], signed_at=world.clock.now)  # it arrived; nobody recorded it
-    for _ in range(12):
-        world.forward(seconds=60)
-        world.run()
+    world.later(12, seconds=60)
     assert world.request(request_id).state == State.CARD_SENT
     assert (messages(world, "dm"), messages(world, "card")) == (1, 1)
 
@@ -231,9 +209,7 @@ def test_a_worker_that_died_in_the_call_is_looked_up(world: World) -> None:
 def test_an_opening_is_never_mistaken_for_a_card_with_the_same_text(world: World) -> None:
     request_id = ready(world, card_text=FROZEN["opening_text"])
     world.fault(endpoint=CREATE, fault="drop_before", times=1)
-    for _ in range(12):
-        world.run()
-        world.forward(seconds=60)
+    world.turns(12, seconds=60)
     assert world.request(request_id).state == State.CARD_SENT
     assert [each.outcome for each in world.attempts(request_id) if each.kind == "card"] == ["not_sent", "sent"]
     assert (messages(world, "dm"), messages(world, "card")) == (1, 1)
@@ -245,9 +221,7 @@ def test_a_worker_that_died_before_the_call_costs_only_time(world: World) -> Non
     world.forward(seconds=200)
     world.run()
     assert messages(world, "dm") == 0  # its call may still be on its way: the signature is young enough
-    for _ in range(8):
-        world.forward(seconds=60)
-        world.run()
+    world.later(8, seconds=60)
     assert world.request(request_id).state == State.CARD_SENT
     assert (messages(world, "dm"), messages(world, "card")) == (1, 1)
 
@@ -271,9 +245,7 @@ def test_empty_and_short_pages_of_the_list_are_not_the_end(world_of: Any) -> Non
     world.run()
     for n in range(40):  # other mail of the account pushes ours down the list
         world.clients["acme"].send_dm("501", f"other mail {n}", signed_at=world.clock.now)
-    for _ in range(12):
-        world.forward(seconds=60)
-        world.run()
+    world.later(12, seconds=60)
     assert world.request(request_id).state == State.CARD_SENT
     assert messages(world, "card") == 1
 
@@ -284,9 +256,7 @@ def test_one_reading_of_the_list_clears_up_all_of_an_account(world: World) -> No
     world.fault(endpoint=NEW, fault="drop_after_commit", times=len(people))
     for each in people:
         ready(world, conversation_id=f"c-{each}", x_user_id=each)
-    for _ in range(6):
-        world.run()
-        world.forward(seconds=60)
+    world.turns(6, seconds=60)
     counts = world.truth()["counts"]
     assert counts["messages_via"] == {"dm": 10, "card": 10}
     assert sum(counts["requests"]["direct_messages/events/list"].values()) <= 3

@@ -105,14 +105,10 @@ def test_an_unclear_send_whose_text_is_damaged_proves_nothing(world: World) -> N
     one = ready(world)
     world.run()
     was = damage(world, "opening_text", "cut", one, one)
-    for _ in range(4):
-        world.forward(seconds=60)
-        world.run()
+    world.later(4, seconds=60)
     assert [each.outcome for each in world.attempts(one)] == [None]
     mend(world, "opening_text", one, was)
-    for _ in range(8):
-        world.forward(seconds=60)
-        world.run()
+    world.later(8, seconds=60)
     assert world.request(one).state == State.CARD_SENT
     assert (messages(world, "dm"), messages(world, "card")) == (1, 1)
 

@@ -148,9 +148,7 @@ def test_an_unclear_dm_with_a_link_is_found_by_the_link_and_sent_once(world_of: 
     world.fault(endpoint="direct_messages/events/new", fault="drop_after_commit", skip=1, times=1)
     request_id = ended(world)
     world.run()
-    for _ in range(8):
-        world.forward(minutes=2)
-        world.run()
+    world.later(8, minutes=2)
     assert world.request(request_id).state == State.CARD_SENT
     assert len(sent(world)) == 2
 
@@ -210,9 +208,7 @@ def test_an_answer_on_the_page_corrects_an_unknown_end(
     world.fault(endpoint="direct_messages/events/new", fault="drop_after_commit", skip=skip, times=1)
     world.fault(endpoint="direct_messages/events/list", fault="status", status=503, code=130)
     request_id = ended(world)
-    for _ in range(10):
-        world.run()
-        world.forward(minutes=30)
+    world.turns(10, minutes=30)
     assert world.request(request_id).state == State.UNKNOWN
     before = len(sent(world))
     answered_on_the_page(world, request_id)

@@ -63,9 +63,7 @@ def test_an_unclear_send_is_still_looked_up_and_never_repeated(world: World) -> 
     (request_id,) = many(world, 1)
     world.run()
     world.clock.forward(hours=-1)
-    for _ in range(90):
-        world.run()
-        world.forward(minutes=1)
+    world.turns(90, minutes=1)
     assert world.request(request_id).state in {State.CARD_SENT, State.UNKNOWN}
     assert world.truth()["counts"]["messages_via"]["dm"] == 1
 
@@ -85,8 +83,6 @@ def test_a_failed_last_look_is_repeated_and_not_taken_for_the_last(world: World)
     world.control("/assumptions", {"list_lag_s": 200}, method="PUT")
     world.fault(endpoint=LIST, fault="status", status=503, skip=2, times=3)
     (request_id,) = many(world, 1)
-    for _ in range(20):
-        world.run()
-        world.forward(minutes=1)
+    world.turns(20, minutes=1)
     assert world.request(request_id).state == State.CARD_SENT
     assert world.truth()["counts"]["messages_via"] == {"dm": 1, "card": 1}
