@@ -80,11 +80,10 @@ def _further(connection: Connection, keyring: Keyring, found: WalkProgress, now:
 
 
 def _next_table(connection: Connection, table: sa.Table, found: WalkProgress, now: datetime) -> bool:
-    after = TABLES.index(table) + 1
-    if after < len(TABLES):
-        _note(connection, at_table=TABLES[after].name, at_row=None)
-        return True
-    return _end_pass(connection, found, now)
+    if table is TABLES[-1]:
+        return _end_pass(connection, found, now)
+    _note(connection, at_table=TABLES[TABLES.index(table) + 1].name, at_row=None)
+    return True
 
 
 def _end_pass(connection: Connection, found: WalkProgress, now: datetime) -> bool:
