@@ -47,14 +47,13 @@ COUNT = (
 )
 
 
-def touch(connection: Connection, request_ids: Sequence[str] | sa.Select[Any], now: datetime | None = None) -> None:
-    """Mark that what readers see of these requests changes in this transaction. `now` also moves their `updated_at`.
+def touch(connection: Connection, request_ids: Sequence[str] | sa.Select[Any]) -> None:
+    """Mark that what readers see of these requests changes in this transaction, by a row with a clock of its own.
 
-    Omit `now` if the change has a clock of its own: a request must not reveal an answer before it may be seen. Call
-    this before writing rows of other tables: a sealer then waits for the commit.
+    Theirs stays: a request must not reveal an answer before it may be seen. Call this before writing rows of other
+    tables: a sealer then waits for the commit.
     """
-    changes: dict[str, Any] = {**UNSEALED} if now is None else {**UNSEALED, "updated_at": now}
-    connection.execute(sa.update(feedback_request).where(fr.id.in_(request_ids)).values(changes))
+    connection.execute(sa.update(feedback_request).where(fr.id.in_(request_ids)).values(UNSEALED))
 
 
 def regroup(connection: Connection, request_ids: Sequence[str] | sa.Select[Any], now: datetime) -> None:

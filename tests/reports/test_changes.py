@@ -505,9 +505,9 @@ class Story:
     def send(self):
         row = self.chance.choice(self.rows)
         with writing(self.world.engine) as connection:
-            numbers.touch(connection, [row["id"]], self.world.clock.now)
-            sent = sa.update(feedback_request).where(feedback_request.c.id == row["id"]).values(state="card_sent")
-            connection.execute(sent)
+            numbers.touch(connection, [row["id"]])
+            sent = {"state": "card_sent", "updated_at": self.world.clock.now}
+            connection.execute(sa.update(feedback_request).where(feedback_request.c.id == row["id"]).values(sent))
 
     def answer(self):
         row = self.chance.choice(self.rows)

@@ -187,7 +187,7 @@ class Ledger:
         connection.execute(sa.update(feedback_request).where(f.id == request_id).values(values))
 
     def erase(self, connection: Connection, request_id: str, scores: bool) -> None:
-        seals.touch(connection, [request_id], NOW)
+        seals.touch(connection, [request_id])
         gone: dict[str, Any] = {"text": None, "text_at": None, **({"score": None, "score_at": None} if scores else {})}
         theirs = sa.update(result).where(result.c.request_id == request_id)
         connection.execute(theirs.values(**gone, updated_at=NOW))
