@@ -48,7 +48,7 @@ def get(
     return _got(*_bytes(url, headers or {}, networks, ask))
 
 
-def post(url: str, body: bytes, headers: Mapping[str, str], networks: Iterable[str] = ()) -> CrmResponse:
+def post(url: str, body: bytes, headers: Mapping[str, str], networks: Iterable[str]) -> CrmResponse:
     """Ask by POST what changes nothing; the headers say of what type the body is. Raises NoAnswer."""
     return _got(*_bytes(url, headers, networks, body=body))
 

@@ -114,7 +114,7 @@ def end_unclear(connection: Connection, request_id: str, now: datetime) -> None:
     connection.execute(unclear.values(outcome="unknown", evidence=None, settled_at=now))
 
 
-def prove(connection: Connection, request_id: str, feedback_id: str | None, kind: Kind = Kind.ASKING) -> None:
+def prove(connection: Connection, request_id: str, feedback_id: str | None, kind: Kind) -> None:
     """A feedback object or an answer appeared, so the send behind it has arrived, whatever we believed."""
     may_be_it = sa.or_(snd.outcome.is_distinct_from("not_sent"), sa.and_(*FOUND_MISSING))
     connection.execute(

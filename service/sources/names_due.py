@@ -18,7 +18,7 @@ LEASE = timedelta(minutes=5)
 ss = source_state.c
 
 
-def is_due(connection: Connection, source: str, now: datetime, every: timedelta, mine: datetime | None = None) -> bool:
+def is_due(connection: Connection, source: str, now: datetime, every: timedelta, mine: datetime | None) -> bool:
     """Whether it is time to ask, or (`mine`) we are already asking.
 
     A time later than we ever postpone was set by a clock since set back.

@@ -43,7 +43,7 @@ A_MINUTE = 60
 """Lines of each."""
 
 
-def configure(log_format: str = "json") -> None:
+def configure(log_format: str) -> None:
     """Set up structlog and the standard library's logging for this process."""
     renderers: list[Any] = (
         [structlog.processors.JSONRenderer()]

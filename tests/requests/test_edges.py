@@ -172,7 +172,7 @@ def test_an_answer_proves_what_asked_of_its_own_request(db: Engine, feedback_id:
     unsent = intend(db, mine, START + MINUTE, kind=Kind.ASKING, outcome="not_sent")
     other = intend(db, theirs, kind=Kind.ASKING)
     with writing(db) as connection:
-        sends.prove(connection, mine, feedback_id)
+        sends.prove(connection, mine, feedback_id, Kind.ASKING)
     found = outcomes(db)
     assert found[asked] == ("sent", evidence, feedback_id)
     assert {found[each][0] for each in (opened, other)} == {None}
