@@ -98,7 +98,7 @@ def ended(conversation_id: str) -> tuple[bytes, dict[str, str]]:
     return body, signed(conversation_id, body)
 
 
-UNENCRYPTED = ("/webhooks/crm/crm", "/v1/results", "/metrics", "/dashboard/", "/f/0123456789abcdefghij01")
+UNENCRYPTED = ("/webhooks/crm/crm", "/v1/results", "/metrics", "/dashboard/", "/docs")
 
 
 @pytest.fixture
