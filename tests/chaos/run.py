@@ -60,11 +60,12 @@ def run(
     seconds: float,
     scale: int = 60,
     settle_within_s: float = 900.0,
+    waits_at_crms: bool = True,
     console: Console | None = None,
     keep: Path | None = None,
     dlt: Path | None = None,
 ) -> view.Figures:
-    """Run it once."""
+    """Run it once. `waits_at_crms` False: whom the last to die was asking a CRM about is asked about at once."""
     plan = draw(seed, conversations, kills, workers, seconds, AWAY_EVERY_S.get(database, 60.0))
     with ExitStack() as stack:
         directory = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dmf-chaos-")))
@@ -85,7 +86,7 @@ def run(
         stack.callback(fleet.kill_all)
         fleet.start()
         scene = Scene(plan, database, site, store, engine, x, fleet, crm)
-        return _Run(scene, console or Console(), dlt).play(settle_within_s)
+        return _Run(scene, console or Console(), dlt).play(settle_within_s, waits_at_crms=waits_at_crms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,7 @@ class _Run:
         self.began = time.monotonic()
         self.states: dict[str, int] = {}
 
-    def play(self, settle_within_s: float) -> view.Figures:
+    def play(self, settle_within_s: float, *, waits_at_crms: bool) -> view.Figures:
         """Load and kills, then calm until every request has ended, then the comparison."""
         actors = (
             self.senders,
@@ -142,6 +143,8 @@ class _Run:
             self.life.stop()
             self.weather.stop()
             self.crm.stop()
+            if not waits_at_crms:
+                ledger.end_leases_at_crms(self.engine)
             end = time.monotonic() + settle_within_s
             while self._open_requests() and time.monotonic() < end:
                 self._look(show)

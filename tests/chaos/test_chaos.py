@@ -24,7 +24,7 @@ def test_nothing_is_lost_and_nothing_sent_twice_whatever_dies(database: str) -> 
     console = Console(file=io.StringIO())
     figures = run(
         database, workers=2, conversations=60, kills=6, seed=SEED, seconds=8, scale=100, settle_within_s=150,
-        console=console,
+        waits_at_crms=False, console=console,
     )  # fmt: skip
     view.show(console, figures)
     print(json.dumps(figures.as_json(), indent=2))

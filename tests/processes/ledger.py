@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from service.db import reading, writing
-from service.models import feedback_request, send_attempt
+from service.models import feedback_request, look_up, send_attempt, source_sweep
 from service.states import OPEN_STATES
 from tests.support import request_row
 
@@ -52,6 +52,13 @@ def conversations(engine: Engine) -> set[str]:
     """Every conversation the ledger knows."""
     with reading(engine) as connection:
         return set(connection.scalars(sa.select(r.conversation_id)))
+
+
+def end_leases_at_crms(engine: Engine) -> None:
+    """Whoever was asking a CRM and died is waited for for a minute; tests do not wait."""
+    with writing(engine) as connection:
+        for asking in (look_up, source_sweep):
+            connection.execute(sa.update(asking).values(lease_until=None))
 
 
 def request(engine: Engine, request_id: str) -> sa.Row[Any]:

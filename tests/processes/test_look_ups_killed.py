@@ -8,12 +8,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from service.db import writing
-from service.models import feedback_request, look_up
+from service.models import feedback_request
 from service.sandbox.crm import Crms, CrmServer
 from service.sandbox.crm.faults import Fault
 from service.sandbox.crm.people import KEY
 from tests.processes.children import cli, until
-from tests.processes.ledger import outcomes
+from tests.processes.ledger import end_leases_at_crms, outcomes
 from tests.processes.site import Site
 from tests.processes.x import X
 from tests.support import request_row
@@ -35,7 +35,7 @@ def test_workers_killed_while_a_crm_thinks_lose_nobody_and_ask_nobody_twice(
             with cli(f"worker-{n}", site.directory, "--config", str(site.config), "worker") as worker:
                 until(lambda n=n: server.crms.faults[n].hits, 60, "a look-up is on its way")  # type: ignore[misc]
                 worker.kill()
-            release_leases_of_the_dead(engine)
+            end_leases_at_crms(engine)
         with cli("last", site.directory, "--config", str(site.config), "worker"):
             until(lambda: ended(engine) == CUSTOMERS * EACH, 120, "every conversation has its outcome")
     assert outcomes(engine) == {"card_sent": CUSTOMERS, "cooldown": CUSTOMERS * (EACH - 1)}
@@ -52,12 +52,6 @@ def unknown_people_end_conversations(engine: Engine) -> None:
     ]
     with writing(engine) as connection:
         connection.execute(sa.insert(feedback_request), rows)
-
-
-def release_leases_of_the_dead(engine: Engine) -> None:
-    """A look-up's lease outlasts a whole minute of silence; the test does not."""
-    with engine.begin() as connection:
-        connection.execute(sa.update(look_up).values(lease_until=None))
 
 
 def ended(engine: Engine) -> int:

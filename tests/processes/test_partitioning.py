@@ -1,7 +1,6 @@
 """Web and worker go on while tables are partitioned by a command that is killed between its steps."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,14 +9,17 @@ from sqlalchemy.engine import Engine
 
 from service.db import reading, writing
 from service.db.partitioned import CUT_BY, partitioned_tables
-from service.ids import new_id
 from service.models import delivery_key, feedback_request, webhook_delivery
 from tests.processes import deliveries
 from tests.processes.children import cli, run_cli, until
 from tests.processes.site import Site
 from tests.processes.x import X
 
-HEAP = 30_000  # keys to write, so that there is a middle
+OF_BEFORE = """INSERT INTO webhook_delivery
+    (id, source, dedupe_key, received_at, content_type, headers, query, body, key_index)
+SELECT 'whd_' || lpad(to_hex(at), 12, '0') || lpad(n::text, 16, '0'), 'crm', n, at * 1000, '', '{}', '{}', '{}', 0
+FROM (SELECT n, (extract(epoch FROM now()) * 1000)::bigint - n * 1000 AS at FROM generate_series(1, 30000) AS n)"""
+"""Deliveries, one a second: their keys take a while to write, so that there is a middle."""
 MOST = 60
 WITHIN_S = 180
 BEGUN = (
@@ -27,25 +29,6 @@ BEGUN = (
     "SELECT FROM pg_class WHERE relname = 'webhook_delivery_rest'",
 )
 """What the database shows in the middle of four steps."""
-
-
-def heap(engine: Engine) -> None:
-    """Deliveries of before."""
-    now = datetime.now(UTC)
-    row: dict[str, Any] = {
-        "source": "crm",
-        "content_type": "",
-        "headers": {},
-        "query": {},
-        "body": b"{}",
-        "key_index": 0,
-    }
-    rows = []
-    for number in range(HEAP):
-        at = now - timedelta(seconds=number)
-        rows.append({**row, "id": new_id("whd", at), "received_at": at, "dedupe_key": str(number)})
-    with writing(engine) as connection:
-        connection.execute(sa.insert(webhook_delivery), rows)
 
 
 def shows(engine: Engine, fact: str) -> bool:
@@ -64,7 +47,8 @@ def test_none_is_lost_and_none_is_asked_twice(
 ) -> None:
     site = site_of(postgresql_url)
     engine, words = engine_of(site), ("--config", str(site.config), "db", "partition")
-    heap(engine)
+    with writing(engine) as connection:
+        connection.exec_driver_sql(OF_BEFORE)
     with (
         cli("web", site.directory, "--config", str(site.config), "web"),
         cli("worker", site.directory, "--config", str(site.config), "worker"),

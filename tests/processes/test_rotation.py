@@ -30,6 +30,7 @@ from tests.support import SOURCE_KEY
 
 NEW_KEY = "whsec_" + base64.b64encode(b"another-key-of-the-source-000001").decode()
 OLD_SECRET = "0123456789abcdef0123456789abcdef-chaos"
+PAUSE_S = 0.01  # between deliveries: without it the changes wait for the processor
 NEW_SECRET = "fedcba9876543210fedcba9876543210-chaos"
 
 
@@ -60,7 +61,7 @@ class Sender:
         until(lambda: len(self.delivered) >= before + number, 240, "deliveries are taken")
 
     def _deliver(self) -> None:
-        while not self._over.is_set():
+        while not self._over.wait(PAUSE_S):
             name = f"r-{len(self.delivered)}"
             while deliver(self._site, name) != 200 and not self._over.wait(0.05):
                 pass

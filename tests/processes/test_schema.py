@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import event
@@ -46,16 +47,15 @@ def test_a_new_process_refuses_an_older_schema(site_of: Callable[..., Site], tmp
 
 
 def test_a_killed_migration_is_completed_by_the_next(empty_url: Callable[[], str]) -> None:
-    statements = _statements_of_an_upgrade(empty_url())
+    statements, url = _statements_of_an_upgrade(empty_url()), empty_url()
+    engine = open_engine(url)
     for part in range(1, 9):
-        url = empty_url()
         assert _upgrade_killed_at(url, statements * part // 9) == -signal.SIGKILL
-        engine = open_engine(url)
-        assert migrations.current(engine) is None  # one transaction: nothing of it is there
-        assert migrations.upgrade(engine) == migrations.head()
-        with reading(engine) as connection:
-            assert compare_metadata(MigrationContext.configure(connection), metadata) == []
-        engine.dispose()
+        assert sa.inspect(engine).get_table_names() == []  # one transaction: nothing of it is there
+    assert migrations.upgrade(engine) == migrations.head()
+    with reading(engine) as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    engine.dispose()
 
 
 def _statements_of_an_upgrade(url: str) -> int:

@@ -4,19 +4,17 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from service.db import writing
 from service.intake.crm.desks import desks_of
-from service.models import source_sweep
 from service.sandbox.crm import Crms, CrmServer, Ended
 from service.sandbox.crm.faults import Fault
 from service.sandbox.crm.people import KEY
 from service.settings import load
 from service.sources import holds, sweeps
 from tests.processes.children import cli, until
-from tests.processes.ledger import outcomes
+from tests.processes.ledger import end_leases_at_crms, outcomes
 from tests.processes.site import Site
 from tests.processes.x import X
 
@@ -45,7 +43,7 @@ def test_workers_killed_while_a_list_is_read_find_every_end_and_ask_nobody_twice
             with cli(f"worker-{n}", site.directory, "--config", str(site.config), "worker") as worker:
                 until(lambda n=n: server.crms.faults[n].hits, 60, "a call is on its way")  # type: ignore[misc]
                 worker.kill()
-            release_leases_of_the_dead(engine)
+            end_leases_at_crms(engine)
         with cli("last", site.directory, "--config", str(site.config), "worker"):
             until(lambda: outcomes(engine)["card_sent"] == ENDS, 120, "every end has its card")
     assert outcomes(engine) == {"card_sent": ENDS}
@@ -62,10 +60,3 @@ def an_hour_ago(site: Site, engine: Engine) -> None:
     with writing(engine) as connection:
         holds.enrol(connection, ["crm"], then)
         sweeps.enrol(connection, ["crm"], then)
-
-
-def release_leases_of_the_dead(engine: Engine) -> None:
-    """A lease outlasts a minute of silence; the test does not."""
-    with engine.begin() as connection:
-        connection.execute(sa.update(source_sweep).values(lease_until=None))
-        connection.exec_driver_sql("UPDATE look_up SET lease_until = NULL")
