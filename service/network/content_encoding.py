@@ -6,6 +6,7 @@ sense of it later. A proxy may lose the header: gzip shows by its first bytes, w
 
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 
 from service.errors import TooLarge, UnknownEncoding
 from service.network.charset import is_utf_8
@@ -57,8 +58,7 @@ def _gzip(body: bytes, limit: int) -> bytes:
         one = zlib.decompressobj(GZIP_OR_ZLIB)
         found += one.decompress(body, limit + 1 - len(found))
         members += 1
-        if len(found) > limit:
-            raise TooLarge("unpacked_too_large", f"Unpacked, a body may have at most {limit} bytes.")
+        _demand_fits(found, limit)
         if not one.eof or members > MOST_MEMBERS:
             raise zlib.error
         body = one.unused_data
@@ -66,16 +66,19 @@ def _gzip(body: bytes, limit: int) -> bytes:
 
 
 def _deflate(body: bytes, limit: int) -> bytes:
-    try:
+    with suppress(zlib.error):
         return _gzip(body, limit)
-    except zlib.error:
-        raw = zlib.decompressobj(RAW)
-        found = raw.decompress(body, limit + 1)
-        if len(found) > limit:
-            raise TooLarge("unpacked_too_large", f"Unpacked, a body may have at most {limit} bytes.") from None
-        if not raw.eof:
-            raise
-        return found
+    raw = zlib.decompressobj(RAW)
+    found = raw.decompress(body, limit + 1)
+    _demand_fits(found, limit)
+    if not raw.eof:
+        raise zlib.error
+    return found
+
+
+def _demand_fits(found: bytes, limit: int) -> None:
+    if len(found) > limit:
+        raise TooLarge("unpacked_too_large", f"Unpacked, a body may have at most {limit} bytes.")
 
 
 ENCODINGS: dict[str, Callable[[bytes, int], bytes]] = {"gzip": _gzip, "x-gzip": _gzip, "deflate": _deflate}
