@@ -71,11 +71,10 @@ class BulkInsert:
     def _encrypted(self) -> list[tuple[int, Encrypted, list[int]]]:
         """The positions of encrypted columns, and the columns of their row's key."""
         at = {each.name: place for place, each in enumerate(self.columns)}
-        kinds = {at[each.name]: each.type for each in self.columns}
         return [
-            (place, kind, [at[name] for name in kind.by])
-            for place, kind in kinds.items()
-            if isinstance(kind, Encrypted)
+            (at[each.name], each.type, [at[name] for name in each.type.by])
+            for each in self.columns
+            if isinstance(each.type, Encrypted)
         ]
 
     @cached_property

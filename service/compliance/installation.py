@@ -1,6 +1,6 @@
 """What the papers say about this installation, as words by name. Never a secret, never a customer."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -8,7 +8,7 @@ from service.auth.keys import ROLES
 from service.humanize import many
 from service.privacy.housekeeping import identities_kept
 from service.settings import Campaign, Settings
-from service.settings.reference import SettingDoc, reference
+from service.settings.reference import reference
 
 NOBODY = "[to fill in]"
 UNITS = {"day": timedelta(days=1), "hour": timedelta(hours=1), "minute": timedelta(minutes=1)}
@@ -50,7 +50,7 @@ def facts_of(settings: Settings, now: datetime) -> Mapping[str, str]:
         "at_rest": AT_REST if keep.encryption_key else NOT_AT_REST,
         "proxies": str(settings.web.trusted_proxies),
         "roles": "\n".join(f"| {name} | {may} |" for name, may in ROLES.items()),
-        "limits": "\n".join(map(_limit, _ceilings(settings))),
+        "limits": "\n".join(_limits(settings)),
     }
 
 
@@ -58,18 +58,13 @@ def _campaign(each: Campaign) -> str:
     return f"| {each.name} | {each.type} | {', '.join(each.ways)} | {', '.join(each.texts)} | {each.privacy_url} |"
 
 
-def _ceilings(settings: Settings) -> Iterable[tuple[SettingDoc, int | timedelta]]:
+def _limits(settings: Settings) -> Iterator[str]:
     """The settings that limit something, with their values."""
     for doc in reference():
         section, _, name = doc.path.partition(".")
         value = getattr(getattr(settings, section), name) if section in {"web", "worker", "reports"} else None
         if isinstance(value, int | timedelta) and not isinstance(value, bool):
-            yield doc, value
-
-
-def _limit(found: tuple[SettingDoc, int | timedelta]) -> str:
-    doc, value = found
-    return f"| `{doc.path}` | {_span(value) if isinstance(value, timedelta) else value} | {doc.description} |"
+            yield f"| `{doc.path}` | {_span(value) if isinstance(value, timedelta) else value} | {doc.description} |"
 
 
 def _listed(words: Iterable[str]) -> str:

@@ -7,7 +7,7 @@ numbers: the ledger is the truth.
 
 import platform
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -81,7 +81,11 @@ def keep_on(keeper: Keeper, stop: threading.Event) -> threading.Thread:
         ended = False
         while not ended:
             ended = stop.wait(KEEP_EVERY.total_seconds())
-            _try(lambda: keeper.keep(utc_now()))
+            try:
+                keeper.keep(utc_now())
+            except Exception as error:
+                if not is_away(error):
+                    log.exception("counts_not_kept", error=type(error).__name__)
 
     thread = threading.Thread(target=run, name="counts", daemon=True)
     thread.start()
@@ -150,11 +154,3 @@ def _sum(kept: Iterable[list[Any]]) -> dict[Key, Numbers]:
 
 def _packed(numbers: Mapping[Key, Numbers]) -> list[Any]:
     return [[name, list(labels), list(row)] for (name, labels), row in sorted(numbers.items())]
-
-
-def _try(do: Callable[[], None]) -> None:
-    try:
-        do()
-    except Exception as error:
-        if not is_away(error):
-            log.exception("counts_not_kept", error=type(error).__name__)
