@@ -20,14 +20,13 @@ from sqlalchemy.sql import visitors
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from service.at_rest import unreadable
-from service.at_rest.keyring import Keyring, damaged
+from service.at_rest.keyring import BETWEEN, Keyring, damaged
 from service.at_rest.unreadable import is_unreadable
 from service.db import to_micros
 from service.errors import Unavailable
 from service.telemetry.counters import PROCESS_COUNTS
 
 log = structlog.get_logger(__name__)
-BETWEEN = "\x1f"
 
 
 @dataclass(frozen=True, slots=True)

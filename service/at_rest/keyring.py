@@ -25,6 +25,7 @@ ID_MARK, HANDLE = "dmi1.", "x_handle"
 ID_LENGTH = 8
 HEAD_LENGTH = len(MARK) + ID_LENGTH + 1
 NONCE = 12
+BETWEEN = "\x1f"  # in a place: between table.column and each column of the row's key
 MOST_TOLD = 5000
 KEYED_MARK = "k"  # a digest under our own key; one without begins with a hexadecimal digit
 T = TypeVar("T", str, bytes)
@@ -160,10 +161,10 @@ class Keyring:
 
 def damaged(place: str) -> Unavailable:
     """Return the error for a value that was not written for its place."""
-    table, _, row = place.partition("\x1f")
+    table, _, row = place.partition(BETWEEN)
     return Unavailable(
         "encrypted_value_refused",
-        f"A value of {table} (row {row.replace(chr(31), ', ')}) was changed or moved in the database and cannot be "
+        f"A value of {table} (row {row.replace(BETWEEN, ', ')}) was changed or moved in the database and cannot be "
         "decrypted. Restore this row from a backup. `dm-feedback privacy check` names all such rows.",
     )
 

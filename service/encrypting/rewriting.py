@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 from service.at_rest.columns import Encrypted, EncryptedBytes, EncryptedJson, row_of
 from service.at_rest.digests import KeyedDigest
 from service.at_rest.ids import EncryptedId
-from service.at_rest.keyring import HEAD_LENGTH, ID_MARK, KEYED_MARK, MARK, Keyring
+from service.at_rest.keyring import BETWEEN, HEAD_LENGTH, ID_MARK, KEYED_MARK, MARK, Keyring
 from service.db.as_stored import among, as_stored, stored_kind
 from service.errors import Unavailable
 from service.models import metadata
@@ -151,16 +151,18 @@ def _rewritten_values(
         try:
             plain = kind.decrypt(keyring, row, given)
         except Unavailable:
-            log.error("encrypted_value_refused", column=f"{table.name}.{name}", row=row)  # noqa: TRY400 - no bug
-            return {}, 1
+            return _refused(kind.place, row)
         values[name] = plain if to is None else kind.encrypt(keyring, plain, row, to)
     try:
         values |= _ids(keyring, table, held)
     except Unavailable:
-        row = row_of(*(held[each.name] for each in table.primary_key))
-        log.error("encrypted_value_refused", column=table.name, row=row)  # noqa: TRY400 - as above
-        return {}, 1
+        return _refused(table.name, row_of(*(held[each.name] for each in table.primary_key)))
     return values | _keyed_digests(connection, keyring, table, held, to), 0
+
+
+def _refused(place: str, row: str) -> tuple[dict[str, Any], int]:
+    log.error("encrypted_value_refused", column=place, row=row.replace(BETWEEN, ", "))
+    return {}, 1
 
 
 def _keyed_digests(

@@ -112,6 +112,16 @@ def test_export_and_erasure_of_the_person_still_work(poisoned: Poisoned) -> None
     assert not [each for each in checking.check(poisoned.engine) if each.refused]
 
 
+def test_a_value_that_a_change_of_the_key_leaves_alone_is_logged_by_its_row(poisoned: Poisoned) -> None:
+    one = poisoned.requests[0]
+    damage(poisoned, result_update.c.text, request_id=one)
+    poisoned.turn_off()
+    with capture_logs() as logs:
+        assert poisoned.walk_to_the_end().refused == 1
+    told = [each for each in logs if each["event"] == "encrypted_value_refused"]
+    assert {(each["column"], *each["row"].split(", ")[:2]) for each in told} == {("result_update.text", one, "card")}
+
+
 def test_a_check_reads_everything_however_long_it_takes(poisoned: Poisoned) -> None:
     ran = list[str]()
 
