@@ -25,8 +25,15 @@ from tests.support import tree
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
 README = (DEPLOY.parent / "README.md").read_text("utf-8")
-HARBOR = next(block for block in re.findall(r"```toml\n(.*?)```", README, re.DOTALL) if "[sources.harbor]" in block)
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+
+def shown(source: str) -> str:
+    """The block of settings that shows how a source is connected."""
+    return next(each for each in re.findall(r"```toml\n(.*?)```", README, re.DOTALL) if f"[sources.{source}]" in each)
+
+
+HARBOR = shown("harbor")
 
 
 def harbor(engine: Engine):
@@ -75,8 +82,7 @@ def test_the_settings_to_try_it_with_are_complete(sqlite_engine: Engine) -> None
 
 
 def test_zendesk_is_connected_as_its_preset_says() -> None:
-    (block,) = (each for each in re.findall(r"```toml\n(.*?)```", README, re.DOTALL) if "[sources.zendesk]" in each)
-    source = tomllib.loads(block)["sources"]["zendesk"]
+    source = tomllib.loads(shown("zendesk"))["sources"]["zendesk"]
     assert source["api"] == tomllib.loads(preset_about(source["preset"]).api)
 
 
