@@ -17,6 +17,7 @@ MODELS = sorted((TOP / "service" / "models").glob("*.py"))
 
 
 RUN = [path for path in PYTHON if "/migrations/" not in shown(path) and "/sandbox/" not in shown(path)]
+IN_SQL = re.compile(r"\b(?:INSERT INTO|UPDATE|DELETE FROM) (\w+)")
 WRITES = {"insert", "update", "delete"}
 
 
@@ -42,8 +43,12 @@ def written(path: Path) -> Iterator[tuple[str, int]]:
     for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in WRITES:
             names = [each.id for each in node.args if isinstance(each, ast.Name)]
+            if isinstance(node.func, ast.Attribute):  # table.update()
+                names += [each.id for each in [node.func.value] if isinstance(each, ast.Name)]
         elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "BulkInsert":  # many rows in one statement
             names = [each.id for each in ast.walk(node) if isinstance(each, ast.Name)]
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            names = IN_SQL.findall(node.value)
         else:
             continue
         yield from ((name, node.lineno) for name in dict.fromkeys(names) if name in metadata.tables)
@@ -62,10 +67,12 @@ def unnamed(path: Path) -> bool:
 
 
 def gives_a_state(node: ast.AST) -> bool:
-    """A call with `state=...`, or a dict with the key "state", that can only be the words of a statement."""
+    """A call with `state=...`, or with a dict that has the key "state": the words of a statement."""
     if isinstance(node, ast.Call):
         by_call = getattr(node.func, "attr", getattr(node.func, "id", "")) in {"values", "replace"}
-        return by_call and any(each.arg == "state" for each in node.keywords)
+        words = [key for each in node.args if isinstance(each, ast.Dict) for key in each.keys]
+        given = {each.arg for each in node.keywords} | {getattr(each, "value", None) for each in words}
+        return by_call and "state" in given
     return False
 
 
@@ -103,6 +110,8 @@ def test_a_foreign_writer_would_be_found(tmp_path: Path) -> None:
     stray.write_text(
         "sa.update(feedback_request).where(x).values(state='skipped')\ninsert(connection, opt_out).values(a=1)\n"
         "NEW = BulkInsert((result.c.score, result.c.text))\n"
+        "feedback_request.update().values({'state': 'skipped'})\nsa.text('UPDATE tally SET n = 1')\n"
     )
-    assert set(written(stray)) == {("feedback_request", 1), ("opt_out", 2), ("result", 3)}
-    assert sum(map(gives_a_state, ast.walk(parsed(stray)))) == 1
+    found = {("feedback_request", 1), ("opt_out", 2), ("result", 3), ("feedback_request", 4), ("tally", 5)}
+    assert set(written(stray)) == found
+    assert sum(map(gives_a_state, ast.walk(parsed(stray)))) == 2
