@@ -7,6 +7,7 @@ keep their place in the order of changes.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -68,35 +69,33 @@ def _begin_pass(connection: Connection, found: WalkProgress, now: datetime) -> b
 def _further(connection: Connection, keyring: Keyring, found: WalkProgress, now: datetime) -> bool:
     table = metadata.tables[found.at_table or ""]
     page = _page(connection, table, found)
-    if not page:
-        return _next_table(connection, table, found, now)
-    done = rewrite(connection, keyring, table, [key for key, due in page if due], found.key_id)
-    _note(
-        connection, at_row=list(page[-1][0]), looked_at=found.looked_at + len(page),
-        changed=found.changed + done.rewritten, rewritten=found.rewritten + done.rewritten,
-        skipped=found.skipped + done.skipped, refused=found.refused + done.refused,
-    )  # fmt: skip
-    return True
+    due = [key for key, is_due in page if is_due]
+    done = rewrite(connection, keyring, table, due, found.key_id)
+    seen: dict[str, Any] = {
+        "looked_at": found.looked_at + len(page), "changed": found.changed + done.rewritten,
+        "rewritten": found.rewritten + done.rewritten, "skipped": found.skipped + done.skipped,
+        "refused": found.refused + done.refused,
+    }  # fmt: skip
+    if len(page) == LOOK_AT or len(due) == REWRITE:
+        _note(connection, at_row=list(page[-1][0]), **seen)
+        return True
+    if table is not TABLES[-1]:
+        _note(connection, at_table=TABLES[TABLES.index(table) + 1].name, at_row=None, **seen)
+        return True
+    _note(connection, at_table=None, at_row=None, **seen)
+    _end_pass(connection, replace(found, **seen), now)
+    return False
 
 
-def _next_table(connection: Connection, table: sa.Table, found: WalkProgress, now: datetime) -> bool:
-    if table is TABLES[-1]:
-        return _end_pass(connection, found, now)
-    _note(connection, at_table=TABLES[TABLES.index(table) + 1].name, at_row=None)
-    return True
-
-
-def _end_pass(connection: Connection, found: WalkProgress, now: datetime) -> bool:
+def _end_pass(connection: Connection, found: WalkProgress, now: datetime) -> None:
     """Finish, or let another pass follow."""
     if not found.everybody or found.changed or found.skipped:
-        _note(connection, at_table=None, at_row=None)
-        return False
+        return
     if not found.refused:  # otherwise an old key may be needed once they are back in their place
         others = sa.true() if found.key_id is None else ek.id != found.key_id
         connection.execute(sa.delete(encryption_key).where(others))
-    _note(connection, at_table=None, at_row=None, finished_at=now)
+    _note(connection, finished_at=now)
     log.info("encryption_finished", key_id=found.key_id, rewritten=found.rewritten, refused=found.refused)
-    return False
 
 
 def _note(connection: Connection, **values: Any) -> None:

@@ -63,18 +63,18 @@ def test_readers_see_the_same_before_during_and_after_encryption(poisoned: Poiso
     before = poisoned.shown()
     assert POISON in str(before)
     poisoned.turn_on()
-    for steps in (1, 2, 1, 3):
-        poisoned.walk(steps)
+    for _ in range(4):
+        poisoned.walk(1)
         assert poisoned.shown() == before
     assert poisoned.walk_to_the_end().finished_at is not None
     assert poisoned.shown() == before
     with_keys(poisoned, NEW, OLD).turn_on()
-    poisoned.walk(4)
+    poisoned.walk(3)
     assert poisoned.shown() == before
     assert poisoned.walk_to_the_end().finished_at is not None
     assert with_keys(poisoned, NEW).shown() == before
     poisoned.turn_off()
-    poisoned.walk(4)
+    poisoned.walk(3)
     assert poisoned.shown() == before
     assert poisoned.walk_to_the_end().finished_at is not None
     assert with_keys(poisoned).shown() == before
@@ -181,6 +181,16 @@ def test_a_step_that_dies_changes_nothing_and_another_goes_on(
     assert poisoned.shown() == before
     assert poisoned.walk_to_the_end().finished_at is not None
     assert POISON not in poisoned.dump()
+
+
+@pytest.mark.parametrize(("at_once", "rows"), [("LOOK_AT", 3), ("REWRITE", 1)])
+def test_a_table_of_many_rows_is_rewritten_to_its_end(
+    in_sqlite: Poisoned, monkeypatch: pytest.MonkeyPatch, at_once: str, rows: int
+) -> None:
+    monkeypatch.setattr(f"service.encrypting.existing_rows.{at_once}", rows)
+    in_sqlite.turn_on()
+    assert in_sqlite.walk_to_the_end().finished_at is not None
+    assert POISON not in in_sqlite.dump()
 
 
 def test_locked_rows_are_skipped(postgresql_url: str) -> None:

@@ -68,12 +68,12 @@ def test_a_repeated_conversation_is_recognised_before_during_and_after(poisoned:
         again = told(poisoned, conversation_id(3), x_user_id(3), step)
         assert (again["accepted"], again["duplicate"]) == (0, 1), (step, again)
         assert told(poisoned, f"{POISON}-new-{step}", x_user_id(900 + step), 0)["accepted"] == 1
-        poisoned.walk(2)
+        poisoned.walk(1)
     poisoned.walk_to_the_end()
     poisoned.turn_off()
     for step in range(12):
         assert told(poisoned, f"{POISON}-new-{step}", "5", step)["accepted"] == 0
-        poisoned.walk(2)
+        poisoned.walk(1)
     poisoned.walk_to_the_end()
     ids = lying(poisoned, feedback_request.c.conversation_id)
     assert len(ids) == len(set(ids)) == len(poisoned.requests) + 12
@@ -114,7 +114,7 @@ def test_a_person_is_found_and_erased_while_ids_are_encrypted(poisoned: Poisoned
     before = tables()
     assert sum(before.values()) > 8
     began(poisoned)
-    for _ in range(30):
+    for _ in range(15):
         poisoned.walk(1)
         assert tables() == before
     erased = poisoned.app.call("DELETE", path, poisoned.admin)
@@ -173,7 +173,7 @@ def test_it_works_behind_a_transaction_pooler(postgresql_url: str) -> None:
         there = Poisoned(open_with(url, OLD))
         before = there.shown()
         began(there)
-        there.walk(3)
+        there.walk(2)
         assert there.shown() == before
         assert there.walk_to_the_end().finished_at is not None
         assert there.shown() == before
