@@ -65,6 +65,10 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(50_000, 10, 10)
 
 
+def pytest_runtest_logfinish() -> None:
+    compile_caches.KEYRINGS.take_back()
+
+
 @pytest.fixture
 def now() -> datetime:
     return NOW
@@ -180,11 +184,10 @@ def sqlite_engine(sqlite_url: str) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def postgresql_engine(postgresql_url: str) -> Iterator[Engine]:
+def postgresql_engine(postgresql_place: Place) -> Iterator[Engine]:
     """For what only PostgreSQL has."""
-    engine = open_engine(postgresql_url)
-    yield engine
-    engine.dispose()
+    with postgresql_place.shelf.serving(open_engine(postgresql_place.address)) as engine:
+        yield engine
 
 
 def _prepared(opened: Engine) -> Engine:

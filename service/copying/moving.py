@@ -81,7 +81,8 @@ def demand_place(source: Engine, target: Engine) -> None:
 def carry(source: Engine, target: Engine, tables: Sequence[Rows], tell: Tell) -> list[CarriedTable]:
     """Write to the target what differs from one snapshot of the source."""
     with unhurried(source) as ours:
-        deleted = {each.table.name: _take_out(ours, target, each) for each in reversed(tables)}
+        with unhurried(target) as theirs:
+            deleted = {each.table.name: _take_out(ours, theirs, target, each) for each in reversed(tables)}
         found = []
         for each in tables:
             rows, written = _put(ours, target, each, tell)
@@ -222,16 +223,13 @@ def _demand_own_numbers(rows: Rows, theirs: Connection, keys: Sequence[Stored]) 
         raise Conflict("copy_numbers", sentence)
 
 
-def _take_out(ours: Connection, target: Engine, rows: Rows) -> int:
+def _take_out(ours: Connection, theirs: Connection, target: Engine, rows: Rows) -> int:
     gone = 0
-    if rows.once:
-        return gone
-    with unhurried(target) as theirs:
-        for some in rows.walk_keys(theirs):
-            if missing := rows.missing(ours, some):
-                with writing(target) as changed:
-                    rows.take_out(changed, missing)
-                gone += len(missing)
+    for some in () if rows.once else rows.walk_keys(theirs):
+        if missing := rows.missing(ours, some):
+            with writing(target) as changed:
+                rows.take_out(changed, missing)
+            gone += len(missing)
     return gone
 
 

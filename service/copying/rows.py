@@ -5,7 +5,7 @@ differ. Rows are walked by primary key, each database in its own order, since th
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -50,17 +50,11 @@ class Rows:
 
     def walk(self, connection: Connection) -> Iterator[list[Stored]]:
         """Yield all rows in batches, in the order of the database."""
-        last: Stored | None = None
-        while found := self._after(connection, self.columns, last):
-            yield found
-            last = self.key_of(found[-1])
+        return self._batches(connection, self.columns, self.key_of)
 
     def walk_keys(self, connection: Connection) -> Iterator[list[Stored]]:
         """Yield the keys of all rows in batches; rows of earlier batches may be deleted meanwhile."""
-        last: Stored | None = None
-        while found := self._after(connection, self.key, last):
-            yield found
-            last = found[-1]
+        return self._batches(connection, self.key, tuple)
 
     def by_key(self, connection: Connection, keys: Sequence[Stored]) -> dict[Stored, Stored]:
         """Return rows by their keys, whether wanted or not."""
@@ -127,6 +121,15 @@ class Rows:
 
     def _select(self, connection: Connection, columns: Sequence[sa.Column[Any]]) -> sa.Select[Any]:
         return sa.select(*(_read(connection, each) for each in columns))
+
+    def _batches(
+        self, connection: Connection, columns: Sequence[sa.Column[Any]], key_of: Callable[[Stored], Stored]
+    ) -> Iterator[list[Stored]]:
+        found = self._after(connection, columns, None)
+        while found:
+            yield found
+            full = len(found) == AT_ONCE
+            found = self._after(connection, columns, key_of(found[-1])) if full else []
 
     def _after(self, connection: Connection, columns: Sequence[sa.Column[Any]], last: Stored | None) -> list[Stored]:
         query = self._select(connection, columns).order_by(*self.key).limit(AT_ONCE)

@@ -1,6 +1,7 @@
 """Databases to copy a ledger to."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,20 @@ Place = Callable[[], Engine]
 
 
 @pytest.fixture
-def elsewhere(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    """An empty PostgreSQL database at every call."""
+def elsewhere(postgresql_databases: Kept) -> Iterator[Place]:
+    """A PostgreSQL database at every call that is migrated and empty, as one that was upgraded for the copy."""
+    with ExitStack() as stack:
+
+        def make() -> Engine:
+            place = stack.enter_context(postgresql_databases.database())
+            return stack.enter_context(place.shelf.serving(open_engine(place.address)))
+
+        yield make
+
+
+@pytest.fixture
+def unmigrated(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """A PostgreSQL database without any table, at every call."""
     server = request.getfixturevalue("postgresql_server")
     made: list[tuple[Engine, str]] = []
 
@@ -32,9 +45,6 @@ def elsewhere(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]
 
 
 @pytest.fixture
-def sibling(postgresql_databases: Kept) -> Iterator[Engine]:
-    """A database that is migrated and empty."""
-    with postgresql_databases.database() as place:
-        engine = open_engine(place.tell())
-        yield engine
-        engine.dispose()
+def sibling(elsewhere: Place) -> Engine:
+    """One of them."""
+    return elsewhere()

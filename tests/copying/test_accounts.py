@@ -330,7 +330,7 @@ def test_a_source_shared_with_other_accounts_moves_only_with_all_of_them(two: Tw
     assert two.pass_over("acme", "beta")["feedback_request"] == 12
 
 
-def test_databases_that_do_not_fit_are_refused_in_words(two: Two, sqlite_engine: Engine, elsewhere: Place) -> None:
+def test_databases_that_do_not_fit_are_refused_in_words(two: Two, sqlite_engine: Engine, unmigrated: Place) -> None:
     secret, now = two.here.settings.service.secret_key, two.here.clock.now
 
     def refused(source: Engine, target: Engine, *names: str) -> str:
@@ -342,7 +342,7 @@ def test_databases_that_do_not_fit_are_refused_in_words(two: Two, sqlite_engine:
     assert refused(two.here.engine, sqlite_engine) == "copy_accounts_postgresql"
     assert refused(two.here.engine, two.here.engine) == "copy_onto_itself"
     assert refused(two.here.engine, two.there, "nobody") == "unknown_account"
-    of_others = elsewhere()
+    of_others = unmigrated()
     with writing(of_others) as connection:
         connection.exec_driver_sql("CREATE TABLE theirs (id int)")
     assert refused(two.here.engine, of_others) == "copy_not_empty"

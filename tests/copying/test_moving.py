@@ -70,7 +70,9 @@ def everything(engine: Engine) -> dict[str, tuple[int, str]]:
         return {each.table.name: each.proof(connection) for each in every_table()}
 
 
-def test_the_copy_is_equal_and_repeating_it_writes_nothing(app: App, target: Engine) -> None:
+def test_the_copy_is_equal_and_repeating_it_writes_nothing(app: App, unmigrated: Place) -> None:
+    target = unmigrated()
+    demand_place(app.engine, target)
     first = copied(app.engine, target)
     assert first["feedback_request"] == (8, 0)
     assert copied(app.engine, target) == {}
@@ -206,7 +208,6 @@ def test_no_json_and_null_in_json_stay_two_things(engine: Engine, elsewhere: Pla
 
 def test_a_database_in_use_is_refused_and_stays_as_it_is(app: App, elsewhere: Place) -> None:
     target = elsewhere()
-    migrations.upgrade(target)
     deliver(App(target, app.settings, app.clock), "theirs", x_user_id="501")
     before = everything(target)
     with pytest.raises(Conflict, match=r"is in use: .*feedback_request.* hold rows") as refused:
@@ -216,15 +217,8 @@ def test_a_database_in_use_is_refused_and_stays_as_it_is(app: App, elsewhere: Pl
     migrations.require_fitting(target)
 
 
-def test_a_database_that_was_only_upgraded_counts_as_empty(app: App, elsewhere: Place) -> None:
-    target = elsewhere()
-    migrations.upgrade(target)
-    demand_place(app.engine, target)
-    assert copied(app.engine, target)["feedback_request"] == (8, 0)
-
-
-def test_another_applications_database_and_the_same_database_are_refused(app: App, elsewhere: Place) -> None:
-    target = elsewhere()
+def test_another_applications_database_and_the_same_database_are_refused(app: App, unmigrated: Place) -> None:
+    target = unmigrated()
     with writing(target) as connection:
         connection.exec_driver_sql("CREATE TABLE theirs (id int)")
     with pytest.raises(Conflict, match="holds another application's tables"):
@@ -260,9 +254,9 @@ def test_a_row_that_somebody_changes_there_is_found_by_the_proof(app: App, targe
 
 
 def test_the_command_says_how_far_it_is_and_what_comes_next(
-    tmp_path: Path, sqlite_engine: Engine, sqlite_template: Path, elsewhere: Place
+    tmp_path: Path, sqlite_engine: Engine, sqlite_template: Path, unmigrated: Place
 ) -> None:
-    cli, target = Cli(tmp_path, sqlite_engine), elsewhere()
+    cli, target = Cli(tmp_path, sqlite_engine), unmigrated()
     cli.answered("c-1", 4)
     to = target.url.render_as_string(hide_password=False)
     said = cli.says("db", "copy", "--to", to)
