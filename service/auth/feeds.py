@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from service.auth.keys import LONGEST_ACTOR, LONGEST_NAME, SEEN_EVERY, Reader, opened_by
+from service.auth.keys import LONGEST_ACTOR, LONGEST_NAME, Reader, opened_by
 from service.errors import Invalid, NotFound
 from service.ids import secret_digest
 from service.models import feed
@@ -62,9 +62,8 @@ def find(connection: Connection, feed_id: str, secret: str) -> SavedFeed:
 
 
 def seen(connection: Connection, feed_id: str, now: datetime) -> None:
-    """Note that the feed is read, at most once a minute."""
-    stale = fd.last_used_at.is_(None) | (fd.last_used_at < now - SEEN_EVERY)
-    connection.execute(sa.update(feed).where(fd.id == feed_id, stale).values(last_used_at=now))
+    """Note that the feed is read."""
+    connection.execute(sa.update(feed).where(fd.id == feed_id).values(last_used_at=now))
 
 
 def listed(connection: Connection, reader: Reader) -> list[SavedFeed]:

@@ -72,13 +72,14 @@ class Guard:
         return reader
 
     def count(self, reader: Reader, seen: Seen) -> None:
-        """Count one call in this minute and note that the key is in use. Raises TooMany for a full minute."""
+        """Count one call in this minute; with the first, note that the key is in use. Raises TooMany for a full one."""
         now = self._clock()
         minute = now.replace(second=0, microsecond=0)
         with writing(self._engine) as connection:
             used = one_more(connection, reader.key_id, minute)
-            connection.execute(EARLIER, {"this": reader.key_id, "before": minute})
-            seen(connection, now)
+            if used == 1:
+                connection.execute(EARLIER, {"this": reader.key_id, "before": minute})
+                seen(connection, now)
         left = int((minute + MINUTE - now).total_seconds()) + 1
         flask.g.rate_headers = {
             "RateLimit-Limit": str(self._per_minute),

@@ -34,13 +34,11 @@ LONGEST_NAME = 64
 LONGEST_SIGNATURE = 64
 LONGEST_ACTOR = 96  # of whoever did something, wherever that stands
 PATH = re.compile(r"(?=.{2,100}\Z)(/[A-Za-z0-9._-]+)+")
-SEEN_EVERY = timedelta(minutes=1)  # last_used_at is for people; most calls need not write
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="dm-feedback", Basic realm="dm-feedback", charset="UTF-8"'}
 ak = api_key.c
 VALID = ak.revoked_at.is_(None) & (ak.expires_at.is_(None) | (ak.expires_at > sa.bindparam("now")))
 BY_ID = sa.select(api_key).where(ak.id == sa.bindparam("this"), VALID)
-STALE = ak.last_used_at.is_(None) | (ak.last_used_at < sa.bindparam("before"))
-SEEN = sa.update(api_key).where(ak.id == sa.bindparam("this"), STALE).values(last_used_at=sa.bindparam("now"))
+SEEN = sa.update(api_key).where(ak.id == sa.bindparam("this")).values(last_used_at=sa.bindparam("now"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +202,8 @@ def public_id(key: str) -> str | None:
 
 
 def seen(connection: Connection, key_id: str, now: datetime) -> None:
-    """Note that the key is in use, at most once a minute."""
-    connection.execute(SEEN, {"this": key_id, "before": now - SEEN_EVERY, "now": now})
+    """Note that the key is in use."""
+    connection.execute(SEEN, {"this": key_id, "now": now})
 
 
 def listed(connection: Connection) -> list[KeyLine]:

@@ -23,6 +23,7 @@ NEVER = sa.literal(EPOCH, restore.c.restored_at.type)
 LAST = sa.select(sa.func.coalesce(sa.func.max(restore.c.restored_at), NEVER)).scalar_subquery()
 """When the ledger was last put back, as SQL; 1970: never."""
 
+LAST_OF_ALL = sa.select(LAST)
 LEFT_SINCE = sa.exists().where(
     tr.request_id == snd.request_id, tr.event == "switched", tr.at >= snd.settled_at
 )  # fmt: skip
@@ -61,7 +62,7 @@ def restores(connection: Connection) -> tuple[Restore, ...]:
 
 def last(connection: Connection) -> datetime:
     """Return when the ledger was last put back; 1970: never."""
-    return connection.execute(sa.select(LAST)).scalar_one()
+    return connection.execute(LAST_OF_ALL).scalar_one()
 
 
 def concerned(connection: Connection) -> int:

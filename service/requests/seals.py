@@ -21,6 +21,7 @@ UNSEALED: Mapping[str, None] = {"sealed": None}
 """What every update of a request adds to its values, if a reader can see the change."""
 
 IS_UNSEALED = fr.sealed.is_(None)
+ANY_UNSEALED = sa.select(fr.id).where(IS_UNSEALED).limit(1)
 LOCK_UNSEALED = (
     sa.select(fr.id)
     .where(IS_UNSEALED)
@@ -28,6 +29,7 @@ LOCK_UNSEALED = (
     .limit(sa.bindparam("at_once", type_=sa.Integer()))
     .with_for_update(skip_locked=True, key_share=True)
 )
+HOLD_COUNTER = sa.select(cc.id).where(cc.id == 1).with_for_update()
 TAKE = (
     sa.update(change_counter)
     .where(cc.id == 1)
@@ -74,7 +76,7 @@ def _not_before(clock: sa.ColumnElement[Any], now: datetime) -> sa.ColumnElement
 
 def anything_to_seal(connection: Connection) -> bool:
     """Whether some change has no number yet."""
-    return connection.scalar(sa.select(fr.id).where(IS_UNSEALED).limit(1)) is not None
+    return connection.scalar(ANY_UNSEALED) is not None
 
 
 def lock_unsealed(connection: Connection, at_once: int) -> Sequence[str]:
@@ -87,7 +89,7 @@ def lock_unsealed(connection: Connection, at_once: int) -> Sequence[str]:
 
 def hold_counter(connection: Connection) -> None:
     """Let nobody else seal until our commit."""
-    connection.execute(sa.select(cc.id).where(cc.id == 1).with_for_update())
+    connection.execute(HOLD_COUNTER)
 
 
 def lock(connection: Connection, request_ids: Sequence[str]) -> Sequence[str]:

@@ -124,14 +124,15 @@ def test_a_name_that_cannot_be_stored_is_refused_before(name: str, sqlite_engine
     assert caught.value.code == "bad_name"
 
 
-def test_the_use_of_a_key_is_noted_at_most_once_a_minute(sqlite_engine: Engine) -> None:
-    key_id = found(sqlite_engine, made(sqlite_engine)).key_id
-    noted = []
-    for seconds in (0, 59, 61):
-        with writing(sqlite_engine) as connection:
-            keys.seen(connection, key_id, START + timedelta(seconds=seconds))
-            noted.append(connection.scalar(sa.select(api_key.c.last_used_at)))
-    assert noted == [START, START, START + timedelta(seconds=61)]
+def test_the_use_of_a_key_is_noted_with_the_first_call_of_a_minute(sqlite_engine: Engine) -> None:
+    app = App(sqlite_engine)
+    key, noted = app.key(), []
+    for seconds in (50, 59, 61, 62):
+        app.clock.now = START + timedelta(seconds=seconds)
+        app.call("GET", LIST, key)
+        noted += [(row.last_used_at - START).seconds for row in app.rows(api_key)]
+    assert noted == [50, 50, 61, 61]
+    assert [(row.minute, row.used) for row in app.rows(key_use)] == [(START + timedelta(minutes=1), 2)]
 
 
 # -- what a route demands

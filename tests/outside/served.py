@@ -35,9 +35,8 @@ def served(directory: Path) -> Iterator[Served]:
 
 def fill(world: World) -> None:
     """Answers with and without words, a small agent, somebody whom nobody asked, odd characters."""
-    with world.at_once():
-        world.add(260, score=5, text="schnell & freundlich, \u201etop\u201c", days_ago=9)
-        world.add(40, score=2, days_ago=5, team_id="blue", agent_id="bob", tags=["vip", "late"])
-        world.add(3, score=1, text="=1+1", days_ago=4, agent_id="new")
-        world.add(20, days_ago=3)
-        world.add(10, state="skipped", reason="opted_out", kind=None, campaign=None, days_ago=2)
+    world.add(260, score=5, text="schnell & freundlich, \u201etop\u201c", days_ago=9)
+    world.add(40, score=2, days_ago=5, team_id="blue", agent_id="bob", tags=["vip", "late"])
+    world.add(3, score=1, text="=1+1", days_ago=4, agent_id="new")
+    world.add(20, days_ago=3)
+    world.add(10, state="skipped", reason="opted_out", kind=None, campaign=None, days_ago=2)

@@ -65,11 +65,11 @@ def world(quick: World) -> World:
 
 
 def filled(world: World) -> tuple[int, str]:
-    with world.at_once():
-        world.add(40, score=5, text="fine")
-        world.add(40, score=2, text="bad", agent_id="cat", team_id="blue")
-        [bobs] = world.add(1, score=1, text=SECRET, agent_id="bob", team_id="green", conversation_id=CONVERSATION)
-        world.add(40, score=5, account="other")
+    world.add(40, score=5, text="fine")
+    world.add(40, score=2, text="bad", agent_id="cat", team_id="blue")
+    [bobs] = world.add(1, score=1, text=SECRET, agent_id="bob", team_id="green", conversation_id=CONVERSATION)
+    world.add(40, score=5, account="other")
+    world.told()
     return world.number, bobs
 
 

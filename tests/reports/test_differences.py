@@ -33,12 +33,11 @@ def two_weeks(world: World) -> World:
 
 
 def told_in_two_weeks(world: World) -> None:
-    with world.at_once():
-        for days_ago, red in ((10, (42, 12)), (3, (26, 17))):
-            world.add(red[0], score=5, days_ago=days_ago)
-            world.add(red[1], score=1, days_ago=days_ago)
-            world.add(60, score=5, days_ago=days_ago, team_id="blue", agent_id="bob")
-            world.add(3, score=1, days_ago=days_ago, team_id="green", agent_id="cid")
+    for days_ago, red in ((10, (42, 12)), (3, (26, 17))):
+        world.add(red[0], score=5, days_ago=days_ago)
+        world.add(red[1], score=1, days_ago=days_ago)
+        world.add(60, score=5, days_ago=days_ago, team_id="blue", agent_id="bob")
+        world.add(3, score=1, days_ago=days_ago, team_id="green", agent_id="cid")
 
 
 def test_each_group_is_compared_with_the_week_before(two_weeks: World) -> None:
@@ -59,10 +58,9 @@ def test_groups_outside_the_limits_come_first_and_small_ones_last(two_weeks: Wor
 
 
 def test_nobody_is_ranked_where_one_has_too_few_answers_for_it(world: World) -> None:
-    with world.at_once():
-        for team, happy in (("a", 18), ("b", 22), ("c", 20)):
-            world.add(happy, score=5, days_ago=3, team_id=team)
-            world.add(40 - happy, score=1, days_ago=3, team_id=team)
+    for team, happy in (("a", 18), ("b", 22), ("c", 20)):
+        world.add(happy, score=5, days_ago=3, team_id=team)
+        world.add(40 - happy, score=1, days_ago=3, team_id=team)
     ranked = differences(world, "team").rows
     world.add(3, score=5, days_ago=3, team_id="bb")
     world.add(3, score=1, days_ago=3, team_id="bb")
@@ -261,11 +259,10 @@ def test_seven_day_spans_end_with_the_last_day(two_weeks: World) -> None:
 @pytest.fixture
 def crossed(world: World) -> World:
     """Two teams in two languages, and a desk of two answers, too small to be named."""
-    with world.at_once():
-        for language, score in (("en", 5), ("de", 2)):
-            for team, n in (("red", 12), ("blue", 30)):
-                world.add(n, score=score, days_ago=3, team_id=team, agent_id=f"{team} agent", language=language)
-        world.add(2, score=1, days_ago=3, team_id="green", agent_id="cid", language="de")
+    for language, score in (("en", 5), ("de", 2)):
+        for team, n in (("red", 12), ("blue", 30)):
+            world.add(n, score=score, days_ago=3, team_id=team, agent_id=f"{team} agent", language=language)
+    world.add(2, score=1, days_ago=3, team_id="green", agent_id="cid", language="de")
     return world
 
 

@@ -89,11 +89,10 @@ def told(world):
 
 
 def nasty(world):
-    with world.at_once():
-        for text in NASTY:
-            world.add(1, score=4, text=text)
-        world.add(3)
-        world.add(2, state="skipped", reason="cooldown")
+    for text in NASTY:
+        world.add(1, score=4, text=text)
+    world.add(3)
+    world.add(2, state="skipped", reason="cooldown")
 
 
 def test_csv_has_a_row_for_every_conversation_answered_or_not(told):

@@ -30,10 +30,9 @@ def app(engine: Engine) -> App:
 
 
 def six_weeks(world: World) -> None:
-    with world.at_once():
-        for week in range(6):
-            world.add(40, score=5, days_ago=7 * week + 4)
-            world.add(20, score=1, days_ago=7 * week + 4, team_id="blue", agent_id="=cmd")
+    for week in range(6):
+        world.add(40, score=5, days_ago=7 * week + 4)
+        world.add(20, score=1, days_ago=7 * week + 4, team_id="blue", agent_id="=cmd")
     world.released()
     world.add(7, score=5, days_ago=0.1)
 

@@ -282,8 +282,9 @@ def test_the_moment_of_a_hidden_row_reveals_no_agent(world):
 
 def test_somebody_new_is_apart_from_the_team_before_the_worker_has_looked(world):
     world.add(9, score=5)
-    world.tell = lambda _now=None: None  # no worker
+    world.told()
     world.add(1, score=1, agent_id="new")
+    world.untold.clear()  # no worker
     [table] = [each for each in world.client().json("/v1/breakdown", by="team")["items"] if each["type"] == "csat"]
     assert {(row["key"], row["rest"]): row["score"]["n"] for row in table["rows"]} == {
         ("red", None): 9,
@@ -324,10 +325,11 @@ def test_small_groups_are_hidden_per_account(world):
 @pytest.mark.parametrize("followed", [False, True])
 def test_a_new_agent_counts_with_the_first_conversation_unless_that_is_a_test(world, followed):
     world.add(9, score=5)
-    if not followed:
-        world.tell = lambda _now=None: None  # no worker
+    world.told()
     world.add(1, state="skipped", agent_id="never asked about")
     world.add(1, score=5, test=True, agent_id="only tested")
+    if not followed:
+        world.untold.clear()  # no worker
     assert names(world, "acme")[0].few == {"never asked about"}
 
 

@@ -23,11 +23,10 @@ def berlin(quick: World) -> World:
 
 
 def told_in_berlin(quick: World) -> None:
-    with quick.at_once():
-        quick.add(43, score=5, days_ago=0.4)
-        quick.add(20, score=2, days_ago=1.4)
-        for week in range(1, 7):
-            quick.add(12, score=4, days_ago=7 * week)
+    quick.add(43, score=5, days_ago=0.4)
+    quick.add(20, score=2, days_ago=1.4)
+    for week in range(1, 7):
+        quick.add(12, score=4, days_ago=7 * week)
     quick.released()
 
 

@@ -110,16 +110,15 @@ def shared(draw: random.Random, turns: list[Turn]) -> list[Any]:
 def lived(world: World, turns: list[Turn], whose: list[Any], since: int, until: int) -> None:
     """Some days, each closed on the morning after; when the story is over, a week at a time."""
     for day in (day for day in range(since, until) if day <= LAST_DAY or day % 7 == until % 7 - 1):
-        with world.at_once():
-            for place, (turn, (team, agent)) in enumerate(zip(turns, whose, strict=True)):
-                if turn.day == day:
-                    at = datetime.combine(MONDAY + day * DAY, time(turn.hour, place % 60), UTC)
-                    state, reason = turn.ended_as
-                    world.add(
-                        score=turn.score, text=turn.text, days_ago=(world.clock.now - at) / DAY, state=state,
-                        reason=reason, id=f"fr_{place:026d}", team_id=team, agent_id=agent, language=turn.language,
-                        x_user_id=str(7000 + place),
-                    )  # fmt: skip
+        for place, (turn, (team, agent)) in enumerate(zip(turns, whose, strict=True)):
+            if turn.day == day:
+                at = datetime.combine(MONDAY + day * DAY, time(turn.hour, place % 60), UTC)
+                state, reason = turn.ended_as
+                world.add(
+                    score=turn.score, text=turn.text, days_ago=(world.clock.now - at) / DAY, state=state,
+                    reason=reason, id=f"fr_{place:026d}", team_id=team, agent_id=agent, language=turn.language,
+                    x_user_id=str(7000 + place),
+                )  # fmt: skip
         happen(world, turns, day)
         world.clock.now = datetime.combine(MONDAY + (day + 1) * DAY, time(3), UTC)
         while tell(world.engine, world.settings, world.clock.now):

@@ -18,13 +18,12 @@ from tests.reports.world import World
 @pytest.fixture
 def three(world: World) -> World:
     """Three ways, asked and answered differently. What older versions wrote says nothing: it was the card."""
-    with world.at_once():
-        world.add(30, score=5)
-        world.add(10)
-        world.add(12, score=2, way="page")
-        world.add(8, way="page")
-        world.add(6, score=4, way="quick_reply")
-        world.add(9, state="skipped", reason="no_campaign", campaign=None, kind=None)
+    world.add(30, score=5)
+    world.add(10)
+    world.add(12, score=2, way="page")
+    world.add(8, way="page")
+    world.add(6, score=4, way="quick_reply")
+    world.add(9, state="skipped", reason="no_campaign", campaign=None, kind=None)
     return world
 
 

@@ -45,11 +45,10 @@ def mixed(world: World) -> list[tuple[int, int, str]]:
 def many_of_a_moment(world: World) -> list[tuple[int, int, str]]:
     choose = random.Random(7)
     found = []
-    with world.at_once():
-        for kind, score in ((kind, score) for kind, scores in SCORE_RANGE.items() for score in (*scores, None)):
-            for one in world.add(3, kind=kind, score=score, text="so it was"):
-                at = NOW - timedelta(days=1 + choose.randrange(4))
-                found.append((rank_of(kind, score), -int(at.timestamp()), one))
+    for kind, score in ((kind, score) for kind, scores in SCORE_RANGE.items() for score in (*scores, None)):
+        for one in world.add(3, kind=kind, score=score, text="so it was"):
+            at = NOW - timedelta(days=1 + choose.randrange(4))
+            found.append((rank_of(kind, score), -int(at.timestamp()), one))
     with writing(world.engine) as connection:  # at last: who gets a name by an answer changes with it
         for _, before, one in found:
             at = EPOCH - timedelta(seconds=before)

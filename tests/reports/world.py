@@ -1,7 +1,6 @@
 """A ledger with answers, an application that serves it, and clients with keys."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -57,15 +56,27 @@ def name_everybody(engine: Engine, answers: int = 0) -> None:
 
 @dataclass
 class World:
-    engine: Engine
+    """What is put in is told of once somebody looks, by a client or at the engine."""
+
+    ledger: Engine
     settings: Settings = field(default_factory=settings_of)
     clock: Clock = field(default_factory=lambda: Clock(NOW))
     number: int = 0
-    untold: list[datetime] | None = None
+    untold: list[datetime] = field(default_factory=list)
     served: tuple[Settings, flask.Flask] | None = None
+
+    @property
+    def engine(self) -> Engine:
+        self.told()
+        return self.ledger
+
+    def told(self) -> None:
+        if self.untold:
+            self.tell(max(self.untold))
 
     def app(self) -> flask.Flask:
         app = flask.Flask("test", static_folder=None)
+        app.before_request(self.told)
         guard = Guard(self.engine, self.clock, self.settings.web.requests_per_minute)
         built = web.setup(app, self.settings.web)
         built.register_blueprint(api.blueprint(self.settings, self.engine, guard, self.clock))
@@ -86,6 +97,7 @@ class World:
 
         def filled() -> tuple[int, datetime]:
             fill(self)
+            self.told()
             return self.number, self.clock.now
 
         self.number, self.clock.now = poured(self.engine, name, filled)
@@ -167,42 +179,27 @@ class World:
                         "updated_at": answered + timedelta(minutes=2),
                     }
                 )
-        with writing(self.engine) as connection:
+        with writing(self.ledger) as connection:
             connection.execute(sa.insert(feedback_request), requests)
             connection.execute(sa.insert(transition), steps)
             if results:
                 rows = [encrypting(result, each, each["request_id"]) for each in results]
                 connection.execute(sa.insert(result), rows)
-        moments = [each["updated_at"] for each in (*requests, *results)]
-        self._written(max(moments, default=self.clock.now))
+        self.untold += [each["updated_at"] for each in (*requests, *results)]
         return [str(row["id"]) for row in requests]
-
-    @contextmanager
-    def at_once(self, *, told: bool = True) -> Iterator[None]:
-        """What is added within is told of at the end, in one go; or not at all."""
-        self.untold = []
-        yield
-        moments, self.untold = self.untold, None
-        if told and moments:
-            self.tell(max(moments))
-
-    def _written(self, at: datetime) -> None:
-        if self.untold is None:
-            self.tell(at)
-        else:
-            self.untold.append(at)
 
     def tell(self, now: datetime | None = None) -> None:
         """Do what the worker does each second: number what has changed, and name who may be named."""
+        self.untold.clear()
         at = now or self.clock.now
-        while seal(self.engine, self.settings, at) or naming.follow(self.engine, self.settings, at):
+        while seal(self.ledger, self.settings, at) + naming.follow(self.ledger, self.settings, at):
             pass
 
     def set_result(self, request_id: str, **columns: Any) -> None:
         with writing(self.engine) as connection:
             connection.execute(sa.update(result).where(result.c.request_id == request_id).values(columns))
             touch(connection, [request_id])
-        self.tell()
+        self.untold.append(self.clock.now)
 
     def released(self) -> None:
         """Close every release that is due, as the worker does."""

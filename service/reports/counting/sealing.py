@@ -37,18 +37,15 @@ def seal(engine: Engine, settings: Settings, now: datetime, limit: int = AT_ONCE
         with writing(engine) as connection:
             if done := _seal(connection, now, limit):
                 return done
-    return walk(engine)
+    return walk(engine) if book.is_walked or not book.is_for(zone) else 0
 
 
 def walk(engine: Engine, limit: int = WALKED_AT_ONCE) -> int:
     """Count the next requests this generation does not include yet; return how many were looked at."""
-    with reading(engine) as connection:
-        if not book_of(connection).is_walked:
-            return 0
     with writing(engine) as connection:
         seals.hold_counter(connection)
         book = book_of(connection)
-        if book.walked is None:  # another has arrived
+        if not book.is_walked:  # another has arrived
             return 0
         here = sa.select(fr.id, fr.counted).where(fr.id > book.walked).order_by(fr.id).limit(limit)
         steps = {row.id: row.counted for row in connection.execute(here)}

@@ -138,7 +138,7 @@ def _close(engine: Engine, terms: ReleaseTerms, partition: str, first: date, end
     """Divide the answers outside of a transaction, as it may take long; then walk on and write the result."""
     with reading(engine) as connection:
         days = store.days_of(connection, terms.series, first, end)
-        told = days if first >= put_back_on(connection, terms) else ()
+        told = days if days and first >= put_back_on(connection, terms) else ()
         undivided = partitions.undivided(connection, terms, partition, told) if told else None
     found = partitions.leaves(terms, partition, undivided) if undivided else ()
     with writing(engine) as connection:
@@ -147,6 +147,6 @@ def _close(engine: Engine, terms: ReleaseTerms, partition: str, first: date, end
         if found:
             made = Release(min(day.first for day in days), max(day.end for day in days), found)
             store.put(connection, terms.series, partition, made, terms.now)
-        if partition == REST:
+        if partition == REST and days:
             frozen.forget(connection, days)
     return end

@@ -53,6 +53,12 @@ UNREAD = sa.and_(NAME.is_not(None), sa.or_(HIDDEN, nm.readable_at.is_(None)))
 
 
 PLACE = sa.select(np.sealed)
+ANSWERS_OF = sa.select(*PERSON, sa.func.count().label("answers")).group_by(*PERSON).subquery()
+HAVE_ENOUGH = (
+    sa.select(naming, ANSWERS_OF.c.answers)
+    .join_from(ANSWERS_OF, naming, sa.and_(*(nm[each.key] == ANSWERS_OF.c[each.key] for each in PERSON)))
+    .where(ANSWERS_OF.c.answers >= sa.bindparam("least"))
+)
 KNOWN = sa.select(nm.account, nm.kind, nm.name, nm.named_at).where(nm.account.in_(ACCOUNTS))
 THEIRS = (UNINDEXED_ACCOUNT.in_(ACCOUNTS), fr.test.is_(False), NAME.is_not(None))
 UNFOLLOWED = tuple(
@@ -165,12 +171,7 @@ def _take_in(connection: Connection, rows: Sequence[sa.Row[Any]]) -> None:
 def _name(connection: Connection, settings: Settings, now: datetime) -> None:
     """Name whoever now has enough answers, and open their comments."""
     enough = {"named_at": settings.reports.min_score_n, "readable_at": settings.reports.min_comments_n}
-    counted = sa.select(*PERSON, sa.func.count().label("answers")).group_by(*PERSON)
-    query = counted.having(sa.func.count() >= min(enough.values())).subquery()
-    found = sa.select(naming, query.c.answers).join_from(
-        query, naming, sa.and_(nm.account == query.c.account, nm.kind == query.c.kind, nm.name == query.c.name)
-    )
-    for row in connection.execute(found).all():
+    for row in connection.execute(HAVE_ENOUGH, {"least": min(enough.values())}).all():
         since = {"named_at": row.named_at, "readable_at": row.readable_at}
         given = {each: now for each, least in enough.items() if row.answers >= least and since[each] is None}
         if given:

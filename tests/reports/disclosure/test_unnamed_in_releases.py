@@ -46,12 +46,11 @@ def quarter(quick: World) -> World:
         on(quick, TWELVE - DAY, 5, score=5, team_id=team, agent_id=agent)
     live(quick, TWELVE)
     for day in range(84):
-        with quick.at_once():
-            came = [(n, who) for who in KNOWN if (n := draw.choice((0, 1, 2)))]
-            came += [(1, who) for who in NEW if day in NEW_ON]
-            came += [(1, ("blue", "soon"))] if day % 7 == 2 else []
-            for n, (team, agent) in came:
-                on(quick, TWELVE + day * DAY, n, score=draw.choice((1, 5)), team_id=team, agent_id=agent)
+        came = [(n, who) for who in KNOWN if (n := draw.choice((0, 1, 2)))]
+        came += [(1, who) for who in NEW if day in NEW_ON]
+        came += [(1, ("blue", "soon"))] if day % 7 == 2 else []
+        for n, (team, agent) in came:
+            on(quick, TWELVE + day * DAY, n, score=draw.choice((1, 5)), team_id=team, agent_id=agent)
         live(quick, TWELVE + (day + 1) * DAY)
     live(quick, TWELVE + 90 * DAY)
     return quick
