@@ -54,11 +54,11 @@ def held_back(engine):
     return World(engine, replace(SETTINGS, reports=replace(SETTINGS.reports, embargo="next_day")))
 
 
-def everything(client, path, **query):
+def everything(client, path, limit=3, **query):
     """A full read, and how to go on from it."""
     items, cursor = {}, ""
     while True:
-        page = client.json(path, cursor=cursor, limit=3, **query)
+        page = client.json(path, cursor=cursor, limit=limit, **query)
         items |= {row["request_id"]: row for row in page["items"]}
         for each in page.get("erased", ()):
             items.pop(each["request_id"], None)
@@ -568,7 +568,7 @@ ANY = examples(
 
 def read(client, name):
     what, query = LISTS[name]
-    return everything(client, f"/v1/{what}", **query)[0]
+    return everything(client, f"/v1/{what}", limit=250, **query)[0]
 
 
 def alike(row):

@@ -2,7 +2,6 @@
 
 import csv
 import errno
-import gc
 import hashlib
 import io
 import json
@@ -352,18 +351,17 @@ def test_a_reader_between_pages_holds_no_transaction(sqlite_engine):
         export.PAGE = page_before
 
 
-def test_memory_stays_flat(sqlite_engine):
+def test_memory_stays_flat(sqlite_engine, monkeypatch):
+    monkeypatch.setattr(export, "PAGE", 100)
     world = World(sqlite_engine)
-    world.add(6000, score=5, text="x" * 200)
-    pieces = export_of(world).stream("csv")
-    next(pieces), next(pieces)
-    gc.collect()
+    world.add(1200, score=5, text="x" * 200)
+    size = len(exported(world))
     tracemalloc.start()
-    size = sum(len(piece) for piece in pieces)
+    assert sum(len(piece) for piece in export_of(world).stream("csv")) == size
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert size > 2_000_000
-    assert peak < 9_000_000  # 6.4 MB: a few pages of a thousand rows by column; the whole would be six times that
+    assert size > 400_000
+    assert peak < 1_300_000  # 0.7 MB: a few pages of a hundred rows by column; the whole would be 2.3
 
 
 def test_changes_during_an_export_come_with_the_next_read(told):
@@ -496,7 +494,6 @@ def test_a_sheet_that_would_be_too_long_is_refused_before_the_answer_begins(quic
     client = quick.client()
     for _ in range(3):  # a refusal keeps no slot
         assert client.refused("/v1/results.xlsx", 422, manifest=manifest) == "too_many_rows"
-    gc.collect()
 
 
 @pytest.mark.parametrize("form", ["xlsx", "parquet"])

@@ -154,9 +154,8 @@ def asked(draw: random.Random, turns: list[Turn], n: int) -> list[tuple[str, str
                 {"since": hour.isoformat(), "until": (hour + DAY / 24).isoformat(), "date_field": "ended_at"}
             )
     roles = (("supervisor", FIGURES, windows), ("admin", ROWS, windows), ("analyst", FIGURES, windows[:3]))
-    every = [[(role, _with(f"/v1/{path}", {**window, **by})) for path, window, by in product(paths, those, FILTERS)]
-             for role, paths, those in roles]  # fmt: skip
-    return [question for of_role in every for question in draw.sample(of_role, n // len(every))]
+    drawn = {role: draw.sample([*product(paths, those, FILTERS)], n // len(roles)) for role, paths, those in roles}
+    return [(role, _with(f"/v1/{path}", {**window, **by})) for role, some in drawn.items() for path, window, by in some]
 
 
 def _with(path: str, query: dict[str, Any]) -> str:
