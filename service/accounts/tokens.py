@@ -5,8 +5,6 @@ between, X refuses the old one: the sign-in is lost, the account is held, and a 
 encrypted in the database and never logged.
 """
 
-import base64
-import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,9 +13,10 @@ from typing import Any, NoReturn
 
 import sqlalchemy as sa
 import structlog
-from cryptography.fernet import Fernet, InvalidToken
+from cryptography.fernet import InvalidToken
 from sqlalchemy.engine import Connection, Engine
 
+from service.at_rest.keyring import fernet_of
 from service.clock import Clock
 from service.db import reading, upsert, writing
 from service.db.leases import is_over
@@ -69,7 +68,7 @@ class AccountTokens:
             row = connection.execute(sa.select(x_token).where(xt.account == self._account)).one_or_none()
         if row is None or row.refresh_token is None:
             raise lost()
-        box = box_of(self._key())
+        box = fernet_of("x tokens", self._key())
         try:
             access, refresh = (box.decrypt(each.encode()).decode() for each in (row.access_token, row.refresh_token))
         except InvalidToken:
@@ -151,15 +150,10 @@ def renew(
 
 
 def _row(granted: IssuedTokens, refresh: str | None, key: str, now: datetime) -> dict[str, Any]:
-    box = box_of(key)
+    box = fernet_of("x tokens", key)
     early = min(EARLY, granted.lives * OF_ITS_LIFE)  # of one that lives a minute every call would be a renewal
     return {
         "access_token": box.encrypt(granted.access_token.encode()).decode(),
         "refresh_token": None if refresh is None else box.encrypt(refresh.encode()).decode(),
         "expires_at": now + granted.lives - early, "renewing_until": None, "updated_at": now,
     }  # fmt: skip
-
-
-def box_of(key: str) -> Fernet:
-    """Return what encrypts tokens: a key of its own, derived from the database's."""
-    return Fernet(base64.urlsafe_b64encode(hashlib.sha256(b"x tokens\x1f" + key.encode()).digest()))

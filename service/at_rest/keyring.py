@@ -6,6 +6,7 @@ authenticated with it: moved to another row or column, it does not decrypt. Know
 
 import hmac
 import secrets
+from base64 import urlsafe_b64encode
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from hashlib import sha256
 from typing import TypeVar
 
 from cryptography.exceptions import InvalidTag
+from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -173,6 +175,11 @@ def damaged(place: str) -> Unavailable:
 def _id_cipher(digest_key: bytes) -> AESSIV:
     """AES-256-SIV for ids, under a key of their own."""
     return AESSIV(HKDF(SHA256(), 64, salt=None, info=b"dm-feedback at rest: ids").derive(digest_key))
+
+
+def fernet_of(purpose: str, secret: str) -> Fernet:
+    """Return what encrypts a secret of ours under another one, as text, for this purpose alone."""
+    return Fernet(urlsafe_b64encode(sha256(f"{purpose}\x1f{secret}".encode()).digest()))
 
 
 def _derived(secret: str, of: bytes, length: int) -> bytes:

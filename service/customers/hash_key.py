@@ -5,14 +5,13 @@ never changes: a wrong secret is noticed because it does not decrypt the key, an
 same key anew.
 """
 
-import base64
-import hashlib
 import secrets
 
 import sqlalchemy as sa
-from cryptography.fernet import Fernet, InvalidToken
+from cryptography.fernet import InvalidToken
 from sqlalchemy.engine import Connection, Engine
 
+from service.at_rest.keyring import fernet_of
 from service.db import insert_missing, reading, writing
 from service.errors import Conflict, Unavailable
 from service.models import data_key, feedback_request, opt_out
@@ -85,17 +84,13 @@ def _hashes_are_there(connection: Connection) -> bool:
     return any(connection.scalar(each.limit(1)) is not None for each in hashes)
 
 
-def _lock(secret: str) -> Fernet:
-    return Fernet(base64.urlsafe_b64encode(hashlib.sha256(b"data keys\x1f" + secret.encode()).digest()))
-
-
 def _locked(key: str, secret: str) -> str:
-    return _lock(secret).encrypt(key.encode()).decode()
+    return fernet_of("data keys", secret).encrypt(key.encode()).decode()
 
 
 def _unlocked(wrapped: str, secret: str) -> str:
     try:
-        return _lock(secret).decrypt(wrapped.encode()).decode()
+        return fernet_of("data keys", secret).decrypt(wrapped.encode()).decode()
     except InvalidToken:
         raise Unavailable("secret_key_changed", WRONG) from None
 
