@@ -11,14 +11,18 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.engine import Connection
 
-from service.auth.keys import LONGEST_ACTOR, LONGEST_NAME, Reader, opened_by
+from service.auth.access import CAME_FROM
+from service.auth.keys import KEY_ID, LONGEST_ACTOR, LONGEST_NAME, Reader, opened_by
 from service.errors import Invalid, NotFound
 from service.ids import secret_digest
 from service.models import feed
+from service.network.addresses import neighbourhood
 
 fd = feed.c
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,9 @@ def find(connection: Connection, feed_id: str, secret: str) -> SavedFeed:
     """Return the feed of an address. Raises NotFound, in the same words whatever is wrong."""
     row = opened_by(connection, feed, feed_id, secret)
     if row is None or row.revoked_at is not None:
+        known = feed_id if KEY_ID.fullmatch(feed_id) else None
+        place = neighbourhood(CAME_FROM.get())
+        log.warning("key_refused", surface="feed", address=place, code="no_such_feed", key_id=known)
         raise NotFound("no_such_feed", "There is no such feed, or it was revoked; ask whoever gave you the address.")
     return _feed(row)
 

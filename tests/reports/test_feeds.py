@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Engine
+from structlog.testing import capture_logs
 
 from service.db import reading, writing
 from service.models import access_log, feed, metadata
@@ -144,7 +145,11 @@ def test_a_feed_is_listed_with_its_last_use_and_ends_at_once(app: App) -> None:
     [after] = app.call("GET", "/v1/feeds", key).get_json()["items"]
     assert after["last_used_at"].startswith(app.clock.now.strftime("%Y-%m-%dT%H:%M"))
     assert app.call("DELETE", f"/v1/feeds/{feed_['id']}", key).status_code == 204
-    assert read(app, feed_["address"]).get_json()["code"] == "no_such_feed"
+    with capture_logs() as said:
+        assert read(app, feed_["address"]).get_json()["code"] == "no_such_feed"
+    [told] = said
+    assert (told["event"], told["surface"], told["key_id"]) == ("key_refused", "feed", feed_["id"])
+    assert feed_["address"].rpartition("/")[2].removesuffix(".csv") not in str(told)
     assert app.call("GET", "/v1/feeds", key).get_json()["items"][0]["revoked_at"]
     assert [row[1] for row in app.audit()] == ["feed.create", "feed.revoke"]
 
