@@ -4,6 +4,8 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.quick import ALWAYS, TOP, changed, paths_for
 
 
@@ -83,3 +85,15 @@ def test_without_a_change_the_last_commit_is_what_changed(tmp_path: Path) -> Non
     assert changed(tmp_path) == ["two.py"]
     tree(tmp_path, {"three.py": "", "one.py": "changed"})
     assert changed(tmp_path) == ["one.py", "three.py"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "test"),
+    [
+        ("deploy/requirements.txt", "tests/test_security_papers.py"),  # the list of parts is of the pins
+        ("deploy/security/asvs.md", "tests/test_security_papers.py"),
+        ("deploy/roles.sql", "tests/test_roles.py"),
+    ],
+)
+def test_what_is_held_elsewhere_is_tested(changed: str, test: str) -> None:
+    assert test in paths_for([changed])
