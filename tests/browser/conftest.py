@@ -3,16 +3,16 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import pytest
 import sqlalchemy as sa
-from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from service.app import create_app
 from service.db import open_engine, writing
@@ -24,6 +24,7 @@ from tests.reports.dashboard.population import Population, named_long_ago, popul
 from tests.serving import served as on_a_port
 
 HERE = Path(__file__).parent
+Scheme = Literal["light", "dark"]
 PATIENCE_MS = 90_000  # costs nothing where a page comes; a machine with much else to do is no fault of a page
 expect.set_options(timeout=PATIENCE_MS)
 
@@ -89,6 +90,7 @@ class Watch:
     offences: list[str] = field(default_factory=list)
 
     def over(self, page: Page) -> None:
+        page.set_default_timeout(PATIENCE_MS)
         page.on("console", lambda message: self._console(message.type, message.text))
         page.on("pageerror", lambda error: self.offences.append(f"script error: {error}"))
         page.on("request", lambda request: self._request(request.url))
@@ -104,40 +106,55 @@ class Watch:
 
 
 @pytest.fixture(scope="session")
-def signed_in(browser: Browser, served: Served) -> Callable[[str], StorageState]:
-    """The cookies of somebody who has signed in on the page, once for each role."""
+def watch(served: Served) -> Watch:
+    return Watch(urlsplit(served.url).hostname or "")
 
-    @cache
-    def within(role: str) -> StorageState:
-        with browser.new_context() as context:
-            sign_in(context.new_page(), served, role)
-            return context.storage_state()
 
-    return within
+@pytest.fixture(scope="session")
+def kept_page(browser: Browser, served: Served, watch: Watch) -> Iterator[Callable[[str | None], Page]]:
+    """The page of somebody who has signed in, one for each role: a new one takes longer than most of what it shows."""
+    with ExitStack() as contexts:
+
+        @cache
+        def of(role: str | None) -> Page:
+            page = contexts.enter_context(browser.new_context()).new_page()
+            watch.over(page)
+            if role:
+                sign_in(page, served, role)
+            return page
+
+        yield of
 
 
 @pytest.fixture
 def open_page(
-    browser: Browser, served: Served, signed_in: Callable[[str], StorageState]
+    browser: Browser, served: Served, watch: Watch, kept_page: Callable[[str | None], Page]
 ) -> Iterator[Callable[..., Page]]:
-    """Open a page of the dashboard, by default the first, signed in with a role or (role=None) not at all."""
-    watch = Watch(urlsplit(served.url).hostname or "")
-    contexts: list[BrowserContext] = []
+    """Open a page of the dashboard, by default the first, signed in with a role or (role=None) not at all.
 
-    def open_one(path: str = "/", *, width: int = 1280, role: str | None = "supervisor", **options: Any) -> Page:
-        within = signed_in(role) if role else None
-        context = browser.new_context(viewport={"width": width, "height": 900}, storage_state=within, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(PATIENCE_MS)
-        watch.over(page)
-        page.goto(served.at(path))
-        return page
+    Whoever is not signed in, or wants another browser (options of a context), gets a page of his own.
+    """
+    with ExitStack() as contexts:
 
-    yield open_one
-    for context in contexts:
-        context.close()
-    assert watch.offences == []
+        def own(role: str | None, **options: Any) -> Page:
+            within = kept_page(role).context.storage_state() if role else None
+            page = contexts.enter_context(browser.new_context(storage_state=within, **options)).new_page()
+            watch.over(page)
+            return page
+
+        def open_one(
+            path: str = "/", *, width: int = 1280, scheme: Scheme = "light", role: str | None = "supervisor",
+            **options: Any,
+        ) -> Page:  # fmt: skip
+            page = own(role, **options) if options or role is None else kept_page(role)
+            seen_at(page, width, scheme)
+            page.goto(served.at(path))
+            return page
+
+        yield open_one
+    offences = watch.offences.copy()
+    watch.offences.clear()
+    assert offences == []
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +184,12 @@ def artefacts() -> Artefacts:
 @pytest.fixture(scope="session")
 def axe() -> str:
     return (HERE / "axe.min.js").read_text("utf-8")
+
+
+def seen_at(page: Page, width: int, scheme: Scheme = "light") -> None:
+    """Have it drawn anew for this screen, whatever it was drawn for before."""
+    page.set_viewport_size({"width": width, "height": 900})
+    page.emulate_media(media="screen", color_scheme=scheme, forced_colors="none")
 
 
 def sign_in(page: Page, served: Served, role: str) -> None:

@@ -3,9 +3,11 @@
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import sqlalchemy as sa
@@ -16,8 +18,8 @@ from service.app import create_app
 from service.db import open_engine, reading, writing
 from service.models import feedback_request, result
 from service.ways.links import Links, hash_of
-from tests.browser.conftest import PATIENCE_MS, Artefacts
-from tests.browser.test_looks import violations
+from tests.browser.conftest import Artefacts, Scheme, Watch, seen_at
+from tests.browser.test_looks import beyond_its_screen, violations
 from tests.serving import served
 from tests.support import Clock, request_row, settings_of
 
@@ -28,6 +30,8 @@ ASKED = {
     "question_variant_id": 0,
     "privacy_url": "https://p.example",
 }
+
+SCREENS: tuple[tuple[int, Scheme], ...] = ((320, "light"), (1280, "light"), (320, "dark"))
 
 
 @dataclass
@@ -69,32 +73,31 @@ def asking(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     engine.dispose()
 
 
-@pytest.fixture
-def opened(browser: Browser) -> Iterator[Any]:
-    contexts = []
-
-    def one(link: str, *, width: int = 1280, scheme: str = "light", scripts: bool = True) -> Page:
-        context = browser.new_context(
-            viewport={"width": width, "height": 800}, color_scheme=scheme, java_script_enabled=scripts
-        )
-        contexts.append(context)
+@contextmanager
+def watched(browser: Browser, asking: Asking, **options: Any) -> Iterator[Page]:
+    watch = Watch(urlsplit(asking.url).hostname or "")
+    with browser.new_context(**options) as context:
         page = context.new_page()
-        page.set_default_timeout(PATIENCE_MS)
-        page.on(
-            "request", lambda request: elsewhere.append(request.url) if not request.url.startswith(link[:20]) else None
-        )
-        page.goto(link)
-        return page
-
-    elsewhere: list[str] = []
-    yield one
-    for context in contexts:
-        context.close()
-    assert elsewhere == []
+        watch.over(page)
+        yield page
+    assert watch.offences == []
 
 
-def test_it_is_answered_by_keyboard_alone_and_without_any_script(asking: Asking, opened: Any) -> None:
-    page = opened(asking.link("nps"), scripts=False)
+@pytest.fixture(scope="module")
+def page(browser: Browser, asking: Asking) -> Iterator[Page]:
+    with watched(browser, asking) as page:
+        yield page
+
+
+@pytest.fixture
+def page_without_scripts(browser: Browser, asking: Asking) -> Iterator[Page]:
+    with watched(browser, asking, java_script_enabled=False) as page:
+        yield page
+
+
+def test_it_is_answered_by_keyboard_alone_and_without_any_script(asking: Asking, page_without_scripts: Page) -> None:
+    page = page_without_scripts
+    page.goto(asking.link("nps"))
     page.keyboard.press("Tab")
     for _ in range(8):
         page.keyboard.press("ArrowRight")
@@ -109,8 +112,8 @@ def test_it_is_answered_by_keyboard_alone_and_without_any_script(asking: Asking,
     assert tuple(asking.answered()) == (8, "It was quick.")
 
 
-def test_back_and_forth_and_reloading_answer_nothing_twice(asking: Asking, opened: Any) -> None:
-    page = opened(asking.link())
+def test_back_and_forth_and_reloading_answer_nothing_twice(asking: Asking, page: Page) -> None:
+    page.goto(asking.link())
     page.get_by_role("radio", name="4 Satisfied").check()
     page.get_by_role("button", name="Send").click()
     page.get_by_text("Thank you, your answer is saved.").wait_for()
@@ -128,8 +131,8 @@ ON_TOP = """selector => {
 }"""
 
 
-def test_a_browser_older_than_has_chooses_what_is_touched_and_reaches_the_button(asking: Asking, opened: Any) -> None:
-    page = opened(asking.link())
+def test_a_browser_older_than_has_chooses_what_is_touched_and_reaches_the_button(asking: Asking, page: Page) -> None:
+    page.goto(asking.link())
     older = re.sub(r"[^}]*:has\([^}]*}", "", page.content())
     page.goto("about:blank")  # the page's policy allows its own style only
     page.set_content(older)
@@ -139,21 +142,29 @@ def test_a_browser_older_than_has_chooses_what_is_touched_and_reaches_the_button
 
 
 @pytest.mark.parametrize("language", ["en", "ar", "ja"])
-@pytest.mark.parametrize(("width", "scheme"), [(320, "light"), (1280, "light"), (320, "dark")])
 def test_it_fits_every_screen_and_axe_finds_nothing(
-    asking: Asking, opened: Any, axe: str, artefacts: Artefacts, language: str, width: int, scheme: str
+    asking: Asking, page: Page, axe: str, artefacts: Artefacts, language: str
 ) -> None:
     found = {}
+
+    def look(name: str) -> None:
+        for width, scheme in SCREENS:
+            seen_at(page, width, scheme)
+            screen = f"{name}-{language}-{width}-{scheme}"
+            artefacts.picture(page, f"page-{screen}")
+            found[screen] = violations(page, axe)
+            assert beyond_its_screen(page) == 0, screen
+            choices = page.locator("label:has(input)")
+            boxes = choices.evaluate_all("all => all.map(e => e.getBoundingClientRect().toJSON())")
+            assert all(box["width"] >= 44 and box["height"] >= 44 for box in boxes)
+            for each in (*choices.all()[:1], page.locator("button")):
+                each.click(trial=True)
+
     for kind in ("csat", "nps"):
-        page = opened(asking.link(kind, language), width=width, scheme=scheme)
-        artefacts.picture(page, f"page-{kind}-{language}-{width}-{scheme}")
-        found[kind] = violations(page, axe)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        boxes = page.locator("label:has(input)").evaluate_all("all => all.map(e => e.getBoundingClientRect().toJSON())")
-        assert all(box["width"] >= 44 and box["height"] >= 44 for box in boxes)
+        page.goto(asking.link(kind, language))
+        look(kind)
         page.locator("label:has(input)").first.click()
         page.locator("button").click()
         page.locator("textarea").wait_for()
-        artefacts.picture(page, f"page-{kind}-{language}-{width}-{scheme}-answered")
-        found[f"{kind} answered"] = violations(page, axe)
-    assert {name: each for name, each in found.items() if each} == {}
+        look(f"{kind}-answered")
+    assert {screen: each for screen, each in found.items() if each} == {}

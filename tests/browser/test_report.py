@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Artefacts, Served
-from tests.browser.test_looks import beyond_its_screen, violations
+from tests.browser.conftest import Artefacts, Scheme, Served, seen_at
+from tests.browser.test_looks import OPENED, beyond_its_screen, violations
 
 Open = Callable[..., Page]
 REPORTS = {
@@ -18,40 +18,42 @@ REPORTS = {
     "empty": "/report?month=2020-01",
 }
 
+SCREENS: tuple[tuple[int, Scheme], ...] = ((1440, "light"), (360, "dark"))
+
 
 def pages_of(paper: bytes) -> int:
     return len(re.findall(rb"/Type\s*/Page\b", paper))
 
 
-@pytest.mark.parametrize("size", ["A4", "Letter"])
-def test_it_prints_on_one_page_without_controls(
-    open_page: Open, served: Served, artefacts: Artefacts, size: str
-) -> None:
+def test_it_prints_on_one_page_without_controls(open_page: Open, served: Served, artefacts: Artefacts) -> None:
     page = open_page("/report", width=1440)
+    page.emulate_media(media="print")
     for name, path in REPORTS.items():
         page.goto(served.at(path))
-        page.emulate_media(media="print")
-        made = page.pdf(format=size)
-        artefacts.file(f"report-{name}-{size}.pdf", made)
-        assert pages_of(made) == 1, name
         for control in (page.get_by_role("navigation"), page.get_by_role("button"), page.locator(".report-choice")):
             assert not any(each.is_visible() for each in control.all()), name
+        for size in ("A4", "Letter"):
+            made = page.pdf(format=size)
+            artefacts.file(f"report-{name}-{size}.pdf", made)
+            assert pages_of(made) == 1, (name, size)
 
 
 @pytest.mark.parametrize("role", ["supervisor", "analyst"])
-@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (360, "dark")])
-def test_it_fits_its_screen_and_axe_finds_nothing(
-    open_page: Open, served: Served, axe: str, artefacts: Artefacts, width: int, scheme: str, role: str
+def test_it_fits_every_screen_and_axe_finds_nothing(
+    open_page: Open, served: Served, axe: str, artefacts: Artefacts, role: str
 ) -> None:
-    page = open_page(width=width, color_scheme=scheme, role=role)
+    page = open_page(role=role)
     found, too_wide = {}, {}
     for name, path in REPORTS.items():
         page.goto(served.at(path))
-        page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
-        artefacts.picture(page, f"report-{name}-{role}-{width}-{scheme}")
-        too_wide[name] = beyond_its_screen(page)
-        found[name] = violations(page, axe)
-    assert {name: each for name, each in found.items() if each} == {}
+        page.evaluate(OPENED)
+        for width, scheme in SCREENS:
+            seen_at(page, width, scheme)
+            screen = f"{name}-{role}-{width}-{scheme}"
+            artefacts.picture(page, f"report-{screen}")
+            too_wide[screen] = beyond_its_screen(page)
+            found[screen] = violations(page, axe)
+    assert {screen: each for screen, each in found.items() if each} == {}
     assert set(too_wide.values()) == {0}, too_wide
 
 
