@@ -28,9 +28,6 @@ from service.x_api.limits import CALLS_PER_WINDOW
 TASK = "poll"
 ENDPOINT = "list_feedback_events"
 LIMIT = CALLS_PER_WINDOW[ENDPOINT]
-SLACK = timedelta(minutes=1)
-"""X's clock may be behind ours; a `to_time` it takes for too new is refused."""
-
 FILED_LATE = timedelta(minutes=10)
 """X may file an event when its time has been read already: each window is read from a little before it."""
 
@@ -286,8 +283,9 @@ def _next(page: FeedbackPage, cursor: str | None, pages: int, account: Account) 
 
 
 def _horizon(account: Account, now: datetime) -> datetime:
-    # Where events wait for seconds only, as in a sandbox, the doubt about X's clock is not a minute either.
-    return _milliseconds(now - account.events_delay - min(SLACK, account.events_delay))
+    # X refuses a `to_time` it takes for too new, and its clock may be as far behind ours as it takes our signatures.
+    # Where events wait for seconds only, as in a sandbox, the doubt about its clock is not minutes either.
+    return _milliseconds(now - account.events_delay - min(account.signature_tolerance, account.events_delay))
 
 
 def _milliseconds(when: datetime) -> datetime:

@@ -225,7 +225,7 @@ def test_a_turn_that_did_nothing_says_so(engine):
     assert PollReport("idle") == PollReport("idle", 0, 0, 0, more=False, come_back_at=None, problem=None)
     nobody = SimpleNamespace()
     assert reconcile(engine, SHOP, nobody, NOW, NOW, lambda: NOW) == Reconciled(
-        pages=0, events=0, found_missing=0, read_until=NOW, served_until=NOW - DAY - MINUTE, complete=True,
+        pages=0, events=0, found_missing=0, read_until=NOW, served_until=NOW - DAY - 5 * MINUTE, complete=True,
         come_back_at=None, problem=None, unreadable=0,
     )  # fmt: skip
 
@@ -437,7 +437,7 @@ class Events:
 
 
 POLLED = shop(poll_every=timedelta(minutes=10), poll_window=2 * HOUR, events_delay=DAY)
-SERVED = NOW - DAY - MINUTE
+SERVED = NOW - DAY - 5 * MINUTE
 
 
 def polls(engine, x, now=NOW):
