@@ -20,6 +20,7 @@ tl = tally.c
 BOOK = sa.select(tb.generation, tb.zone, tb.shape, tb.walked).where(tb.id == 1)
 SHAPE = ",".join((*HELD, *GRAINS))[:512]
 DROPPED_AT_ONCE = 5000
+NOTE = sa.update(tally_book).where(tb.id == 1).values(walked=sa.bindparam("until"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ def begin(connection: Connection, zone: ZoneInfo, now: datetime) -> TallyBook:
 
 def note_walked(connection: Connection, walked: str | None) -> None:
     """Record how far the ledger has been counted; None: to its end."""
-    connection.execute(sa.update(tally_book).where(tb.id == 1).values(walked=walked))
+    connection.execute(NOTE, {"until": walked})
 
 
 def drop_old(connection: Connection, generation: int) -> int:

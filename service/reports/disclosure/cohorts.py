@@ -45,6 +45,13 @@ TOOK = sa.type_coerce(res.first_seen_at, sa.BigInteger) - sa.type_coerce(fr.rece
 IN_TIME = sa.and_(fr.type.is_not(None), fr.state == State.CARD_SENT, TOOK <= sa.bindparam("longest"))  # noqa: SIM300 - SQL
 """Answers to delivered questions, seen within the answer window, by our own clock throughout."""
 
+BECAME = (fr.type, fr.state, fr.reason)
+ENDED = sa.select(*BECAME, sa.func.count()).where(*HEARD).group_by(*BECAME)
+COMMENTS = sa.func.sum(sa.case((COMMENTED, 1), else_=0))
+BY_KIND = (
+    sa.select(fr.type, sa.func.count(), COMMENTS).select_from(JOIN).where(*HEARD, IN_TIME, ANSWERED).group_by(fr.type)
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Scored:
@@ -224,9 +231,7 @@ def _ask_answered(zone: ZoneInfo) -> sa.Select[str | None, int, int]:
 def _counts(connection: Connection, terms: ReleaseTerms, first: date, end: date) -> dict[str, int]:
     """What became of the conversations, and per kind how many were delivered, answered, scored, commented."""
     total: Counter[str] = Counter()
-    query = sa.select(fr.type, fr.state, fr.reason, sa.func.count()).where(*HEARD)
-    grouped = query.group_by(fr.type, fr.state, fr.reason)
-    for kind, state, reason, n in connection.execute(grouped, heard(terms, first, end)):
+    for kind, state, reason, n in connection.execute(ENDED, heard(terms, first, end)):
         counts = became(state, reason, n)
         total.update(counts)
         if "delivered" in counts:
@@ -236,10 +241,8 @@ def _counts(connection: Connection, terms: ReleaseTerms, first: date, end: date)
 
 
 def _answers(connection: Connection, terms: ReleaseTerms, first: date, end: date) -> Counter[str]:
-    query = sa.select(fr.type, sa.func.count(), sa.func.sum(sa.case((COMMENTED, 1), else_=0))).select_from(JOIN)
-    query = query.where(*HEARD, IN_TIME, ANSWERED).group_by(fr.type)
     found: Counter[str] = Counter()
-    for kind, answered, comments in connection.execute(query, _in_time(terms, first, end)):
+    for kind, answered, comments in connection.execute(BY_KIND, _in_time(terms, first, end)):
         found.update({f"{kind}:answered": answered, f"{kind}:commented": int(comments)})
     for each in _scored(connection, terms, first, end):
         if first <= each.heard:

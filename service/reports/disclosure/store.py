@@ -45,6 +45,10 @@ STEP = (
     .where(*_mine(rw), rw.until_day == sa.bindparam("before"))
     .values(until_day=sa.bindparam("after"))
 )
+DAYS_AFTER = sa.select(rel.id, rel.first_day, rel.end_day).where(
+    rel.account == sa.bindparam("of_account"), rel.partition == "day", rel.end_day > sa.bindparam("after")
+)
+WALKS = sa.select(rw.account, rw.type, rw.partition, rw.until_day)
 ENDING_WITHIN = _those(rel.end_day > sa.bindparam("first"), rel.end_day <= sa.bindparam("end"))
 
 
@@ -102,8 +106,8 @@ def end_of_last(connection: Connection, series: ReleaseSeries, partition: str) -
 
 def spans_of_days(connection: Connection, account: str, after: date) -> Mapping[int, tuple[date, date]]:
     """Return [first, end) of the days' releases of both kinds of card that end after a day, by their ids."""
-    mine = (rel.account == account, rel.partition == "day", rel.end_day > after)
-    return {row.id: (row.first_day, row.end_day) for row in connection.execute(sa.select(release).where(*mine))}
+    found = connection.execute(DAYS_AFTER, {"of_account": account, "after": after})
+    return {row.id: (row.first_day, row.end_day) for row in found}
 
 
 def labels(connection: Connection, accounts: Sequence[str], kind: str, partition: str) -> frozenset[Label]:
@@ -169,7 +173,7 @@ def walks(connection: Connection) -> Mapping[ReleaseSeries, Mapping[str, date]]:
 
 def _walks(connection: Connection) -> Mapping[ReleaseSeries, Mapping[str, date]]:
     found: dict[ReleaseSeries, dict[str, date]] = defaultdict(dict)
-    for account, kind, partition, until in connection.execute(sa.select(release_walk)):
+    for account, kind, partition, until in connection.execute(WALKS):
         found[ReleaseSeries(account, kind)][partition] = until
     return found
 
