@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 from service.language_tags import TAG, nearest_first
 from service.network.addresses import is_open_to_the_road, is_this_machine
 from service.settings.asking import SENT, Account, Campaign, Texts
+from service.settings.checks import placeholders_of
 from service.settings.secret_advice import secret_warnings
 from service.settings.sections import Mistake, Service, Settings, Web
 from service.settings.values import host_and_port
@@ -98,14 +99,20 @@ def _account_warnings(account: Account, campaigns: Iterable[Campaign]) -> Iterat
         yield Mistake(f"{path}.token", sentence)
     if account.webhook_password is not None and len(account.webhook_password) < STRONG_PASSWORD:
         yield Mistake(f"{path}.webhook_password", "is too short: X requires at least 20 random characters")
-    if account.webhook_user is None and _asks_by_card(campaigns, account.name):
+    mine = [each for each in campaigns if not each.accounts or account.name in each.accounts]
+    if account.webhook_user is None and any("card" in each.ways for each in mine):
         yield Mistake(f"{path}.webhook_user", "is not set: answers arrive by polling only, up to a day late")
+    nameless = {f"{{{name}}} in {each.name}" for each in mine for name in _names_the_account(each)}
+    if nameless and not account.screen_name:
+        sentence = f"is not set, so these of your texts name nobody: {', '.join(sorted(nameless))}; write the handle"
+        yield Mistake(f"{path}.screen_name", sentence)
 
 
-def _asks_by_card(campaigns: Iterable[Campaign], account: str) -> bool:
-    """Whether a campaign of the account may send cards, whose answers come by X's feedback webhook."""
-    mine = (each for each in campaigns if not each.accounts or account in each.accounts)
-    return any("card" in each.ways for each in mine)
+def _names_the_account(campaign: Campaign) -> set[str]:
+    """The placeholders of its texts that the account's handle stands in for."""
+    sent = (getattr(texts, key) or "" for texts in campaign.texts.values() for key in SENT)
+    named = {"screen_name"} if campaign.display_name else {"screen_name", "display_name", "question"}
+    return named & set().union(*map(placeholders_of, sent))
 
 
 def _campaign_warnings(path: str, campaign: Campaign) -> Iterator[Mistake]:

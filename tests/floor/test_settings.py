@@ -614,6 +614,16 @@ def test_an_account_without_cards_needs_no_card_webhook() -> None:
     assert advice(**none, **by_page, campaigns__care__type="nps", service__public_url="https://f.acme.example") == {}
 
 
+def test_texts_that_name_an_account_without_a_handle_are_pointed_out() -> None:
+    """They would be sent with nothing where the name belongs. A campaign's own name stands for both others."""
+    texts = {"en": {"opening": "Thanks for writing to {display_name}.", "card": "{question}", "page": "{page}"}}
+    nameless = {"accounts__acme__screen_name": "", "campaigns__care__texts": texts}
+    said = advice(**nameless, campaigns__care__display_name=None)["accounts.acme.screen_name"]
+    assert "{display_name} in care, {question} in care;" in said
+    for named in ({"accounts__acme__screen_name": "acme"}, {"campaigns__care__display_name": "Acme"}):
+        assert "accounts.acme.screen_name" not in advice(**{**nameless, "campaigns__care__display_name": None, **named})
+
+
 @pytest.mark.parametrize(
     ("changes", "where", "says"),
     [
