@@ -1,8 +1,6 @@
 """The two databases as things that fail: a PostgreSQL that crashes and comes back, an SQLite that is held busy."""
 
-import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -12,7 +10,8 @@ from service import migrations
 from service.db import open_engine
 from tests import postgres_wheel
 from tests.postgresql import patiently, start
-from tests.processes.children import Child
+from tests.processes.children import NURSERY
+from tests.processes.hold import hold
 
 
 class Database(Protocol):
@@ -33,13 +32,13 @@ class Sqlite:
 
     def __init__(self, directory: Path) -> None:
         self.url = f"sqlite:///{directory / 'dm-feedback.db'}"
-        self._directory = directory
         _migrate(self.url)
 
     def away(self, seconds: float) -> None:
-        command = (sys.executable, "-m", "tests.processes.hold", self.url, str(seconds))
-        with Child("hold", command, self._directory / "hold.log") as holder, suppress(TimeoutError):
-            holder.wait(seconds + 30)
+        holder = NURSERY.Process(target=hold, args=(self.url, seconds))
+        holder.start()
+        holder.join(seconds + 30)
+        holder.kill()
 
     def close(self) -> None:
         """The file goes with its folder."""

@@ -1,11 +1,10 @@
-"""Holds a database's write lock: `python -m tests.processes.hold URL SECONDS`."""
+"""Holds a database's write lock for some seconds, in a process of its own."""
 
-import sys
 import time
 
 from service.db import open_engine, writing
 
-if __name__ == "__main__":
-    with writing(open_engine(sys.argv[1])):
-        print("held", flush=True)
-        time.sleep(float(sys.argv[2]))
+
+def hold(url: str, seconds: float) -> None:
+    with writing(open_engine(url)):
+        time.sleep(seconds)

@@ -3,6 +3,7 @@
 Uses Debian's if there is one, else the wheel's; over a socket in its own folder, so that no port is taken.
 """
 
+import atexit
 import os
 import pwd
 import re
@@ -11,6 +12,7 @@ import signal
 import subprocess
 import tempfile
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import psycopg
@@ -53,9 +55,8 @@ class Server:
             self.place.chmod(0o755)
 
     def make(self) -> "Server":
-        self.run(
-            "initdb", "-D", str(self.data), "-U", "postgres", "-A", "trust", "-N", "-E", "UTF8", "--locale=C.UTF-8"
-        )
+        """Begin as a copy of one that was never started, which takes an eighth of making one."""
+        subprocess.run(["cp", "-a", _never_started().data, self.data], check=True)
         return self
 
     def copy(self, primary: "Server") -> "Server":
@@ -112,6 +113,16 @@ class Server:
     def log(self) -> str:
         file = self.place / "log"
         return file.read_text("utf-8", "replace")[-2000:] if file.exists() else ""
+
+
+@cache
+def _never_started() -> Server:
+    """Made once a run."""
+    server = Server("made")
+    atexit.register(server.close)
+    words = ("-U", "postgres", "-A", "trust", "-N", "-E", "UTF8", "--locale=C.UTF-8")
+    server.run("initdb", "-D", str(server.data), *words)
+    return server
 
 
 def migrated(server: Server, name: str) -> str:

@@ -76,7 +76,7 @@ def test_a_stop_while_a_reload_finishes_its_calls_is_obeyed(
 ) -> None:
     site = site_of(sqlite_url, worker__shutdown_within="60s")
     ledger.ended(engine_of(site))
-    (rule,) = x.faults({"endpoint": NEW, "fault": "slow", "seconds": 5.0})
+    (rule,) = x.faults({"endpoint": NEW, "fault": "slow", "seconds": 3.0})
     with cli("worker", site.directory, "--config", str(site.config), "worker") as worker:
         until(lambda: x.hits(rule), 60, "a DM is on its way")
         worker.hang_up()
