@@ -6,6 +6,7 @@ An intent is also a slot in X's daily limits: one proven unsent returns its slot
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -38,6 +39,22 @@ DOUBTFUL = (
     .join(this, sa.and_(this.c.request_id == snd.request_id, this.c.kind == snd.kind, this.c.id != snd.id))
     .where(this.c.id == sa.bindparam("attempt"), sa.or_(snd.evidence.is_(None), snd.evidence.not_in(PLAINLY_UNSENT)))
     .order_by(snd.intended_at.desc())
+    .limit(1)
+)
+BY, ONE, SINCE = (
+    snd.account == sa.bindparam("by"),
+    snd.kind == sa.bindparam("one"),
+    snd.intended_at > sa.bindparam("since"),
+)
+MISSED = sa.select(snd.intended_at).where(snd.request_id == sa.bindparam("of"), ONE, *FOUND_MISSING)
+OTHERS = sa.select(sa.func.count(snd.request_id.distinct())).where(BY, ONE, snd.request_id != sa.bindparam("of"), SINCE)
+"""How many others had the same; also what came after this one tells."""
+OTHERS_ARRIVED = OTHERS.where(snd.outcome == "sent")
+OTHERS_IN_DOUBT = OTHERS.where(sa.or_(snd.outcome.is_(None), sa.and_(*FOUND_MISSING)))
+MISSING_SINCE = (
+    sa.select(snd.id)
+    .where(BY, snd.kind.in_((Kind.OPENING, Kind.ASKING)), snd.intended_at > sa.bindparam("intended"), *FOUND_MISSING)
+    .where(snd.settled_at > sa.bindparam("since"))
     .limit(1)
 )
 UNCLEAR = (
@@ -135,16 +152,11 @@ def strays_alone(connection: Connection, attempt: Attempt, *, nothing_known: boo
 
     Where nothing is known that it should show, their being in doubt does not tell that X is unwell.
     """
-    mine = (snd.request_id == attempt.request_id, snd.kind == attempt.kind, *FOUND_MISSING)
-    missed = connection.scalars(sa.select(snd.intended_at).where(*mine)).all()
+    missed = connection.scalars(MISSED, {"of": attempt.request_id, "one": attempt.kind}).all()
     if len(missed) < REPEATS:
         return False
-    others = (snd.account == attempt.account, snd.kind == attempt.kind, snd.request_id != attempt.request_id)
-    since = snd.intended_at > min(missed)  # also what came after this one tells
-    in_doubt = sa.or_(snd.outcome.is_(None), sa.and_(*FOUND_MISSING))
-    customers = sa.select(sa.func.count(snd.request_id.distinct())).where(*others, since)
-    counts = (customers.where(each) for each in (snd.outcome == "sent", in_doubt))
-    arrived, doubtful = (connection.execute(each).scalar_one() for each in counts)
+    these = {"by": attempt.account, "one": attempt.kind, "of": attempt.request_id, "since": min(missed)}
+    arrived, doubtful = (connection.execute(each, these).scalar_one() for each in (OTHERS_ARRIVED, OTHERS_IN_DOUBT))
     return nothing_known or arrived >= MANY * doubtful
 
 
@@ -162,22 +174,31 @@ def newest_at_x(
 
     `whom`: only to this person. Messages for which X gave us no id do not count.
     """
-    message = fr.dm_event_id if kind is Kind.OPENING else fr.card_dm_id
-    at = (snd.account == account, snd.kind == kind, snd.intended_at > since, snd.settled_at <= until)
-    asked = (sa.func.coalesce(fr.way, CARD) == way,) if kind is Kind.ASKING else ()
-    to = (SAYS_TO_WHOM,) if whom is None else (snd.x_user_id == whom,)
-    columns = (message, snd.x_user_id, snd.intended_at)
-    theirs = sa.select(*columns).join_from(send_attempt, feedback_request, snd.request_id == fr.id)
-    there = theirs.where(*at, *asked, *to, snd.outcome == "sent", message.is_not(None))
-    row = connection.execute(there.order_by(snd.intended_at.desc()).limit(1)).one_or_none()
+    asked = {"way": way} if kind is Kind.ASKING else {}
+    to = {} if whom is None else {"whom": whom}
+    wanted = {"by": account, "since": since, "until": until, **asked, **to}
+    row = connection.execute(_newest(kind, to_anybody=whom is None), wanted).one_or_none()
     return None if row is None else KnownMessage(str(row[0]), row.x_user_id, row.intended_at)
+
+
+@cache
+def _newest(kind: Kind, *, to_anybody: bool) -> sa.Select[str | None, str, datetime]:
+    message = fr.dm_event_id if kind is Kind.OPENING else fr.card_dm_id
+    asked = (sa.func.coalesce(fr.way, CARD) == sa.bindparam("way"),) if kind is Kind.ASKING else ()
+    to = SAYS_TO_WHOM if to_anybody else snd.x_user_id == sa.bindparam("whom")
+    return (
+        sa.select(message, snd.x_user_id, snd.intended_at)
+        .join_from(send_attempt, feedback_request, snd.request_id == fr.id)
+        .where(BY, snd.kind == kind, SINCE, snd.settled_at <= sa.bindparam("until"))
+        .where(*asked, to, snd.outcome == "sent", message.is_not(None))
+        .order_by(snd.intended_at.desc())
+        .limit(1)
+    )
 
 
 def found_missing(connection: Connection, account: str, intended: datetime, since: datetime) -> bool:
     """Whether a send intended since one moment was found missing in X's list since another."""
-    missing = (*FOUND_MISSING, snd.settled_at > since)
-    at = (snd.account == account, snd.kind.in_((Kind.OPENING, Kind.ASKING)), snd.intended_at > intended)
-    return connection.scalar(sa.select(snd.id).where(*at, *missing).limit(1)) is not None
+    return connection.scalar(MISSING_SINCE, {"by": account, "intended": intended, "since": since}) is not None
 
 
 def oldest_open(connection: Connection, account: str, kind: Kind) -> datetime | None:
