@@ -126,8 +126,10 @@ def test_the_report_for_the_boss_is_one_click_and_one_page(page: Page) -> None:
 def test_one_team_is_kept_while_moving(page: Page, served: Served) -> None:
     page.goto(served.at("/?team_id=Billing&since=2026-09-24&until=2026-11-22"))
     hand = Clicks()
-    for name in ("Explore", "Comments", "Customer feedback"):
+    there = {"Explore": "By team", "Comments": "Comments", "Customer feedback": "24 Sep \u2013 21 Nov 2026"}
+    for name, heading in there.items():
         hand.on(link(page, name))
+        expect(page.get_by_role("heading", level=1)).to_have_text(heading)
         assert "team_id=Billing" in page.url
     hand.are_few()
 
