@@ -108,8 +108,7 @@ def test_every_figure_is_a_recount_of_the_rows(world: World, seed: int, embargo:
 
 @pytest.mark.parametrize("by", ["agent", "team", "campaign", "account"])
 def test_a_breakdown_is_a_recount_of_the_rows_by_the_name_they_bear(world: World, by: str) -> None:
-    filled(world, random.Random(7))
-    client = world.client()
+    client = world.begun("ninety conversations", lambda one: filled(one, random.Random(7))).client()
     rows = every(client, "/v1/results", date_field="scored_at")
     name = {"agent": "agent_id", "team": "team_id"}.get(by, by)
     for group in client.json("/v1/breakdown", by=by)["items"]:
@@ -124,8 +123,7 @@ def test_a_breakdown_is_a_recount_of_the_rows_by_the_name_they_bear(world: World
 
 @pytest.mark.parametrize("by", ["agent", "team", "campaign", "account", "hour"])
 def test_a_trend_by_group_adds_up_to_the_breakdown(world: World, by: str) -> None:
-    filled(world, random.Random(7))
-    client = world.client()
+    client = world.begun("ninety conversations", lambda one: filled(one, random.Random(7))).client()
     rows = {
         (group["type"], row["key"], row["rest"]): row
         for group in client.json("/v1/breakdown", by=by)["items"]
