@@ -98,7 +98,7 @@ def _known(
         return sends.newest_at_x(connection, account.name, kind, since, until, way=request.way, whom=whom)
 
     known = {
-        kind: {each.id for until in (settled, min(settled, attempt.intended_at)) if (each := newest(kind, until))}
+        kind: {each.id for until in {settled, min(settled, attempt.intended_at)} if (each := newest(kind, until))}
         for kind in {Kind.OPENING, attempt.kind}
     }
     if request.dm_event_id and request.dm_sent_at and since < request.dm_sent_at <= settled:
