@@ -105,10 +105,14 @@ def seal_changes(place: Workplace, clock: Clock, stop: threading.Event) -> None:
 
 
 def rewrite_under_the_key(place: Workplace, clock: Clock, stop: threading.Event) -> None:
-    """Move stored rows to the encryption key in force, a few per commit; between two steps others write."""
-    while not stop.wait(REWRITE_EVERY.total_seconds()):
+    """Move stored rows to the encryption key in force, a few per commit; between two steps others write.
+
+    Begun at once: who turns encryption on starts a worker and waits.
+    """
+    while not stop.is_set():
         with keeping_on("encrypting_failed"):
             existing_rows.walk(place.engine, clock, lambda: stop.wait(REST_S))
+        stop.wait(REWRITE_EVERY.total_seconds())
 
 
 CHORES: Mapping[str, Callable[[Workplace, Clock, threading.Event], None]] = {
