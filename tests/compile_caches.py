@@ -69,6 +69,7 @@ class Keyrings:
         self._lent[*texts] += 1
         if number == len(kept):
             kept.append(Keyring(texts))
+        kept[number].__dict__.clear()
         kept[number].__init__(texts)  # type: ignore[misc]  # as new
         return kept[number]
 

@@ -95,6 +95,11 @@ class Watch:
         page.on("pageerror", lambda error: self.offences.append(f"script error: {error}"))
         page.on("request", lambda request: self._request(request.url))
 
+    def told(self) -> list[str]:
+        """What was recorded since it was asked last."""
+        told, self.offences = self.offences, []
+        return told
+
     def _console(self, kind: str, text: str) -> None:
         # the browser itself reports an answer of 4xx as an error; tests that provoke one look at the page
         if kind in {"error", "warning"} and "the server responded with a status of 4" not in text:
@@ -152,9 +157,7 @@ def open_page(
             return page
 
         yield open_one
-    offences = watch.offences.copy()
-    watch.offences.clear()
-    assert offences == []
+    assert watch.told() == []
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,7 @@ def found(
         page.goto(served.at(path.format(**known)))
         look(page, name, found, axe, artefacts)
     artefacts.file("axe.json", json.dumps(found.broken, indent=2).encode())
-    assert watch.offences == []
+    assert watch.told() == []
     return found
 
 
@@ -103,6 +103,7 @@ def test_every_page_fits_its_screen_with_everything_opened_too(found: Found) -> 
 
 def test_axe_finds_nothing_on_any_page(found: Found) -> None:
     assert {screen: rules for screen, rules in found.broken.items() if rules} == {}
+    assert len(found.broken) == len(AXE) * len(PAGES)
 
 
 def test_whatever_is_longer_than_a_line_has_room_to_be_read(found: Found) -> None:

@@ -80,7 +80,7 @@ def watched(browser: Browser, asking: Asking, **options: Any) -> Iterator[Page]:
         page = context.new_page()
         watch.over(page)
         yield page
-    assert watch.offences == []
+    assert watch.told() == []
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ from tests.processes.orphans import end_with_us
 ROOT = Path(__file__).parents[2]
 CLI = (sys.executable, "-m", "service.cli")
 NURSERY = multiprocessing.get_context("forkserver")
-NURSERY.set_forkserver_preload([nursery.__name__])
+NURSERY.set_forkserver_preload(["tests.processes.warm"])
 LOOK_EVERY_S = 0.002
 PATIENCE_S = 120
 OF_THE_TEST = "PYTEST_CURRENT_TEST"

@@ -5,39 +5,17 @@ tests/demo and tests/cli start the command as users do.
 """
 
 import atexit
-import gc
 import os
 import sys
 import threading
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from pathlib import Path
 from typing import NoReturn
 
-from service.app import create_app
 from service.cli import COMMANDS, main
-from service.db import open_engine
-from service.network.transport import trusted
-from service.settings.load import from_tree
-from tests.processes.site import Site
 
 for _file, _ in COMMANDS.values():
     import_module(f"service.cli.{_file}")
-
-
-def _made_once() -> None:
-    """What a process keeps from its start on: drivers, settings' grammar, routes, catalogues, certificates.
-
-    Opens no connection and begins no thread: a child would not have it.
-    """
-    url = "postgresql://nobody@127.0.0.1/nothing"
-    create_app(from_tree(Site(Path(), url, web_port=1, x_port=1).tree(), {}), open_engine(url))
-    trusted()
-
-
-_made_once()
-gc.collect()
-gc.freeze()  # a child's search for garbage need not go through it
 
 
 def begin(words: Sequence[str], files: Sequence[str], environ: Mapping[str, str], place: str) -> NoReturn:

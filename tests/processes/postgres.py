@@ -117,7 +117,7 @@ class Server:
 
 @cache
 def _never_started() -> Server:
-    """Made once a run."""
+    """Made once a test process. Copies have its system identifier: to a service two of them are one cluster."""
     server = Server("made")
     atexit.register(server.close)
     words = ("-U", "postgres", "-A", "trust", "-N", "-E", "UTF8", "--locale=C.UTF-8")

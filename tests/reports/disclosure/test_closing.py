@@ -167,6 +167,7 @@ def test_an_answer_erased_while_its_release_is_closed_leaves_no_small_one(postgr
 def test_two_workers_close_each_release_once(early: World) -> None:
     for place in range(28):
         on(early, MONDAY + place * DAY, 6, agent_id=f"a{place % 3}")
+    early.told()
     now, together = datetime(2026, 9, 28, 2, tzinfo=UTC), threading.Barrier(2)
 
     def work() -> None:
